@@ -1,0 +1,194 @@
+"""What exists: configured instances, and the inventory read from them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from nodes.choices import GuestKind, InstanceKind, PollState
+from nodes.querysets import InstanceQuerySet
+
+
+class Instance(models.Model):
+    """One configured connection to PVE (a host or a whole cluster) or to PBS.
+
+    `state` moves never -> ok <-> failing or login-failed; only polling writes it. `version` rises with every
+    change of the configuration, so that a poll that began before the change knows it is late.
+    """
+
+    # identity
+    kind = models.CharField(max_length=8, choices=InstanceKind)
+    number = models.PositiveIntegerField(help_text="The n of the wire id pve-n; never used again.")
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=128)
+    # configuration
+    host = models.CharField(max_length=300, help_text="Normalised address, such as https://pve1.lab:8006")
+    user = models.CharField(max_length=128, blank=True)
+    sealed_password = models.TextField(blank=True, editable=False)
+    token_id = models.CharField(max_length=200, blank=True, help_text="user@realm!name")
+    sealed_token = models.TextField(blank=True, editable=False)
+    fingerprint = models.CharField(
+        max_length=64, blank=True, help_text="SHA-256 of the certificate, hex, lower case, without colons."
+    )
+    verify_tls = models.BooleanField(default=False)
+    monitor_vms = models.BooleanField(default=True)
+    monitor_containers = models.BooleanField(default=True)
+    monitor_storage = models.BooleanField(default=True)
+    monitor_backups = models.BooleanField(default=True)
+    monitor_datastores = models.BooleanField(default=True)
+    monitor_sync_jobs = models.BooleanField(default=True)
+    monitor_verify_jobs = models.BooleanField(default=True)
+    monitor_prune_jobs = models.BooleanField(default=True)
+    monitor_garbage_jobs = models.BooleanField(default=False)
+    is_paused = models.BooleanField(default=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    # observed
+    is_cluster = models.BooleanField(default=False, editable=False)
+    cluster_name = models.CharField(max_length=128, blank=True, editable=False)
+    state = models.CharField(max_length=16, choices=PollState, default=PollState.NEVER, editable=False)
+    failure_code = models.CharField(max_length=32, blank=True, editable=False)
+    failure_message = models.TextField(blank=True, editable=False)
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    last_success_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # bookkeeping
+    next_poll_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    changed_at = models.DateTimeField(auto_now=True, editable=False)
+
+    objects: ClassVar[InstanceQuerySet] = InstanceQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ("-kind", "number")  # all PVE, then all PBS, in the order of their creation
+        constraints = (
+            models.UniqueConstraint(fields=("kind", "number"), name="instance_wire_id_is_unique"),
+            models.UniqueConstraint(fields=("kind", "name"), name="instance_name_is_unique_per_kind"),
+            models.UniqueConstraint(fields=("kind", "host"), name="instance_host_is_unique_per_kind"),
+        )
+        # instances.due(at): the scheduler asks every second
+        indexes = (models.Index(fields=("next_poll_at",), name="instance_due"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def wire_id(self) -> str:
+        """The id of the configuration routes, such as `pve-0`."""
+        return f"{self.kind}-{self.number}"
+
+    @property
+    def health_key(self) -> str:
+        """The key in the state's `connectionHealth`."""
+        return self.name if self.kind == InstanceKind.PVE else f"pbs-{self.name}"
+
+    @property
+    def has_password(self) -> bool:
+        """Whether a password is stored."""
+        return bool(self.sealed_password)
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a token with its secret is stored."""
+        return bool(self.token_id and self.sealed_token)
+
+
+class ClusterEndpoint(models.Model):
+    """One member of a cluster: an address the instance can also be asked at, with a certificate of its own."""
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="endpoints")
+    node_name = models.CharField(max_length=128)
+    address = models.CharField(max_length=128, blank=True, help_text="IP address; empty when not known.")
+    fingerprint = models.CharField(max_length=64, blank=True)
+    is_online = models.BooleanField(default=False)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("node_name",)
+        constraints = (
+            models.UniqueConstraint(fields=("instance", "node_name"), name="endpoint_is_unique_per_instance"),
+        )
+
+    def __str__(self) -> str:
+        return self.node_name
+
+
+class InventoryModel(models.Model):
+    """What every inventory row knows: whose it is, when it appeared and whether it still exists."""
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, db_index=False)
+    first_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Node(InventoryModel):
+    """One PVE host."""
+
+    name = models.CharField(max_length=128)
+    cpu_count = models.PositiveIntegerField(null=True, blank=True)
+    memory_total_bytes = models.BigIntegerField(null=True, blank=True)
+    cpu_model = models.CharField(max_length=200, blank=True)
+    kernel_version = models.CharField(max_length=200, blank=True)
+    pve_version = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        ordering = ("instance", "name")
+        constraints = (models.UniqueConstraint(fields=("instance", "name"), name="node_is_unique"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Guest(InventoryModel):
+    """A virtual machine or a container: instance and vmid, wherever in the cluster it runs."""
+
+    vmid = models.PositiveIntegerField()
+    kind = models.CharField(max_length=8, choices=GuestKind)
+    name = models.CharField(max_length=256, blank=True)
+    node_name = models.CharField(max_length=128)
+    tags = models.CharField(max_length=512, blank=True, help_text="Separated by semicolons, as Proxmox has them.")
+
+    class Meta:
+        ordering = ("instance", "vmid")
+        constraints = (models.UniqueConstraint(fields=("instance", "vmid"), name="guest_is_unique"),)
+
+    def __str__(self) -> str:
+        return f"{self.name or self.kind} ({self.vmid})"
+
+
+class Storage(InventoryModel):
+    """A PVE storage as one node sees it; `node_name` is empty for a shared one, which is one row."""
+
+    name = models.CharField(max_length=128)
+    node_name = models.CharField(max_length=128, blank=True)
+    plugin = models.CharField(max_length=32, blank=True)
+    content = models.CharField(max_length=200, blank=True, help_text="Sorted and separated by commas.")
+    wire_id = models.CharField(max_length=300, help_text="The id in the state; the first owner of a shared name keeps it.")
+
+    class Meta:
+        ordering = ("instance", "name", "node_name")
+        verbose_name_plural = "storages"
+        constraints = (
+            models.UniqueConstraint(fields=("instance", "name", "node_name"), name="storage_is_unique"),
+            models.UniqueConstraint(fields=("wire_id",), name="storage_wire_id_is_unique"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Datastore(InventoryModel):
+    """A datastore of a PBS."""
+
+    name = models.CharField(max_length=128)
+
+    class Meta:
+        ordering = ("instance", "name")
+        constraints = (models.UniqueConstraint(fields=("instance", "name"), name="datastore_is_unique"),)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,128 @@
+"""Everything that can go wrong between Pulse and a Proxmox host, each with its cause and its remedy in words."""
+
+from __future__ import annotations
+
+
+class ProxmoxError(Exception):
+    """A call that gave no reading. `str()` is one sentence for people: what happened, then what to do.
+
+    `code` is the machine name, stored and shown; `is_connection_level` says that another address of the same
+    cluster may still answer. No text of an error carries a secret or the body of an answer.
+    """
+
+    code = "proxmox_error"
+    is_connection_level = False
+    remedy = ""
+
+    def __init__(self, cause: str, *, remedy: str | None = None) -> None:
+        self.cause = cause
+        if remedy is not None:
+            self.remedy = remedy
+        super().__init__(f"{cause}. {self.remedy}".strip() if self.remedy else cause)
+
+
+class NameNotFound(ProxmoxError):
+    """The host name does not resolve."""
+
+    code = "name_not_found"
+    is_connection_level = True
+    remedy = "Check the spelling of the host, or use its IP address"
+
+
+class Refused(ProxmoxError):
+    """Nothing listens at the port."""
+
+    code = "refused"
+    is_connection_level = True
+    remedy = "Check the port (8006 for PVE, 8007 for PBS) and that the Proxmox services run"
+
+
+class Unreachable(ProxmoxError):
+    """No route to the host, or the connection broke before an answer began."""
+
+    code = "unreachable"
+    is_connection_level = True
+    remedy = "Check the network, the firewall and that the host is up"
+
+
+class TimedOut(ProxmoxError):
+    """No complete answer within the time limit."""
+
+    code = "timeout"
+    is_connection_level = True
+    remedy = "Check that the host is up and not overloaded, and that no firewall drops the packets"
+
+
+class TlsFailed(ProxmoxError):
+    """The TLS handshake failed, or the certificate is not trusted."""
+
+    code = "tls"
+    is_connection_level = True
+    remedy = "Confirm the certificate's fingerprint, or install a certificate that this machine trusts"
+
+
+class CertificateChanged(ProxmoxError):
+    """The host shows another certificate than the pinned one; nothing was sent to it."""
+
+    code = "certificate_changed"
+    is_connection_level = True
+    remedy = "If the certificate was renewed, confirm the new fingerprint in the node's settings; if not, somebody may be in between"
+
+    def __init__(self, cause: str, *, expected: str = "", presented: str = "") -> None:
+        super().__init__(cause)
+        self.expected = expected
+        self.presented = presented
+
+
+class LoginFailed(ProxmoxError):
+    """401: the token or the password is not accepted."""
+
+    code = "login_failed"
+    remedy = "Check user, realm and password, or that the token exists, has not expired and its secret is right"
+
+
+class PermissionDenied(ProxmoxError):
+    """403: the account is known and may not do this."""
+
+    code = "permission_denied"
+
+    def __init__(self, cause: str, *, path: str = "", privilege: str = "") -> None:
+        remedy = f"Give the account {privilege} on {path}" if path and privilege else "Give the account the role PVEAuditor (PVE) or Audit (PBS) on /"
+        super().__init__(cause, remedy=remedy)
+        self.path = path
+        self.privilege = privilege
+
+
+class NotFound(ProxmoxError):
+    """404 or 501: this version has no such path."""
+
+    code = "not_found"
+    remedy = "Check that the address is the one of a Proxmox host"
+
+
+class NodeBusy(ProxmoxError):
+    """595 to 599: the asked host could not reach the node that the call is about."""
+
+    code = "node_busy"
+    remedy = "Check that the node is up and that the cluster's own certificates are valid"
+
+
+class ServerError(ProxmoxError):
+    """500 and other failures that Proxmox reports about one call."""
+
+    code = "server_error"
+    remedy = "Look into the task log and the system log of the host"
+
+
+class BadAnswer(ProxmoxError):
+    """The answer is not what a Proxmox host sends: HTML, broken JSON, or a shape that cannot be read."""
+
+    code = "bad_answer"
+    remedy = "Check that the address and port belong to a Proxmox host and not to a proxy or another web server"
+
+
+class TooLarge(ProxmoxError):
+    """The answer is larger than any Proxmox host sends."""
+
+    code = "too_large"
+    remedy = "Check that the address belongs to a Proxmox host"

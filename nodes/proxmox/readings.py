@@ -1,0 +1,152 @@
+"""What one API call returned, parsed: facts with units in their names. None means that it was not told.
+
+Numbers are finite, sizes are bytes, ratios are 0 to 1 and may exceed 1 where Proxmox says so, uptimes and
+epochs are seconds. Texts are cleaned of control characters and bounded in length, and remain untrusted.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class NodeReading(msgspec.Struct, frozen=True, gc=False):
+    """A `node` row of GET /cluster/resources."""
+
+    name: str
+    status: str  # online, offline, unknown
+    cpu_ratio: float | None = None  # of all logical CPUs
+    cpu_count: int | None = None
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    disk_used_bytes: int | None = None  # root file system
+    disk_total_bytes: int | None = None
+    uptime_seconds: int | None = None
+
+
+class GuestReading(msgspec.Struct, frozen=True, gc=False):
+    """A `qemu` or `lxc` row of GET /cluster/resources; templates are marked, not dropped."""
+
+    vmid: int
+    kind: str  # qemu, lxc
+    node: str
+    status: str  # QEMU's own word: running, stopped, paused, unknown, io-error, ...
+    name: str = ""
+    cpu_ratio: float | None = None  # of the guest's CPUs
+    cpu_count: int | None = None
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    disk_used_bytes: int | None = None  # always 0 for a VM: not known
+    disk_total_bytes: int | None = None
+    network_in_bytes: int | None = None  # counters since the guest was started on this node
+    network_out_bytes: int | None = None
+    disk_read_bytes: int | None = None
+    disk_write_bytes: int | None = None
+    uptime_seconds: int | None = None
+    is_template: bool = False
+    tags: tuple[str, ...] = ()
+    lock: str = ""
+    pool: str = ""
+    ha_state: str = ""
+
+
+class StorageReading(msgspec.Struct, frozen=True, gc=False):
+    """A `storage` row of GET /cluster/resources: one storage as one node sees it."""
+
+    name: str
+    node: str
+    status: str  # available, unknown
+    plugin: str = ""  # dir, zfspool, nfs, ...
+    content: tuple[str, ...] = ()  # sorted
+    is_shared: bool = False
+    used_bytes: int | None = None
+    total_bytes: int | None = None
+
+
+class ResourcesReading(msgspec.Struct, frozen=True):
+    """GET /cluster/resources as a whole; `skipped` counts rows that could not be read."""
+
+    nodes: tuple[NodeReading, ...] = ()
+    guests: tuple[GuestReading, ...] = ()
+    storages: tuple[StorageReading, ...] = ()
+    skipped: int = 0
+
+
+class MemberReading(msgspec.Struct, frozen=True, gc=False):
+    """A `node` entry of GET /cluster/status."""
+
+    name: str
+    address: str = ""
+    is_online: bool | None = None
+    is_local: bool = False  # the node that answered
+
+
+class ClusterReading(msgspec.Struct, frozen=True):
+    """GET /cluster/status; `name` is empty and `is_quorate` None for a host outside any cluster."""
+
+    members: tuple[MemberReading, ...] = ()
+    name: str = ""
+    is_quorate: bool | None = None
+
+    @property
+    def is_cluster(self) -> bool:
+        """More than one member; a cluster of one is treated as a single host (state.md 4.2)."""
+        return len(self.members) > 1
+
+
+class NodeStatusReading(msgspec.Struct, frozen=True):
+    """GET /nodes/{node}/status: what the resource list does not tell."""
+
+    load_average: tuple[float, ...] = ()  # 1, 5, 15 minutes
+    kernel_version: str = ""
+    pve_version: str = ""
+    cpu_model: str = ""
+    cpu_sockets: int | None = None
+    cpu_cores: int | None = None  # physical, all sockets
+    cpu_count: int | None = None  # logical
+    cpu_mhz: str = ""
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    memory_available_bytes: int | None = None  # PVE 9
+    swap_used_bytes: int | None = None
+    swap_total_bytes: int | None = None
+    root_used_bytes: int | None = None
+    root_total_bytes: int | None = None
+    root_available_bytes: int | None = None
+    uptime_seconds: int | None = None
+
+
+class NodeCertificateReading(msgspec.Struct, frozen=True, gc=False):
+    """Name and served certificate of a node, from GET /nodes."""
+
+    name: str
+    fingerprint: str = ""  # SHA-256, hex, lower case, without colons
+
+
+class VersionReading(msgspec.Struct, frozen=True, gc=False):
+    """GET /version."""
+
+    version: str
+    release: str = ""
+    repository_id: str = ""
+
+
+class DatastoreReading(msgspec.Struct, frozen=True, gc=False):
+    """A row of GET /status/datastore-usage."""
+
+    name: str
+    total_bytes: int | None = None
+    used_bytes: int | None = None
+    available_bytes: int | None = None
+    error: str = ""
+    mount_status: str = ""
+
+
+class PbsStatusReading(msgspec.Struct, frozen=True):
+    """GET /nodes/localhost/status of a PBS."""
+
+    cpu_ratio: float | None = None
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    load_average: tuple[float, ...] = ()
+    uptime_seconds: int | None = None
+    fingerprint: str = ""

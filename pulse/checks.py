@@ -1,0 +1,1 @@
+"""System checks: a wrong or risky setting is told at start-up."""

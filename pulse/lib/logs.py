@@ -1,0 +1,52 @@
+"""Log lines: one line per event, control characters escaped, known secrets never written."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import UTC, datetime
+
+import msgspec
+
+#: Forms in which a credential could slip into a message: headers, cookies and the fields of a form.
+SECRET_FORMS = re.compile(
+    r"(?i)((?:PVE|PBS)APIToken[= ][^\s=:]+[=:]|(?:PVE|PBS|PMG)AuthCookie=|X-(?:API|Registration)-Token: *|"
+    r"Authorization: *(?:Bearer )?|(?:password|tokenValue|token_value|passphrase|API_TOKEN)['\"]?\s*[=:]\s*['\"]?)"
+    r"[^\s'\",;&]+"
+)
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def clean(text: str) -> str:
+    """Return the text on one line, without control characters and without anything that looks like a secret."""
+    text = SECRET_FORMS.sub(r"\1[hidden]", text)
+    return CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-01-01T00:00:00Z info nodes.polling: message`, exceptions indented below."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and the lines of a traceback each escaped by itself."""
+        at = datetime.fromtimestamp(record.created, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        line = f"{at} {record.levelname.lower()} {record.name}: {clean(record.getMessage())}"
+        if record.exc_info:
+            trace = self.formatException(record.exc_info).splitlines()
+            line = "\n".join([line, *(f"    {clean(part)}" for part in trace)])
+        return line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line: time, level, logger, message, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the encoded object."""
+        entry = {
+            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": clean(record.getMessage()),
+        }
+        if record.exc_info:
+            entry["exception"] = clean(self.formatException(record.exc_info))
+        return msgspec.json.encode(entry).decode()

@@ -1,0 +1,254 @@
+"""Settings, read from the environment and safe by default; `docs/configuration.md` lists every variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pulse.env import EnvError, env_bool, env_choice, env_int, env_list, env_secret, env_text
+from pulse.lib.keys import ensure_secret_key, token_digest
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Where things are --------------------------------------------------------------------------------------
+
+PULSE_DATA_DIR = Path(env_text("PULSE_DATA_DIR", str(BASE_DIR / "data"))).absolute()
+PULSE_PORT = env_int("PORT", env_int("FRONTEND_PORT", 7655, lowest=1, highest=65535), lowest=1, highest=65535)
+#: Empty means: 127.0.0.1 while nothing is configured and PULSE_AUTH is unset, else every address.
+PULSE_BIND = env_text("PULSE_BIND")
+
+# --- Who may come in (README.md decision 1 of the contract) ---------------------------------------------------
+
+#: auto: loopback is served without a credential until something is configured; open; required.
+PULSE_AUTH = env_choice("PULSE_AUTH", "auto", ("auto", "open", "required"))
+#: Only the digest is kept: no page, log or exception of ours can show the token.
+API_TOKEN_DIGEST = token_digest(env_secret("API_TOKEN"))
+ALLOW_UNPROTECTED_EXPORT = env_text("ALLOW_UNPROTECTED_EXPORT") == "true"
+REQUIRE_REGISTRATION_TOKEN = env_text("REQUIRE_REGISTRATION_TOKEN") == "true"
+PULSE_ADMIN = env_bool("PULSE_ADMIN", default=True)
+#: Addresses or networks of reverse proxies whose X-Forwarded-* headers are believed.
+PULSE_TRUSTED_PROXIES = env_list("PULSE_TRUSTED_PROXIES")
+#: Origins of other sites that may call the API from a browser; `*` is every site, without cookies.
+ALLOWED_ORIGINS = env_list("ALLOWED_ORIGINS") or ["*"]
+
+# --- How it runs -------------------------------------------------------------------------------------------------
+
+PULSE_DATABASE_URL = env_secret("PULSE_DATABASE_URL")
+#: Set: scale-out with Celery workers, beat and this Redis. Empty: one process does everything.
+PULSE_REDIS_URL = env_secret("PULSE_REDIS_URL")
+POLLING_INTERVAL_SECONDS = env_int("POLLING_INTERVAL", 10, lowest=3, highest=3600)
+CONNECTION_TIMEOUT_SECONDS = env_int("CONNECTION_TIMEOUT", 10, lowest=1, highest=300)
+UPDATE_CHANNEL = env_choice("UPDATE_CHANNEL", "stable", ("stable", "rc"))
+AUTO_UPDATE_ENABLED = env_bool("AUTO_UPDATE_ENABLED")
+LOG_LEVEL = env_choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
+PULSE_LOG_FORMAT = env_choice("PULSE_LOG_FORMAT", "text", ("text", "json"))
+PULSE_DEVELOPMENT = env_bool("PULSE_DEVELOPMENT")
+
+# --- Django ------------------------------------------------------------------------------------------------------
+
+DEBUG = False
+SECRET_KEY = env_secret("SECRET_KEY") or ensure_secret_key(PULSE_DATA_DIR)
+if len(SECRET_KEY) < 32:
+    raise EnvError("SECRET_KEY is too short: it needs 32 characters or more, or leave it unset")
+
+#: Any name may lead here; the loopback exception and every Origin check compare names themselves.
+ALLOWED_HOSTS = env_list("PULSE_ALLOWED_HOSTS") or ["*"]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "channels",
+    "pulse",
+    "accounts",
+    "nodes",
+    "monitoring",
+]
+
+MIDDLEWARE = [
+    "pulse.lib.headers.HeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.door.DoorMiddleware",
+]
+
+ROOT_URLCONF = "pulse.urls"
+ASGI_APPLICATION = "pulse.asgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+
+def database(url: str) -> dict[str, Any]:
+    """Return Django's database entry: SQLite in the data directory, or the PostgreSQL of the URL.
+
+    Figures: docs/architecture.md. IMMEDIATE transactions keep two writers from losing to each other at once;
+    PostgreSQL needs its pool, because each request of an ASGI server has a thread of its own.
+    """
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": PULSE_DATA_DIR / "pulse.sqlite3",
+            "CONN_MAX_AGE": 0,
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000;"
+                    "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;"
+                ),
+            },
+        }
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        raise EnvError("PULSE_DATABASE_URL must look like postgresql://user:password@host:5432/database")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or 5432),
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 3}, "connect_timeout": 3},
+    }
+
+
+DATABASES = {"default": database(PULSE_DATABASE_URL)}
+
+if PULSE_REDIS_URL:
+    CACHES: dict[str, dict[str, Any]] = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": PULSE_REDIS_URL,
+            "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+        }
+    }
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 50000},
+        }
+    }
+#: One process shares its memory with itself, and Django's own Redis cache counts atomically.
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2Hasher"]
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+
+SESSION_COOKIE_NAME = "pulse_session"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 7 * 24 * 3600
+CSRF_COOKIE_NAME = "pulse_csrf"
+CSRF_COOKIE_HTTPONLY = False
+CSRF_COOKIE_SAMESITE = "Lax"
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+LANGUAGE_CODE = "en"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env_text("PULSE_STATIC_ROOT", str(PULSE_DATA_DIR / "static")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+#: Static files are served from the apps' folders: nothing to collect, nothing to forget after an update.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MAX_AGE = 300
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+FILE_UPLOAD_HANDLERS: list[str] = []
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],  # bodies are read by pulse.lib.body, whatever their Content-Type
+    "DEFAULT_AUTHENTICATION_CLASSES": [],  # the door has decided before a view runs
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+    "EXCEPTION_HANDLER": "pulse.lib.errors.drf_exception_handler",
+}
+
+# --- Background work -----------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = PULSE_REDIS_URL or "memory://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 3,
+    "visibility_timeout": 300,
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(PULSE_DATA_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "dispatch-polls": {
+        "task": "monitoring.tasks.dispatch_polls",
+        "schedule": 1.0,
+        "options": {"expires": 1.0},
+    },
+    "prune-sessions": {
+        "task": "accounts.tasks.prune_sessions",
+        "schedule": 6 * 3600.0,
+        "options": {"expires": 3600.0},
+    },
+}
+
+# --- Logs ------------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL_NAME = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}[LOG_LEVEL]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"()": "pulse.lib.logs.TextFormatter"},
+        "json": {"()": "pulse.lib.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": PULSE_LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL_NAME},
+    "loggers": {
+        # Each refused request would be a warning line: the answer already says it.
+        "django.request": {"level": "ERROR"},
+        "django.security": {"level": "ERROR"},
+        "urllib3": {"level": "ERROR"},
+        "uvicorn.access": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,18 @@
+"""All routes: the API, the pages, the admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, path
+
+from pulse import api
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *api.urlpatterns,
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "pulse.lib.errors.handler400"
+handler403 = "pulse.lib.errors.handler403"
+handler404 = "pulse.lib.errors.handler404"
+handler500 = "pulse.lib.errors.handler500"
