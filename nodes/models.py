@@ -12,6 +12,19 @@ from nodes.choices import GuestKind, InstanceKind, PollState
 from nodes.querysets import InstanceQuerySet
 
 
+class InstanceCounter(models.Model):
+    """The next number of a kind: it only rises, so that the id of a deleted instance never means another one.
+
+    Its row is also what two people who add an instance at once wait for.
+    """
+
+    kind = models.CharField(max_length=8, choices=InstanceKind, unique=True)
+    next_number = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{self.next_number}"
+
+
 class Instance(models.Model):
     """One configured connection to PVE (a host or a whole cluster) or to PBS.
 
@@ -32,6 +45,9 @@ class Instance(models.Model):
     sealed_token = models.TextField(blank=True, editable=False)
     fingerprint = models.CharField(
         max_length=64, blank=True, help_text="SHA-256 of the certificate, hex, lower case, without colons."
+    )
+    is_fingerprint_learned = models.BooleanField(
+        default=False, editable=False, help_text="Pinned when it was first seen; nobody has confirmed it."
     )
     verify_tls = models.BooleanField(default=False)
     monitor_vms = models.BooleanField(default=True)
@@ -82,6 +98,21 @@ class Instance(models.Model):
     def health_key(self) -> str:
         """The key in the state's `connectionHealth`."""
         return self.name if self.kind == InstanceKind.PVE else f"pbs-{self.name}"
+
+    @property
+    def password_place(self) -> str:
+        """What the sealed password is bound to."""
+        return f"instance:{self.uid}:password"
+
+    @property
+    def token_place(self) -> str:
+        """What the sealed token secret is bound to."""
+        return f"instance:{self.uid}:token"
+
+    @property
+    def is_tls_unchecked(self) -> bool:
+        """Whether anybody between here and the host could read the credential."""
+        return self.host.startswith("http://") or not (self.fingerprint or self.verify_tls)
 
     @property
     def has_password(self) -> bool:
@@ -150,7 +181,9 @@ class Guest(InventoryModel):
     kind = models.CharField(max_length=8, choices=GuestKind)
     name = models.CharField(max_length=256, blank=True)
     node_name = models.CharField(max_length=128)
-    tags = models.CharField(max_length=512, blank=True, help_text="Separated by semicolons, as Proxmox has them.")
+    tags = models.CharField(
+        max_length=512, blank=True, help_text="Separated by semicolons, as Proxmox has them."
+    )
 
     class Meta:
         ordering = ("instance", "vmid")
@@ -167,7 +200,9 @@ class Storage(InventoryModel):
     node_name = models.CharField(max_length=128, blank=True)
     plugin = models.CharField(max_length=32, blank=True)
     content = models.CharField(max_length=200, blank=True, help_text="Sorted and separated by commas.")
-    wire_id = models.CharField(max_length=300, help_text="The id in the state; the first owner of a shared name keeps it.")
+    wire_id = models.CharField(
+        max_length=300, help_text="The id in the state; the first owner of a shared name keeps it."
+    )
 
     class Meta:
         ordering = ("instance", "name", "node_name")

@@ -19,6 +19,14 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         """Return those that are not paused."""
         return self.filter(is_paused=False)
 
+    def clusters(self) -> InstanceQuerySet:
+        """Return those that stand for a whole PVE cluster."""
+        return self.filter(kind="pve", is_cluster=True)
+
+    def by_wire_id(self, kind: str, number: int) -> InstanceQuerySet:
+        """Return the one instance that the configuration routes call `<kind>-<number>`, or none."""
+        return self.filter(kind=kind, number=number)
+
     def due(self, at: datetime) -> InstanceQuerySet:
         """Return those whose poll is due at the instant; a new one, never scheduled, is due at once."""
         return self.polled().filter(models.Q(next_poll_at__isnull=True) | models.Q(next_poll_at__lte=at))

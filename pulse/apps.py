@@ -6,4 +6,4 @@ class PulseConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from pulse import checks  # noqa: F401  registers the system checks
+        from pulse import celery, checks  # noqa: F401  binds shared tasks to our app; registers the system checks

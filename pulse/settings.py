@@ -23,6 +23,7 @@ PULSE_BIND = env_text("PULSE_BIND")
 PULSE_AUTH = env_choice("PULSE_AUTH", "auto", ("auto", "open", "required"))
 #: Only the digest is kept: no page, log or exception of ours can show the token.
 API_TOKEN_DIGEST = token_digest(env_secret("API_TOKEN"))
+API_TOKEN_IS_SHORT = 0 < len(env_secret("API_TOKEN")) < 20
 ALLOW_UNPROTECTED_EXPORT = env_text("ALLOW_UNPROTECTED_EXPORT") == "true"
 REQUIRE_REGISTRATION_TOKEN = env_text("REQUIRE_REGISTRATION_TOKEN") == "true"
 PULSE_ADMIN = env_bool("PULSE_ADMIN", default=True)
@@ -40,6 +41,8 @@ POLLING_INTERVAL_SECONDS = env_int("POLLING_INTERVAL", 10, lowest=3, highest=360
 CONNECTION_TIMEOUT_SECONDS = env_int("CONNECTION_TIMEOUT", 10, lowest=1, highest=300)
 UPDATE_CHANNEL = env_choice("UPDATE_CHANNEL", "stable", ("stable", "rc"))
 AUTO_UPDATE_ENABLED = env_bool("AUTO_UPDATE_ENABLED")
+#: Pin the certificate that a host shows first, unless it is pinned by hand or checked by the authorities.
+PULSE_TLS_AUTOPIN = env_bool("PULSE_TLS_AUTOPIN", default=True)
 LOG_LEVEL = env_choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
 PULSE_LOG_FORMAT = env_choice("PULSE_LOG_FORMAT", "text", ("text", "json"))
 PULSE_DEVELOPMENT = env_bool("PULSE_DEVELOPMENT")
@@ -180,7 +183,6 @@ LANGUAGE_CODE = "en"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env_text("PULSE_STATIC_ROOT", str(PULSE_DATA_DIR / "static")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -218,7 +220,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 300,
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(PULSE_DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "dispatch-polls": {
         "task": "monitoring.tasks.dispatch_polls",
@@ -249,6 +250,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "django.security": {"level": "ERROR"},
         "urllib3": {"level": "ERROR"},
-        "uvicorn.access": {"level": "WARNING"},
+        # "Started server process", and a warning for each port scan: both are told by our own lines, or not worth one.
+        "uvicorn.error": {"level": "ERROR"},
     },
 }

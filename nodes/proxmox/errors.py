@@ -7,26 +7,42 @@ class ProxmoxError(Exception):
     """A call that gave no reading. `str()` is one sentence for people: what happened, then what to do.
 
     `code` is the machine name, stored and shown; `is_connection_level` says that another address of the same
-    cluster may still answer. No text of an error carries a secret or the body of an answer.
+    cluster may still answer. `retry_after_seconds` is what the host asked to wait, None when it did not.
+    No text of an error carries a secret or the body of an answer.
     """
 
     code = "proxmox_error"
     is_connection_level = False
     remedy = ""
 
-    def __init__(self, cause: str, *, remedy: str | None = None) -> None:
+    def __init__(
+        self, cause: str, *, remedy: str | None = None, retry_after_seconds: float | None = None
+    ) -> None:
         self.cause = cause
+        self.retry_after_seconds = retry_after_seconds
         if remedy is not None:
             self.remedy = remedy
         super().__init__(f"{cause}. {self.remedy}".strip() if self.remedy else cause)
 
 
 class NameNotFound(ProxmoxError):
-    """The host name does not resolve."""
+    """The host name does not resolve; `is_certain` when a name server said so, and did not just stay silent."""
 
     code = "name_not_found"
     is_connection_level = True
     remedy = "Check the spelling of the host, or use its IP address"
+
+    def __init__(self, cause: str, *, is_certain: bool = True) -> None:
+        super().__init__(cause)
+        self.is_certain = is_certain
+
+
+class AddressRefused(ProxmoxError):
+    """The host's address is one that no Proxmox host can have; nothing was sent to it."""
+
+    code = "address_refused"
+    is_connection_level = True
+    remedy = "Use the address of the Proxmox host itself"
 
 
 class Refused(ProxmoxError):
@@ -62,11 +78,17 @@ class TlsFailed(ProxmoxError):
 
 
 class CertificateChanged(ProxmoxError):
-    """The host shows another certificate than the pinned one; nothing was sent to it."""
+    """The host shows another certificate than the pinned one; nothing was sent to it.
+
+    Both fingerprints are SHA-256 in hex, lower case.
+    """
 
     code = "certificate_changed"
     is_connection_level = True
-    remedy = "If the certificate was renewed, confirm the new fingerprint in the node's settings; if not, somebody may be in between"
+    remedy = (
+        "If the certificate was renewed, confirm the new fingerprint in the node's settings; "
+        "if not, somebody may be in between"
+    )
 
     def __init__(self, cause: str, *, expected: str = "", presented: str = "") -> None:
         super().__init__(cause)
@@ -78,7 +100,9 @@ class LoginFailed(ProxmoxError):
     """401: the token or the password is not accepted."""
 
     code = "login_failed"
-    remedy = "Check user, realm and password, or that the token exists, has not expired and its secret is right"
+    remedy = (
+        "Check user, realm and password, or that the token exists, has not expired and its secret is right"
+    )
 
 
 class PermissionDenied(ProxmoxError):
@@ -87,7 +111,9 @@ class PermissionDenied(ProxmoxError):
     code = "permission_denied"
 
     def __init__(self, cause: str, *, path: str = "", privilege: str = "") -> None:
-        remedy = f"Give the account {privilege} on {path}" if path and privilege else "Give the account the role PVEAuditor (PVE) or Audit (PBS) on /"
+        remedy = "Give the account, and its token, the role PVEAuditor (PVE) or Audit (PBS) on /"
+        if path and privilege:
+            remedy = f"Give the account, and its token, the privilege {privilege} on {path}"
         super().__init__(cause, remedy=remedy)
         self.path = path
         self.privilege = privilege
@@ -118,7 +144,9 @@ class BadAnswer(ProxmoxError):
     """The answer is not what a Proxmox host sends: HTML, broken JSON, or a shape that cannot be read."""
 
     code = "bad_answer"
-    remedy = "Check that the address and port belong to a Proxmox host and not to a proxy or another web server"
+    remedy = (
+        "Check that the address and port belong to a Proxmox host and not to a proxy or another web server"
+    )
 
 
 class TooLarge(ProxmoxError):
@@ -126,3 +154,10 @@ class TooLarge(ProxmoxError):
 
     code = "too_large"
     remedy = "Check that the address belongs to a Proxmox host"
+
+
+class CredentialUnreadable(ProxmoxError):
+    """The stored credential cannot be opened: its key is gone, or it was damaged; nothing was sent."""
+
+    code = "credential_unreadable"
+    remedy = "Enter the password or the token again"

@@ -6,7 +6,7 @@ A view without a declaration is refused (`accounts.door`). Source: README.md dec
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
@@ -51,6 +51,7 @@ class Caller:
     name: str = ""
     token_pk: int | None = None
     user_pk: int | None = None
+    session_key: str = field(default="", repr=False)
 
     def may(self, access: Access) -> bool:
         """Return whether the caller passes a route of this access; `admin` includes every other scope."""
@@ -91,8 +92,12 @@ def policy(limit: Limit | None = None, **methods: Access) -> Callable[[View], Vi
     """
     declared = Policy(methods=dict(methods), limit=limit)
 
+    # The door asks API callers for its own proof; only public forms rely on Django's CSRF token.
+    is_form = any(method != "GET" and access in (Access.PUBLIC, Access.PAGE) for method, access in methods.items())
+
     def mark(view: View) -> View:
         view.policy = declared  # type: ignore[attr-defined]
+        view.csrf_exempt = not is_form  # type: ignore[attr-defined]
         return view
 
     return mark

@@ -1,0 +1,69 @@
+# What you need: Python 3.11 with venv, and make. Everything below is what .ci/run runs.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+# Two: tests share the machine with a browser and with real servers.
+WORKERS ?= 2
+
+.PHONY: help run demo test lint format browser scale bench requirements clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1 - /p' $(MAKEFILE_LIST) | sort
+
+run: $(VENV)/.installed ## Run Pulse: serve, poll and schedule in one process
+	@exec $(PY) -m pulse run
+
+demo: $(VENV)/.installed ## Run Pulse with a simulated estate and a data directory of its own
+	@exec $(PY) -m pulse demo
+
+test: $(VENV)/.installed-dev ## Run the tests, browser and real servers apart
+	$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup
+
+lint: $(VENV)/.installed-dev ## Check style, format and types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy .
+
+format: $(VENV)/.installed-dev ## Bring the source into the one format
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+browser: $(VENV)/.installed-dev ## Look at the pages in headless Chromium
+	$(PY) -m pytest -q -m browser
+
+scale: $(VENV)/.installed-dev ## Run web, worker and beat against real Redis and PostgreSQL servers
+	$(PY) -m pytest -q -m scale
+
+bench: $(VENV)/.installed-dev ## Measure start-up, memory, processor time and requests
+	$(PY) benchmarks/estate.py
+
+requirements: $(VENV)/.installed-dev ## Write the requirements files from uv.lock
+	$(VENV)/bin/uv export --locked $(EXPORT) --no-dev -o requirements.txt
+	$(VENV)/bin/uv export --locked $(EXPORT) --no-dev --extra postgres -o requirements-postgres.txt
+	$(VENV)/bin/uv export --locked $(EXPORT) --extra postgres -o requirements-dev.txt
+
+clean: ## Remove what the targets above have made; data directories stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info tests/browser/failures
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+EXPORT := --quiet --no-header --no-annotate --no-emit-project
+
+# Stamps: a changed requirements file installs again, anything else does not.
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Pulse needs Python 3.11 or newer"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/$(PY)" -m pulse "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(VENV)/bin/pulse
+	@chmod +x $(VENV)/bin/pulse
+	@$(PY) -m compileall -q accounts monitoring nodes pulse
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,157 @@
+"""Where the fragments of all instances are kept: in this process, or in Redis for several processes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+from django.conf import settings
+
+from monitoring.fragments import Fragment
+
+if TYPE_CHECKING:
+    from monitoring.memory import PollMemory
+
+logger = logging.getLogger(__name__)
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """News of the store: an instance has a new fragment, an instance is gone, or a message for all clients."""
+
+    kind: Literal["state", "gone", "message"]
+    instance_id: int = 0
+    version: int = 0
+    message: bytes = b""
+
+
+Listener = Callable[[Tick], None]
+
+
+class StateStore(Protocol):
+    """What polling writes and the feed reads. Listeners are called in any thread and must not block."""
+
+    def publish(self, fragment: Fragment) -> None:
+        """Replace the fragment of its instance, unless a newer one is there."""
+
+    def remove(self, instance_id: int) -> None:
+        """Forget an instance: its fragment and what the poller remembered of it."""
+
+    def fragments(self) -> dict[int, Fragment]:
+        """Return the fragments by instance; the dict is the caller's."""
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call the listener with every tick from now on; the result ends that."""
+
+    def broadcast(self, message: bytes) -> None:
+        """Send one encoded message to every client of every process."""
+
+    def load_memory(self, instance_id: int) -> PollMemory | None:
+        """Return what the last poll of the instance left for the next one."""
+
+    def save_memory(self, instance_id: int, memory: PollMemory) -> None:
+        """Keep what the next poll of the instance needs."""
+
+
+class Listeners:
+    """The subscribers of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: tuple[Listener, ...] = ()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Add a listener; the result removes it."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._listeners = tuple(known for known in self._listeners if known is not listener)
+
+        return unsubscribe
+
+    def tell(self, tick: Tick) -> None:
+        """Call every listener; one that fails does not keep the news from the others."""
+        for listener in self._listeners:
+            try:
+                listener(tick)
+            except Exception:
+                logger.exception("a listener of the state failed")
+
+
+class MemoryStore:
+    """The store of one process that does everything."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._fragments: dict[int, Fragment] = {}
+        self._memories: dict[int, PollMemory] = {}
+        self._listeners = Listeners()
+
+    def publish(self, fragment: Fragment) -> None:
+        """See StateStore."""
+        with self._lock:
+            known = self._fragments.get(fragment.instance_id)
+            if known is not None and known.version >= fragment.version:
+                return
+            self._fragments[fragment.instance_id] = fragment
+        self._listeners.tell(Tick("state", fragment.instance_id, fragment.version))
+
+    def remove(self, instance_id: int) -> None:
+        """See StateStore."""
+        with self._lock:
+            self._memories.pop(instance_id, None)
+            known = self._fragments.pop(instance_id, None)
+        if known is not None:
+            self._listeners.tell(Tick("gone", instance_id))
+
+    def fragments(self) -> dict[int, Fragment]:
+        """See StateStore."""
+        with self._lock:
+            return dict(self._fragments)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """See StateStore."""
+        return self._listeners.subscribe(listener)
+
+    def broadcast(self, message: bytes) -> None:
+        """See StateStore."""
+        self._listeners.tell(Tick("message", message=message))
+
+    def load_memory(self, instance_id: int) -> PollMemory | None:
+        """See StateStore."""
+        with self._lock:
+            return self._memories.get(instance_id)
+
+    def save_memory(self, instance_id: int, memory: PollMemory) -> None:
+        """See StateStore."""
+        with self._lock:
+            self._memories[instance_id] = memory
+
+
+_store: StateStore | None = None
+_store_lock = threading.Lock()
+
+
+def store() -> StateStore:
+    """Return the store of this process, made by the settings on first use."""
+    global _store
+    with _store_lock:
+        if _store is None:
+            if settings.PULSE_REDIS_URL:
+                from monitoring.redis_store import RedisStore
+
+                _store = RedisStore(settings.PULSE_REDIS_URL)
+            else:
+                _store = MemoryStore()
+        return _store
+
+
+def install(replacement: StateStore | None) -> None:
+    """Use another store in this process, such as a fresh one in a test; None makes a new one on next use."""
+    global _store
+    with _store_lock:
+        _store = replacement

@@ -1,0 +1,206 @@
+"""Addresses and fingerprints as people type them, brought into the one form that is stored. Pure; no look-up here.
+
+Source: http-api.md 5.1 and 5.2 of the contract.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+PVE_PORT = 8006
+PBS_PORT = 8007
+SCHEMES = ("http", "https")
+HOST_LIMIT = 253
+FINGERPRINT_LENGTH = 64
+SHA1_LENGTH = 40
+
+LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+#: A last label that is a number makes the whole a number for some resolvers: 127.1, 0x7f.1 and 2130706433.
+NUMBER_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
+#: NAT64: the last 32 bits are the IPv4 address that is really meant.
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+#: Answer with the credentials of the machine at several cloud providers; the link-local one is refused anyway.
+METADATA_ADDRESSES = frozenset(
+    ipaddress.ip_address(spelled) for spelled in ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")
+)
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server listens; `host` is a name or an address without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def bracketed_host(self) -> str:
+        """The host as it stands in a URL."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    def __str__(self) -> str:
+        return f"{self.bracketed_host}:{self.port}"
+
+
+def normalise_host(kind: str, text: str) -> str:
+    """Return the base URL of a host, such as `https://pve1.lab:8006`.
+
+    Path, query and trailing slash go; https is the scheme when none is given, and 8006 (PVE over https) or 8007 (PBS)
+    the port. Raises ValueError with a sentence for people.
+    """
+    trimmed = text.strip()
+    if not trimmed:
+        raise ValueError("host is required")
+    scheme, authority = _split(trimmed)
+    host, port = _host_and_port(authority)
+    if port is None and kind == "pbs":
+        port = PBS_PORT
+    if port is None and scheme == "https":
+        port = PVE_PORT
+    bracketed = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{bracketed}" if port is None else f"{scheme}://{bracketed}:{port}"
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return scheme and authority; everything after the authority is dropped."""
+    scheme, found, rest = text.partition("://")
+    if not found:
+        scheme, rest = "https", text
+    scheme = scheme.lower()
+    if scheme not in SCHEMES:
+        raise ValueError("host must begin with https:// or http://, or with the name itself")
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    if "@" in authority:
+        raise ValueError("host must not hold a user name or password; they have fields of their own")
+    return scheme, authority
+
+
+def _host_and_port(authority: str) -> tuple[str, int | None]:
+    """Return the checked host and the port, None where it is left out."""
+    if authority.startswith("["):
+        inside, found, after = authority[1:].partition("]")
+        if not found or (after and not after.startswith(":")):
+            raise ValueError("host holds an IPv6 address without its closing bracket")
+        if ":" not in inside:
+            raise ValueError("only an IPv6 address stands in brackets")
+        return checked_host(inside), _port(after[1:])
+    if authority.count(":") > 1:
+        return checked_host(authority), None
+    host, _, port = authority.partition(":")
+    return checked_host(host), _port(port)
+
+
+def _port(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise ValueError("the port must be a number from 1 to 65535")
+    return int(text)
+
+
+def checked_host(text: str) -> str:
+    """Return a host name in lower case, or an IP address in its shortest spelling.
+
+    Raises ValueError for anything a resolver could read in two ways, and for addresses no host can have.
+    """
+    host = text.strip().lower().rstrip(".")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return _checked_name(host)
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
+        raise ValueError("an address with a zone is only known to one machine; use a name or another address")
+    if refusal := refusal_of(address):
+        raise ValueError(f"{address} {refusal}")
+    return str(address)
+
+
+def _checked_name(host: str) -> str:
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode("ascii")
+        except UnicodeError:
+            raise ValueError("host is not a valid name") from None
+    labels = host.split(".")
+    if len(host) > HOST_LIMIT or not all(LABEL.fullmatch(label) for label in labels):
+        raise ValueError("host is not a valid name or address")
+    if NUMBER_LABEL.fullmatch(labels[-1]):
+        raise ValueError("host is not a valid IP address; write it as four numbers, such as 192.0.2.10")
+    return host
+
+
+def refusal_of(address: IPAddress) -> str:
+    """Return why no Proxmox host can be at this address, or "" when one can.
+
+    Loopback is allowed: Pulse may run on the host that it watches. IPv4 inside IPv6 is judged by what it means.
+    """
+    for candidate in (address, *_embedded(address)):
+        if candidate in METADATA_ADDRESSES or candidate.is_link_local:
+            return "is a link-local or metadata address"
+        if candidate.is_multicast or candidate.is_unspecified:
+            return "is not the address of one host"
+        if candidate == ipaddress.IPv4Address("255.255.255.255"):
+            return "is not the address of one host"
+    return ""
+
+
+def _embedded(address: IPAddress) -> tuple[ipaddress.IPv4Address, ...]:
+    """Return the IPv4 addresses that an IPv6 address stands for: mapped, 6to4, Teredo, NAT64."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return ()
+    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in NAT64:
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return tuple(inner for inner in found if inner is not None)
+
+
+def place_of(url: str) -> Place:
+    """Return where a normalised URL leads."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return Place(scheme=parts.scheme, host=parts.hostname or "", port=port)
+
+
+def default_name(kind: str, url: str) -> str:
+    """Return the name of an instance nobody named: the host without scheme, port and brackets.
+
+    `kind` makes no difference here: a PBS that tells its own node name is asked by the caller.
+    """
+    return place_of(url).host
+
+
+def base_url_for_member(configured_url: str, member: str) -> str:
+    """Return the address of another member of the cluster: its host with the configured scheme and port.
+
+    Raises ValueError when the member's name or address, which a Proxmox host told, is not a host.
+    """
+    host = checked_host(member)
+    parts = urlsplit(configured_url)
+    bracketed = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{bracketed}" + (f":{parts.port}" if parts.port else "")
+
+
+def normalise_fingerprint(text: str) -> str:
+    """Return a SHA-256 fingerprint as 64 hex digits in lower case, or "" for none.
+
+    Colons, blanks and a leading `sha256:` are accepted. Raises ValueError with a sentence.
+    """
+    plain = re.sub(r"[\s:]", "", text.strip().lower().removeprefix("sha256").lstrip("=: "))
+    if not plain:
+        return ""
+    if len(plain) == SHA1_LENGTH and re.fullmatch(r"[0-9a-f]+", plain):
+        raise ValueError("fingerprint is a SHA-1 one; the SHA-256 fingerprint has 64 hexadecimal digits")
+    if len(plain) != FINGERPRINT_LENGTH or not re.fullmatch(r"[0-9a-f]+", plain):
+        raise ValueError("fingerprint must be the SHA-256 of the certificate: 64 hexadecimal digits")
+    return plain
+
+
+def spelled_fingerprint(fingerprint: str) -> str:
+    """Return a stored fingerprint as Proxmox shows it: upper case, in pairs, with colons."""
+    upper = fingerprint.upper()
+    return ":".join(upper[index : index + 2] for index in range(0, len(upper), 2))

@@ -1,0 +1,185 @@
+"""What a host tells about itself when it is added, which instance already stands for its cluster, and its members.
+
+Source: state.md 4.2 and http-api.md 5.4 of the contract.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from nodes import connecting, probe
+from nodes.addresses import base_url_for_member
+from nodes.choices import InstanceKind
+from nodes.models import ClusterEndpoint, Instance
+from nodes.proxmox import pve
+from nodes.proxmox.client import Client, Target
+from nodes.proxmox.errors import ProxmoxError
+from nodes.proxmox.readings import ClusterReading, MemberReading, NodeCertificateReading
+
+#: How long the first look at a host may take (http-api.md 5.3 and 5.4); an answer is due within 15 s.
+LOOK_SECONDS: Mapping[str, float] = {InstanceKind.PVE: 10.0, InstanceKind.PBS: 5.0}
+CERTIFICATES_SECONDS = 3.0
+
+#: More members than Corosync carries are not a cluster but an attack on the table.
+MEMBER_LIMIT = 64
+
+UNKNOWN_CLUSTER = "Unknown Cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look at a host brought: its certificate, its own name, and the cluster it belongs to.
+
+    `certificates` holds the fingerprint of each member by name; empty where nothing is pinned.
+    """
+
+    fingerprint: str = ""
+    server_name: str = ""
+    cluster: ClusterReading | None = None
+    certificates: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether the host told of more than one member."""
+        return self.cluster is not None and self.cluster.is_cluster
+
+
+def look(instance: Instance) -> Finding | None:
+    """Return what the host tells, None when it does not answer: a host need not be reachable to be added.
+
+    Calls the network: never inside a transaction. The instance need not be saved.
+    """
+    try:
+        target = connecting.target_of(instance)
+        told = probe.probe(target, timeout_seconds=LOOK_SECONDS[instance.kind])
+    except ProxmoxError:
+        return None
+    will_be_pinned = bool(instance.fingerprint) or instance.is_fingerprint_learned
+    certificates: Mapping[str, str] = {}
+    if told.cluster is not None and told.cluster.is_cluster and will_be_pinned:
+        certificates = member_certificates(target)
+    return Finding(
+        fingerprint=told.fingerprint,
+        server_name=told.server_name,
+        cluster=told.cluster,
+        certificates=certificates,
+    )
+
+
+def member_certificates(target: Target) -> dict[str, str]:
+    """Return the fingerprint of each member's certificate by node name; empty when the host does not tell."""
+    client = Client(target, timeout_seconds=CERTIFICATES_SECONDS, deadline_seconds=CERTIFICATES_SECONDS)
+    try:
+        return fingerprints_by_name(pve.node_certificates(client))
+    except ProxmoxError:
+        return {}
+    finally:
+        client.close()
+
+
+def fingerprints_by_name(certificates: Iterable[NodeCertificateReading]) -> dict[str, str]:
+    """Return the readings as node name to fingerprint, without those that told none."""
+    return {reading.name: reading.fingerprint for reading in certificates if reading.fingerprint}
+
+
+def holder_of(url: str, finding: Finding | None) -> Instance | None:
+    """Return the configured cluster that a PVE host belongs to, None when it belongs to none.
+
+    What the host itself tells decides; a host that does not answer is recognised by its name or address.
+    """
+    instances = Instance.objects.clusters().prefetch_related("endpoints")
+    if finding is not None and finding.cluster is not None:
+        return next((row for row in instances if is_same_cluster(row, finding.cluster)), None)
+    return next((row for row in instances if is_member_address(row, url)), None)
+
+
+def is_same_cluster(instance: Instance, reading: ClusterReading) -> bool:
+    """Return whether a cluster is the one of this instance: same name and at least one member in common."""
+    if not reading.is_cluster or (reading.name or UNKNOWN_CLUSTER) != instance.cluster_name:
+        return False
+    known = list(instance.endpoints.all())
+    return any(is_same_member(endpoint, member) for endpoint in known for member in reading.members)
+
+
+def is_same_member(endpoint: ClusterEndpoint, member: MemberReading) -> bool:
+    """Return whether two descriptions mean one host; names alone decide only where an address is not known.
+
+    Many clusters call their first host `pve1`.
+    """
+    if endpoint.address and member.address:
+        return endpoint.address == member.address
+    return endpoint.node_name == member.name
+
+
+def is_member_address(instance: Instance, url: str) -> bool:
+    """Return whether the URL is the one at which a member of this instance would be asked."""
+    return any(
+        url == member_url(instance.host, spelling)
+        for endpoint in instance.endpoints.all()
+        for spelling in (endpoint.address, endpoint.node_name)
+        if spelling
+    )
+
+
+def member_url(configured_url: str, spelling: str) -> str:
+    """Return the URL of a member by name or address, empty for what no host can be called."""
+    try:
+        return base_url_for_member(configured_url, spelling)
+    except ValueError:
+        return ""
+
+
+def store_members(instance: Instance, finding: Finding, *, at: datetime) -> None:
+    """Make the endpoints of an instance those of the cluster that was found, or none for a single host.
+
+    Sets `is_cluster` and `cluster_name` on the instance without saving it. A member keeps the fingerprint that
+    is known of it when the finding brings none. To be called inside the transaction of the edit.
+    """
+    reading = finding.cluster
+    instance.is_cluster = finding.is_cluster
+    instance.cluster_name = (reading.name or UNKNOWN_CLUSTER)[:128] if reading and instance.is_cluster else ""
+    members = readable_members(reading.members) if reading and instance.is_cluster else ()
+    instance.endpoints.exclude(node_name__in=[member.name for member in members]).delete()
+    for member in members:
+        values: dict[str, object] = {"is_online": member.is_online is True}
+        if member.address:
+            values["address"] = member.address
+        if member.is_online:
+            values["last_seen_at"] = at
+        if fingerprint := finding.certificates.get(member.name):
+            values["fingerprint"] = fingerprint
+        ClusterEndpoint.objects.update_or_create(instance=instance, node_name=member.name, defaults=values)
+
+
+def readable_members(members: Iterable[MemberReading]) -> tuple[MemberReading, ...]:
+    """Return the members with a name that fits, each once; an address that is none is left out."""
+    found: dict[str, MemberReading] = {}
+    for member in members:
+        if member.name and len(member.name) <= 128 and len(found) < MEMBER_LIMIT:
+            address = member.address if is_ip_address(member.address) else ""
+            found.setdefault(
+                member.name,
+                MemberReading(
+                    name=member.name, address=address, is_online=member.is_online, is_local=member.is_local
+                ),
+            )
+    return tuple(found.values())
+
+
+def is_ip_address(text: str) -> bool:
+    """Return whether the text is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def forget_members(instance: Instance) -> None:
+    """Make the instance a single host until it tells otherwise; the instance itself is not saved."""
+    instance.is_cluster = False
+    instance.cluster_name = ""
+    instance.endpoints.all().delete()

@@ -1,0 +1,124 @@
+"""Lenient readers of single values: Proxmox sends numbers as text, booleans as 0, 1, "" or true, and leaves out what it
+does not know. None means "not told"; nothing here raises.
+
+Source: api-facts.md section 3.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+
+INT64_LOWEST = -(2**63)
+INT64_HIGHEST = 2**63 - 1
+#: Longer than any number Proxmox prints, and short enough that int() and float() stay cheap.
+NUMBER_TEXT_LIMIT = 40
+#: Invisible characters that turn the reading direction: they make one name look like another.
+DIRECTION_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+#: Plain decimal spellings only: int() and float() would also take "1_000", "٣" and "infinity".
+NUMBER_TEXT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+
+TRUE_TEXTS = frozenset({"1", "true", "yes", "on"})
+FALSE_TEXTS = frozenset({"", "0", "false", "no", "off"})
+
+
+def real(value: object) -> float | None:
+    """Return a finite number; text that spells one is accepted, NaN, infinities and booleans are not."""
+    kind = type(value)
+    if kind is float or kind is int:
+        return _finite(value)  # type: ignore[arg-type]  # narrowed by the line above, which is faster
+    if isinstance(value, str) and len(value) <= NUMBER_TEXT_LIMIT:
+        spelled = value.strip()
+        if NUMBER_TEXT.fullmatch(spelled):
+            return _finite(float(spelled))
+    return None
+
+
+def _finite(number: float) -> float | None:
+    try:
+        as_float = float(number)
+    except OverflowError:  # a whole number of more than 308 digits
+        return None
+    return as_float if math.isfinite(as_float) else None
+
+
+def whole(value: object) -> int | None:
+    """Return a whole number of 64 bits with sign; fractions are cut off, as in a CPU limit of 1.5."""
+    if type(value) is int:
+        return value if INT64_LOWEST <= value <= INT64_HIGHEST else None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= NUMBER_TEXT_LIMIT:
+        return whole(int(value))  # not by way of a float, which is exact up to 2**53 only
+    number = real(value)
+    return None if number is None else whole(int(number))
+
+
+def size(value: object) -> int | None:
+    """Return a count, a size in bytes or a span in seconds: a whole number that is not negative."""
+    if type(value) is int:
+        return value if 0 <= value <= INT64_HIGHEST else None
+    number = whole(value)
+    return None if number is None or number < 0 else number
+
+
+def ratio(value: object) -> float | None:
+    """Return a share of one, which may exceed 1 but is never negative."""
+    number = value if type(value) is float and 0.0 <= value <= 1.0 else real(value)
+    return None if number is None or number < 0 else number
+
+
+def truth(value: object) -> bool | None:
+    """Return a truth value from any spelling of it."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return {0: False, 1: True}.get(value)
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in TRUE_TEXTS:
+            return True
+        return False if word in FALSE_TEXTS else None
+    return None
+
+
+def text(value: object, limit: int = 256) -> str:
+    """Return one line of clean text of at most `limit` characters; "" for what is neither text nor a number.
+
+    Control characters and direction marks are dropped, lone surrogates become U+FFFD: what remains can be
+    stored, encoded and shown.
+    """
+    if (
+        value is None
+    ):  # the usual case of an absent field, and the next line is the usual case of a present one
+        return ""
+    if type(value) is str and len(value) <= limit and value.isascii() and value.isprintable():
+        return value.strip()
+    if not isinstance(value, str):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and real(value) is not None:
+            return str(value)[:limit]
+        return ""
+    # Cleaned before it is cut, so that dropped characters do not hide the rest; four times is plenty.
+    return "".join(_clean(character) for character in value[: limit * 4]).strip()[:limit].rstrip()
+
+
+def _clean(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cs":
+        return "\ufffd"
+    if category in ("Cc", "Zl", "Zp"):
+        return " " if character in "\t\n\r" else ""
+    return "" if character in DIRECTION_MARKS else character
+
+
+def fields(value: object) -> Mapping[str, object]:
+    """Return a nested object, or one without fields when there is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def reals(value: object, limit: int) -> tuple[float, ...]:
+    """Return a list of numbers; empty when any of the first `limit` entries is not one."""
+    if not isinstance(value, list):
+        return ()
+    numbers = [real(entry) for entry in value[:limit]]
+    return () if None in numbers else tuple(number for number in numbers if number is not None)

@@ -1,0 +1,88 @@
+"""Serializer fields for the wire: exact JSON types without coercion, and instants as the contract writes them.
+
+Source: errors.md section 3 ("no coercion") and http-api.md 1.1 of the contract.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from pulse.lib.errors import ApiError, flatten_details
+from pulse.lib.instants import rfc3339
+
+#: The code of a problem that is one of JSON type, not of value.
+WRONG_TYPE = "invalid_json"
+
+
+class TextField(serializers.CharField):
+    """A JSON string; a number or a truth value is not read as one. Blanks at the ends are the verb's matter."""
+
+    default_error_messages = {WRONG_TYPE: "must be text"}
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("required", False)
+        options.setdefault("allow_blank", True)
+        options.setdefault("trim_whitespace", False)
+        super().__init__(**options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """Check the type before REST framework looks for blanks."""
+        if data is not serializers.empty and not isinstance(data, str):
+            self.fail(WRONG_TYPE)
+        return super().run_validation(data)
+
+
+class TruthField(serializers.Field[bool, bool, bool, Any]):
+    """A JSON truth value; neither "true" nor 1 is one."""
+
+    default_error_messages = {WRONG_TYPE: "must be true or false"}
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("required", False)
+        super().__init__(**options)
+
+    def to_internal_value(self, data: object) -> bool:
+        """Return the value as it is."""
+        if not isinstance(data, bool):
+            self.fail(WRONG_TYPE)
+        return data
+
+    def to_representation(self, value: bool) -> bool:
+        """Return the value as it is."""
+        return bool(value)
+
+
+class InstantField(serializers.Field[Any, Any, str, Any]):
+    """An instant, RFC 3339 in UTC; the zero time where it is not known."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("read_only", True)
+        super().__init__(**options)
+
+    def get_attribute(self, instance: Any) -> Any:
+        """Return the instant, wrapped so that an unknown one is written too."""
+        return (super().get_attribute(instance),)
+
+    def to_representation(self, value: tuple[datetime | None]) -> str:
+        """Return the text of the instant."""
+        return rfc3339(value[0])
+
+
+def read_fields(serializer: type[serializers.Serializer[Any]], body: dict[str, object]) -> dict[str, Any]:
+    """Return the known fields of a JSON object under our names; null counts as absent, unknown keys are ignored.
+
+    Raises ApiError 400: `invalid_json` for a wrong JSON type, `validation_error` for anything else; the text names
+    the first field in the documented order, `details` all of them.
+    """
+    given = {key: value for key, value in body.items() if value is not None}
+    form = serializer(data=given)
+    if form.is_valid():
+        return dict(form.validated_data)
+    details = flatten_details(form.errors)
+    field, problem = next(iter(details.items()))
+    is_type = any(error.code == WRONG_TYPE for errors in form.errors.values() for error in errors)
+    code = WRONG_TYPE if is_type else "validation_error"
+    raise ApiError(400, f"{field} {problem}", code=code, details=details)

@@ -1,0 +1,168 @@
+"""`pulse run`: one process that serves, schedules and polls. `pulse web`, `worker` and `beat`: the same, apart."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import django
+from django.conf import settings
+from django.core import checks
+
+from pulse.runtime.refusals import WrongConfiguration
+
+logger = logging.getLogger(__name__)
+
+#: After the second poll of everything: what is in memory then stays, and need not be looked at again.
+WARM_SECONDS = 30.0
+#: What the tasks under way get to write their last row; one that waits for a dead host is left behind.
+TASK_GRACE_SECONDS = 1.0
+
+
+def run_embedded(prepare: Callable[[], None] | None = None) -> None:
+    """Serve until a signal, with the tasks and the schedule in threads of this process.
+
+    `prepare` is called with the database ready, before the first poll. Raises StartRefused and EnvError.
+    """
+    from pulse.runtime.lock import sole_process
+
+    if settings.PULSE_REDIS_URL or settings.PULSE_DATABASE_URL:
+        raise WrongConfiguration(
+            "PULSE_REDIS_URL and PULSE_DATABASE_URL belong to `pulse web`, `pulse worker` and `pulse beat`; "
+            "unset them for `pulse run`"
+        )
+    with sole_process(settings.PULSE_DATA_DIR):
+        from pulse.runtime.server import check_port
+
+        check_port(settings.PULSE_BIND or "127.0.0.1", settings.PULSE_PORT)
+        start_django()
+        if prepare is not None:
+            prepare()
+        serve_embedded()
+
+
+def serve_embedded() -> None:
+    """Restore what is known, start the schedule, serve until a signal, and stop both."""
+    from django.db import connections
+    from django.utils import timezone
+
+    from monitoring import polling
+    from pulse.celery import app
+    from pulse.runtime.local import LocalExecutor
+
+    serving = prepare_serving()
+    polling.restore(timezone.now())
+    executor = LocalExecutor()
+    executor.install()
+    executor.beat(settings.CELERY_BEAT_SCHEDULE, app.tasks)
+    executor.call_later(WARM_SECONDS, settle_memory)
+    settle_memory()
+    serving(lambda: executor.stop(0.0))
+    if not executor.stop(TASK_GRACE_SECONDS):
+        logger.info("%d tasks that still wait for a host were left behind", executor.pool.busy)
+    connections.close_all()
+
+
+def run_web() -> None:
+    """Serve until a signal; tasks and schedule run elsewhere."""
+    from django.db import connections
+
+    require_servers("web")
+    start_django()
+    serving = prepare_serving()
+    settle_memory()
+    serving(lambda: None)
+    connections.close_all()
+
+
+def run_worker() -> None:
+    """Run tasks from the broker until a signal; Celery ends the process."""
+    require_servers("worker")
+    start_django()
+    from pulse.celery import app
+
+    settle_memory()
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    app.worker_main(["worker", "--pool", "threads", "--concurrency", "16", "--loglevel", level(), *quiet])
+
+
+def run_beat() -> None:
+    """Send due tasks to the broker until a signal. Two of these do no harm: instances are claimed one by one."""
+    require_servers("beat")
+    start_django()
+    from pulse.celery import app
+
+    settle_memory()
+    # Kept in memory: a schedule file could not be shared by two, and every entry may run again after a restart.
+    app.Beat(
+        scheduler_cls="celery.beat:Scheduler", schedule=None, loglevel=level(), redirect_stdouts=False
+    ).run()
+
+
+def prepare_serving() -> Callable[[Callable[[], Any]], None]:
+    """Listen, say so, and return what serves until a signal, given what to do when the signal comes.
+
+    Clients that connect from now on wait for the first answer instead of being refused.
+    """
+    from accounts.credentials import is_configured as anything_configured
+    from monitoring import hub
+    from pulse.runtime.greeting import bind_address, greeting
+    from pulse.runtime.server import Server, listen
+
+    is_configured = anything_configured()
+    host = bind_address(is_configured=is_configured)
+    listener = listen(host, settings.PULSE_PORT)
+    from pulse.asgi import application
+
+    def serve(on_stop: Callable[[], Any]) -> None:
+        def stop() -> None:
+            on_stop()
+            hub.close_all()
+
+        sys.stdout.write(greeting(host, settings.PULSE_PORT, is_configured=is_configured))
+        sys.stdout.flush()
+        Server(application, on_stop=stop).serve_until_stopped(listener)
+
+    return serve
+
+
+def start_django() -> None:
+    """Load the apps and the tasks, bring the database up to date, and see that keys and settings are in order."""
+    django.setup()
+    from pulse.celery import app
+    from pulse.lib import sealed
+    from pulse.runtime import schema
+
+    app.loader.import_default_modules()
+    schema.bring_up_to_date()
+    sealed.keys_in_order()
+    found = checks.run_checks(tags=["pulse"])
+    problems = [message for message in found if message.level >= checks.ERROR]
+    for warning in found:
+        if warning not in problems:
+            logger.warning("%s (%s)", warning.msg, warning.id)
+    if problems:
+        raise WrongConfiguration("; ".join(f"{problem.msg} ({problem.id})" for problem in problems))
+
+
+def require_servers(verb: str) -> None:
+    """Raise WrongConfiguration unless both servers of the scale-out mode are named."""
+    if not (settings.PULSE_REDIS_URL and settings.PULSE_DATABASE_URL):
+        raise WrongConfiguration(
+            f"`pulse {verb}` needs PULSE_REDIS_URL and PULSE_DATABASE_URL; `pulse run` needs neither"
+        )
+
+
+def settle_memory() -> None:
+    """Collect what the start left behind and exempt the rest from every later collection (15 ms each)."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def level() -> str:
+    """Return the log level in Celery's spelling."""
+    return str(settings.LOG_LEVEL_NAME)

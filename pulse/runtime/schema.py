@@ -1,0 +1,78 @@
+"""The database's tables are those of this version before anything else runs."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from pulse.runtime.refusals import StartRefused, WrongConfiguration
+
+logger = logging.getLogger(__name__)
+
+#: Any number, the same in every process: two that start together migrate one after the other.
+ADVISORY_LOCK = 765_501
+
+
+def bring_up_to_date() -> None:
+    """Apply the missing migrations; a SQLite file with data is copied to `<name>.before-update` first.
+
+    Raises WrongConfiguration when a newer version has written the database, StartRefused when it is out of reach.
+    """
+    try:
+        with one_at_a_time():
+            executor = MigrationExecutor(connection)
+            refuse_newer(executor)
+            plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+            if not plan:
+                return
+            if executor.loader.applied_migrations:
+                logger.info("the database is brought up to date: %d steps", len(plan))
+                keep_copy()
+            call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+    except (DatabaseError, sqlite3.Error) as error:
+        raise StartRefused(f"the database cannot be used: {str(error).strip()}") from error
+
+
+def refuse_newer(executor: MigrationExecutor) -> None:
+    """Raise WrongConfiguration if the database has a migration of our apps that this version does not know."""
+    known = executor.loader.disk_migrations or {}
+    for app, name in sorted(executor.loader.applied_migrations):
+        if app in executor.loader.migrated_apps and (app, name) not in known:
+            raise WrongConfiguration(
+                f"the database was written by a newer version of Pulse (it has {app}.{name}); "
+                "start that version, or restore a copy from before the update"
+            )
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Hold a lock on PostgreSQL; SQLite has one process by itself (`pulse.runtime.lock`)."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
+
+
+def keep_copy() -> None:
+    """Copy the SQLite file beside itself, complete and consistent; the copy of the last update is replaced."""
+    if connection.vendor != "sqlite":
+        return
+    original = Path(settings.DATABASES["default"]["NAME"])
+    copy = original.with_name(f"{original.name}.before-update")
+    copy.unlink(missing_ok=True)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(copy)])
+    copy.chmod(0o600)

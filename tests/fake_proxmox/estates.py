@@ -1,0 +1,49 @@
+"""The estates that have a name on the command line."""
+
+from __future__ import annotations
+
+from tests.fake_proxmox.building import PbsSpec, PveSpec, Spec
+
+
+def demo(*, hostile: bool = False) -> tuple[Spec, ...]:
+    """A home lab, a cluster with a dead node, a backup server."""
+    return (
+        PveSpec(
+            name="homelab",
+            nodes=1,
+            guests=14,
+            version="9.2",
+            pick_guests=False,
+            hostile=hostile,
+            node_prefix="pve",
+        ),
+        PveSpec(name="production", nodes=4, guests=52, version="8.4", dead_nodes=1, hostile=hostile),
+        PbsSpec(name="vault", datastores=3, version="4.2", hostile=hostile),
+    )
+
+
+def homelab(*, hostile: bool = False) -> tuple[Spec, ...]:
+    """One PVE host with 14 guests."""
+    return demo(hostile=hostile)[:1]
+
+
+def cluster(*, hostile: bool = False) -> tuple[Spec, ...]:
+    """One healthy cluster of four nodes with 50 guests."""
+    return (PveSpec(name="production", nodes=4, guests=50, version="9.2", hostile=hostile),)
+
+
+def large(
+    clusters: int = 10, nodes: int = 16, guests: int = 1_000, *, hostile: bool = False
+) -> tuple[Spec, ...]:
+    """Ten clusters of sixteen nodes with a thousand guests each, unless told otherwise."""
+    return tuple(
+        PveSpec(
+            name=f"cluster-{number:02d}",
+            nodes=nodes,
+            guests=guests,
+            version="9.2",
+            node_prefix=f"c{number:02d}-n",
+            hostile=hostile,
+        )
+        for number in range(1, clusters + 1)
+    )

@@ -1,0 +1,99 @@
+"""What a server was asked, and how: read by tests and benchmarks."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Any
+
+#: The last requests are kept one by one; older ones only in the sums.
+LOG_LENGTH = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """One request, without its secrets."""
+
+    method: str
+    path: str  # decoded, without /api2/json
+    query: str
+    status: int  # 0: no answer was given
+    credential: str  # token, ticket, login or none
+    user_agent: str
+    accept_encoding: str
+
+
+class Traffic:
+    """Counters of one server; every figure since the last reset."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._in_flight: Counter[str] = Counter()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again at zero; calls that are in flight stay counted as such."""
+        with self._lock:
+            self.requests: Counter[str] = Counter()
+            self.statuses: Counter[int] = Counter()
+            self.log: deque[LoggedRequest] = deque(maxlen=LOG_LENGTH)
+            self.in_flight_peak: Counter[str] = Counter(self._in_flight)
+            self.connections = 0
+            self.handshakes = 0
+            self.failed_handshakes = 0
+            self.bytes_received = 0
+            self.bytes_sent = 0
+            self.credentials_seen = False
+
+    def connected(self) -> None:
+        """A connection was accepted."""
+        with self._lock:
+            self.connections += 1
+
+    def shaken(self, *, succeeded: bool) -> None:
+        """A TLS handshake ended."""
+        with self._lock:
+            self.handshakes += succeeded
+            self.failed_handshakes += not succeeded
+
+    def received(self, count: int) -> None:
+        """Bytes of requests came in (inside TLS)."""
+        with self._lock:
+            self.bytes_received += count
+
+    def sent(self, count: int) -> None:
+        """Bytes of answers went out (inside TLS)."""
+        with self._lock:
+            self.bytes_sent += count
+
+    def began(self, node: str, path: str, *, with_credential: bool) -> None:
+        """A request is about to be carried out by a node."""
+        with self._lock:
+            self.requests[path] += 1
+            self.credentials_seen |= with_credential
+            self._in_flight[node] += 1
+            self.in_flight_peak[node] = max(self.in_flight_peak[node], self._in_flight[node])
+
+    def ended(self, node: str, logged: LoggedRequest) -> None:
+        """A request was answered or given up."""
+        with self._lock:
+            self._in_flight[node] -= 1
+            self.statuses[logged.status] += 1
+            self.log.append(logged)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all figures as plain values, ready for JSON."""
+        with self._lock:
+            return {
+                "requests": dict(self.requests),
+                "total": sum(self.requests.values()),
+                "statuses": {str(status): count for status, count in self.statuses.items()},
+                "inFlightPeak": dict(self.in_flight_peak),
+                "connections": self.connections,
+                "handshakes": self.handshakes,
+                "failedHandshakes": self.failed_handshakes,
+                "bytesReceived": self.bytes_received,
+                "bytesSent": self.bytes_sent,
+                "credentialsSeen": self.credentials_seen,
+            }

@@ -1,0 +1,335 @@
+"""The bound on requests inside Django: lanes, the queue in front of them, slow senders and slow readers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from pulse.runtime.limiter import Limiter
+
+PATIENCE_SECONDS = 10
+
+pytestmark = pytest.mark.asyncio
+
+
+class Client:
+    """One request at an ASGI application: what it sends, what it got."""
+
+    def __init__(
+        self, app: Limiter, path: str = "/", *, headers: list[tuple[bytes, bytes]] | None = None
+    ) -> None:
+        self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.sent: list[dict[str, Any]] = []
+        self.may_read = asyncio.Event()
+        self.may_read.set()
+        self.scope = {"type": "http", "method": "GET", "path": path, "headers": headers or []}
+        self.app = app
+
+    def say(self, body: bytes = b"", *, more: bool = False) -> Client:
+        """Send a part of the body."""
+        self.incoming.put_nowait({"type": "http.request", "body": body, "more_body": more})
+        return self
+
+    def hang_up(self) -> None:
+        """Close the connection."""
+        self.incoming.put_nowait({"type": "http.disconnect"})
+
+    async def read(self, message: dict[str, Any]) -> None:
+        """Take a message of the answer, when the client reads at all."""
+        await self.may_read.wait()
+        self.sent.append(message)
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin the request."""
+        return asyncio.create_task(self.app(self.scope, self.incoming.get, self.read))
+
+    async def finish(self) -> Client:
+        """Make the request and wait for the answer."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self.start()
+        return self
+
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return self.sent[0]["status"]
+
+    @property
+    def body(self) -> bytes:
+        """The whole body of the answer."""
+        return b"".join(message.get("body", b"") for message in self.sent)
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """The headers of the answer."""
+        return dict(self.sent[0]["headers"])
+
+
+class Views:
+    """An application with synchronous work in it, as Django has."""
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.threads: list[str] = []
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        request = await receive()
+        work = asyncio.create_task(sync_to_async(self.work)(scope["path"]))
+        gone = asyncio.create_task(receive())
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            return
+        gone.cancel()
+        length = dict(scope["headers"]).get(b"content-length", b"")
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"seen-length", length)]})
+        await send({"type": "http.response.body", "body": request["body"], "more_body": True})
+        await send({"type": "http.response.body", "body": b"."})
+
+    def work(self, path: str) -> None:
+        self.threads.append(threading.current_thread().name)
+        self.entered.release()
+        if path == "/slow":
+            self.release.wait(PATIENCE_SECONDS)
+
+
+def limiter(views: Views, **options: Any) -> Limiter:
+    """Return a small limiter around the views."""
+    return Limiter(views, **{"max_body_bytes": 100, "lanes": 2, "max_waiting": 1, **options})
+
+
+async def one_turn() -> None:
+    """Let every task that can run now run once."""
+    await asyncio.sleep(0)
+
+
+async def entered(views: Views, count: int) -> None:
+    """Return when so many requests are inside."""
+    for _ in range(count):
+        assert await asyncio.to_thread(views.entered.acquire, timeout=PATIENCE_SECONDS)
+
+
+async def test_a_request_is_passed_and_its_answer_comes_back():
+    client = await Client(limiter(Views())).say().finish()
+
+    assert client.status == 200
+    assert client.body == b"."
+
+
+async def test_one_thread_serves_request_after_request():
+    views = Views()
+    app = limiter(views)
+
+    for _ in range(5):
+        await Client(app).say().finish()
+
+    assert set(views.threads) == {"request-1_0"}
+
+
+async def test_no_more_requests_are_inside_than_there_are_lanes():
+    views = Views()
+    app = limiter(views)
+    inside = [Client(app, "/slow").say().start() for _ in range(2)]
+    await entered(views, 2)
+
+    third = Client(app, "/third").say().start()
+    done, _ = await asyncio.wait({third}, timeout=0.05)
+    views.release.set()
+    await asyncio.gather(third, *inside)
+
+    assert not done
+    assert len(set(views.threads)) == 2
+
+
+async def test_beyond_the_queue_the_answer_is_503_with_when_to_come_back():
+    views = Views()
+    app = limiter(views)
+    inside = [Client(app, "/slow").say().start() for _ in range(2)]
+    await entered(views, 2)
+    queued = Client(app).say().start()
+    await one_turn()
+
+    refused = await Client(app).say().finish()
+    views.release.set()
+    await asyncio.gather(queued, *inside)
+
+    assert refused.status == 503
+    assert refused.headers[b"retry-after"] == b"2"
+    assert json.loads(refused.body)["code"] == "unavailable"
+
+
+async def test_health_is_answered_while_every_lane_is_taken():
+    views = Views()
+    app = limiter(views)
+    inside = [Client(app, "/slow").say().start() for _ in range(2)]
+    await entered(views, 2)
+
+    health = await Client(app, "/api/health").say().finish()
+    views.release.set()
+    await asyncio.gather(*inside)
+
+    assert health.status == 200
+
+
+async def test_a_request_never_waits_behind_the_view_of_a_client_that_left():
+    views = Views()
+    app = limiter(views)
+    left = Client(app, "/slow").say()
+    abandoned = left.start()
+    await entered(views, 1)
+    left.hang_up()
+    await abandoned
+
+    served = await Client(app, "/quick").say().finish()
+    views.release.set()
+
+    assert served.status == 200
+
+
+async def test_the_lane_of_a_client_that_left_is_used_again_when_its_view_has_ended():
+    views = Views()
+    app = limiter(views, lanes=1)
+    left = Client(app, "/slow").say()
+    abandoned = left.start()
+    await entered(views, 1)
+    left.hang_up()
+    await abandoned
+
+    views.release.set()
+    served = await Client(app, "/quick").say().finish()
+
+    assert served.status == 200
+    assert set(views.threads) == {"request-1_0"}
+
+
+async def test_a_client_that_sends_slowly_holds_no_lane():
+    views = Views()
+    app = limiter(views, lanes=1)
+    slow = Client(app, headers=[(b"content-length", b"10")]).say(b"12345", more=True)
+    sending = slow.start()
+    await one_turn()
+
+    other = await Client(app).say().finish()
+    slow.say(b"67890")
+    await sending
+
+    assert other.status == 200
+    assert slow.body == b"1234567890."
+
+
+async def test_a_body_that_does_not_arrive_in_time_is_answered_408():
+    app = limiter(Views(), read_seconds=0.01)
+
+    client = await Client(app, headers=[(b"content-length", b"10")]).finish()
+
+    assert client.status == 408
+
+
+async def test_a_client_that_reads_slowly_holds_no_lane():
+    views = Views()
+    app = limiter(views, lanes=1)
+    slow = Client(app).say()
+    slow.may_read.clear()
+    reading = slow.start()
+    await entered(views, 1)
+
+    other = await Client(app).say().finish()
+    slow.may_read.set()
+    await reading
+
+    assert other.status == 200
+    assert slow.body == b"."
+
+
+async def test_a_client_that_does_not_read_at_all_is_cut():
+    app = limiter(Views(), write_seconds=0.01)
+    client = Client(app).say()
+    client.may_read.clear()
+
+    with pytest.raises(TimeoutError):
+        await client.start()
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_read():
+    client = await Client(limiter(Views()), headers=[(b"content-length", b"101")]).finish()
+
+    assert client.body == b"."
+    assert client.headers[b"seen-length"] == b"101"
+
+
+async def test_a_body_in_pieces_that_grows_too_large_is_cut_and_declared():
+    client = Client(limiter(Views()), headers=[(b"transfer-encoding", b"chunked")])
+    for _ in range(3):
+        client.say(b"x" * 50, more=True)
+
+    await client.finish()
+
+    assert client.headers[b"seen-length"] == b"101"
+
+
+async def test_a_body_in_pieces_is_declared_with_its_length():
+    client = (
+        Client(limiter(Views()), headers=[(b"transfer-encoding", b"chunked")]).say(b"ab", more=True).say(b"c")
+    )
+
+    await client.finish()
+
+    assert client.body == b"abc."
+    assert client.headers[b"seen-length"] == b"3"
+
+
+async def test_a_client_that_leaves_while_sending_costs_no_view():
+    views = Views()
+    client = Client(limiter(views), headers=[(b"content-length", b"10")]).say(b"12", more=True)
+    client.hang_up()
+
+    await client.finish()
+
+    assert client.sent == []
+    assert views.threads == []
+
+
+async def test_a_queued_request_that_is_cancelled_gives_its_turn_away():
+    views = Views()
+    app = limiter(views, lanes=1, max_waiting=2)
+    inside = Client(app, "/slow").say().start()
+    await entered(views, 1)
+    first, second = Client(app).say(), Client(app).say()
+    cancelled, waiting = first.start(), second.start()
+    await one_turn()
+
+    cancelled.cancel()
+    views.release.set()
+    await asyncio.gather(inside, waiting)
+
+    assert second.status == 200
+    assert first.sent == []
+
+
+async def test_too_many_bodies_under_way_are_answered_503(monkeypatch):
+    monkeypatch.setattr("pulse.runtime.limiter.MAX_READING", 1)
+    app = limiter(Views())
+    header = [(b"content-length", b"2")]
+    slow = Client(app, headers=header)
+    sending = slow.start()
+    await one_turn()
+
+    refused = await Client(app, headers=header).say(b"ab").finish()
+    slow.say(b"ab")
+    await sending
+
+    assert refused.status == 503
+    assert slow.status == 200
