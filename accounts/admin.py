@@ -22,7 +22,15 @@ else:  # the class takes a parameter for type checkers only
 class ApiTokenAdmin(TokenModelAdmin):
     """Who holds a token, with which scopes, and when it was last used; never its digest."""
 
-    list_display = ("name", "public_id", "scope_list", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_display = (
+        "name",
+        "public_id",
+        "scope_list",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    )
     list_filter = ("revoked_at",)
     search_fields = ("name", "public_id")
     fields = ("name", "public_id", "scope_list", "created_at", "last_used_at", "expires_at", "revoked_at")

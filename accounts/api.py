@@ -101,8 +101,14 @@ def token_name(value: object) -> str:
 def token_scopes(value: object) -> list[Access]:
     """Return valid scopes, or raise ApiError."""
     known = {str(scope): scope for scope in SCOPES}
-    if not isinstance(value, list) or not value or not all(isinstance(item, str) and item in known for item in value):
-        raise ApiError(400, f"scopes must be a list of some of: {', '.join(known)}", details={"scopes": "not valid"})
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(isinstance(item, str) and item in known for item in value)
+    ):
+        raise ApiError(
+            400, f"scopes must be a list of some of: {', '.join(known)}", details={"scopes": "not valid"}
+        )
     return [known[item] for item in dict.fromkeys(value)]
 
 
@@ -111,5 +117,7 @@ def token_expiry(value: object, *, at: datetime) -> datetime | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 3650:
-        raise ApiError(400, "expiresInDays must be a whole number from 1 to 3650", details={"expiresInDays": "not valid"})
+        raise ApiError(
+            400, "expiresInDays must be a whole number from 1 to 3650", details={"expiresInDays": "not valid"}
+        )
     return at + timedelta(days=value)

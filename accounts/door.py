@@ -13,6 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from accounts import credentials
 from accounts.credentials import WRONG_TOKEN, Refusal
@@ -29,7 +30,9 @@ NOBODY_YET = (
     "or claim it at /setup with the code that `pulse claim-code` prints there, or set PULSE_AUTH=open"
 )
 NO_CREDENTIAL = "Unauthorized: send an API token in the header X-API-Token, or sign in"
-NO_PROOF = Refusal(403, "the request does not come from a page of this Pulse; reload the page and try again", "cross_site")
+NO_PROOF = Refusal(
+    403, "the request does not come from a page of this Pulse; reload the page and try again", "cross_site"
+)
 
 
 class DoorMiddleware:
@@ -55,10 +58,12 @@ class DoorMiddleware:
         if refused is not None:
             return refused
         access = declared.methods["GET" if request.method == "HEAD" else str(request.method)]
+        if access in (Access.PUBLIC, Access.OWN_TOKEN):
+            # Looked up only if the view asks: health must answer while the database does not.
+            request.caller = SimpleLazyObject(lambda: caller_of_request(request)[0])  # type: ignore[attr-defined]
+            return refuse_size(request)
         caller, refusal = caller_of_request(request)
         request.caller = caller  # type: ignore[attr-defined]
-        if access in (Access.PUBLIC, Access.OWN_TOKEN):
-            return refuse_size(request)
         if access is Access.DJANGO_ADMIN:
             return None if settings.PULSE_ADMIN else errors.handler404(request, Exception())
         if access is Access.PAGE and not caller.may(access):
@@ -201,7 +206,9 @@ def own_host(request: HttpRequest) -> str:
 def address_of(request: HttpRequest) -> str:
     """Return the address of the client, behind trusted proxies the one that they saw."""
     return client_address(
-        request.META.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", ""), settings.PULSE_TRUSTED_PROXIES
+        request.META.get("REMOTE_ADDR", ""),
+        request.headers.get("X-Forwarded-For", ""),
+        settings.PULSE_TRUSTED_PROXIES,
     )
 
 

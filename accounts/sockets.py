@@ -78,7 +78,9 @@ def is_still_valid(caller: Caller) -> bool:
 
 def scope_headers(scope: Mapping[str, Any]) -> dict[str, str]:
     """Return the headers of an ASGI scope under lower-case names; of a repeated one the last."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", ())}
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", ())
+    }
 
 
 def seen_scheme(scope: Mapping[str, Any], peer: str, headers: Mapping[str, str]) -> str:
@@ -119,6 +121,8 @@ def user_of_session(key: str) -> AbstractBaseUser | None:
     if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None
     user = get_user_model().objects.filter(pk=session.get(SESSION_KEY), is_active=True).first()
-    if user is None or not constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
+    if user is None or not constant_time_compare(
+        session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()
+    ):
         return None
     return user

@@ -18,7 +18,9 @@ USE_RESOLUTION = timedelta(minutes=1)
 NO_DIGEST = "0" * 64
 
 
-def issue(*, name: str, scopes: list[Access], at: datetime, expires_at: datetime | None = None) -> tuple[ApiToken, str]:
+def issue(
+    *, name: str, scopes: list[Access], at: datetime, expires_at: datetime | None = None
+) -> tuple[ApiToken, str]:
     """Store a new token; returns it with its text, which is known only now (256 bit)."""
     public_id = "".join(secrets.choice(ALPHABET) for _ in range(8))
     text = f"pulse_{public_id}_{secrets.token_urlsafe(32)}"
@@ -38,7 +40,9 @@ def find(text: str, *, at: datetime) -> ApiToken | None:
     parts = text.split("_", 2)
     public_id = parts[1] if len(parts) == 3 and parts[0] == "pulse" else ""
     token = ApiToken.objects.usable(at).filter(public_id=public_id).first() if public_id else None
-    matches = hmac.compare_digest(token.digest if token else NO_DIGEST, token_digest(text) or NO_DIGEST[:-1] + "1")
+    matches = hmac.compare_digest(
+        token.digest if token else NO_DIGEST, token_digest(text) or NO_DIGEST[:-1] + "1"
+    )
     if token is None or not matches:
         return None
     if token.last_used_at is None or at - token.last_used_at >= USE_RESOLUTION:

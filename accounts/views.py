@@ -72,7 +72,9 @@ def set_up(request: HttpRequest) -> HttpResponse:
         else:
             login(request, user, backend=BACKEND)
             return HttpResponseRedirect("/")
-    return render(request, "auth/setup.html", {"form": form, "problem": problem}, status=401 if problem else 200)
+    return render(
+        request, "auth/setup.html", {"form": form, "problem": problem}, status=401 if problem else 200
+    )
 
 
 def too_many(

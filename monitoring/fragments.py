@@ -67,7 +67,9 @@ def items_of(views: Views, *, number: int) -> dict[str, tuple[Item, ...]]:
     """Return the encoded resources in the documented order (state.md 2); `number` orders PBS by creation."""
     return {
         "nodes": _sorted(Item(view.id, (view.name, view.instance), _encode(view)) for view in views.nodes),
-        "vms": _sorted(Item(view.id, (view.vmid, view.instance, view.id), _encode(view)) for view in views.vms),
+        "vms": _sorted(
+            Item(view.id, (view.vmid, view.instance, view.id), _encode(view)) for view in views.vms
+        ),
         "containers": _sorted(
             Item(view.id, (view.vmid, view.instance, view.id), _encode(view)) for view in views.containers
         ),

@@ -29,7 +29,9 @@ def is_due(last_at: float | None, period: float, at: float) -> bool:
     return not last_at or at - last_at >= period - 0.5
 
 
-def nodes_due(online: Iterable[str], read_at: Mapping[str, float], *, at: float, interval: float) -> list[str]:
+def nodes_due(
+    online: Iterable[str], read_at: Mapping[str, float], *, at: float, interval: float
+) -> list[str]:
     """Return the nodes whose details are due, the oldest first.
 
     Nodes never read are all due; of the others at most their even share per poll, so that calls spread over the period.

@@ -39,6 +39,7 @@ class PollMemory(msgspec.Struct):
     samples: dict[int, Sample] = {}
     empty_guest_lists: int = 0  # in a row
     empty_storage_lists: int = 0
+    offline_since: dict[str, float] = {}  # by node
     storage_ids: dict[str, str] = {}  # "<name>/<node, empty when shared>" -> wire id
     # PBS
     pbs_version: str = ""

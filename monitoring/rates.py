@@ -43,7 +43,9 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     rates: Rates = NO_RATES
 
 
-def advance(previous: Sample | None, reading: GuestReading, *, at: float, is_fresh: bool, interval: float) -> Sample:
+def advance(
+    previous: Sample | None, reading: GuestReading, *, at: float, is_fresh: bool, interval: float
+) -> Sample:
     """Return the sample after this reading; its `rates` are what is shown.
 
     `is_fresh` says that the node's figures have moved since the last poll; when they have not, the rates stay. No

@@ -53,12 +53,12 @@ class NodeView(msgspec.Struct, frozen=True):
     memory: Usage
     disk: Usage
     uptime: int
-    loadAverage: tuple[float, ...]  # noqa: N815
-    kernelVersion: str  # noqa: N815
-    pveVersion: str  # noqa: N815
-    cpuInfo: CpuInfo  # noqa: N815
-    lastSeen: str  # noqa: N815
-    connectionHealth: str  # noqa: N815
+    loadAverage: tuple[float, ...]
+    kernelVersion: str
+    pveVersion: str
+    cpuInfo: CpuInfo
+    lastSeen: str
+    connectionHealth: str
     stale: bool = False
 
 
@@ -76,17 +76,17 @@ class GuestView(msgspec.Struct, frozen=True, omit_defaults=True):
     cpus: int
     memory: Usage
     disk: Usage
-    networkIn: int  # noqa: N815
-    networkOut: int  # noqa: N815
-    diskRead: int  # noqa: N815
-    diskWrite: int  # noqa: N815
+    networkIn: int
+    networkOut: int
+    diskRead: int
+    diskWrite: int
     uptime: int
     template: bool
-    lastBackup: str  # noqa: N815
-    lastSeen: str  # noqa: N815
+    lastBackup: str
+    lastSeen: str
     tags: tuple[str, ...] = ()
     lock: str = ""
-    diskReason: str = ""  # noqa: N815  why the use of the disk is not known: not_collected, stopped
+    diskReason: str = ""
     stale: bool = False
 
 
@@ -133,17 +133,17 @@ class PbsView(msgspec.Struct, frozen=True, omit_defaults=True):
     version: str
     cpu: float
     memory: float
-    memoryUsed: int  # noqa: N815
-    memoryTotal: int  # noqa: N815
+    memoryUsed: int
+    memoryTotal: int
     uptime: int
     datastores: tuple[DatastoreView, ...]
-    backupJobs: list[None]  # noqa: N815
-    syncJobs: list[None]  # noqa: N815
-    verifyJobs: list[None]  # noqa: N815
-    pruneJobs: list[None]  # noqa: N815
-    garbageJobs: list[None]  # noqa: N815
-    connectionHealth: str  # noqa: N815
-    lastSeen: str  # noqa: N815
+    backupJobs: list[None]
+    syncJobs: list[None]
+    verifyJobs: list[None]
+    pruneJobs: list[None]
+    garbageJobs: list[None]
+    connectionHealth: str
+    lastSeen: str
     stale: bool = False
 
 
@@ -355,5 +355,3 @@ def placeholder_node(*, instance: str, seen: str) -> NodeView:
     reading = NodeReading(name=instance, status="offline")
     view = node_view(reading, None, instance=instance, seen=seen, health="error")
     return msgspec.structs.replace(view, id=f"{instance}-failed")
-
-

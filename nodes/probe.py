@@ -56,16 +56,13 @@ def probe(target: Target, *, timeout_seconds: float = 10.0) -> Probe:
 
     Raises the ProxmoxError of the step that failed, in words for people.
     """
-    client = Client(
+    with Client(
         target,
         timeout_seconds=timeout_seconds,
         deadline_seconds=timeout_seconds,
         lifetime_seconds=timeout_seconds,
-    )
-    try:
+    ) as client:
         return _probe_pbs(client) if target.kind == "pbs" else _probe_pve(client)
-    finally:
-        client.close()
 
 
 def _probe_pve(client: Client) -> Probe:

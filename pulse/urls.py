@@ -5,10 +5,14 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path
 
+from accounts import views as accounts
 from pulse import api
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *api.urlpatterns,
+    path("login", accounts.sign_in, name="login"),
+    path("logout", accounts.sign_out, name="logout"),
+    path("setup", accounts.set_up, name="setup"),
     path("admin/", admin.site.urls),
 ]
 

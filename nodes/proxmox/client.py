@@ -81,7 +81,7 @@ class Meter:
 
 
 class Client:
-    """Calls to one host, from any number of threads. Close it to close its connections.
+    """Calls to one host, from any number of threads. Close it, or leave its `with`, to close its connections.
 
     `timeout_seconds` bounds each silence, `deadline_seconds` the whole call with waiting, login and one more try,
     and `lifetime_seconds` all calls together, from now on.
@@ -115,6 +115,12 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client {self.target.url}>"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def get(
         self,

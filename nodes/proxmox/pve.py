@@ -86,7 +86,7 @@ def read_version(data: object) -> VersionReading:
     return VersionReading(
         version=told,
         release=text(row.get("release"), WORD_LIMIT),
-        repository_id=text(row.get("repoid"), WORD_LIMIT),
+        repository_id=text(row.get("repoid"), 64),
     )
 
 

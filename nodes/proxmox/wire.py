@@ -213,10 +213,10 @@ def _open(connection: HTTPConnection, place: Place, wait: float) -> None:
     """Connect and shake hands, with every failure told by its phase."""
     try:
         connection.connect()
+    except NewConnectionError as error:  # in urllib3 a kind of ConnectTimeoutError, so it comes first
+        raise _unreachable(place, error.__cause__) from None
     except ConnectTimeoutError:
         raise TimedOut(f"{place} did not accept a connection within {wait:.3g} s") from None
-    except NewConnectionError as error:
-        raise _unreachable(place, error.__cause__) from None
     except ssl.SSLCertVerificationError as error:
         raise TlsFailed(
             f"The certificate of {place} is not trusted: {error.verify_message.rstrip('.')}"
@@ -290,16 +290,18 @@ def exchange(
     Raises Dropped when it broke before the answer began, and other ProxmoxErrors; it is closed then.
     """
     allowance = _Allowance(deadline, max_body_bytes + HEAD_BYTES)
+    is_reusable = False
+    response: HTTPResponse | None = None
     try:
         response = _begin(connection, method, path, headers, body, allowance)
         content = _content(response, deadline.place, max_body_bytes)
-    except BaseException:
-        connection.close()
-        raise
-    # Whatever was refused or left unread must not be mistaken for the answer to the next request.
-    if response.status != http.client.OK:
-        response.close()
-        connection.close()
+        # What was refused may have been left unread, and must not be taken for the answer to the next request.
+        is_reusable = response.status == http.client.OK
+    finally:
+        if not is_reusable:
+            if response is not None:
+                response.close()
+            connection.close()
     head = response.headers
     return Reply(
         status=response.status,

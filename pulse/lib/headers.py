@@ -67,7 +67,9 @@ def add_cors(request: HttpRequest, response: HttpResponse) -> None:
 def content_security_policy(request: HttpRequest) -> str:
     """Return the policy of a page; Django's admin builds HTML from strings and goes without Trusted Types."""
     host = request.headers.get("Host", "")
-    plain = host.replace(".", "").replace("-", "").replace(":", "").replace("[", "").replace("]", "").isalnum()
+    plain = (
+        host.replace(".", "").replace("-", "").replace(":", "").replace("[", "").replace("]", "").isalnum()
+    )
     sockets = f" ws://{host} wss://{host}" if plain else ""
     text = POLICY.format(sockets=sockets)
     return text if request.path.startswith("/admin") else text + TRUSTED_TYPES

@@ -63,7 +63,7 @@ def read_key_file(path: Path) -> str | None:
     """Return the text of a key file, None when there is none."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise EnvError(f"the key file {path} cannot be read ({error.strerror})") from None

@@ -180,9 +180,20 @@ class Answer:
 
     async def flush(self) -> None:
         """Send what is held."""
-        messages, self.messages, self.held_bytes = self.messages, [], 0
+        messages, self.messages = self.messages, []
+        if self.is_complete and messages and messages[0]["type"] == "http.response.start":
+            messages[0]["headers"] = with_whole_length(messages[0], self.held_bytes)
+        self.held_bytes = 0
         for message in messages:
             await self.send(message)
+
+
+def with_whole_length(start: Message, length: int) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer that is held as a whole: with its length, it needs no chunks."""
+    headers = list(start["headers"])
+    if start["status"] in (204, 304) or any(name.lower() == b"content-length" for name, _ in headers):
+        return headers
+    return [*headers, (b"content-length", str(length).encode())]
 
 
 def has_body(scope: Scope) -> bool:

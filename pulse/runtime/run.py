@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import sys
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 WARM_SECONDS = 30.0
 #: What the tasks under way get to write their last row; one that waits for a dead host is left behind.
 TASK_GRACE_SECONDS = 1.0
+#: What browsers get to take their close frame.
+CLOSE_SECONDS = 0.5
 
 
 def run_embedded(prepare: Callable[[], None] | None = None) -> None:
@@ -118,9 +121,11 @@ def prepare_serving() -> Callable[[Callable[[], Any]], None]:
     from pulse.asgi import application
 
     def serve(on_stop: Callable[[], Any]) -> None:
-        def stop() -> None:
+        async def stop() -> None:
             on_stop()
-            hub.close_all()
+            closing = hub.close_all()
+            if closing is not None:
+                await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
 
         sys.stdout.write(greeting(host, settings.PULSE_PORT, is_configured=is_configured))
         sys.stdout.flush()

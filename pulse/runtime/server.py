@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 from asyncio import TimerHandle, Transport
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from http import HTTPStatus
 from typing import Any
 
@@ -106,9 +106,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn in the main thread, which ends with 0 after SIGTERM or SIGINT and tells `on_stop` first."""
+    """uvicorn in the main thread, which ends with 0 after SIGTERM or SIGINT and awaits `on_stop` first."""
 
-    def __init__(self, application: Any, *, on_stop: Callable[[], None]) -> None:
+    def __init__(self, application: Any, *, on_stop: Callable[[], Awaitable[None]]) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -164,7 +164,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell the application first, then close connections: WebSockets with 1012, service restart."""
-        self.on_stop()
+        await self.on_stop()
         await super().shutdown(sockets)
 
 

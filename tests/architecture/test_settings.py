@@ -48,7 +48,8 @@ def test_the_documentation_says_which_secrets_can_come_from_a_file():
 
 
 def test_only_settings_and_its_helpers_read_the_environment():
-    allowed = {"pulse/env.py", "pulse/settings.py"}
+    # The health check of a container loads nothing of Django; the demo names its own directory.
+    allowed = {"pulse/env.py", "pulse/settings.py", "pulse/runtime/healthcheck.py", "pulse/runtime/demo.py"}
     readers = set()
     for path in source_files():
         text = path.read_text()
@@ -57,7 +58,7 @@ def test_only_settings_and_its_helpers_read_the_environment():
         ):
             readers.add(path.relative_to(ROOT).as_posix())
 
-    assert readers - allowed - {"pulse/runtime/demo.py"} == set()
+    assert readers - allowed == set()
 
 
 def source_files() -> list[Path]:

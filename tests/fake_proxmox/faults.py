@@ -208,10 +208,11 @@ def _with_figures(value: Any, figure: float) -> Any:
 
 
 def _with_hostile_texts(value: Any, texts: itertools.cycle[str]) -> Any:
-    if isinstance(value, dict):
-        changed = {key: _with_hostile_texts(item, texts) for key, item in value.items()}
-        changed.update({key: next(texts) for key in value.keys() & _FREE_TEXTS})
-        if value.get("type") in ("qemu", "lxc"):
-            changed["name"] = next(texts)
-        return changed
-    return [_with_hostile_texts(item, texts) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_with_hostile_texts(item, texts) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: next(texts) if key in _FREE_TEXTS else _with_hostile_texts(item, texts)
+        for key, item in value.items()
+    }

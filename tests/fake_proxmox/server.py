@@ -189,6 +189,8 @@ class FakeServer:
             task = asyncio.create_task(self._serve(connection))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
+            # Not in the task itself: one that is cancelled before its first step never reaches its `finally`.
+            task.add_done_callback(lambda _, ended=connection: ended.close())
 
     # One connection.
 
@@ -196,35 +198,32 @@ class FakeServer:
         loop = asyncio.get_running_loop()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         fault = self.faults.take(CONNECTION_KINDS)
+        if fault is not None and fault.kind != "certificate":
+            await _say_nothing(connection, reads=fault.kind == "tls-stall")
+            return
+        shown = self._certificate if fault is None else self._foreign_certificate()
+        reader = asyncio.StreamReader(limit=MAX_HEAD_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
         try:
-            if fault is not None and fault.kind != "certificate":
-                await _say_nothing(connection, reads=fault.kind == "tls-stall")
-                return
-            shown = self._certificate if fault is None else self._foreign_certificate()
-            reader = asyncio.StreamReader(limit=MAX_HEAD_BYTES)
-            protocol = asyncio.StreamReaderProtocol(reader)
-            try:
-                transport, _ = await loop.connect_accepted_socket(
-                    lambda: protocol,
-                    connection,
-                    ssl=shown.context,
-                    ssl_handshake_timeout=_HANDSHAKE_SECONDS,
-                    ssl_shutdown_timeout=1.0,
-                )
-            except (OSError, ssl.SSLError):
-                self.traffic.shaken(succeeded=False)
-                return
-            self.traffic.shaken(succeeded=True)
-            writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-            try:
-                await self._converse(reader, writer, connection)
-                await _hang_up(writer)
-            except (ConnectionError, ssl.SSLError, OSError):
-                pass  # the client went away
-            finally:
-                transport.abort()
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol,
+                connection,
+                ssl=shown.context,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+                ssl_shutdown_timeout=1.0,
+            )
+        except (OSError, ssl.SSLError):
+            self.traffic.shaken(succeeded=False)
+            return
+        self.traffic.shaken(succeeded=True)
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        try:
+            await self._converse(reader, writer, connection)
+            await _hang_up(writer)
+        except (ConnectionError, ssl.SSLError, OSError):
+            pass  # the client went away
         finally:
-            connection.close()
+            transport.abort()
 
     def _foreign_certificate(self) -> Certificate:
         return certificate(self.kind, self.name, self.host, _FOREIGN_ISSUE)
@@ -256,13 +255,13 @@ class FakeServer:
         node = _node_in_charge(request.segments, self.name)
         credential = _credential_kind(request)
         self.traffic.began(node, path, with_credential=credential != "none")
-        status = 0
         try:
             started_at = time.monotonic()
             answer = self._answer(request, path)
-            status = answer.status
             await self._delay(answer, started_at)
-            closes = closes or (self.kind == "pve" and status >= 400)
+            # Before a byte leaves: whoever has the answer finds it counted.
+            self.traffic.answered(LoggedRequest.of(request, path, answer.status, credential))
+            closes = closes or (self.kind == "pve" and answer.status >= 400)
             fault = self.faults.take(DELIVERY_KINDS, path)
             if fault is not None:
                 await self._deliver_badly(fault, answer, writer, connection)
@@ -271,19 +270,7 @@ class FakeServer:
             await writer.drain()
             return closes
         finally:
-            headers = request.headers
-            self.traffic.ended(
-                node,
-                LoggedRequest(
-                    request.method,
-                    path,
-                    request.query,
-                    status,
-                    credential,
-                    headers.get("user-agent", ""),
-                    headers.get("accept-encoding", ""),
-                ),
-            )
+            self.traffic.ended(node)
 
     async def _delay(self, answer: Answer, started_at: float) -> None:
         seconds = self.latency_ms / 1_000

@@ -7,6 +7,8 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any
 
+from tests.fake_proxmox.http import Request
+
 #: The last requests are kept one by one; older ones only in the sums.
 LOG_LENGTH = 2_000
 
@@ -18,10 +20,16 @@ class LoggedRequest:
     method: str
     path: str  # decoded, without /api2/json
     query: str
-    status: int  # 0: no answer was given
+    status: int
     credential: str  # token, ticket, login or none
     user_agent: str
     accept_encoding: str
+
+    @classmethod
+    def of(cls, request: Request, path: str, status: int, credential: str) -> LoggedRequest:
+        """Return what is kept of a request."""
+        agent, encoding = (request.headers.get(name, "") for name in ("user-agent", "accept-encoding"))
+        return cls(request.method, path, request.query, status, credential, agent, encoding)
 
 
 class Traffic:
@@ -75,12 +83,16 @@ class Traffic:
             self._in_flight[node] += 1
             self.in_flight_peak[node] = max(self.in_flight_peak[node], self._in_flight[node])
 
-    def ended(self, node: str, logged: LoggedRequest) -> None:
-        """A request was answered or given up."""
+    def answered(self, logged: LoggedRequest) -> None:
+        """The answer to a request is known and about to be sent."""
         with self._lock:
-            self._in_flight[node] -= 1
             self.statuses[logged.status] += 1
             self.log.append(logged)
+
+    def ended(self, node: str) -> None:
+        """A request is over, answered or not."""
+        with self._lock:
+            self._in_flight[node] -= 1
 
     def snapshot(self) -> dict[str, Any]:
         """Return all figures as plain values, ready for JSON."""

@@ -7,6 +7,8 @@ import http.client
 import json
 import socket
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -122,3 +124,11 @@ def request_bytes(server: FakeServer, path: str) -> bytes:
     """Return a GET request as it goes over the wire."""
     header = token_header(server)["Authorization"]
     return f"GET /api2/json{path} HTTP/1.1\r\nHost: x\r\nAuthorization: {header}\r\n\r\n".encode()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; raises AssertionError if it does not in time."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.005)

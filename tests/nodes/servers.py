@@ -6,10 +6,11 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
-from nodes.proxmox.client import Credential, Target
+from nodes.proxmox.client import Answer, Client, Credential, Target
 from tests.fake_proxmox.certificates import Certificate, certificate
 
 TOKEN = Credential(token_id="pulse@pve!monitor", token_value="6f1de9a2-token-secret")
@@ -139,7 +140,9 @@ def own_certificate() -> Certificate:
 
 
 @contextmanager
-def scripted(script: Script, *, tls: bool = True, context: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
+def scripted(
+    script: Script, *, tls: bool = True, context: ssl.SSLContext | None = None
+) -> Iterator[ScriptedServer]:
     """A server with this script, over TLS unless told otherwise."""
     server = ScriptedServer(script, own_certificate() if tls else None, context)
     try:
@@ -164,3 +167,11 @@ def always(body: bytes, status: str = "200 OK", *headers: str) -> Script:
             link.answer(body, status, *headers)
 
     return script
+
+
+def ask(
+    target: Target, path: str = "/version", params: Mapping[str, str | int] | None = None, **options: Any
+) -> Answer:
+    """Make one call with a client of its own; options as of Client."""
+    with Client(target, **options) as client:
+        return client.get(path, params)

@@ -91,12 +91,12 @@ def test_a_host_that_cannot_be_one_is_refused_with_a_sentence(text: str, problem
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_a_host_or_a_sentence_and_a_host_stays_as_it_is(text: str) -> None:
+def test_any_text_is_refused_or_a_host_that_stays_as_it_is(text: str) -> None:
     try:
         host = normalise_host("pve", text)
-    except ValueError as error:
-        assert str(error)
+    except ValueError:
         return
+
     assert normalise_host("pve", host) == host
 
 

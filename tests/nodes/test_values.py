@@ -84,7 +84,8 @@ def test_a_size_is_never_negative(value: object, expected: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(0.5, 0.5), (1.75, 1.75), (-0.1, None), ("0.5", 0.5), (1, 1.0), (float("nan"), None)]
+    ("value", "expected"),
+    [(0.5, 0.5), (1.75, 1.75), (-0.1, None), ("0.5", 0.5), (1, 1.0), (float("nan"), None)],
 )
 def test_a_ratio_may_exceed_one_but_not_be_negative(value: object, expected: float | None) -> None:
     assert values.ratio(value) == expected

@@ -129,6 +129,20 @@ async def test_a_request_is_passed_and_its_answer_comes_back():
     assert client.body == b"."
 
 
+async def test_an_answer_held_as_a_whole_is_sent_with_its_length():
+    client = await Client(limiter(Views()), headers=[(b"content-length", b"3")]).say(b"abc").finish()
+
+    assert client.headers[b"content-length"] == b"4"
+
+
+async def test_an_answer_too_long_to_hold_goes_out_as_it_comes(monkeypatch):
+    monkeypatch.setattr("pulse.runtime.limiter.MAX_HELD_BYTES", 2)
+    client = await Client(limiter(Views()), headers=[(b"content-length", b"3")]).say(b"abc").finish()
+
+    assert client.body == b"abc."
+    assert b"content-length" not in client.headers
+
+
 async def test_one_thread_serves_request_after_request():
     views = Views()
     app = limiter(views)

@@ -40,7 +40,11 @@ class Running:
         self.told: list[str] = []
         self.listener = listen("127.0.0.1", 0)
         self.port = self.listener.getsockname()[1]
-        self.server = Server(application, on_stop=lambda: self.told.append("stop"))
+        self.server = Server(application, on_stop=self.stop)
+
+    async def stop(self) -> None:
+        """Note that the end was told."""
+        self.told.append("stop")
 
     async def say(self, data: bytes) -> bytes:
         """Send raw bytes; return what came until the server closed the connection."""

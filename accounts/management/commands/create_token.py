@@ -20,7 +20,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Name and scopes."""
         parser.add_argument("name")
-        parser.add_argument("--scope", action="append", choices=[str(scope) for scope in SCOPES], dest="scopes")
+        parser.add_argument(
+            "--scope", action="append", choices=[str(scope) for scope in SCOPES], dest="scopes"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print only the token, so that it can be piped."""

@@ -1,0 +1,96 @@
+"""Routes that tell the state: `/api/state`, `/api/config`, what is left of Socket.IO, and a page of figures."""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+
+from monitoring import state
+from pulse.lib.auth import Access, policy
+from pulse.lib.errors import error_response
+
+SOCKET_IO_SCRIPT = "https://cdn.socket.io/4.8.1/socket.io.min.js"
+
+
+@policy(GET=Access.MONITORING_READ)
+def whole_state(request: HttpRequest) -> HttpResponse:
+    """Return the whole state (state.md 2), 304 when the client has it, compressed when it can take that."""
+    document = state.current()
+    if etag_matches(request.headers.get("If-None-Match", ""), document.etag):
+        response = HttpResponse(status=304)
+    elif accepts_gzip(request.headers.get("Accept-Encoding", "")):
+        response = HttpResponse(document.gzipped(), content_type="application/json")
+        response.headers["Content-Encoding"] = "gzip"
+    else:
+        response = HttpResponse(document.body, content_type="application/json")
+    response.headers["ETag"] = document.etag
+    response.headers["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ("Accept-Encoding",))
+    return response
+
+
+def etag_matches(header: str, etag: str) -> bool:
+    """Return whether an If-None-Match header names the ETag; weak comparison, as RFC 9110 has it for GET."""
+    candidates = {part.strip().removeprefix("W/") for part in header.split(",")}
+    return etag in candidates or "*" in candidates
+
+
+def accepts_gzip(header: str) -> bool:
+    """Return whether an Accept-Encoding header takes gzip; `gzip;q=0` refuses it."""
+    for part in header.lower().split(","):
+        name, _, quality = part.partition(";")
+        if name.strip() in ("gzip", "*"):
+            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+@policy(GET=Access.MONITORING_READ)
+def public_config(request: HttpRequest) -> HttpResponse:
+    """Return the settings that every client may know (http-api.md 3.4)."""
+    body = {
+        "pollingInterval": settings.POLLING_INTERVAL_SECONDS,
+        "csrfProtection": False,
+        "autoUpdateEnabled": settings.AUTO_UPDATE_ENABLED,
+        "updateChannel": settings.UPDATE_CHANNEL,
+    }
+    return HttpResponse(msgspec.json.encode(body), content_type="application/json")
+
+
+@policy(GET=Access.PUBLIC)
+def socket_without_upgrade(request: HttpRequest) -> HttpResponse:
+    """Answer a plain request to `/ws`."""
+    headers = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    message = "this address speaks WebSocket only"
+    return error_response(400, message, code="upgrade_required", headers=headers)
+
+
+@policy(GET=Access.PUBLIC)
+def socket_io(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """Answer what is left of Socket.IO clients (http-api.md 15.4)."""
+    transport = request.GET.get("transport", "")
+    if "socket.io.js" in rest:
+        return HttpResponseRedirect(SOCKET_IO_SCRIPT)
+    if transport == "websocket":
+        return socket_without_upgrade(request)
+    if transport == "polling":
+        if "sid" in request.GET:
+            return HttpResponse("6", content_type="text/plain; charset=UTF-8")
+        opening = {
+            "sid": str(secrets.randbelow(10**18)),
+            "upgrades": ["websocket"],
+            "pingInterval": 25000,
+            "pingTimeout": 60000,
+        }
+        return HttpResponse(b"0" + msgspec.json.encode(opening), content_type="text/plain; charset=UTF-8")
+    return HttpResponseRedirect("/ws")
+
+
+@policy(GET=Access.PAGE)
+def simple_stats(request: HttpRequest) -> HttpResponse:
+    """Show a table of containers that reads `/ws` (http-api.md 15.2)."""
+    return render(request, "monitoring/simple_stats.html")

@@ -1,0 +1,35 @@
+"""What follows from rows of other apps at once: a removed instance leaves the state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+
+from monitoring.store import store
+from nodes import inventory
+from nodes.connecting import forget
+from nodes.models import Instance
+
+
+@receiver(post_delete, sender=Instance, dispatch_uid="monitoring.instance_removed")
+def instance_removed(instance: Instance, **_: Any) -> None:
+    """Take the instance out of the state when the deletion is committed."""
+    pk = instance.pk
+
+    def leave() -> None:
+        forget(pk)
+        inventory.forget(pk)
+        store().remove(pk)
+
+    transaction.on_commit(leave, robust=True)
+
+
+@receiver(post_save, sender=Instance, dispatch_uid="monitoring.instance_paused")
+def instance_paused(instance: Instance, **_: Any) -> None:
+    """Take a paused instance out of the state: what nobody reads is not the present."""
+    if instance.is_paused:
+        pk = instance.pk
+        transaction.on_commit(lambda: store().remove(pk), robust=True)

@@ -1,0 +1,192 @@
+"""The store of a scale-out: fragments, ticks and the pollers' memories in Redis, every key with an expiry.
+
+docs/decisions/0003. Redis away: what is known here is still served, and everything is read again when it is back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import redis
+
+from monitoring.fragments import Fragment
+from monitoring.memory import PollMemory
+from monitoring.store import Listener, Listeners, Tick
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "pulse:ticks"
+#: Everything can be read from Proxmox again; what nobody renews is of no use.
+EXPIRY_SECONDS = 24 * 3600
+TIMEOUT_SECONDS = 2.0
+#: Keys, ticks and memories are of this layout; another release must not read them.
+LAYOUT = 1
+
+_encode = msgspec.msgpack.encode
+_fragment_of = msgspec.msgpack.Decoder(Fragment).decode
+_memory_of = msgspec.msgpack.Decoder(PollMemory).decode
+_tick_of = msgspec.msgpack.Decoder(Tick).decode
+
+
+class RedisStore:
+    """See StateStore; safe for any number of processes and threads."""
+
+    def __init__(self, url: str) -> None:
+        timeouts: dict[str, Any] = {
+            "socket_timeout": TIMEOUT_SECONDS,
+            "socket_connect_timeout": TIMEOUT_SECONDS,
+        }
+        self._redis = redis.Redis.from_url(url, health_check_interval=30, **timeouts)
+        self._url = url
+        self._lock = threading.Lock()
+        self._fragments: dict[int, Fragment] = {}
+        self._listeners = Listeners()
+        self._follower: threading.Thread | None = None
+
+    def publish(self, fragment: Fragment) -> None:
+        """See StateStore. Fragment and tick travel together, so that a tick never comes first."""
+        pk, tick = fragment.instance_id, Tick("state", fragment.instance_id, fragment.version)
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.set(key("fragment", pk), _encode(fragment), ex=EXPIRY_SECONDS)
+            pipe.hset(key("versions"), str(pk), fragment.version)
+            pipe.expire(key("versions"), EXPIRY_SECONDS)
+            pipe.publish(CHANNEL, _encode(tick))
+            self._run(pipe)
+
+    def remove(self, instance_id: int) -> None:
+        """See StateStore."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(key("fragment", instance_id), key("memory", instance_id))
+            pipe.hdel(key("versions"), str(instance_id))
+            pipe.publish(CHANNEL, _encode(Tick("gone", instance_id)))
+            self._run(pipe)
+
+    def fragments(self) -> dict[int, Fragment]:
+        """See StateStore. The first call begins to follow the ticks."""
+        self._follow()
+        with self._lock:
+            return dict(self._fragments)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """See StateStore."""
+        self._follow()
+        return self._listeners.subscribe(listener)
+
+    def broadcast(self, message: bytes) -> None:
+        """See StateStore."""
+        try:
+            self._redis.publish(CHANNEL, _encode(Tick("message", message=message)))
+        except redis.RedisError as error:
+            logger.warning("a message could not be sent to the clients: Redis %s", type(error).__name__)
+
+    def load_memory(self, instance_id: int) -> PollMemory | None:
+        """See StateStore; a memory that cannot be read is none."""
+        try:
+            raw = self._redis.get(key("memory", instance_id))
+            return _memory_of(raw) if isinstance(raw, bytes) else None
+        except (redis.RedisError, msgspec.MsgspecError):
+            return None
+
+    def save_memory(self, instance_id: int, memory: PollMemory) -> None:
+        """See StateStore."""
+        try:
+            self._redis.set(key("memory", instance_id), _encode(memory), ex=EXPIRY_SECONDS)
+        except redis.RedisError as error:
+            logger.warning("a poll could not be remembered: Redis %s", type(error).__name__)
+
+    def _run(self, pipe: Any) -> None:
+        try:
+            pipe.execute()
+        except redis.RedisError as error:
+            logger.warning("the state could not be shared: Redis %s", type(error).__name__)
+
+    # --- following ---------------------------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        """Start the one thread that hears the ticks, and read what is there."""
+        with self._lock:
+            if self._follower is not None:
+                return
+            self._follower = threading.Thread(target=self._keep_following, name="redis-ticks", daemon=True)
+        with contextlib.suppress(redis.RedisError):  # the thread tries again
+            self._read_all()
+        self._follower.start()
+
+    def _keep_following(self) -> None:
+        """Hear ticks for ever; after a break wait a little longer each time, and read everything again."""
+        wait = 0.5
+        while True:
+            try:
+                subscriber = self._redis.pubsub(ignore_subscribe_messages=True)
+                subscriber.subscribe(CHANNEL)
+                self._read_all()
+                wait = 0.5
+                self._hear(subscriber)
+            except redis.RedisError as error:
+                logger.warning(
+                    "Redis does not answer (%s); trying again in %.0f s", type(error).__name__, wait
+                )
+            except Exception:
+                logger.exception("a tick could not be followed")
+            time.sleep(wait)
+            wait = min(wait * 2, 15.0)
+
+    def _hear(self, subscriber: Any) -> None:
+        silent_since = time.monotonic()
+        while True:
+            message = subscriber.get_message(timeout=1.0)
+            if message is not None and isinstance(message.get("data"), bytes):
+                self._heard(_tick_of(message["data"]))
+                silent_since = time.monotonic()
+            elif time.monotonic() - silent_since > 30.0:
+                self._read_all()  # also proves that the connection lives
+                silent_since = time.monotonic()
+
+    def _heard(self, tick: Tick) -> None:
+        if tick.kind == "state":
+            self._read_one(tick.instance_id)
+        elif tick.kind == "gone":
+            with self._lock:
+                self._fragments.pop(tick.instance_id, None)
+        self._listeners.tell(tick)
+
+    def _read_one(self, instance_id: int) -> None:
+        raw = self._redis.get(key("fragment", instance_id))
+        if isinstance(raw, bytes):
+            self._take(_fragment_of(raw))
+
+    def _take(self, fragment: Fragment) -> bool:
+        with self._lock:
+            known = self._fragments.get(fragment.instance_id)
+            if known is not None and known.version >= fragment.version:
+                return False
+            self._fragments[fragment.instance_id] = fragment
+            return True
+
+    def _read_all(self) -> None:
+        """Compare versions with Redis and fetch what differs; tell listeners of each difference."""
+        told: Any = self._redis.hgetall(key("versions"))
+        versions = {int(pk): int(version) for pk, version in told.items()}
+        with self._lock:
+            known = {pk: fragment.version for pk, fragment in self._fragments.items()}
+            # Redis that came back empty has lost its memory, not the hosts: keep the last known until polls return.
+            gone = [pk for pk in known if pk not in versions] if versions else []
+            for pk in gone:
+                del self._fragments[pk]
+        for pk in gone:
+            self._listeners.tell(Tick("gone", pk))
+        for pk, version in versions.items():
+            if known.get(pk, 0) < version:
+                self._read_one(pk)
+                self._listeners.tell(Tick("state", pk, version))
+
+
+def key(kind: str, instance_id: int | None = None) -> str:
+    """Return the name of a key, which carries its layout."""
+    return f"pulse:{LAYOUT}:{kind}" if instance_id is None else f"pulse:{LAYOUT}:{kind}:{instance_id}"

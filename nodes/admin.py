@@ -1,0 +1,352 @@
+"""Instances and their inventory in the admin: for an operator in trouble.
+
+Whatever changes an instance goes through the verbs of `nodes.editing`; what was read from Proxmox is only shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import IS_POPUP_VAR, InlineModelAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.timesince import timesince
+from django.views.decorators.csrf import csrf_protect
+
+from nodes import connecting, editing, probe
+from nodes.drafts import MONITOR_FLAGS, NotValid
+from nodes.editing import Outcome, UnknownInstance
+from nodes.forms import InstanceForm
+from nodes.models import ClusterEndpoint, Datastore, Guest, Instance, Node, Storage
+from nodes.proxmox.client import Target
+from nodes.proxmox.errors import ProxmoxError
+from pulse.lib.crypto import SealBroken
+
+if TYPE_CHECKING:
+    InstanceModelAdmin = admin.ModelAdmin[Instance]
+    EndpointTabularInline = admin.TabularInline[ClusterEndpoint, Instance]
+    InventoryModelAdmin = admin.ModelAdmin[Any]
+else:  # the classes take a parameter for type checkers only
+    InstanceModelAdmin = InventoryModelAdmin = admin.ModelAdmin
+    EndpointTabularInline = admin.TabularInline
+
+#: Connections that one click tries at most, and at once.
+TEST_LIMIT = 20
+TESTS_AT_ONCE = 4
+TEST_SECONDS = 10.0
+
+OBSERVED = (
+    "state",
+    "failure_message",
+    "failure_code",
+    "failing_since",
+    "last_success_at",
+    "is_cluster",
+    "cluster_name",
+    "is_paused",
+    "is_fingerprint_learned",
+    "next_poll_at",
+    "version",
+    "created_at",
+    "changed_at",
+)
+
+
+class EndpointInline(EndpointTabularInline):
+    """The members of a cluster, as the cluster tells them."""
+
+    model = ClusterEndpoint
+    fields = ("node_name", "address", "is_online", "last_seen_at", "fingerprint")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+    verbose_name_plural = "cluster members"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Members come from the cluster."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Members come from the cluster."""
+        return False
+
+
+@admin.register(Instance)
+class InstanceAdmin(InstanceModelAdmin):
+    """How each instance answers; changed by the same verbs as through the API."""
+
+    form = InstanceForm
+    inlines = (EndpointInline,)
+    list_display = (
+        "name",
+        "wire_id",
+        "kind",
+        "host",
+        "answers",
+        "last_answer",
+        "failure_message",
+        "cluster_name",
+        "is_paused",
+    )
+    list_filter = ("kind", "state", "is_paused", "is_cluster", "verify_tls")
+    search_fields = (
+        "name",
+        "host",
+        "cluster_name",
+        "failure_message",
+        "endpoints__node_name",
+        "endpoints__address",
+    )
+    actions = ("test_connections", "pause_polling", "resume_polling", "poll_now")
+    save_on_top = False
+
+    @admin.display(description="answers", ordering="state")
+    def answers(self, instance: Instance) -> str:
+        """Return the state in words, a pause before everything else."""
+        return "Paused" if instance.is_paused else instance.get_state_display()
+
+    @admin.display(description="last answer", ordering="last_success_at", empty_value="never")
+    def last_answer(self, instance: Instance) -> str | None:
+        """Return how long ago the last good poll was."""
+        return ago(instance.last_success_at, timezone.now())
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Instance | None = None) -> tuple[str, ...]:
+        """Observed fields are never edited, and the kind of an instance is for ever."""
+        return OBSERVED if obj is None else ("kind", *OBSERVED)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Instance | None = None) -> Any:
+        """Return the groups of the form: on a new instance without the observed fields."""
+        kinds = [obj.kind] if obj is not None else list(MONITOR_FLAGS)
+        groups: list[tuple[str | None, dict[str, Any]]] = [
+            (None, {"fields": ("kind", "name", "host")}),
+            (
+                "Credential: a token, or a user with a password",
+                {"fields": ("token_id", "token_value", "user", "password")},
+            ),
+            ("Certificate", {"fields": ("fingerprint", "verify_tls")}),
+            *((f"What is monitored ({kind.upper()})", {"fields": MONITOR_FLAGS[kind]}) for kind in kinds),
+        ]
+        if obj is not None:
+            groups.append(("Observed", {"fields": OBSERVED}))
+        return groups
+
+    def get_inlines(
+        self, request: HttpRequest, obj: Instance | None
+    ) -> list[type[InlineModelAdmin[Any, Any]]]:
+        """Return the members for those that have some."""
+        return [EndpointInline] if obj is not None and obj.is_cluster else []
+
+    @method_decorator(csrf_protect)
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Serve the form without the transaction that Django puts around it: the host is asked before it is stored.
+
+        A refusal by the verb, which the form could not foresee, leads back with its sentence.
+        """
+        try:
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined,no-any-return]
+        except (NotValid, SealBroken) as problem:
+            self.message_user(request, str(problem), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        except UnknownInstance:
+            self.message_user(request, "The instance was removed meanwhile.", messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:nodes_instance_changelist"))
+
+    def save_model(self, request: HttpRequest, obj: Instance, form: Any, change: bool) -> None:
+        """Add or change the instance by the verb, and make `obj` what is stored now."""
+        if change:
+            stored = editing.change(obj.pk, form.draft(), at=timezone.now())
+        else:
+            added = editing.add(form.draft(), at=timezone.now())
+            stored = added.instance
+            if added.outcome is Outcome.UPDATED:
+                self.message_user(request, f"This host was configured already as {stored}.", messages.WARNING)
+            elif added.outcome is Outcome.MERGED:
+                self.message_user(request, f"This host belongs to the cluster of {stored}.", messages.WARNING)
+        obj.pk = stored.pk
+        obj._state.adding = False
+        obj.refresh_from_db()
+
+    def response_add(
+        self, request: HttpRequest, obj: Instance, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Lead on, after a test if one was asked for."""
+        return self.tested(request, obj) or super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Instance) -> HttpResponse:
+        """Lead on, after a test if one was asked for."""
+        return self.tested(request, obj) or super().response_change(request, obj)
+
+    def tested(self, request: HttpRequest, instance: Instance) -> HttpResponse | None:
+        """Try the connection and lead back to the form when "Save and test" was pressed, else None."""
+        if "_test" not in request.POST or IS_POPUP_VAR in request.POST:
+            return None
+        self.tell_tests(request, [instance])
+        return HttpResponseRedirect(reverse("admin:nodes_instance_change", args=[instance.pk]))
+
+    def get_deleted_objects(
+        self, objs: Iterable[Instance], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Return what a removal takes along as counts: thousands of guests are no list to read."""
+        instances = list(objs)
+        counts = {
+            str(model._meta.verbose_name_plural): model._default_manager.filter(
+                instance__in=instances
+            ).count()
+            for model in (Node, Guest, Storage, Datastore)
+        }
+        counts = {str(Instance._meta.verbose_name_plural): len(instances)} | counts
+        return [f"{instance} ({instance.host})" for instance in instances], counts, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Instance) -> None:
+        """Remove the instance by the verb."""
+        self.delete_queryset(request, [obj])
+
+    def delete_queryset(self, request: HttpRequest, queryset: Iterable[Instance]) -> None:
+        """Remove the instances by the verb; one that is gone already is no failure."""
+        for instance in queryset:
+            try:
+                editing.remove(instance.pk, at=timezone.now())
+            except UnknownInstance:
+                continue
+
+    @admin.action(description="Test the connection", permissions=["change"])
+    def test_connections(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
+        """Try each connection once and say what was found."""
+        self.tell_tests(request, list(queryset[:TEST_LIMIT]))
+        if queryset.count() > TEST_LIMIT:
+            self.message_user(request, f"Only the first {TEST_LIMIT} were tested.", messages.WARNING)
+
+    def tell_tests(self, request: HttpRequest, instances: Sequence[Instance]) -> None:
+        """Try the connections side by side and tell each result in its sentence."""
+        with ThreadPoolExecutor(max_workers=TESTS_AT_ONCE) as pool:
+            results = list(pool.map(tried, [opened(instance) for instance in instances]))
+        for instance, result in zip(instances, results, strict=True):
+            if isinstance(result, ProxmoxError):
+                self.message_user(request, f"Test of {instance}: {result}", messages.ERROR)
+            else:
+                self.message_user(request, f"Test of {instance}: {result}", messages.SUCCESS)
+
+    @admin.action(description="Pause polling", permissions=["change"])
+    def pause_polling(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
+        """Stop polling; what is known stays."""
+        self.message_user(request, f"{each(queryset, editing.pause)} paused.")
+
+    @admin.action(description="Resume polling", permissions=["change"])
+    def resume_polling(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
+        """Poll again."""
+        self.message_user(request, f"{each(queryset, editing.resume)} resumed.")
+
+    @admin.action(description="Poll now", permissions=["change"])
+    def poll_now(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
+        """Make them due at the next tick; a paused one stays paused."""
+        pks = list(queryset.filter(is_paused=False).values_list("pk", flat=True))
+        count = Instance.objects.poll_soon(pks)
+        self.message_user(request, f"{count} will be polled within a second or two.")
+
+
+def each(instances: Iterable[Instance], verb: Callable[[int], Instance]) -> int:
+    """Apply the verb to each instance that is still there; return to how many."""
+    count = 0
+    for instance in instances:
+        try:
+            verb(instance.pk)
+        except UnknownInstance:
+            continue
+        count += 1
+    return count
+
+
+def opened(instance: Instance) -> Target | ProxmoxError:
+    """Return how to call an instance, or why that is not possible; asks the database and no host."""
+    try:
+        return connecting.target_of(instance)
+    except ProxmoxError as error:
+        return error
+
+
+def tried(target: Target | ProxmoxError) -> str | ProxmoxError:
+    """Return what one try found, in a sentence, or the failure; uses the network and no database."""
+    if isinstance(target, ProxmoxError):
+        return target
+    try:
+        found = probe.probe(target, timeout_seconds=TEST_SECONDS)
+    except ProxmoxError as error:
+        return error
+    return f"answers as {found.kind.upper()} {found.version} after {found.latency_ms} ms"
+
+
+def ago(at: datetime | None, now: datetime) -> str | None:
+    """Return how long ago an instant was: in seconds up to two minutes, then in words; None for none."""
+    if at is None:
+        return None
+    seconds = max(0, round((now - at).total_seconds()))
+    return f"{seconds} s ago" if seconds < 120 else f"{timesince(at, now)} ago"
+
+
+class InventoryAdmin(InventoryModelAdmin):
+    """What was read from Proxmox: seen here, never edited. No count of a whole table, which may be long."""
+
+    list_select_related = ("instance",)
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Polling adds."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Polling changes."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Rows go with their instance."""
+        return False
+
+
+@admin.register(Node)
+class NodeAdmin(InventoryAdmin):
+    """The PVE hosts."""
+
+    list_display = ("name", "instance", "pve_version", "cpu_count", "first_seen_at", "gone_at")
+    list_filter = ("instance", ("gone_at", admin.EmptyFieldListFilter))
+    search_fields = ("name", "instance__name", "pve_version")
+
+
+@admin.register(Guest)
+class GuestAdmin(InventoryAdmin):
+    """The virtual machines and containers."""
+
+    list_display = ("vmid", "name", "kind", "instance", "node_name", "tags", "first_seen_at", "gone_at")
+    list_display_links = ("vmid", "name")
+    list_filter = ("kind", "instance", ("gone_at", admin.EmptyFieldListFilter))
+    search_fields = ("=vmid", "name", "node_name", "tags")
+
+
+@admin.register(Storage)
+class StorageAdmin(InventoryAdmin):
+    """The storages of PVE."""
+
+    list_display = ("name", "instance", "node_name", "plugin", "content", "first_seen_at", "gone_at")
+    list_filter = ("plugin", "instance", ("gone_at", admin.EmptyFieldListFilter))
+    search_fields = ("name", "node_name", "content")
+
+
+@admin.register(Datastore)
+class DatastoreAdmin(InventoryAdmin):
+    """The datastores of PBS."""
+
+    list_display = ("name", "instance", "first_seen_at", "gone_at")
+    list_filter = ("instance", ("gone_at", admin.EmptyFieldListFilter))
+    search_fields = ("name", "instance__name")

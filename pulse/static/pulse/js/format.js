@@ -1,0 +1,105 @@
+// Figures and instants as text; pure. "—" stands for what is not known, which is never shown as zero.
+
+export const UNKNOWN = "—";
+
+/** Between a number and its unit: narrow, and never a line break. */
+const GAP = "\u202f";
+
+const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** Characters that draw nothing or turn the reading direction: in a name they can only deceive. */
+const HIDDEN = new RegExp(
+  "[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b\\u200e\\u200f" +
+    "\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb]" +
+    // Joiners belong into many scripts and emoji; next to plain letters they are only invisible.
+    "|(?<=[\\u0020-\\u007e]|^)[\\u200c\\u200d]|[\\u200c\\u200d](?=[\\u0020-\\u007e]|$)",
+  "gu",
+);
+
+/** Returns a name from outside with every hidden character spelled out, such as `web⟨202E⟩exe`. */
+export function printable(text) {
+  return String(text).replace(HIDDEN, (character) => {
+    return `⟨${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+  });
+}
+
+/** Returns bytes with a binary unit and two or three digits: `3.2 GiB`, `512 MiB`. */
+export function bytes(count) {
+  if (!Number.isFinite(count) || count < 0) return UNKNOWN;
+  let step = 0;
+  let value = count;
+  // 999.5 would be drawn as 1000, which is better said in the next unit.
+  while (value >= 999.5 && step < BYTE_UNITS.length - 1) {
+    value /= 1024;
+    step += 1;
+  }
+  return `${digits(value, step === 0)}${GAP}${BYTE_UNITS[step]}`;
+}
+
+/** Returns bytes per second; the wire says -1 while a rate is not known. */
+export function rate(bytesPerSecond) {
+  const text = bytes(bytesPerSecond);
+  return text === UNKNOWN ? text : `${text}/s`;
+}
+
+/** Returns a percentage of 0 to 100 with two digits: `0.4 %`, `7.3 %`, `42 %`. */
+export function percent(value) {
+  if (!Number.isFinite(value)) return UNKNOWN;
+  return `${digits(Math.max(0, value), false)}${GAP}%`;
+}
+
+function digits(value, isWhole) {
+  if (isWhole || value >= 9.95 || value === 0) return String(Math.round(value));
+  return value.toFixed(1);
+}
+
+/** Returns a span of seconds in its two largest units: `12 d 4 h`, `45 s`. */
+export function duration(seconds) {
+  if (!Number.isFinite(seconds) || seconds < 0) return UNKNOWN;
+  const whole = Math.floor(seconds);
+  if (whole < MINUTE) return `${whole}${GAP}s`;
+  if (whole < HOUR) return `${Math.floor(whole / MINUTE)}${GAP}min`;
+  if (whole < DAY) return pair(whole, HOUR, "h", MINUTE, "min");
+  if (whole < 100 * DAY) return pair(whole, DAY, "d", HOUR, "h");
+  return `${Math.floor(whole / DAY)}${GAP}d`;
+}
+
+function pair(seconds, large, largeUnit, small, smallUnit) {
+  const first = Math.floor(seconds / large);
+  const second = Math.floor((seconds % large) / small);
+  const head = `${first}${GAP}${largeUnit}`;
+  return second ? `${head} ${second}${GAP}${smallUnit}` : head;
+}
+
+/** Returns an uptime; 0 means that the thing does not run. */
+export function uptime(seconds) {
+  return seconds > 0 ? duration(seconds) : UNKNOWN;
+}
+
+/** Returns the milliseconds of an RFC 3339 instant, null for the contract's zero time and for no instant at all. */
+export function instant(text) {
+  const at = Date.parse(text);
+  return Number.isNaN(at) || at <= 0 ? null : at;
+}
+
+/** Returns an instant for people, in the zone of the browser: `14:03:20` today, else with its date. */
+export function clock(at, now) {
+  const date = new Date(at);
+  const isToday = new Date(now).toDateString() === date.toDateString();
+  const time = { hour: "2-digit", minute: "2-digit", hour12: false };
+  if (isToday) return date.toLocaleTimeString("en-GB", time);
+  return date.toLocaleString("en-GB", { day: "numeric", month: "short", ...time });
+}
+
+/** Returns how full something is, as a word for style sheets: "", "warn" or "bad". */
+export function level(value, kind) {
+  const [warn, bad] = LEVELS[kind];
+  if (value >= bad) return "bad";
+  return value >= warn ? "warn" : "";
+}
+
+/** Percentages at which a bar changes; those of the original dashboard. */
+const LEVELS = { cpu: [80, 90], memory: [75, 85], disk: [80, 90] };

@@ -1,0 +1,152 @@
+// The state as the page keeps it, and how changes turn one into the next; pure.
+//
+// Each collection is a Map by id whose order is the documented one (state.md 2). Nothing is changed in place: a
+// resource that is another object than before has changed, and one that is the same has not.
+
+const COLLECTIONS = ["nodes", "vms", "containers", "storage", "pbs"];
+const TOP = ["lastUpdate", "connectionHealth", "performance", "stats"];
+
+/** The documented order of a collection: the fields to compare, one after the other. PBS come first seen first. */
+const ORDER = {
+  nodes: ["name", "instance"],
+  vms: ["vmid", "instance", "id"],
+  containers: ["vmid", "instance", "id"],
+  storage: ["instance", "name", "node"],
+  pbs: [],
+};
+
+/** What the page has before the first message. */
+export const NOTHING = fromWire({});
+
+/** Returns the state of a `state` message. */
+export function fromWire(state) {
+  const kept = {};
+  for (const name of COLLECTIONS) {
+    const items = Array.isArray(state[name]) ? state[name] : [];
+    kept[name] = new Map(items.map((item) => [item.id, item]));
+  }
+  for (const name of TOP) kept[name] = state[name] ?? NO_TOP[name];
+  return kept;
+}
+
+const NO_TOP = { lastUpdate: "", connectionHealth: {}, performance: {}, stats: {} };
+
+/** Returns the collections and the top of a state as the wire has them. */
+export function toWire(state) {
+  const wire = {};
+  for (const name of COLLECTIONS) wire[name] = [...state[name].values()];
+  for (const name of TOP) wire[name] = state[name];
+  return wire;
+}
+
+/**
+ * Returns the state after a `changes` message; null when it speaks of something that is not here, which means
+ * that a message was lost and the whole state is needed.
+ */
+export function apply(state, message) {
+  const next = { ...state };
+  for (const name of TOP) {
+    if (message.top && name in message.top) next[name] = message.top[name];
+  }
+  for (const name of COLLECTIONS) {
+    const change = message.collections?.[name];
+    if (!change) continue;
+    const changed = applyTo(state[name], change, ORDER[name]);
+    if (changed === null) return null;
+    next[name] = changed;
+  }
+  return next;
+}
+
+function applyTo(items, change, order) {
+  const next = new Map(items);
+  for (const id of change.gone ?? []) next.delete(id);
+  if (!setFigures(next, change.cols ?? [], change.rows ?? [])) return null;
+  let isSorted = true;
+  for (const item of change.set ?? []) {
+    const before = next.get(item.id);
+    // A Map keeps the place of a key that is set again: right as long as what it is sorted by stays.
+    if (!before || order.some((field) => before[field] !== item[field])) isSorted = false;
+    next.set(item.id, item);
+  }
+  return isSorted || order.length === 0 ? next : inOrder(next, order);
+}
+
+/** Writes rows of figures, each the id and one value per dotted path; false when an id is not known. */
+function setFigures(items, columns, rows) {
+  const paths = columns.map((column) => column.split("."));
+  for (const [id, ...values] of rows) {
+    const before = items.get(id);
+    if (!before) return false;
+    const after = { ...before };
+    paths.forEach(([outer, inner], index) => {
+      if (inner === undefined) after[outer] = values[index];
+      else after[outer] = { ...after[outer], [inner]: values[index] };
+    });
+    items.set(id, after);
+  }
+  return true;
+}
+
+function inOrder(items, order) {
+  const sorted = [...items.values()].sort((a, b) => {
+    for (const field of order) {
+      const sign = compare(a[field], b[field]);
+      if (sign) return sign;
+    }
+    return 0;
+  });
+  return new Map(sorted.map((item) => [item.id, item]));
+}
+
+/** Compares numbers by size and texts by code points, as the server does. */
+function compare(a, b) {
+  if (a === b) return 0;
+  if (typeof a === "string" && typeof b === "string") return compareTexts(a, b);
+  return a < b ? -1 : 1;
+}
+
+function compareTexts(a, b) {
+  const length = Math.min(a.length, b.length);
+  let at = 0;
+  while (at < length && a.charCodeAt(at) === b.charCodeAt(at)) at += 1;
+  if (at === length) return a.length - b.length;
+  const [left, right] = [a.charCodeAt(at), b.charCodeAt(at)];
+  // Half of a character beyond 16 bits is a smaller number than U+E000, but part of a larger character.
+  const isHalf = (unit) => unit >= 0xd800 && unit <= 0xdfff;
+  if (isHalf(left) !== isHalf(right)) return isHalf(left) ? 1 : -1;
+  return left - right;
+}
+
+/**
+ * Returns all guests, each with what the page knows beyond the wire: `isStale` (figures of before) and `isUnknown`
+ * (its node is down or nothing was ever read: neither its status nor its figures hold).
+ *
+ * `reuse` maps what was returned last time, so that unchanged guests stay the same objects.
+ */
+export function guestsOf(state, reuse = new Map()) {
+  const down = new Set();
+  for (const node of state.nodes.values()) {
+    if (node.status !== "online") down.add(`${node.instance}\n${node.name}`);
+  }
+  const guests = [];
+  for (const name of ["vms", "containers"]) {
+    for (const wire of state[name].values()) {
+      const isUnknown = wire.status === "unknown" || down.has(`${wire.instance}\n${wire.node}`);
+      const isStale = isUnknown || wire.stale === true || state.connectionHealth[wire.instance] === false;
+      const before = reuse.get(wire.id);
+      if (before && before.wire === wire && before.isStale === isStale && before.isUnknown === isUnknown) {
+        guests.push(before);
+        continue;
+      }
+      const guest = { ...wire, wire, isStale, isUnknown };
+      reuse.set(wire.id, guest);
+      guests.push(guest);
+    }
+  }
+  if (reuse.size > guests.length) {
+    const present = new Set(guests.map((guest) => guest.id));
+    for (const id of reuse.keys()) if (!present.has(id)) reuse.delete(id);
+  }
+  return guests;
+}

@@ -1,0 +1,180 @@
+"""Whatever a host sends: a reading that can be stored, encoded and shown, or BadAnswer; nothing else."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nodes.addresses import place_of
+from nodes.proxmox import answers, pbs, pve
+from nodes.proxmox.errors import BadAnswer, TooLarge
+from nodes.proxmox.wire import Reply
+from tests.nodes.recorded import recorded
+
+PLACE = place_of("https://192.0.2.1:8006")
+
+READERS: dict[str, Callable[[object], object]] = {
+    "version": pve.read_version,
+    "resources": pve.read_cluster_resources,
+    "cluster": pve.read_cluster_status,
+    "node": pve.read_node_status,
+    "nodes": pve.read_node_certificates,
+    "pbs status": pbs.read_node_status,
+    "pbs usage": pbs.read_datastore_usage,
+    "pbs stores": pbs.read_datastores,
+    "pbs name": pbs.read_node_name,
+}
+
+RECORDINGS = (
+    ("resources", "proxmox-go-sdk-pve9/cluster-resources.json", 0),
+    ("resources", "proxmox-go-sdk-pve9/cluster-resources.json", 9),
+    ("resources", "community-proxmox-inventory/cluster-resources-type-vm.json", 0),
+    ("cluster", "psproxmoxve-fixtures/pve9_cluster_status.json", 0),
+    ("node", "pvectl-fixtures/node_status_extended.json", 0),
+    ("nodes", "fog-proxmox-pve6/nodes.json", 0),
+    ("version", "fog-proxmox-pve6/version.json", 0),
+    ("pbs status", "pbs-exporter-node-inline/nodeStatus.json", 0),
+    ("pbs usage", "pbs-exporter-rs/status-datastore-usage.json", 0),
+)
+
+KEYS = st.sampled_from(
+    ["type", "node", "status", "vmid", "name", "cpu", "mem", "maxmem", "disk", "uptime", "tags", "template", "content",
+     "shared", "storage", "ip", "online", "local", "version", "loadavg", "memory", "cpuinfo", "store", "total", "used",
+     "avail", "error", "info", "fingerprint", "ssl_fingerprint"]
+)  # fmt: skip
+TYPES = st.sampled_from(["node", "qemu", "lxc", "storage", "cluster", "pool"])
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(codec=None), max_size=20)
+    | TYPES
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(KEYS, children, max_size=6),
+    max_leaves=20,
+)
+
+JUNK: tuple[Any, ...] = (
+    None, True, False, 0, -1, 1.5, 2**63, -(2**63) - 1, 10**30, float("nan"), float("inf"), -0.0, "", "0", "-1",
+    "nan", "1e999", "9" * 50, "\x00", "\ud800", "\u202eabc", "x" * 5000, "../..", "<script>alert(1)</script>",
+    [], {}, [[]], {"a": {"b": []}}, [None], {"vmid": 1},
+)  # fmt: skip
+
+
+def check(name: str, data: object) -> None:
+    """Read, and hold the reading to what the rest of the product relies on."""
+    try:
+        reading = READERS[name](data)
+    except BadAnswer:
+        return
+    plain = msgspec.to_builtins(reading)
+    encoded = json.dumps(plain, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    assert b"\\u0000" not in encoded
+    for number in numbers(plain):
+        assert isinstance(number, (bool, float)) or -(2**63) <= number < 2**63
+
+
+def numbers(value: Any) -> list[Any]:
+    """Return all numbers in plain data."""
+    if isinstance(value, dict):
+        return [number for entry in value.values() for number in numbers(entry)]
+    if isinstance(value, (list, tuple)):
+        return [number for entry in value for number in numbers(entry)]
+    return [value] if isinstance(value, (int, float)) else []
+
+
+@pytest.mark.parametrize("name", READERS)
+@given(data=JSON)
+@settings(max_examples=150, deadline=None)
+def test_any_json_is_a_reading_or_a_bad_answer(name: str, data: object) -> None:
+    check(name, data)
+
+
+@pytest.mark.parametrize(("name", "file", "index"), RECORDINGS)
+def test_a_thousand_mutations_of_a_recorded_answer_are_readings_or_bad_answers(
+    name: str, file: str, index: int
+) -> None:
+    original = recorded(file, index=index)
+    chance = random.Random(f"{file} {index}")
+
+    for _ in range(1000):
+        check(name, mutated(original, chance))
+
+
+def mutated(original: Any, chance: random.Random) -> Any:
+    """Return a copy with one to five places replaced, removed, doubled or renamed."""
+    box = [copy.deepcopy(original)]
+    for _ in range(chance.randint(1, 5)):
+        mutate_once(chance.choice(containers(box)), chance)
+    return box[0] if box else None
+
+
+def containers(value: Any) -> list[Any]:
+    """Return all lists and objects in plain data that hold something."""
+    if isinstance(value, dict):
+        found = [value] if value else []
+        return found + [inner for entry in value.values() for inner in containers(entry)]
+    if isinstance(value, list):
+        found = [value] if value else []
+        return found + [inner for entry in value for inner in containers(entry)]
+    return []
+
+
+def mutate_once(container: Any, chance: random.Random) -> None:
+    """Change one entry of a list or object."""
+    key = chance.choice(list(container) if isinstance(container, dict) else range(len(container)))
+    match chance.randint(0, 3):
+        case 0:
+            container[key] = copy.deepcopy(chance.choice(JUNK))
+        case 1 if isinstance(container, dict):
+            container[str(chance.choice(JUNK))] = container.pop(key)
+        case 2:
+            container[key] = [container[key], copy.deepcopy(container[key])]
+        case _ if isinstance(container, list) and len(container) > 1:
+            container.insert(chance.randrange(len(container)), copy.deepcopy(container[key]))
+        case _:
+            container[key] = str(container[key])
+
+
+@pytest.mark.parametrize(("name", "file", "index"), RECORDINGS)
+def test_five_hundred_bodies_with_damaged_bytes_are_answers_or_refused(
+    name: str, file: str, index: int
+) -> None:
+    body = json.dumps({"data": recorded(file, index=index)}).encode()
+    chance = random.Random(f"bytes {file} {index}")
+
+    for _ in range(500):
+        damaged = bytearray(body)
+        for _ in range(chance.randint(1, 8)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        del damaged[chance.choice([len(damaged), chance.randrange(len(damaged))]) :]
+        check_body(name, damaged)
+
+
+@given(
+    body=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: ('{"data":' + text + "}").encode())
+)
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_an_answer_or_refused(body: bytes) -> None:
+    check_body("resources", bytearray(body))
+
+
+def check_body(name: str, body: bytearray) -> None:
+    """Decode and read; BadAnswer and TooLarge are the only ways out."""
+    reply = Reply(200, "OK", "application/json", "", "", body, len(body))
+    try:
+        envelope = answers.decode(reply, PLACE)
+    except (BadAnswer, TooLarge):
+        return
+    check(name, envelope.data)

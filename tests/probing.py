@@ -1,0 +1,71 @@
+"""Hosts that answer a probe without a network: for tests that care about what is stored, not about Proxmox."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import Mock, create_autospec
+
+import pytest
+
+from nodes.probe import Certificate, Probe, certificate_of, probe
+from nodes.proxmox.errors import Refused
+from nodes.proxmox.pve import node_certificates
+from nodes.proxmox.readings import ClusterReading, MemberReading
+
+FINGERPRINT = "ab" * 32
+
+
+def found(kind: str = "pve", **facts: Any) -> Probe:
+    """What a probe of one single host finds."""
+    defaults: dict[str, Any] = {
+        "kind": kind,
+        "version": "9.2.1" if kind == "pve" else "4.2.0",
+        "node_count": 1,
+        "is_cluster": False,
+        "cluster": ClusterReading(members=(MemberReading(name="pve1", is_local=True),))
+        if kind == "pve"
+        else None,
+        "datastore_count": 0 if kind == "pve" else 2,
+        "latency_ms": 12,
+        "fingerprint": FINGERPRINT,
+        "server_name": "pve1" if kind == "pve" else "backup1",
+    }
+    return Probe(**(defaults | facts))
+
+
+def found_cluster(name: str = "lab-cluster", *, first: int = 10, members: int = 2, **facts: Any) -> Probe:
+    """What a probe of a cluster member finds; members `pve1`, ... at 192.0.2.10 and upwards, all online."""
+    reading = ClusterReading(
+        name=name,
+        is_quorate=True,
+        members=tuple(
+            MemberReading(name=f"pve{index + 1}", address=f"192.0.2.{first + index}", is_online=True)
+            for index in range(members)
+        ),
+    )
+    return found(node_count=members, is_cluster=members > 1, cluster=reading, **facts)
+
+
+@pytest.fixture
+def host_probe(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """The probe of every host: refused until a test sets `return_value` and clears `side_effect`."""
+    mock: Mock = create_autospec(probe, side_effect=Refused("192.0.2.10:8006 refused the connection"))
+    monkeypatch.setattr("nodes.probe.probe", mock)
+    monkeypatch.setattr(
+        "nodes.proxmox.pve.node_certificates", create_autospec(node_certificates, return_value=())
+    )
+    return mock
+
+
+def answers(mock: Mock, result: Probe) -> None:
+    """Make every host answer a probe with this."""
+    mock.side_effect = None
+    mock.return_value = result
+
+
+@pytest.fixture
+def shown_certificate(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """The certificate that every host shows."""
+    mock: Mock = create_autospec(certificate_of, return_value=Certificate(fingerprint=FINGERPRINT))
+    monkeypatch.setattr("nodes.probe.certificate_of", mock)
+    return mock
