@@ -1,4 +1,4 @@
-"""Routes about the door itself: its state, and the API tokens."""
+"""Routes about the door itself: what protects this Pulse, and its API tokens."""
 
 from __future__ import annotations
 
@@ -9,115 +9,124 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts import claim, credentials, tokens
+from accounts import claim, tokens
+from accounts.credentials import is_configured
 from accounts.models import ApiToken
 from pulse.lib.auth import SCOPES, Access, caller_of, policy
 from pulse.lib.body import read_json_object
 from pulse.lib.errors import ApiError
 from pulse.lib.instants import rfc3339
 
-
-def answer(value: object, *, status: int = 200) -> HttpResponse:
-    """Return a JSON answer."""
-    return HttpResponse(msgspec.json.encode(value), status=status, content_type="application/json")
+MAX_EXPIRY_DAYS = 3650
 
 
 @policy(GET=Access.PUBLIC)
 def security_status(request: HttpRequest) -> HttpResponse:
-    """Tell what protects this Pulse (http-api.md 13), and more than the contract: mode, open, claimNeeded."""
+    """Tell what protects this Pulse; `open`, `mode`, `weakToken` and `claimNeeded` are ours (http-api.md 13)."""
     has_token = bool(settings.API_TOKEN_DIGEST)
-    demands = credentials.is_configured() or settings.PULSE_AUTH == "required"
+    is_open = settings.PULSE_AUTH == "open"
     return answer(
         {
             "apiTokenConfigured": has_token,
-            "requiresAuth": demands and settings.PULSE_AUTH != "open",
+            "requiresAuth": not is_open and (is_configured() or settings.PULSE_AUTH == "required"),
             "exportProtected": has_token or not settings.ALLOW_UNPROTECTED_EXPORT,
             "unprotectedExportAllowed": settings.ALLOW_UNPROTECTED_EXPORT,
             "registrationTokensEnabled": settings.REQUIRE_REGISTRATION_TOKEN,
-            "open": settings.PULSE_AUTH == "open",
+            "open": is_open,
             "mode": settings.PULSE_AUTH,
-            "claimNeeded": claim.is_open(),
+            "weakToken": settings.API_TOKEN_IS_SHORT,
+            "claimNeeded": not claim.is_claimed() and not is_configured(),
         }
     )
 
 
+@policy(GET=Access.MONITORING_READ)
+def who_am_i(request: HttpRequest) -> HttpResponse:
+    """Tell callers who they are here and what they may do."""
+    caller = caller_of(request)
+    scopes = [scope for scope in SCOPES if caller.may(scope)]
+    return answer({"kind": caller.kind, "name": caller.name, "scopes": scopes})
+
+
 @policy(GET=Access.ADMIN, POST=Access.ADMIN)
 def token_list(request: HttpRequest) -> HttpResponse:
-    """List the stored tokens without their secrets, or make one, whose text is told once."""
+    """List all tokens without their texts, newest first; or make one."""
     if request.method == "POST":
-        return create_token(request)
-    return answer([wire_token(token) for token in ApiToken.objects.filter(revoked_at__isnull=True)])
-
-
-def create_token(request: HttpRequest) -> HttpResponse:
-    """Answer 201 with the new token; body: `name`, `scopes`, optional `expiresInDays`."""
-    body = read_json_object(request)
+        return make_token(request)
     at = timezone.now()
-    token, text = tokens.issue(
-        name=token_name(body.get("name")),
-        scopes=token_scopes(body.get("scopes")),
-        at=at,
-        expires_at=token_expiry(body.get("expiresInDays"), at=at),
-    )
-    credentials.is_configured.forget()
-    return answer(wire_token(token) | {"token": text}, status=201)
+    return answer([wire_token(token, at=at) for token in ApiToken.objects.all()])
 
 
 @policy(DELETE=Access.ADMIN)
 def token_detail(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Revoke a token; it stops working at once."""
-    token = ApiToken.objects.filter(public_id=public_id).first()
+    """Revoke a token: no process accepts it from now on."""
+    token = ApiToken.objects.filter(token_id=public_id).first()
     if token is None or not tokens.revoke(token, at=timezone.now()):
-        raise ApiError(404, "there is no token with this id", code="token_not_found")
-    return answer({"status": "success"})
+        raise ApiError(404, "there is no usable token with this id", code="token_not_found")
+    return answer({"success": True})
 
 
-@policy(GET=Access.MONITORING_READ)
-def who_am_i(request: HttpRequest) -> HttpResponse:
-    """Tell the caller its name, kind and scopes."""
-    caller = caller_of(request)
-    return answer({"kind": caller.kind, "name": caller.name, "scopes": sorted(caller.scopes)})
+def make_token(request: HttpRequest) -> HttpResponse:
+    """Answer 201 with a new token and, this once, its text."""
+    body = read_json_object(request)
+    at = timezone.now()
+    token, text = tokens.issue(
+        name=read_name(body.get("name")),
+        scopes=read_scopes(body.get("scopes")),
+        at=at,
+        expires_at=read_expiry(body.get("expiresInDays"), at=at),
+    )
+    return answer({**wire_token(token, at=at), "token": text}, status=201)
 
 
-def wire_token(token: ApiToken) -> dict[str, object]:
-    """Return the wire form of a token: everything but its secret."""
+def wire_token(token: ApiToken, *, at: datetime) -> dict[str, object]:
+    """Return the wire form of a token: never its text, never its digest."""
+    is_active = token.revoked_at is None and (token.expires_at is None or token.expires_at > at)
     return {
-        "id": token.public_id,
+        "id": token.token_id,
         "name": token.name,
-        "scopes": list(token.scopes),
+        "scopes": token.scopes,
+        "active": is_active,
         "createdAt": rfc3339(token.created_at),
-        "lastUsedAt": rfc3339(token.last_used_at),
-        "expiresAt": rfc3339(token.expires_at),
+        "lastUsedAt": optional(token.last_used_at),
+        "expiresAt": optional(token.expires_at),
+        "revokedAt": optional(token.revoked_at),
     }
 
 
-def token_name(value: object) -> str:
-    """Return a valid name, or raise ApiError."""
-    if not isinstance(value, str) or not value.strip() or len(value) > 100:
-        raise ApiError(400, "name must be a text of 1 to 100 characters", details={"name": "not valid"})
+def optional(at: datetime | None) -> str | None:
+    """Return the instant as the wire writes it, None for one that never was."""
+    return None if at is None else rfc3339(at)
+
+
+def read_name(value: object) -> str:
+    """Return the name of a token; raises ApiError 400."""
+    if not isinstance(value, str) or not 1 <= len(value.strip()) <= 100 or not value.isprintable():
+        raise wrong("name", "must be a text of 1 to 100 characters")
     return value.strip()
 
 
-def token_scopes(value: object) -> list[Access]:
-    """Return valid scopes, or raise ApiError."""
-    known = {str(scope): scope for scope in SCOPES}
-    if (
-        not isinstance(value, list)
-        or not value
-        or not all(isinstance(item, str) and item in known for item in value)
-    ):
-        raise ApiError(
-            400, f"scopes must be a list of some of: {', '.join(known)}", details={"scopes": "not valid"}
-        )
-    return [known[item] for item in dict.fromkeys(value)]
+def read_scopes(value: object) -> list[Access]:
+    """Return the scopes of a token; raises ApiError 400."""
+    if not isinstance(value, list) or not value or not all(item in SCOPES for item in value):
+        raise wrong("scopes", f"must be a list of one or more of {', '.join(SCOPES)}")
+    return [Access(item) for item in value]
 
 
-def token_expiry(value: object, *, at: datetime) -> datetime | None:
-    """Return when a token ends, None for never, or raise ApiError."""
+def read_expiry(value: object, *, at: datetime) -> datetime | None:
+    """Return when a token ends, None for never; raises ApiError 400."""
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 3650:
-        raise ApiError(
-            400, "expiresInDays must be a whole number from 1 to 3650", details={"expiresInDays": "not valid"}
-        )
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_EXPIRY_DAYS:
+        raise wrong("expiresInDays", f"must be a whole number from 1 to {MAX_EXPIRY_DAYS}")
     return at + timedelta(days=value)
+
+
+def wrong(field: str, problem: str) -> ApiError:
+    """Return the refusal of a field."""
+    return ApiError(400, f"{field} {problem}", details={field: problem})
+
+
+def answer(value: object, *, status: int = 200) -> HttpResponse:
+    """Return a JSON answer."""
+    return HttpResponse(msgspec.json.encode(value), status=status, content_type="application/json")

@@ -1,49 +1,53 @@
-"""Find out who calls, from headers, cookies and the socket's peer: the same for requests and WebSockets.
+"""Find out who calls: by token, by session, or by one of the two exceptions for callers without a credential.
 
-Source: README.md decision 1 of the contract.
+The same for requests and WebSockets. Source: README.md decision 1 of the contract.
 """
 
 from __future__ import annotations
 
 import hmac
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from threading import Lock
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth import get_user
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
 
 from accounts import tokens
-from accounts.models import ApiToken
-from pulse.lib.auth import ANONYMOUS, OPEN_SCOPES, SCOPES, Access, Caller
-from pulse.lib.clients import is_direct_local
+from accounts.models import ApiToken, Claim
+from pulse.lib import limits
+from pulse.lib.auth import ANONYMOUS, OPEN_SCOPES, SCOPES, Access, Caller, Limit
+from pulse.lib.clients import Arrival, limit_key
+from pulse.lib.errors import ApiError
 from pulse.lib.keys import token_digest
 
-#: How long a process believes what it read about tokens and accounts: a revocation is felt within this time.
-MEMORY_SECONDS = 1.0
 ALL_SCOPES = frozenset(SCOPES)
+#: Wrong tokens from one client: more than any misconfigured script needs, too few to guess by.
+GUESSES = Limit("token-guess", 30, 60)
+MAX_TOKEN_CHARS = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a credential that was presented is not accepted."""
+def is_configured() -> bool:
+    """Return whether callers need a credential: an `API_TOKEN`, a stored token or an account exists.
 
-    status: int
-    message: str
-    code: str = "unauthorized"
-
-
-WRONG_TOKEN = Refusal(401, "Unauthorized: the API token is not valid")
+    Revoked and expired tokens count, and so does a claim whose account was deleted: what was closed stays closed.
+    """
+    return bool(
+        settings.API_TOKEN_DIGEST
+        or User.objects.exists()
+        or ApiToken.objects.exists()
+        or Claim.objects.exists()
+    )
 
 
 def presented_token(headers: Mapping[str, str]) -> str | None:
-    """Return the API token of a request, None when it brings none; header names are lower case."""
-    token = headers.get("x-api-token")
-    if token is not None:
-        return token.strip()
+    """Return the token that a request shows, None when it shows none; header names are lower case."""
+    if "x-api-token" in headers:
+        return headers["x-api-token"].strip()
     authorization = headers.get("authorization", "").strip()
     if not authorization:
         return None
@@ -51,61 +55,89 @@ def presented_token(headers: Mapping[str, str]) -> str | None:
     return rest.strip() if scheme.lower() == "bearer" else authorization
 
 
-def caller_by_token(text: str, *, at: datetime) -> Caller | None:
-    """Return who the token belongs to, None when it is not valid."""
-    if settings.API_TOKEN_DIGEST and hmac.compare_digest(settings.API_TOKEN_DIGEST, token_digest(text)):
+def caller_by_token(text: str, arrival: Arrival, *, at: datetime) -> Caller:
+    """Return whose token it is.
+
+    Raises ApiError 401 for a wrong one, 429 for a client that has shown too many. The right token always passes,
+    unless it is an `API_TOKEN` so short that it could be guessed: then nothing is compared while guesses come in.
+    """
+    client = limit_key(arrival.address)
+    if settings.API_TOKEN_IS_SHORT:
+        refuse_guesses(client, at=at)
+        caller = find_caller(text, at=at)
+        if caller is not None:
+            limits.forget(GUESSES, client)
+    else:
+        caller = find_caller(text, at=at)
+        if caller is None:
+            refuse_guesses(client, at=at)
+    if caller is None:
+        raise ApiError(401, "Unauthorized: this API token is wrong, revoked or expired")
+    return caller
+
+
+def refuse_guesses(client: str, *, at: datetime) -> None:
+    """Count a try; raises ApiError 429 when there were too many."""
+    verdict = limits.hit(GUESSES, client, at=at.timestamp())
+    if not verdict.is_allowed:
+        raise ApiError(429, "too many wrong tokens; try again later", headers=verdict.headers)
+
+
+def find_caller(text: str, *, at: datetime) -> Caller | None:
+    """Return whose token it is, None when it is nobody's."""
+    if not text or len(text) > MAX_TOKEN_CHARS:
+        return None
+    digest = token_digest(text)
+    if hmac.compare_digest(settings.API_TOKEN_DIGEST, digest):
         return Caller("token", ALL_SCOPES, name="API_TOKEN")
-    token = tokens.find(text, at=at) if len(text) < 200 else None
+    token = tokens.find(text, at=at)
     if token is None:
         return None
-    scopes = frozenset(scope for scope in SCOPES if scope in token.scopes)
-    return Caller("token", scopes, name=token.name, token_pk=token.pk)
+    return Caller("token", tokens.scopes_of(token), name=token.name, token_pk=token.pk)
 
 
-def caller_of_user(user: AbstractBaseUser) -> Caller:
-    """Return what a person may do: superusers everything, staff all but `admin`, others read."""
-    if getattr(user, "is_superuser", False):
+def caller_by_session(session: SessionBase) -> Caller | None:
+    """Return whose session it is.
+
+    None for one that is over: signed out, expired, its account disabled, or its password changed elsewhere.
+    """
+    request = HttpRequest()
+    request.session = session
+    return caller_of_user(get_user(request), session)
+
+
+def caller_of_user(user: AbstractBaseUser | AnonymousUser, session: SessionBase) -> Caller | None:
+    """Return what a person may do: superusers everything, staff all but `admin`, others read; None for nobody."""
+    if not isinstance(user, User):
+        return None
+    if user.is_superuser:
         scopes = ALL_SCOPES
-    elif getattr(user, "is_staff", False):
+    elif user.is_staff:
         scopes = ALL_SCOPES - {Access.ADMIN}
     else:
         scopes = frozenset({Access.MONITORING_READ})
-    return Caller("session", scopes, name=user.get_username(), user_pk=user.pk)
+    if settings.PULSE_AUTH == "open":
+        scopes |= OPEN_SCOPES  # signing in never takes anything away
+    caller = Caller("session", scopes, name=user.get_username(), user_pk=user.pk)
+    return replace(caller, session_key=session.session_key or "")
 
 
-def caller_without_credential(peer: str, headers: Mapping[str, str], *, scheme: str) -> Caller:
-    """Return what somebody without any credential may do: nothing, but for the two documented exceptions."""
+def caller_without_credential(arrival: Arrival) -> Caller:
+    """Return what somebody without a credential may do: nothing, but for the two exceptions of decision 1."""
     if settings.PULSE_AUTH == "open":
         return Caller("open", OPEN_SCOPES)
-    if settings.PULSE_AUTH == "required" or is_configured():
-        return ANONYMOUS
-    if is_direct_local(peer, headers, scheme=scheme):
+    if settings.PULSE_AUTH == "auto" and arrival.is_local and not is_configured():
         return Caller("loopback", OPEN_SCOPES)
     return ANONYMOUS
 
 
-class Configured:
-    """Whether anything that demands credentials exists, read at most once in MEMORY_SECONDS."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._read_at = float("-inf")
-        self._value = False
-
-    def __call__(self) -> bool:
-        if settings.API_TOKEN_DIGEST:
-            return True
-        with self._lock:
-            if time.monotonic() - self._read_at >= MEMORY_SECONDS:
-                self._value = ApiToken.objects.exists() or get_user_model().objects.exists()
-                self._read_at = time.monotonic()
-            return self._value
-
-    def forget(self) -> None:
-        """Read afresh next time: a token or an account has just been made."""
-        with self._lock:
-            self._read_at = float("-inf")
-
-
-#: An `API_TOKEN`, a stored token (revoked ones too: revoking the last one must not open the door) or an account.
-is_configured = Configured()
+def missing_credential() -> ApiError:
+    """Return the refusal of somebody without a credential; on a fresh install it tells the ways in."""
+    if is_configured():
+        return ApiError(
+            401, "Unauthorized: send an API token in the header X-API-Token, or sign in at /login"
+        )
+    ways = ["claim it at /setup with the code that `pulse claim-code` prints", "set PULSE_AUTH=open"]
+    if settings.PULSE_AUTH == "auto":
+        ways.insert(0, "open it on the machine itself")
+    return ApiError(401, f"Unauthorized: this Pulse is not set up yet; {', or '.join(ways)}")

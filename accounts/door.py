@@ -1,217 +1,262 @@
-"""The door: one place that finds out who calls and holds every view's declaration.
+"""The door: every request passes here and is held to what its view declares.
 
-Order of checks: rate limit, method, credential, scope, same-origin proof, size of the body (errors.md section 3).
+Order of checks: rate limit, method, credential, scope, body (errors.md section 3). Whatever fails here refuses.
+WebSockets pass the same rules in `accounts.sockets`, whose names are given on here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.middleware.csrf import CsrfViewMiddleware
+from django.shortcuts import render
 from django.utils import timezone
-from django.utils.functional import SimpleLazyObject
+from rest_framework.authentication import CSRFCheck
 
-from accounts import credentials
-from accounts.credentials import WRONG_TOKEN, Refusal
-from pulse.lib import errors
+from accounts import sessions
+from accounts.credentials import (
+    caller_by_token,
+    caller_of_user,
+    caller_without_credential,
+    is_configured,
+    missing_credential,
+    presented_token,
+)
+from accounts.sockets import resolve_scope, still_valid
+from pulse.lib import limits
 from pulse.lib.auth import ANONYMOUS, Access, Caller, Policy, policy_of
-from pulse.lib.clients import client_address, is_trusted, same_origin
-from pulse.lib.limits import wait_seconds
+from pulse.lib.clients import arrival_of, limit_key
+from pulse.lib.errors import ApiError, is_api_path, response_of
+from pulse.lib.origins import is_listed
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-#: Views of Django itself that cannot carry a declaration; by the app of the resolver's match.
-DJANGO_ADMIN = Policy(methods={"GET": Access.DJANGO_ADMIN, "POST": Access.DJANGO_ADMIN})
-NOBODY_YET = (
-    "Unauthorized: this Pulse is not set up and serves only the machine it runs on. Open the page on that machine, "
-    "or claim it at /setup with the code that `pulse claim-code` prints there, or set PULSE_AUTH=open"
-)
-NO_CREDENTIAL = "Unauthorized: send an API token in the header X-API-Token, or sign in"
-NO_PROOF = Refusal(
-    403, "the request does not come from a page of this Pulse; reload the page and try again", "cross_site"
-)
+__all__ = ["DoorMiddleware", "is_configured", "resolve_scope", "still_valid"]
+
+logger = logging.getLogger(__name__)
+
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+MAX_QUERY_CHARS = 8192
+#: The admin's views are Django's own and cannot carry a declaration.
+ADMIN_POLICY = Policy(methods={"GET": Access.DJANGO_ADMIN, "POST": Access.DJANGO_ADMIN})
+NO_PROOF = "this request was not sent by a page of this Pulse; reload the page and try again"
+#: In the admin a password given longer ago has to be given again.
+ADMIN_FRESH = timedelta(hours=1)
 
 
 class DoorMiddleware:
-    """Hold the declaration of the view that a request leads to; a view without one is refused."""
+    """Put `request.caller` on a request and let it on to its view, or answer for the view."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer OPTIONS for every path; pass on everything else."""
-        if request.method == "OPTIONS":
-            return HttpResponse(b"", content_type="text/plain")
-        return self.get_response(request)
+        """Pass the request on; the answer tells how much of its rate limit is left."""
+        # Django's own check would come before the method is looked at, and accepts no Origin as proof.
+        request.csrf_processing_done = True  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        verdict: limits.Verdict | None = getattr(request, "rate_limit", None)
+        if verdict is not None:
+            for name, value in verdict.headers.items():
+                response.headers[name] = value
+        return response
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+        self, request: HttpRequest, view: Callable[..., Any], args: object, kwargs: object
     ) -> HttpResponse | None:
-        """Return the refusal, or None to let the request through with `request.caller` set."""
-        declared = declared_policy(request, view)
-        if declared is None:
-            return errors.error_response(500, "this route has no declared policy and is therefore closed")
-        refused = refuse_rate(request, declared) or refuse_method(request, declared)
-        if refused is not None:
-            return refused
-        access = declared.methods["GET" if request.method == "HEAD" else str(request.method)]
-        if access in (Access.PUBLIC, Access.OWN_TOKEN):
-            # Looked up only if the view asks: health must answer while the database does not.
-            request.caller = SimpleLazyObject(lambda: caller_of_request(request)[0])  # type: ignore[attr-defined]
-            return refuse_size(request)
-        caller, refusal = caller_of_request(request)
-        request.caller = caller  # type: ignore[attr-defined]
-        if access is Access.DJANGO_ADMIN:
-            return None if settings.PULSE_ADMIN else errors.handler404(request, Exception())
-        if access is Access.PAGE and not caller.may(access):
-            return lead_in(request)
-        if refusal is None and not caller.may(access):
-            refusal = refusal_of(caller, access)
-        if refusal is None and needs_proof(request, caller) and not has_proof(request):
-            refusal = NO_PROOF
-        if refusal is not None:
-            return errors.error_response(refusal.status, refusal.message, code=refusal.code)
-        return refuse_size(request)
+        """Return the refusal, or None to let the request through."""
+        try:
+            self.check(request, declared_policy(request, view))
+        except ApiError as refusal:
+            return refuse(request, refusal)
+        except DatabaseError:
+            logger.exception("who sends a request could not be looked up")
+            return refuse(request, ApiError(503, "it cannot be checked right now who you are; try again"))
+        if request.method == "HEAD":
+            request.method = "GET"
+        return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Turn an ApiError of a plain view into its answer."""
-        return errors.response_of(exception) if isinstance(exception, errors.ApiError) else None
+        """Turn an ApiError that a view raised into its answer."""
+        return refuse(request, exception) if isinstance(exception, ApiError) else None
+
+    @staticmethod
+    def check(request: HttpRequest, policy: Policy | None) -> None:
+        """Raise ApiError unless the request may go on to a view of this policy."""
+        if policy is None:
+            logger.error("the route %s declares no policy and is closed", request.resolver_match)
+            raise ApiError(500, "this route is closed: it does not say who may use it")
+        check_rate(request, policy)
+        access = access_of(request, policy)
+        request.caller = ANONYMOUS  # type: ignore[attr-defined]
+        if access is Access.PUBLIC:
+            check_form(request)
+        elif access is Access.DJANGO_ADMIN:
+            request.caller = check_admin(request)  # type: ignore[attr-defined]
+        elif access is not Access.OWN_TOKEN:
+            request.caller = caller = identify(request)  # type: ignore[attr-defined]
+            check_scope(caller, access)
+        check_size(request)
 
 
 def declared_policy(request: HttpRequest, view: Callable[..., Any]) -> Policy | None:
-    """Return what the view declares; the admin site, whose views are Django's, is declared here."""
+    """Return what the view declares, None when it declares nothing."""
     match = request.resolver_match
-    if match is not None and "admin" in match.app_names:
-        return DJANGO_ADMIN
-    return policy_of(view)
+    return ADMIN_POLICY if match is not None and "admin" in match.app_names else policy_of(view)
 
 
-def refuse_rate(request: HttpRequest, declared: Policy) -> HttpResponse | None:
-    """Return 429 when the client has used up the limit of the route."""
-    limit = declared.limit
-    if limit is None:
-        return None
-    wait = wait_seconds(limit, address_of(request), request)
-    if wait is None:
-        return None
-    headers = {"Retry-After": str(wait), "X-RateLimit-Limit": str(limit.count), "X-RateLimit-Remaining": "0"}
-    return errors.error_response(429, f"too many requests; try again in {wait} s", headers=headers)
+def check_rate(request: HttpRequest, policy: Policy) -> None:
+    """Count the request; raises 429 when it is one too many."""
+    if policy.limit is None:
+        return
+    client = limit_key(arrival_of(request).address)
+    verdict = limits.hit(policy.limit, client, at=timezone.now().timestamp())
+    request.rate_limit = verdict  # type: ignore[attr-defined]
+    if not verdict.is_allowed:
+        raise ApiError(
+            429, f"too many requests; try again in {verdict.wait_seconds} s", headers=verdict.headers
+        )
 
 
-def refuse_method(request: HttpRequest, declared: Policy) -> HttpResponse | None:
-    """Return 405 with the methods that the route knows."""
-    known = set(declared.methods) | ({"HEAD"} if "GET" in declared.methods else set())
-    if request.method in known:
-        return None
-    allow = ", ".join(sorted(known | {"OPTIONS"}))
-    return errors.error_response(405, f"{request.method} is not possible here", headers={"Allow": allow})
+def access_of(request: HttpRequest, policy: Policy) -> Access:
+    """Return what the method demands; raises 405 for one that the view does not answer."""
+    method = "GET" if request.method == "HEAD" else str(request.method)
+    access = policy.methods.get(method)
+    if access is None:
+        known = [*policy.methods, *(["HEAD"] if "GET" in policy.methods else []), "OPTIONS"]
+        raise ApiError(405, f"this path does not answer {method}", headers={"Allow": ", ".join(known)})
+    return access
 
 
-def refuse_size(request: HttpRequest) -> HttpResponse | None:
-    """Return 413 when the announced body is larger than any route reads."""
-    try:
-        announced = int(request.headers.get("Content-Length") or 0)
-    except ValueError:
-        return errors.error_response(400, "the Content-Length header is not a number")
-    if announced > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        return errors.error_response(413, "the request body is larger than 1 MiB")
-    return None
+def identify(request: HttpRequest) -> Caller:
+    """Return who calls.
 
-
-def caller_of_request(request: HttpRequest) -> tuple[Caller, Refusal | None]:
-    """Return who calls, and why a credential that was presented does not count.
-
-    A wrong token is refused even beside a good cookie: who sends a token means to use it.
+    Raises ApiError 401 for a wrong token, even beside a good cookie: whoever shows a token means it. 403 for an
+    unsafe request that another site's page may have sent.
     """
-    headers = lower_headers(request.headers)
-    token = credentials.presented_token(headers)
+    at = timezone.now()
+    arrival = arrival_of(request)
+    token = presented_token({name.lower(): value for name, value in request.headers.items()})
     if token is not None:
-        caller = credentials.caller_by_token(token, at=timezone.now())
-        return (caller, None) if caller else (ANONYMOUS, WRONG_TOKEN)
-    if settings.SESSION_COOKIE_NAME in request.COOKIES:
-        user = getattr(request, "user", None)
-        if user is not None and user.is_authenticated and user.is_active:
-            return credentials.caller_of_user(user), None
-    peer = request.META.get("REMOTE_ADDR", "")
-    return credentials.caller_without_credential(peer, headers, scheme=str(request.scheme)), None
+        return caller_by_token(token, arrival, at=at)
+    caller = caller_of_user(request.user, request.session)
+    if caller is not None:
+        check_page(request)
+        sessions.touch(request.session, at=at)
+        return caller
+    caller = caller_without_credential(arrival)
+    if caller is not ANONYMOUS:
+        check_other_sites(request, caller)
+    return caller
 
 
-def refusal_of(caller: Caller, access: Access) -> Refusal:
-    """Return the refusal of a caller that lacks the scope."""
-    if caller.kind == "anonymous":
-        return Refusal(401, NO_CREDENTIAL if credentials.is_configured() else NOBODY_YET)
-    if caller.kind in ("loopback", "open"):
-        return Refusal(401, "Unauthorized: this always needs an account or a token with the scope admin")
-    return Refusal(403, f"this needs the scope {access}", "forbidden")
+def check_form(request: HttpRequest) -> None:
+    """Raise 403 for a form, such as the sign-in, that no page of ours sent; the public API needs no proof."""
+    if not is_api_path(request.path):
+        check_page(request)
 
 
-def lead_in(request: HttpRequest) -> HttpResponse:
-    """Lead a person without a credential to the sign-in, or to the set-up of a fresh install."""
-    if credentials.is_configured():
-        return HttpResponseRedirect(f"/login?next={quote(request.get_full_path())}")
-    return HttpResponseRedirect("/setup")
+def check_page(request: HttpRequest) -> None:
+    """Raise 403 for an unsafe request that no page of ours sent: browsers add cookies by themselves.
 
-
-def needs_proof(request: HttpRequest, caller: Caller) -> bool:
-    """Return whether the request must prove that a page of ours sent it: a browser added its credential."""
-    return caller.kind in ("session", "loopback", "open") and request.method not in SAFE_METHODS
-
-
-def has_proof(request: HttpRequest) -> bool:
-    """Return whether an unsafe request comes from our own origin, or from no browser at all.
-
-    A browser names the site of the sender in Sec-Fetch-Site and its Origin; it cannot be made to lie about them.
-    A caller without a cookie that sends neither is a program on this machine.
+    Proof is our own Origin, or Sec-Fetch-Site, neither of which a page can forge, or the token of a form.
     """
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    if origin is not None:
-        return same_origin(origin, scheme=own_scheme(request), host=own_host(request))
-    if site is not None:
-        return site in ("same-origin", "none")
-    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        return True
-    return csrf_token_is_valid(request)
-
-
-def csrf_token_is_valid(request: HttpRequest) -> bool:
-    """Return whether the request carries Django's own token against forged requests."""
-    checker = CsrfViewMiddleware(lambda _: HttpResponse())
-    checker.process_request(request)
-    request.csrf_processing_done = False  # type: ignore[attr-defined]
-    return checker.process_view(request, lambda _: HttpResponse(), (), {}) is None
-
-
-def own_scheme(request: HttpRequest) -> str:
-    """Return the scheme under which browsers see this request; a proxy is believed only when trusted."""
-    if is_trusted(request.META.get("REMOTE_ADDR", ""), settings.PULSE_TRUSTED_PROXIES):
-        forwarded = request.headers.get("X-Forwarded-Proto", "").strip().lower()
-        if forwarded in ("http", "https"):
-            return forwarded
-    return str(request.scheme)
-
-
-def own_host(request: HttpRequest) -> str:
-    """Return the host under which browsers see this request; a proxy is believed only when trusted."""
-    if is_trusted(request.META.get("REMOTE_ADDR", ""), settings.PULSE_TRUSTED_PROXIES):
-        forwarded = request.headers.get("X-Forwarded-Host", "").strip()
-        if forwarded:
-            return forwarded
-    return request.headers.get("Host", "")
-
-
-def address_of(request: HttpRequest) -> str:
-    """Return the address of the client, behind trusted proxies the one that they saw."""
-    return client_address(
-        request.META.get("REMOTE_ADDR", ""),
-        request.headers.get("X-Forwarded-For", ""),
-        settings.PULSE_TRUSTED_PROXIES,
+    arrival = arrival_of(request)
+    if request.method in SAFE_METHODS or arrival.is_own_page:
+        return
+    is_proven = arrival.origin is None and (
+        arrival.fetch_site == "same-origin" or (not arrival.fetch_site and has_form_token(request))
     )
+    if not is_proven:
+        raise ApiError(403, NO_PROOF, code="cross_site")
 
 
-def lower_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return headers under lower-case names."""
-    return {name.lower(): value for name, value in headers.items()}
+def check_other_sites(request: HttpRequest, caller: Caller) -> None:
+    """Raise 403 for an unsafe request of another site's page, which a browser sent for a caller without credential.
+
+    Programs such as curl name no site. PULSE_AUTH=open also serves the pages that ALLOWED_ORIGINS names.
+    """
+    arrival = arrival_of(request)
+    if request.method in SAFE_METHODS or arrival.is_own_page:
+        return
+    if arrival.origin is None and arrival.fetch_site in ("", "none", "same-origin"):
+        return
+    if caller.kind == "open" and is_listed(arrival.origin or "", settings.ALLOWED_ORIGINS):
+        return
+    raise ApiError(403, NO_PROOF, code="cross_site")
+
+
+def has_form_token(request: HttpRequest) -> bool:
+    """Return whether the request carries Django's own proof, in X-CSRFToken or in a form."""
+    if request.content_type == "multipart/form-data":
+        return False  # looking for it would use up the body
+    check = CSRFCheck(nothing)
+    check.process_request(request)
+    request.csrf_processing_done = False  # type: ignore[attr-defined]
+    return check.process_view(request, nothing, (), {}) is None
+
+
+def nothing(request: HttpRequest) -> HttpResponse:
+    """Return an empty answer: stands where Django's check wants the view that it protects."""
+    return HttpResponse()
+
+
+def check_scope(caller: Caller, access: Access) -> None:
+    """Raise 401 for a caller that has to show a credential first, 403 for one whose credential is not enough."""
+    if caller.may(access):
+        return
+    if caller.kind == "anonymous":
+        raise missing_credential()
+    if caller.kind in ("loopback", "open"):
+        raise ApiError(401, "Unauthorized: this always needs an account or an API token with the scope admin")
+    raise ApiError(403, f"this needs the scope {access}")
+
+
+def check_admin(request: HttpRequest) -> Caller:
+    """Return the superuser who gave the password lately; for everybody else the admin is not there."""
+    if not settings.PULSE_ADMIN:
+        raise ApiError(404, "there is nothing here")
+    caller = caller_of_user(request.user, request.session)
+    if caller is None:
+        raise missing_credential()
+    if not caller.may(Access.ADMIN):
+        raise ApiError(404, "there is nothing here")
+    if timezone.now() - sessions.signed_in_at(request.session) > ADMIN_FRESH:
+        raise ApiError(401, "Unauthorized: give your password again")
+    check_page(request)
+    sessions.touch(request.session, at=timezone.now())
+    return caller
+
+
+def check_size(request: HttpRequest) -> None:
+    """Raise 413 or 400 for a request larger than any view reads; the body has not been looked at."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit():
+        raise ApiError(400, "Content-Length is not a number", code="bad_request")
+    if int(length) > (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0):
+        raise ApiError(413, "the request body is larger than 1 MiB")
+    if len(request.META.get("QUERY_STRING", "")) > MAX_QUERY_CHARS:
+        raise ApiError(400, f"the query is longer than {MAX_QUERY_CHARS} characters", code="bad_request")
+
+
+def refuse(request: HttpRequest, refusal: ApiError) -> HttpResponse:
+    """Return the answer of a refusal: JSON under the API, elsewhere a page, or the way to the sign-in."""
+    if is_api_path(request.path):
+        return response_of(refusal)
+    asks_for_page = request.method in SAFE_METHODS and "X-Api-Token" not in request.headers
+    if refusal.status == 401 and asks_for_page and "Authorization" not in request.headers:
+        return HttpResponseRedirect(way_in(request))
+    context = {"status": refusal.status, "message": refusal.message}
+    response = render(request, "auth/refused.html", context, status=refusal.status)
+    for name, value in refusal.headers.items():
+        response.headers[name] = value
+    return response
+
+
+def way_in(request: HttpRequest) -> str:
+    """Return where a person without a credential goes: to the sign-in, or to the set-up of a fresh install."""
+    return f"/login?next={quote(request.get_full_path())}" if is_configured() else "/setup"

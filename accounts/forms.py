@@ -5,30 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
-from django.core.exceptions import ValidationError
+
+from pulse.lib.auth import SCOPES, Access
+
+MAX_PASSWORD_CHARS = 128
 
 
 class SignInForm(forms.Form):
-    """Name and password."""
+    """Name and password, and how long the browser is remembered."""
 
     username = forms.CharField(
-        max_length=150, widget=forms.TextInput(attrs={"autocomplete": "username", "autofocus": True})
+        label="Name",
+        max_length=150,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autofocus": True}),
     )
     password = forms.CharField(
-        max_length=128, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+        max_length=MAX_PASSWORD_CHARS,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    remember = forms.BooleanField(
+        label="Stay signed in on this device for 30 days",
+        required=False,
     )
 
 
 class ClaimForm(forms.Form):
-    """The one-time code and the first account."""
+    """A proof of access to the machine, and the first account."""
 
     code = forms.CharField(
         label="One-time code",
-        max_length=100,
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
-        help_text="Printed by `pulse claim-code` on the machine that runs Pulse.",
+        max_length=512,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autofocus": True}),
+        help_text="Printed by “pulse claim-code” on the machine that runs Pulse. Its API_TOKEN does as well.",
     )
     username = forms.CharField(
         label="Your name",
@@ -37,27 +49,42 @@ class ClaimForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "username"}),
     )
     password = forms.CharField(
-        max_length=128,
+        max_length=MAX_PASSWORD_CHARS,
         strip=False,
         help_text="12 characters or more.",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     password_again = forms.CharField(
-        label="Password again",
-        max_length=128,
+        max_length=MAX_PASSWORD_CHARS,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
-    def clean_password(self) -> str:
-        """Hold the password to the rules of every account."""
-        password = str(self.cleaned_data["password"])
-        validate_password(password)
-        return password
-
     def clean(self) -> dict[str, Any]:
-        """Compare the two passwords."""
-        cleaned = super().clean() or {}
-        if "password" in cleaned and cleaned["password"] != cleaned.get("password_again"):
-            raise ValidationError({"password_again": "The two passwords differ."})
-        return cleaned
+        """Hold the password to the rules of every account, and compare the two."""
+        given = super().clean() or self.cleaned_data
+        password = given.get("password")
+        if password is None:
+            return given
+        try:
+            validate_password(password, User(username=given.get("username", "")))
+        except forms.ValidationError as error:
+            self.add_error("password", error)
+        if password != given.get("password_again", password):
+            self.add_error("password_again", "The two passwords differ.")
+        return given
+
+
+class TokenForm(forms.Form):
+    """A new API token."""
+
+    name = forms.CharField(max_length=100, help_text="Who or what will use it.")
+    scopes = forms.TypedMultipleChoiceField(
+        choices=[(str(scope), str(scope)) for scope in SCOPES],
+        coerce=Access,
+        initial=[str(Access.MONITORING_READ)],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    expires_in_days = forms.IntegerField(
+        required=False, min_value=1, max_value=3650, help_text="Empty: never."
+    )

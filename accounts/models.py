@@ -1,44 +1,74 @@
-"""API tokens: who may come in without a person."""
+"""Who may come in: API tokens, the claim of the installation, and failed tries to sign in."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
 
-from pulse.lib.auth import SCOPES
-
-
-class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
-    """Stored tokens, narrowed by what they are good for."""
-
-    def usable(self, at: datetime) -> ApiTokenQuerySet:
-        """Return those neither revoked nor expired at the instant."""
-        unexpired = models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=at)
-        return self.filter(unexpired, revoked_at__isnull=True)
+from accounts.querysets import ApiTokenQuerySet, SignInFailureQuerySet
 
 
 class ApiToken(models.Model):
-    """One token: `pulse_<public id>_<secret>`, of which only the SHA-256 digest is kept.
+    """A token for programs: `pulse_<token_id>_<secret>`, of which only the SHA-256 digest is kept.
 
-    usable -> revoked (for ever) or expired (by time); nothing leads back.
+    usable -> revoked (by a person) or expired (by time); nothing leads back. A row is never deleted: revoking the
+    last token must not make the installation look fresh.
     """
 
+    # identity
     name = models.CharField(max_length=100)
-    public_id = models.CharField(max_length=8, unique=True, editable=False)
+    token_id = models.CharField(max_length=8, unique=True, editable=False)
     digest = models.CharField(max_length=64, editable=False)
-    scopes = models.JSONField(default=list, help_text=f"Some of: {', '.join(SCOPES)}")
+    # configuration
+    scopes = models.JSONField(default=list)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    # bookkeeping
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[ApiTokenQuerySet] = ApiTokenQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
-        ordering = ("-created_at",)
+        ordering = ("-created_at", "-pk")
+        verbose_name = "API token"
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.public_id})"
+        return f"{self.name} ({self.token_id})"
+
+
+class Claim(models.Model):
+    """The installation has been claimed; at most one row, which stays for ever."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    claimed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="claimed_only_once"),)
+
+    def __str__(self) -> str:
+        return f"claimed at {self.claimed_at}"
+
+
+class SignInFailure(models.Model):
+    """One failed try to sign in. The account is a keyed digest: people type passwords into the wrong field."""
+
+    account = models.CharField(max_length=64)
+    network = models.CharField(max_length=45, blank=True, help_text="The /24 or /64 of the client.")
+    failed_at = models.DateTimeField()
+
+    objects: ClassVar[SignInFailureQuerySet] = SignInFailureQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ("failed_at", "pk")
+        indexes = (
+            # lockout.take: the failures of one account
+            models.Index(fields=("account", "failed_at"), name="sign_in_failure_account"),
+            # lockout.take: the old ones leave
+            models.Index(fields=("failed_at",), name="sign_in_failure_age"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.network} at {self.failed_at}"

@@ -1,128 +1,159 @@
-"""The same door for WebSockets: who opens one, whether its origin may, and whether the caller is still good."""
+"""The door for WebSockets: who opens one, whether a page may, and whether an open one is still good."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
 from collections.abc import Mapping
-from dataclasses import replace
-from http.cookies import CookieError, SimpleCookie
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from channels.db import DatabaseSyncToAsync
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import DatabaseError
+from django.http import parse_cookie
+from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 
-from accounts import credentials
-from accounts.credentials import WRONG_TOKEN, Refusal
+from accounts.credentials import (
+    caller_by_session,
+    caller_by_token,
+    caller_without_credential,
+    is_configured,
+    missing_credential,
+    presented_token,
+)
 from accounts.models import ApiToken
-from pulse.lib.auth import Access, Caller
-from pulse.lib.clients import is_trusted, same_origin
+from accounts.sessions import cookie_name
+from pulse.lib.auth import ANONYMOUS, Access, Caller
+from pulse.lib.clients import Arrival, read_arrival
+from pulse.lib.errors import ApiError
+from pulse.lib.origins import is_allowed
 
-NO_ORIGIN = Refusal(403, "this Origin may not open the feed", "origin_not_allowed")
+logger = logging.getLogger(__name__)
+
+#: How long an answer about an open socket's caller is believed.
+MEMORY_SECONDS = 1.0
+MAX_RECHECKS = 4096
+rechecks: dict[Caller, tuple[float, asyncio.Future[bool]]] = {}
+#: Thousands of browsers return at once after a restart: they are looked up a few at a time.
+LOOKUPS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="door")
 
 
-async def resolve(scope: Mapping[str, Any]) -> Caller | Refusal:
-    """Return who opens the WebSocket of an ASGI scope, or why it may not read the state."""
-    return await sync_to_async(resolve_now, thread_sensitive=False)(scope)
+async def resolve_scope(scope: Mapping[str, Any]) -> Caller:
+    """Return who opens the WebSocket of an ASGI scope, a caller that may read the state.
+
+    Raises ApiError with the status and code of the refusal: 400, 401, 403, 429, 503.
+    """
+    look_up = DatabaseSyncToAsync(caller_of_scope, thread_sensitive=False, executor=LOOKUPS)
+    try:
+        caller: Caller = await look_up(scope)
+    except DatabaseError:
+        logger.exception("who opens a socket could not be looked up")
+        raise ApiError(503, "it cannot be checked right now who you are; try again") from None
+    return caller
+
+
+def caller_of_scope(scope: Mapping[str, Any]) -> Caller:
+    """Return and raise as `resolve_scope` does; runs queries."""
+    headers = headers_of(scope)
+    arrival = arrival_of_scope(scope, headers)
+    check_names(arrival)
+    token = presented_token(headers)
+    if token is not None:
+        caller = caller_by_token(token, arrival, at=timezone.now())
+    else:
+        caller = caller_by_cookie(headers, arrival) or caller_without_credential(arrival)
+    if caller is ANONYMOUS:
+        raise missing_credential()
+    if not caller.may(Access.MONITORING_READ):
+        raise ApiError(403, f"this needs the scope {Access.MONITORING_READ}")
+    return caller
+
+
+def check_names(arrival: Arrival) -> None:
+    """Raise for a Host that is not ours or an Origin that is neither ours nor allowed."""
+    name, _ = split_domain_port(arrival.host)
+    if arrival.host and not validate_host(name, settings.ALLOWED_HOSTS):
+        raise ApiError(400, "the Host of the request is not one that Pulse serves", code="bad_request")
+    if arrival.origin is None or arrival.is_own_page:
+        return
+    if not is_allowed(arrival.origin, settings.ALLOWED_ORIGINS):
+        raise ApiError(403, "pages of this origin may not open the feed", code="origin_not_allowed")
+
+
+def caller_by_cookie(headers: Mapping[str, str], arrival: Arrival) -> Caller | None:
+    """Return whose session the cookie names, None without a good one.
+
+    Browsers send cookies with sockets that any page opens, so the page has to be ours by name: raises 403 else.
+    """
+    key = parse_cookie(headers.get("cookie", "")).get(cookie_name(arrival.scheme))
+    caller = caller_by_session(open_session(key)) if key else None
+    if caller is None or arrival.is_own_page:
+        return caller
+    if settings.PULSE_AUTH == "open":
+        return None
+    raise ApiError(403, "a session opens the feed from pages of this Pulse only", code="origin_not_allowed")
 
 
 async def still_valid(caller: Caller) -> bool:
-    """Return whether the caller of an open socket would be let in again."""
-    return await sync_to_async(is_still_valid, thread_sensitive=False)(caller)
+    """Return whether the caller of an open socket would be let in again; believed for MEMORY_SECONDS.
 
-
-def resolve_now(scope: Mapping[str, Any]) -> Caller | Refusal:
-    """See `resolve`; runs queries."""
-    headers = scope_headers(scope)
-    peer = (scope.get("client") or ("", 0))[0]
-    scheme, host = seen_scheme(scope, peer, headers), seen_host(peer, headers)
-    origin = headers.get("origin")
-    own = origin is not None and same_origin(origin, scheme=scheme, host=host)
-    token = credentials.presented_token(headers)
-    if not (origin is None or own or origin_is_listed(origin)):
-        return NO_ORIGIN
-    if token is not None:
-        caller = credentials.caller_by_token(token, at=timezone.now())
-        if caller is None:
-            return WRONG_TOKEN
-    else:
-        key = session_key(headers)
-        user = user_of_session(key)
-        if user is not None:
-            # A browser adds the cookie by itself, so the page that opens the socket must be ours by name.
-            if origin is None or not (own or origin in settings.ALLOWED_ORIGINS):
-                return NO_ORIGIN
-            caller = replace(credentials.caller_of_user(user), session_key=key)
-        else:
-            caller = credentials.caller_without_credential(peer, headers, scheme=scheme)
-    if caller.may(Access.MONITORING_READ):
-        return caller
-    if caller.kind == "anonymous":
-        return Refusal(401, "Unauthorized: send an API token in the header X-API-Token, or sign in")
-    return Refusal(403, "this needs the scope monitoring:read", "forbidden")
+    Sockets of the same caller share one look-up. Not knowing counts as no.
+    """
+    now = time.monotonic()
+    known = rechecks.get(caller)
+    if known is None or now - known[0] >= MEMORY_SECONDS:
+        if len(rechecks) >= MAX_RECHECKS:
+            rechecks.clear()
+        look_up = DatabaseSyncToAsync(is_still_valid, thread_sensitive=False, executor=LOOKUPS)
+        known = rechecks[caller] = now, asyncio.ensure_future(look_up(caller))
+    try:
+        return await asyncio.shield(known[1])
+    except DatabaseError as error:
+        logger.warning("open sockets end: their callers could not be looked up: %s", error)
+        return False
 
 
 def is_still_valid(caller: Caller) -> bool:
-    """See `still_valid`; runs queries."""
+    """Return as `still_valid` does, from the database as it is."""
+    if caller.kind == "open":
+        return settings.PULSE_AUTH == "open"
+    if caller.kind == "loopback":
+        return settings.PULSE_AUTH == "auto" and not is_configured()
+    if caller.kind == "session":
+        found = caller_by_session(open_session(caller.session_key)) if caller.session_key else None
+        return found is not None and found.user_pk == caller.user_pk
     if caller.token_pk is not None:
         return ApiToken.objects.usable(timezone.now()).filter(pk=caller.token_pk).exists()
-    if caller.kind == "session":
-        return user_of_session(caller.session_key) is not None
-    if caller.kind == "loopback":
-        return settings.PULSE_AUTH == "auto" and not credentials.is_configured()
-    return True
+    return caller.kind == "token"  # API_TOKEN: another one needs a restart
 
 
-def scope_headers(scope: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers of an ASGI scope under lower-case names; of a repeated one the last."""
-    return {
-        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", ())
-    }
+def open_session(key: str) -> SessionBase:
+    """Return the session with this key, an empty one when there is none."""
+    session: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    return session
 
 
-def seen_scheme(scope: Mapping[str, Any], peer: str, headers: Mapping[str, str]) -> str:
-    """Return http or https as the browser sees it."""
-    forwarded = headers.get("x-forwarded-proto", "").strip().lower()
-    if forwarded in ("http", "https") and is_trusted(peer, settings.PULSE_TRUSTED_PROXIES):
-        return forwarded
-    return "https" if scope.get("scheme") in ("wss", "https") else "http"
+def arrival_of_scope(scope: Mapping[str, Any], headers: Mapping[str, str]) -> Arrival:
+    """Return how the handshake reached this process."""
+    return read_arrival(
+        peer=(scope.get("client") or ("",))[0] or "",
+        scheme=scope.get("scheme", "ws"),
+        headers=headers,
+        http_version=scope.get("http_version", "1.1"),
+        trusted=settings.PULSE_TRUSTED_PROXIES,
+    )
 
 
-def seen_host(peer: str, headers: Mapping[str, str]) -> str:
-    """Return the host as the browser sees it."""
-    forwarded = headers.get("x-forwarded-host", "").strip()
-    if forwarded and is_trusted(peer, settings.PULSE_TRUSTED_PROXIES):
-        return forwarded
-    return headers.get("host", "")
-
-
-def origin_is_listed(origin: str) -> bool:
-    """Return whether ALLOWED_ORIGINS names the origin, or every origin."""
-    return "*" in settings.ALLOWED_ORIGINS or origin in settings.ALLOWED_ORIGINS
-
-
-def session_key(headers: Mapping[str, str]) -> str:
-    """Return the session cookie's value, empty when there is none."""
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
-
-
-def user_of_session(key: str) -> AbstractBaseUser | None:
-    """Return the active user of a session, None for a session that is gone or ended by a new password."""
-    if not key:
-        return None
-    session = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
-        return None
-    user = get_user_model().objects.filter(pk=session.get(SESSION_KEY), is_active=True).first()
-    if user is None or not constant_time_compare(
-        session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()
-    ):
-        return None
-    return user
+def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers of an ASGI scope by lower-case name; repeated ones are joined and so match nothing."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope.get("headers", ()):
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        separator = "; " if name == "cookie" else ","
+        headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
+    return headers

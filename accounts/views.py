@@ -1,45 +1,60 @@
-"""Pages to come in: sign-in, sign-out, claiming a fresh installation."""
+"""Pages by which people come in: sign in, sign out, claim a fresh installation."""
 
 from __future__ import annotations
+
+import logging
+from typing import Any
 
 from django.contrib.auth import authenticate, login, logout
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import claim
-from accounts.attempts import CLAIM, SIGN_IN, Allowance, forget, is_locked, note_failure
-from accounts.door import address_of, own_host, own_scheme
+from accounts import claim, lockout, sessions
+from accounts.credentials import caller_by_token, is_configured
 from accounts.forms import ClaimForm, SignInForm
-from pulse.lib.auth import Access, policy
+from pulse.lib import limits
+from pulse.lib.auth import Access, Limit, policy
+from pulse.lib.clients import arrival_of, limit_key
+from pulse.lib.errors import ApiError
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
-WRONG = "Name or password is not right."
-TOO_MANY = "Too many tries. Wait a few minutes, then try again."
+logger = logging.getLogger(__name__)
+
+#: Tries from one client, whatever the account: one client must not try every account.
+SIGN_INS = Limit("sign-in", 30, 300)
+CLAIMS = Limit("claim", 10, 300)
+#: The same words for an unknown name, a wrong password and a disabled account.
+WRONG = "This name and password do not go together."
 
 
 @policy(GET=Access.PUBLIC, POST=Access.PUBLIC)
 @sensitive_post_parameters("password")
 @never_cache
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Show the form; sign in and go on to `next`, which never leads to another site."""
-    form = SignInForm(request.POST or None)
-    problem = ""
-    if request.method == "POST" and form.is_valid():
-        name, address = form.cleaned_data["username"], address_of(request)
-        if is_locked(SIGN_IN, address, name):
-            return too_many(request, "auth/login.html", form, SIGN_IN)
-        user = authenticate(request, username=name, password=form.cleaned_data["password"])
-        if user is not None:
-            forget(SIGN_IN, address, name)
-            login(request, user)
-            return HttpResponseRedirect(next_of(request))
-        note_failure(SIGN_IN, address, name)
-        problem = WRONG
-    context = {"form": form, "problem": problem, "next": next_of(request), "can_claim": claim.is_open()}
-    return render(request, "auth/login.html", context, status=401 if problem else 200)
+    """Show the form; open a session and go on to `next`, which never leads to another site."""
+    if request.method != "POST":
+        return sign_in_page(request, SignInForm())
+    form = SignInForm(request.POST)
+    if not form.is_valid():
+        return sign_in_page(request, form, problem=WRONG, status=401)
+    given = form.cleaned_data
+    wait = wait_of(request, SIGN_INS) or lockout.take(
+        given["username"], address_of(request), at=timezone.now()
+    )
+    if wait:
+        return sign_in_page(request, form, problem=too_many(wait), status=429, wait_seconds=wait)
+    user = authenticate(request, username=given["username"], password=given["password"])
+    if user is None:
+        logger.info("a sign-in from %s failed", address_of(request))
+        return sign_in_page(request, form, problem=WRONG, status=401)
+    lockout.forget(given["username"], address_of(request))
+    login(request, user)
+    sessions.begin(request.session, at=timezone.now(), is_remembered=given["remember"])
+    logger.info("%s signed in from %s", user.get_username(), address_of(request))
+    return HttpResponseRedirect(next_of(request))
 
 
 @policy(POST=Access.PUBLIC)
@@ -53,43 +68,93 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("code", "password", "password_again")
 @never_cache
 def set_up(request: HttpRequest) -> HttpResponse:
-    """Claim a fresh installation with the one-time code; 404 for ever once it is claimed."""
-    if not claim.is_open():
+    """Make the first account for whoever knows the one-time code; 404 for ever once there is one."""
+    if claim.is_claimed():
         raise Http404
-    claim.ensure_code()
-    form = ClaimForm(request.POST or None)
-    address = address_of(request)
-    if request.method == "POST" and is_locked(CLAIM, address):
-        return too_many(request, "auth/setup.html", form, CLAIM)
-    problem = ""
-    if request.method == "POST" and form.is_valid():
-        given = form.cleaned_data
-        try:
-            user = claim.claim(code=given["code"], username=given["username"], password=given["password"])
-        except claim.ClaimRefused as refused:
-            note_failure(CLAIM, address)
-            problem = str(refused)
-        else:
-            login(request, user, backend=BACKEND)
-            return HttpResponseRedirect("/")
-    return render(
-        request, "auth/setup.html", {"form": form, "problem": problem}, status=401 if problem else 200
-    )
+    if request.method != "POST":
+        return set_up_page(request, ClaimForm())
+    wait = wait_of(request, CLAIMS)
+    form = ClaimForm(request.POST)
+    if wait:
+        return set_up_page(request, form, problem=too_many(wait), status=429, wait_seconds=wait)
+    if not may_claim(request, form["code"].value() or ""):
+        if claim.is_claimed():
+            return set_up_page(request, form, problem="Somebody else has just set up this Pulse.", status=409)
+        form.errors.pop("password", None)  # rules for passwords are told to whoever knows the code
+        return set_up_page(request, form, problem="This code is not right.", status=401)
+    if not form.is_valid():
+        return set_up_page(request, form, status=400)
+    return claim_with(request, form)
 
 
-def too_many(
-    request: HttpRequest, template: str, form: SignInForm | ClaimForm, allowance: Allowance
+def claim_with(request: HttpRequest, form: ClaimForm) -> HttpResponse:
+    """Make the account of a valid form and sign it in."""
+    given = form.cleaned_data
+    try:
+        user = claim.claim(username=given["username"], password=given["password"], at=timezone.now())
+    except claim.ClaimError as error:
+        status = 409 if isinstance(error, claim.AlreadyClaimed) else 400
+        return set_up_page(request, form, problem=f"{error}.".capitalize(), status=status)
+    login(request, user)
+    return HttpResponseRedirect("/")
+
+
+def may_claim(request: HttpRequest, proof: str) -> bool:
+    """Return whether the text is the one-time code, or a token that may do everything already."""
+    if claim.is_code(proof):
+        return True
+    try:
+        caller = caller_by_token(proof.strip(), arrival_of(request), at=timezone.now())
+    except ApiError:
+        return False
+    return caller.may(Access.ADMIN)
+
+
+def sign_in_page(
+    request: HttpRequest, form: SignInForm, *, problem: str = "", status: int = 200, wait_seconds: int = 0
 ) -> HttpResponse:
-    """Return the page of a form whose tries are used up."""
-    response = render(request, template, {"form": form, "problem": TOO_MANY}, status=429)
-    response.headers["Retry-After"] = str(allowance.seconds)
+    """Return the page with the form."""
+    context = {"form": form, "next": next_of(request), "can_set_up": not claim.is_claimed()}
+    return form_page(request, "auth/login.html", context, problem, status, wait_seconds)
+
+
+def set_up_page(
+    request: HttpRequest, form: ClaimForm, *, problem: str = "", status: int = 200, wait_seconds: int = 0
+) -> HttpResponse:
+    """Return the page with the form and the other two ways in."""
+    context = {"form": form, "is_configured": is_configured()}
+    return form_page(request, "auth/setup.html", context, problem, status, wait_seconds)
+
+
+def form_page(
+    request: HttpRequest, template: str, context: dict[str, Any], problem: str, status: int, wait_seconds: int
+) -> HttpResponse:
+    """Return a page with a form, and what was wrong with its last use."""
+    response = render(request, template, {**context, "problem": problem}, status=status)
+    if wait_seconds:
+        response.headers["Retry-After"] = str(wait_seconds)
     return response
+
+
+def wait_of(request: HttpRequest, limit: Limit) -> int:
+    """Count a try of this client; 0 when it may go on, else the seconds to wait."""
+    return limits.hit(limit, limit_key(address_of(request)), at=timezone.now().timestamp()).wait_seconds
+
+
+def too_many(wait_seconds: int) -> str:
+    """Return the sentence that tells how long to wait."""
+    minutes = -(-wait_seconds // 60)
+    span = f"{wait_seconds} seconds" if wait_seconds < 60 else f"{minutes} minute{'s' if minutes > 1 else ''}"
+    return f"Too many tries. Try again in {span}."
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return the address of the client."""
+    return arrival_of(request).address
 
 
 def next_of(request: HttpRequest) -> str:
     """Return where to go after the sign-in: a path of this site, else the start page."""
-    target = str(request.POST.get("next") or request.GET.get("next") or "/")
-    safe = url_has_allowed_host_and_scheme(
-        target, allowed_hosts={own_host(request)}, require_https=own_scheme(request) == "https"
-    )
-    return target if safe else "/"
+    target = request.POST.get("next") or request.GET.get("next") or "/"
+    is_safe = target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts=None)
+    return target if is_safe else "/"

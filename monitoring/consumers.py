@@ -32,7 +32,7 @@ class Refused(Exception):
         self.status, self.message, self.code = status, message, code
 
 
-class FeedConsumer(AsyncConsumer):  # type: ignore[misc]
+class FeedConsumer(AsyncConsumer):
     """One WebSocket, by either protocol of state.md 7.
 
     `resolve` returns who opens the socket or raises Refused; `still_valid` says whether the caller would be let in
@@ -60,7 +60,7 @@ class FeedConsumer(AsyncConsumer):  # type: ignore[misc]
         accept: dict[str, Any] = {"type": "websocket.accept"}
         if is_delta:
             accept["subprotocol"] = messages.DELTA
-        await self.send(accept)
+        await self.transmit(accept)
         send = self.send_bytes if is_delta else self.send_text
         self.client = await hub.hub().join("delta" if is_delta else "original", send, self.close)
         if self.client is None:
@@ -104,16 +104,20 @@ class FeedConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def send_text(self, frame: str | bytes) -> None:
         """Send a text frame; returns when the socket has room for the next one."""
-        await self.send({"type": "websocket.send", "text": frame})
+        await self.transmit({"type": "websocket.send", "text": frame})
 
     async def send_bytes(self, frame: str | bytes) -> None:
         """Send a binary frame; returns when the socket has room for the next one."""
-        await self.send({"type": "websocket.send", "bytes": frame})
+        await self.transmit({"type": "websocket.send", "bytes": frame})
 
     async def close(self, code: int) -> None:
         """Close the socket with a code."""
         self.leave()
-        await self.send({"type": "websocket.close", "code": code, "reason": ""})
+        await self.transmit({"type": "websocket.close", "code": code, "reason": ""})
+
+    async def transmit(self, message: dict[str, Any]) -> None:
+        """Send one ASGI message."""
+        await self.send(message)  # type: ignore[no-untyped-call]
 
     def leave(self) -> None:
         """Stop everything that runs for this socket."""
@@ -126,10 +130,10 @@ class FeedConsumer(AsyncConsumer):  # type: ignore[misc]
     async def refuse(self, refused: Refused) -> None:
         """Refuse the handshake: with status and JSON where the server can, else by closing."""
         if "websocket.http.response" not in self.scope.get("extensions", {}):
-            await self.send({"type": "websocket.close", "code": UNAUTHORIZED})
+            await self.transmit({"type": "websocket.close", "code": UNAUTHORIZED})
             return
         body = error_body(refused.status, refused.message, code=refused.code)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         start = {"type": "websocket.http.response.start", "status": refused.status, "headers": headers}
-        await self.send(start)
-        await self.send({"type": "websocket.http.response.body", "body": body})
+        await self.transmit(start)
+        await self.transmit({"type": "websocket.http.response.body", "body": body})

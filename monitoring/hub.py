@@ -68,10 +68,7 @@ class Client:
 
     def take(self) -> str | bytes | None:
         """Return the next frame: a delta client needs its state before the changes to it."""
-        if self.protocol == "delta" and self.big is not None:
-            frame, self.big = self.big, None
-            return frame
-        if self.small:
+        if self.small and (self.protocol == "original" or self.big is None):
             return self.small.popleft()
         frame, self.big = self.big, None
         return frame

@@ -27,7 +27,13 @@ from nodes.connecting import Connection
 from nodes.models import Instance
 from nodes.proxmox import pve
 from nodes.proxmox.errors import BadAnswer, NotFound, PermissionDenied, ProxmoxError
-from nodes.proxmox.readings import ClusterReading, NodeReading, ResourcesReading, StorageReading
+from nodes.proxmox.readings import (
+    ClusterReading,
+    NodeReading,
+    NodeStatusReading,
+    ResourcesReading,
+    StorageReading,
+)
 
 Result = TypeVar("Result")
 
@@ -124,10 +130,7 @@ def read_details(
             except IndexError:  # the other one took the last
                 break
             memory.details_at[name] = at
-            detail = unless_refused(
-                lambda name=name: connection.ask(lambda client: pve.node_status(client, name)),
-                detail_path(name), memory, at,
-            )  # fmt: skip
+            detail = read_detail(connection, memory, name, at)
             if detail is not None:
                 any_first = any_first or name not in memory.details
                 memory.details[name] = detail
@@ -136,6 +139,15 @@ def read_details(
     second = fetchers.submit(take) if len(due) > 1 else None
     own = take()
     return (second.result() if second else False) or own
+
+
+def read_detail(connection: Connection, memory: PollMemory, name: str, at: float) -> NodeStatusReading | None:
+    """Return the details of one node, None when they cannot be read now."""
+
+    def ask() -> NodeStatusReading:
+        return connection.ask(lambda client: pve.node_status(client, name))
+
+    return unless_refused(ask, detail_path(name), memory, at)
 
 
 def detail_path(node: str) -> str:

@@ -16,6 +16,8 @@ from nodes.proxmox.readings import GuestReading
 HIGHEST = 10**12
 #: The uptime is in whole seconds: below this difference the clock of the polls is the better measure.
 UPTIME_TOLERANCE_SECONDS = 2.0
+#: Two polls closer than this tell nothing about what lies between them.
+SHORTEST_SECONDS = 0.1
 #: A rate over a longer gap would be an average that hides it.
 MOST_INTERVALS = 3
 
@@ -62,7 +64,7 @@ def advance(
     elapsed = at - previous.at
     if elapsed > MOST_INTERVALS * max(interval, 10.0):
         return Sample(at, reading.node, uptime, counters)
-    if elapsed <= 0:
+    if elapsed < SHORTEST_SECONDS:
         return Sample(at, reading.node, uptime, counters, ZERO_RATES)
     grown = uptime - previous.uptime_seconds
     if grown > 0 and abs(grown - elapsed) > UPTIME_TOLERANCE_SECONDS:

@@ -54,7 +54,7 @@ class RedisStore:
         pk, tick = fragment.instance_id, Tick("state", fragment.instance_id, fragment.version)
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.set(key("fragment", pk), _encode(fragment), ex=EXPIRY_SECONDS)
-            pipe.hset(key("versions"), str(pk), fragment.version)
+            pipe.hset(key("versions"), str(pk), str(fragment.version))
             pipe.expire(key("versions"), EXPIRY_SECONDS)
             pipe.publish(CHANNEL, _encode(tick))
             self._run(pipe)
@@ -123,7 +123,7 @@ class RedisStore:
         wait = 0.5
         while True:
             try:
-                subscriber = self._redis.pubsub(ignore_subscribe_messages=True)
+                subscriber: Any = self._redis.pubsub(ignore_subscribe_messages=True)
                 subscriber.subscribe(CHANNEL)
                 self._read_all()
                 wait = 0.5

@@ -38,7 +38,7 @@ _PROCESS = secrets.token_hex(4)
 
 #: Parts of the document that a later release fills; the keys are always there (state.md 2).
 EMPTY_LISTS = ("pbsBackups", "metrics", "activeAlerts", "recentlyResolved")
-NO_BACKUPS = {"backupTasks": [], "storageBackups": [], "guestSnapshots": []}
+NO_BACKUPS: dict[str, list[object]] = {"backupTasks": [], "storageBackups": [], "guestSnapshots": []}
 
 #: How many clients the hub of this process serves; the hub sets it.
 clients = 0

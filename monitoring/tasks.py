@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 SPREAD_STEPS = 16
 
 
-@shared_task(name="monitoring.tasks.dispatch_polls", ignore_result=True, time_limit=30)
+@shared_task(name="monitoring.tasks.dispatch_polls", time_limit=30)  # type: ignore[untyped-decorator]
 def dispatch_polls() -> int:
     """Enqueue a poll for every instance that is due; returns for how many. May run twice, also at the same time."""
     at = timezone.now()
@@ -30,7 +30,7 @@ def dispatch_polls() -> int:
     return claimed
 
 
-@shared_task(name="monitoring.tasks.poll_instance", ignore_result=True, time_limit=120)
+@shared_task(name="monitoring.tasks.poll_instance", time_limit=120)  # type: ignore[untyped-decorator]
 def poll_instance(instance_id: int) -> None:
     """Poll one instance; a second run at the same time does nothing. Never retried: the next poll comes anyway."""
     polling.poll(instance_id, timezone.now())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import msgspec
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -23,6 +27,8 @@ from pulse.lib.crypto import SealBroken
 from pulse.lib.errors import ApiError
 from pulse.lib.fields import read_fields
 from pulse.lib.instants import rfc3339
+
+logger = logging.getLogger(__name__)
 
 #: A try reaches out to other machines: nobody may scan a network with it, or wear a login out.
 TESTS = Limit("connection-test", 30, 60)
@@ -50,10 +56,8 @@ def node_list(request: HttpRequest) -> HttpResponse:
 def add_node(request: HttpRequest) -> HttpResponse:
     """Add an instance: 201, or 200 when it updates one or is part of a configured cluster."""
     body = read_json_object(request)
-    try:
+    with refusals():
         added = editing.add(draft_from(body), at=timezone.now())
-    except (NotValid, SealBroken) as error:
-        refuse(error)
     told: dict[str, object] = {"status": "success", "id": added.instance.wire_id}
     if added.outcome is editing.Outcome.MERGED:
         cluster = added.instance.cluster_name
@@ -74,10 +78,8 @@ def node_detail(request: HttpRequest, node_id: str = "") -> HttpResponse:
     if request.method == "PUT":
         return change_node(request, node_id)
     kind, number = read_wire_id(node_id)
-    try:
+    with refusals():
         editing.remove(pk_of(kind, number), at=timezone.now())
-    except editing.UnknownInstance:
-        refuse_unknown()
     return answer({"status": "success"})
 
 
@@ -88,12 +90,8 @@ def change_node(request: HttpRequest, node_id: str) -> HttpResponse:
     fields = read_fields(InstanceSerializer, body)
     kind, number = read_wire_id(node_id)
     draft = draft_of(fields, kind=kind)
-    try:
+    with refusals():
         instance = editing.change(pk_of(kind, number), draft, at=timezone.now())
-    except editing.UnknownInstance:
-        refuse_unknown()
-    except (NotValid, SealBroken) as error:
-        refuse(error)
     return answer({"status": "success", "id": instance.wire_id, "message": f"{instance.name} is updated"})
 
 
@@ -101,12 +99,8 @@ def change_node(request: HttpRequest, node_id: str) -> HttpResponse:
 def test_connection(request: HttpRequest) -> HttpResponse:
     """Try the connection that the body describes; nothing is stored. A failure is 400."""
     body = read_json_object(request)
-    try:
+    with refusals():
         found = tried(editing.proposed(draft_from(body)))
-    except (NotValid, SealBroken) as error:
-        refuse(error)
-    except ProxmoxError as error:
-        raise ApiError(400, sentence(error), code="connection_failed") from None
     return answer(connection_found(found))
 
 
@@ -151,10 +145,8 @@ def certificate(request: HttpRequest) -> HttpResponse:
         url = normalise_host(kind, host)
     except ValueError as error:
         raise ApiError(400, plain(str(error)), details={"host": plain(str(error))}) from None
-    try:
+    with refusals():
         shown = probe.certificate_of(url, timeout_seconds=TEST_SECONDS)
-    except ProxmoxError as error:
-        raise ApiError(400, sentence(error), code="connection_failed") from None
     return answer(
         {
             "host": url,
@@ -223,12 +215,23 @@ def refuse_unknown() -> NoReturn:
     raise ApiError(404, "node not found", code="node_not_found")
 
 
-def refuse(error: NotValid | SealBroken) -> NoReturn:
-    """Answer that a value cannot be accepted, or that nothing can be sealed here."""
-    if isinstance(error, SealBroken):
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what a verb or a host refuses into the answer of the contract."""
+    try:
+        yield
+    except editing.UnknownInstance:
+        refuse_unknown()
+    except NotValid as error:
+        field, told = WIRE_NAMES.get(error.field, error.field), plain(error.message)
+        raise ApiError(400, told, details={field: told}) from None
+    except ProxmoxError as error:
+        raise ApiError(400, sentence(error), code="connection_failed") from None
+    except SealBroken as error:
         raise ApiError(500, f"the credential cannot be stored: {error}") from None
-    field = WIRE_NAMES.get(error.field, error.field)
-    raise ApiError(400, plain(error.message), details={field: plain(error.message)}) from None
+    except DatabaseError:
+        logger.exception("An instance could not be saved")
+        raise ApiError(500, "the configuration could not be saved; the log of Pulse says why") from None
 
 
 def sentence(error: Exception) -> str:

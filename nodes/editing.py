@@ -180,8 +180,7 @@ def create(
     instance: Instance, draft: Draft, finding: Finding | None, counter: InstanceCounter, *, at: datetime
 ) -> None:
     """Save a new instance under the next number of its kind and a name of its own."""
-    told_name = finding.server_name if finding is not None else ""
-    wanted = draft.name or told_name.strip()[:NAME_LIMIT] or default_name(instance.kind, instance.host)
+    wanted = draft.name or name_told_by(instance, finding) or default_name(instance.kind, instance.host)
     highest = (
         Instance.objects.filter(kind=instance.kind)
         .order_by("-number")
@@ -199,6 +198,13 @@ def create(
     if finding is not None:
         clusters.store_members(instance, finding, at=at)
         instance.save(update_fields=["is_cluster", "cluster_name"])
+
+
+def name_told_by(instance: Instance, finding: Finding | None) -> str:
+    """Return what a PBS calls itself; a PVE host is called as it is addressed (http-api.md 5.2)."""
+    if finding is None or instance.kind != InstanceKind.PBS:
+        return ""
+    return finding.server_name.strip()[:NAME_LIMIT]
 
 
 def free_name(kind: str, wanted: str, *, except_pk: int = 0) -> str:

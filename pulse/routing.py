@@ -7,21 +7,21 @@ from typing import Any
 
 from django.urls import URLPattern, re_path
 
-from accounts import sockets
-from accounts.credentials import Refusal
+from accounts.sockets import resolve_scope, still_valid
 from monitoring.consumers import FeedConsumer, Refused
 from pulse.lib.auth import Caller
+from pulse.lib.errors import ApiError
 
 
 async def resolve(scope: Mapping[str, Any]) -> Caller:
     """Return who opens a socket; raises Refused for whoever may not."""
-    found = await sockets.resolve(scope)
-    if isinstance(found, Refusal):
-        raise Refused(found.status, found.message, found.code)
-    return found
+    try:
+        return await resolve_scope(scope)
+    except ApiError as refusal:
+        raise Refused(refusal.status, refusal.message, refusal.code) from None
 
 
-feed = FeedConsumer.as_asgi(resolve=resolve, still_valid=sockets.still_valid)
+feed = FeedConsumer.as_asgi(resolve=resolve, still_valid=still_valid)
 
 websocket_urlpatterns: list[URLPattern] = [
     re_path(r"^ws$", feed),

@@ -74,13 +74,17 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "pulse.lib.headers.HeadersMiddleware",
+    "pulse.lib.clients.ArrivalMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "accounts.sessions.PulseSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.door.DoorMiddleware",
 ]
+
+#: Written by ArrivalMiddleware, which believes PULSE_TRUSTED_PROXIES and nobody else.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 ROOT_URLCONF = "pulse.urls"
 ASGI_APPLICATION = "pulse.asgi.application"
@@ -112,7 +116,8 @@ def database(url: str) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": PULSE_DATA_DIR / "pulse.sqlite3",
-            "CONN_MAX_AGE": 0,
+            # Threads are few and live on (pulse/runtime): a connection each costs less than one per task.
+            "CONN_MAX_AGE": None,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,

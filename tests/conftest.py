@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-pytest_plugins = ["tests.fake_proxmox.fixtures", "tests.probing"]
+pytest_plugins = ["tests.accounts.fixtures", "tests.fake_proxmox.fixtures", "tests.probing"]
 
 #: The instant at which tests happen, unless they choose another.
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)

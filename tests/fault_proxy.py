@@ -128,16 +128,17 @@ class FaultProxy:
             await self._thaw()
             if to_client and toxics.reset_after_bytes is not None:
                 chunk = chunk[: max(0, toxics.reset_after_bytes - passed)]
-            writer.write(chunk)
-            await writer.drain()
+            # Counted before it leaves: whoever has a byte finds it counted.
             passed += len(chunk)
             if to_client:
                 self.bytes_to_client += len(chunk)
-                if toxics.reset_after_bytes is not None and passed >= toxics.reset_after_bytes:
-                    _reset(writer)
-                    raise ConnectionResetError
             else:
                 self.bytes_to_server += len(chunk)
+            writer.write(chunk)
+            await writer.drain()
+            if to_client and toxics.reset_after_bytes is not None and passed >= toxics.reset_after_bytes:
+                _reset(writer)
+                raise ConnectionResetError
             if toxics.bytes_per_second is not None:
                 await asyncio.sleep(len(chunk) / toxics.bytes_per_second)
         with suppress(OSError):

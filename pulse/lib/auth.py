@@ -92,14 +92,8 @@ def policy(limit: Limit | None = None, **methods: Access) -> Callable[[View], Vi
     """
     declared = Policy(methods=dict(methods), limit=limit)
 
-    # The door asks API callers for its own proof; only public forms rely on Django's CSRF token.
-    is_form = any(
-        method != "GET" and access in (Access.PUBLIC, Access.PAGE) for method, access in methods.items()
-    )
-
     def mark(view: View) -> View:
         view.policy = declared  # type: ignore[attr-defined]
-        view.csrf_exempt = not is_form  # type: ignore[attr-defined]
         return view
 
     return mark

@@ -1,100 +1,189 @@
-"""Whose request is it: the address of the client, and the origin that its browser names."""
+"""Where a request comes from: the peer of its socket, and what trusted proxies say about it.
+
+Source: README.md decision 1 of the contract. Headers that anybody can write decide nothing by themselves.
+"""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import urlsplit
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from pulse.lib.origins import is_own
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-#: Names under which a machine is reached from itself; anything else may be a rebound DNS name.
+#: Names under which a machine reaches itself; any other may be somebody's name that was pointed here.
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+#: What reverse proxies and tunnels add. One of them is enough to know that the client is not this machine.
+PROXY_HEADERS = frozenset(
+    {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "x-original-host"}
+)
+#: Longer chains of proxies are not followed.
+MAX_HOPS = 32
 
 
-@lru_cache(maxsize=8)
-def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    """Return the networks that a setting names; an address stands for itself. Raises ValueError."""
-    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a request reached this process."""
+
+    peer: str  # address of the socket's other end, empty when the server does not know it
+    address: str  # address of the client: the peer, or what trusted proxies say
+    scheme: str  # http or https, as the client sees it
+    host: str  # host[:port], as the client wrote it
+    origin: str | None  # the Origin header
+    fetch_site: str  # the Sec-Fetch-Site header, empty from anything but a browser
+    is_direct: bool  # nothing says that somebody passed it on
+
+    @property
+    def is_own_page(self) -> bool:
+        """Whether a page of this Pulse sent the request."""
+        return self.origin is not None and is_own(self.origin, scheme=self.scheme, host=self.host)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the request comes from this machine itself: by its socket, its Host and its Origin."""
+        if not (self.is_direct and is_loopback(self.peer) and host_name(self.host) in LOCAL_NAMES):
+            return False
+        return self.origin is None or self.is_own_page
 
 
-def parse_address(text: str) -> Address | None:
-    """Return the IP address, IPv4 also when it comes mapped into IPv6; None when it is none."""
-    try:
-        address = ipaddress.ip_address(text.strip().strip("[]").split("%", 1)[0])
-    except ValueError:
-        return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address
+def read_arrival(
+    *, peer: str, scheme: str, headers: Mapping[str, str], http_version: str, trusted: Sequence[str]
+) -> Arrival:
+    """Return how a request came; header names are lower case."""
+    host = headers.get("host", "")
+    address = peer
+    if is_in(peer, trusted):
+        address = client_address(peer, headers.get("x-forwarded-for", ""), trusted)
+        # The right-most value is the one that the nearest proxy wrote.
+        scheme = last_of(headers.get("x-forwarded-proto", "")).lower() or scheme
+        host = last_of(headers.get("x-forwarded-host", "")) or host
+    # nginx speaks HTTP/1.0 to its upstreams and adds no header unless it is told to.
+    is_direct = http_version != "1.0" and not any(
+        name in PROXY_HEADERS or name.startswith("x-forwarded") for name in headers
+    )
+    return Arrival(
+        peer=peer,
+        address=address,
+        scheme="https" if scheme in ("https", "wss") else "http",
+        host=host,
+        origin=headers.get("origin"),
+        fetch_site=headers.get("sec-fetch-site", ""),
+        is_direct=is_direct,
+    )
 
 
-def is_loopback(text: str) -> bool:
-    """Return whether the address is this machine itself."""
-    address = parse_address(text)
-    return address is not None and address.is_loopback
+class ArrivalMiddleware:
+    """Put `request.arrival` on every request, and keep Django from believing the headers of strangers."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on the request with its arrival; refuses a Host that PULSE_ALLOWED_HOSTS does not name."""
+        arrival = arrival_of(request)
+        request.META["HTTP_X_FORWARDED_PROTO"] = arrival.scheme  # what `request.is_secure()` reads
+        if arrival.host:
+            request.META["HTTP_HOST"] = arrival.host
+        request.get_host()
+        return self.get_response(request)
 
 
-def is_trusted(text: str, trusted: Sequence[str]) -> bool:
-    """Return whether the address is a reverse proxy whose headers are believed."""
-    address = parse_address(text)
-    return address is not None and any(address in network for network in networks(tuple(trusted)))
+def arrival_of(request: HttpRequest) -> Arrival:
+    """Return how the request came, read once."""
+    known = getattr(request, "arrival", None)
+    if isinstance(known, Arrival):
+        return known
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    request.META.pop(
+        "HTTP_X_FORWARDED_PROTO", None
+    )  # from here on `request.scheme` is that of the connection
+    scope: Mapping[str, str] = getattr(request, "scope", {})
+    arrival = read_arrival(
+        peer=request.META.get("REMOTE_ADDR", ""),
+        scheme=request.scheme or "http",
+        headers=headers,
+        http_version=scope.get("http_version", "1.1"),
+        trusted=settings.PULSE_TRUSTED_PROXIES,
+    )
+    request.arrival = arrival  # type: ignore[attr-defined]
+    return arrival
 
 
 def client_address(peer: str, forwarded_for: str, trusted: Sequence[str]) -> str:
-    """Return the address of the client: the peer, or behind trusted proxies the right-most untrusted hop.
+    """Return the right-most hop that is not a trusted proxy.
 
-    What a client writes to the left of that hop is never looked at: it could write anything.
+    What stands further left was written by the client and may be anything; it is never looked at.
     """
-    if not is_trusted(peer, trusted):
-        return peer
-    for hop in reversed([part.strip() for part in forwarded_for.split(",") if part.strip()]):
-        address = parse_address(hop)
-        if address is None:
-            return peer
-        if not is_trusted(hop, trusted):
-            return str(address)
-    return peer
+    address = peer
+    for hop in reversed(forwarded_for.split(",")[-MAX_HOPS:]):
+        found = parse_address(hop)
+        if found is None:
+            return address
+        address = str(found)
+        if not is_in(address, trusted):
+            return address
+    return address
+
+
+def limit_key(address: str) -> str:
+    """Return under which name a client is counted: its address, or the /64 that an IPv6 client owns."""
+    found = parse_address(address)
+    if found is None:
+        return "unknown"
+    return network_of(address) if found.version == 6 else str(found)
+
+
+def network_of(address: str) -> str:
+    """Return the /24 or /64 of an address, empty when it is none."""
+    found = parse_address(address)
+    if found is None:
+        return ""
+    return str(ipaddress.ip_network((found, 24 if found.version == 4 else 64), strict=False))
+
+
+def parse_address(text: str) -> Address | None:
+    """Return the address, with IPv4 taken out of IPv6; None for anything else."""
+    try:
+        found = ipaddress.ip_address(text.strip().strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return mapped or found
+
+
+def is_loopback(text: str) -> bool:
+    """Return whether the address is this machine."""
+    found = parse_address(text)
+    return found is not None and found.is_loopback
+
+
+def is_in(text: str, networks: Sequence[str]) -> bool:
+    """Return whether the address lies in one of the networks."""
+    found = parse_address(text) if networks else None
+    return found is not None and any(found in network for network in parse_networks(tuple(networks)))
+
+
+@lru_cache(maxsize=16)
+def parse_networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """Return the networks; an address stands for itself. Raises ValueError for anything else."""
+    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
 def host_name(host: str) -> str:
-    """Return the name in a Host header without its port, lower case; IPv6 keeps its brackets."""
+    """Return the name in a Host header, lower case, without the port; IPv6 keeps its brackets."""
     host = host.strip().lower()
     if host.startswith("["):
         return host.partition("]")[0] + "]"
-    return host.rpartition(":")[0] if ":" in host else host
+    return host.partition(":")[0]
 
 
-def same_origin(origin: str, *, scheme: str, host: str) -> bool:
-    """Return whether an Origin header names exactly this scheme, host and port."""
-    try:
-        parts = urlsplit(origin.strip().lower())
-        own = urlsplit(f"{scheme}://{host.strip().lower()}")
-        return bool(parts.hostname) and (
-            (parts.scheme, parts.hostname, parts.port or default_port(parts.scheme))
-            == (own.scheme, own.hostname, own.port or default_port(own.scheme))
-        )
-    except ValueError:
-        return False
-
-
-def default_port(scheme: str) -> int:
-    """Return the port that a scheme means when none is written."""
-    return 443 if scheme in ("https", "wss") else 80
-
-
-def is_direct_local(peer: str, headers: Mapping[str, str], *, scheme: str) -> bool:
-    """Return whether a request comes from this machine itself, by its socket and not by what it says.
-
-    Loopback peer, a local name as Host, no forwarding header, and the same Origin if there is one.
-    `headers` has lower-case names. Source: README.md decision 1 of the contract.
-    """
-    host = headers.get("host", "")
-    if not is_loopback(peer) or host_name(host) not in LOCAL_NAMES:
-        return False
-    if any(name in headers for name in FORWARDING_HEADERS):
-        return False
-    origin = headers.get("origin")
-    return origin is None or same_origin(origin, scheme=scheme, host=host)
+def last_of(values: str) -> str:
+    """Return the last of comma-separated values."""
+    return values.rpartition(",")[2].strip()

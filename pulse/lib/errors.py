@@ -6,12 +6,14 @@ Source: errors.md sections 1 to 3 of the contract.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
@@ -130,9 +132,17 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
-    """Answer after an unexpected exception, which Django has logged; nothing of it is told."""
+    """Answer after an unexpected exception, which Django has logged; nothing of it is told.
+
+    A database that is out of reach or too busy is not our mistake and passes: 503, with when to come back.
+    """
     from pulse.lib.pages import error_page
 
+    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
+        message = "the database cannot be reached or is too busy; try again"
+        answer = error_response(503, message) if is_api_path(request.path) else error_page(request, 503)
+        answer["Retry-After"] = "5"
+        return answer
     if is_api_path(request.path):
         return error_response(500, "something went wrong here; the log has the details")
     return error_page(request, 500)

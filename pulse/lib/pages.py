@@ -10,6 +10,7 @@ TITLES = {
     403: ("This is not allowed", "Sign in with an account that may do this, or reload the page and try again."),
     404: ("There is nothing here", "The address may be mistyped, or the thing it named is gone."),
     500: ("Something went wrong", "The log of Pulse has the details. Nothing you entered was changed by halves."),
+    503: ("The database does not answer", "It cannot be reached or is too busy. Pulse tries again with every request."),
 }
 
 

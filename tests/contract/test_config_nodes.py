@@ -6,13 +6,14 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 
 from nodes.models import Instance
 from nodes.proxmox.errors import CertificateChanged, LoginFailed, NameNotFound, Refused
+from nodes.serializers import InstanceSerializer
 from pulse.lib import feed, limits
 from pulse.lib.auth import Access, Limit, policy_of
 from tests.conftest import NOON
@@ -287,6 +288,29 @@ def test_unknown_keys_and_those_of_the_list_are_ignored(api):
     )
 
 
+OUR_NAMES = [
+    field.attname
+    for field in Instance._meta.concrete_fields
+    if field.attname not in InstanceSerializer().fields
+]
+
+
+@pytest.mark.parametrize("column", OUR_NAMES)
+def test_no_column_is_written_by_its_own_name(api, column):
+    make_instance(name="lab", token_value="kept")
+    before = everything_stored()
+
+    response = put(api, f"{NODES}/pve-0", {column: "injected"})
+
+    (after,) = everything_stored()
+    assert response.status_code == 200
+    assert {name for name in after if after[name] != before[0][name]} <= {
+        "version",
+        "changed_at",
+        "next_poll_at",
+    }
+
+
 @pytest.mark.parametrize(
     ("kind", "host", "stored"),
     [
@@ -305,7 +329,9 @@ def test_the_host_is_normalised(api, kind, host, stored):
     assert listed(api)[0]["host"] == stored
 
 
-def test_a_pve_node_without_a_name_is_called_by_its_host(api):
+def test_a_pve_node_without_a_name_is_called_by_its_host(api, host_probe):
+    answers(host_probe, found(server_name="pve1"))
+
     post(api, NODES, {"type": "pve", "host": "https://pve1.lab:8006", **TOKEN})
 
     assert listed(api)[0]["name"] == "pve1.lab"
@@ -755,6 +781,38 @@ def test_an_unknown_id_is_not_found(api, method, node_id):
     response = send(api, method, f"{NODES}/{node_id}", {"name": "x"})
 
     assert_refused(response, 404, "node_not_found")
+    assert everything_stored() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", NODES), ("PUT", f"{NODES}/pve-0"), ("DELETE", f"{NODES}/pve-0")]
+)
+def test_a_save_that_fails_says_so_and_changes_nothing(api, monkeypatch, caplog, method, path):
+    make_instance()
+    before = everything_stored()
+
+    def full(*args, **options):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(feed, "broadcast", full)  # the last step of each verb, inside its transaction
+
+    response = send(api, method, path, PVE | {"host": "192.0.2.77"})
+
+    assert_refused(response, 500, "internal_error")
+    assert "saved" in response.json()["error"]
+    assert everything_stored() == before
+    assert "disk is full" in caplog.text
+
+
+def test_a_secret_that_cannot_be_sealed_is_not_stored(api, settings, tmp_path):
+    make_instance(token_value="kept")
+    before = everything_stored()
+    settings.PULSE_DATA_DIR = tmp_path  # where no key file is, although something is sealed
+
+    response = post(api, NODES, PVE | {"host": "192.0.2.77"})
+
+    assert_refused(response, 500, "internal_error")
+    assert "credential" in response.json()["error"]
     assert everything_stored() == before
 
 

@@ -28,10 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         base_port=options.base_port,
         control_port=options.control_port,
     )
-    with estate:
-        for line in estate.describe():
-            print(json.dumps(line), flush=True)
-        ended.wait()
+    try:
+        estate.start()
+    except OSError as error:
+        print(f"cannot listen: {error}", file=sys.stderr)
+        return 1
+    for line in estate.describe():
+        print(json.dumps(line), flush=True)
+    ended.wait()
+    estate.stop()
     return 0
 
 

@@ -36,7 +36,7 @@ class PveSpec:
     dead_nodes: int = 0  # the last ones
     node_prefix: str = ""  # empty: "pve-"; a single node has the name of the specification
     hostile: bool = False
-    pick_guests: bool = True  # False: the fixed list of a home lab, cut to `guests`
+    is_home_lab: bool = False  # the guests of a home instead of those of an office
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ _STORES = (
 )
 
 
-def build_cluster(spec: PveSpec, *, seed: int, at: float, refresh_seconds: float) -> Cluster:
+def build_cluster(spec: PveSpec, *, seed: int, at: float) -> Cluster:
     """Return the cluster of a specification as it stands at an instant."""
     random = Random(seed ^ zlib.crc32(spec.name.encode()))
     midnight = at - at % DAY_SECONDS
-    cluster = Cluster(spec.name, PVE_VERSIONS[spec.version], spec.nodes > 1, refresh_seconds)
+    cluster = Cluster(spec.name, PVE_VERSIONS[spec.version], spec.nodes > 1)
     for number in range(1, spec.nodes + 1):
         node = _build_node(random, _node_name(spec, number), number, midnight)
         if cluster.is_cluster:
@@ -156,7 +156,7 @@ def _build_guests(random: Random, spec: PveSpec, cluster: Cluster, midnight: flo
     numbers: dict[str, int] = {}
     guests = []
     for index in range(spec.guests):
-        if spec.pick_guests:
+        if not spec.is_home_lab:
             role = random.choice(OFFICE)
             numbers[role.name] = numbers.get(role.name, 0) + 1
             name = f"{role.name}-{numbers[role.name]:02d}"
@@ -202,11 +202,11 @@ def _start_or_not(
 ) -> None:
     draw = random.random()
     started_at = random.uniform(node.started_at + 45, midnight)
-    is_running = not role.is_stopped if not spec.pick_guests else draw < RUNNING_SHARE
+    is_running = not role.is_stopped if spec.is_home_lab else draw < RUNNING_SHARE
     if is_running:
         guest.started_at = guest.counted_from = started_at
         # One in 80 of those that run stands on pause, as after a failed migration or by hand.
-        if spec.pick_guests and guest.kind == "qemu" and draw > RUNNING_SHARE * (1 - 1 / 80):
+        if not spec.is_home_lab and guest.kind == "qemu" and draw > RUNNING_SHARE * (1 - 1 / 80):
             guest.status = "paused"
         return
     guest.status = "stopped"

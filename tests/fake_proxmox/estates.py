@@ -13,7 +13,7 @@ def demo(*, hostile: bool = False) -> tuple[Spec, ...]:
             nodes=1,
             guests=14,
             version="9.2",
-            pick_guests=False,
+            is_home_lab=True,
             hostile=hostile,
             node_prefix="pve",
         ),

@@ -44,13 +44,8 @@ class Round:
         self._key: tuple[float, int] = (-1.0, -1)
         self._rows = Rows([], [], [], [], [])
 
-    def key(self, now: float) -> tuple[float, int]:
-        """Return what tells two different rounds apart."""
-        return now - now % self._cluster.refresh_seconds, self._cluster.revision
-
-    def rows(self, now: float) -> Rows:
-        """Return the rows at an instant; they are reused by the next round, so do not keep them."""
-        key = self.key(now)
+    def rows(self, key: tuple[float, int], now: float) -> Rows:
+        """Return the rows of a round, `key` = (when it began, revision); the next round reuses them, so do not keep them."""
         if key != self._key:
             self._rows = self._compute(key[0], now)
             self._key = key
@@ -226,7 +221,7 @@ def _storage_row(storage: Storage, node: Node, number: int, at: float, now: floa
         "status": "available",
     }
     silent = node.silent_since
-    if silent is not None and now - silent > LINE_SECONDS:
+    if node.name in storage.inactive_on or (silent is not None and now - silent > LINE_SECONDS):
         return {**row, "status": "unknown"}
     ratio = storage.used_ratio if storage.is_shared else storage.used_ratio * (0.8 + 0.06 * (number % 6))
     # A week's growth, then the prune; the breath of a day on top, so that neighbours differ.

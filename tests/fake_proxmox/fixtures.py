@@ -21,7 +21,7 @@ def virtual_estate(*specs: Spec, seed: int = 1) -> FakeEstate:
 @pytest.fixture
 def fake_pve() -> Iterator[FakeServer]:
     """One PVE 9.2 host `pve` with guests 100 to 113 of a home lab; 103 is stopped."""
-    with virtual_estate(PveSpec(name="pve", guests=14, pick_guests=False)) as estate:
+    with virtual_estate(PveSpec(name="pve", guests=14, is_home_lab=True)) as estate:
         yield estate.servers[0]
 
 

@@ -121,6 +121,7 @@ class Storage:
     used_ratio: float
     is_shared: bool = False
     nodes: frozenset[str] = frozenset()  # empty: all
+    inactive_on: frozenset[str] = frozenset()  # nodes that cannot reach it
 
 
 @dataclass
@@ -130,7 +131,6 @@ class Cluster:
     name: str
     version: PveVersion
     is_cluster: bool
-    refresh_seconds: float
     nodes: dict[str, Node] = field(default_factory=dict)
     guests: dict[int, Guest] = field(default_factory=dict)
     storages: dict[str, Storage] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import logging
 import socket
 import ssl
 import struct
@@ -35,6 +36,8 @@ from tests.fake_proxmox.traffic import LoggedRequest, Traffic
 if TYPE_CHECKING:
     from tests.fake_proxmox.clock import Clock
     from tests.fake_proxmox.sites import FakeSite
+
+logger = logging.getLogger(__name__)
 
 #: Bodies up to this size are never compressed.
 GZIP_FROM_BYTES = 1_024
@@ -288,11 +291,19 @@ class FakeServer:
             answer = self._fault_answer(fault, path)
         else:
             with self.site.lock:
-                answer = self._right_answer(request)
+                answer = self._answer_or_confess(request)
             if (content := self.faults.take(CONTENT_KINDS, path)) is not None:
                 answer.body = spoiled(content, _plain(answer))
                 answer.headers = []
         return answer
+
+    def _answer_or_confess(self, request: Request) -> Answer:
+        """Return the right answer; a mistake of the fake itself is told loudly, not taken for a broken connection."""
+        try:
+            return self._right_answer(request)
+        except Exception as error:
+            logger.exception("the fake Proxmox failed on %s %s", request.method, request.path)
+            return Answer(500, f"the fake failed: {error!r}", content_type="")
 
     def _fault_answer(self, fault: Fault, path: str) -> Answer:
         reason = fault.options.get("reason", "")

@@ -92,8 +92,8 @@ class FakeSite:
         """Return the server of a node."""
         return next(server for server in self.servers if server.name == name)
 
-    def round_key(self, now: float) -> object:
-        """Return what tells two different rounds of figures apart."""
+    def round_key(self, now: float) -> tuple[float, int]:
+        """Return what tells two rounds of figures apart: when the round began, and the revision of the facts."""
         step = self.estate.refresh_seconds
         return now - now % step, self.model.revision
 
@@ -172,7 +172,7 @@ class PveSite(FakeSite):
     model: Cluster
 
     def __init__(self, estate: FakeEstate, spec: PveSpec, seed: int) -> None:
-        model = build_cluster(spec, seed=seed, at=estate.clock.now(), refresh_seconds=estate.refresh_seconds)
+        model = build_cluster(spec, seed=seed, at=estate.clock.now())
         super().__init__(estate, model, seed)
         self._round = Round(model)
         for node in model.nodes.values():
@@ -182,7 +182,7 @@ class PveSite(FakeSite):
 
     def rows(self, now: float) -> Rows:
         """Return the rows of /cluster/resources at an instant."""
-        return self._round.rows(now)
+        return self._round.rows(self.round_key(now), now)
 
     def guest(self, vmid: int) -> Guest:
         """Return the facts of a guest."""
@@ -210,7 +210,7 @@ class PveSite(FakeSite):
         """Let counters grow by exactly so many units per second from now on: `set_rate(101, netin=1000)`."""
         with self._changing():
             now = self.clock.now()
-            rows = {row["vmid"]: row for row in self._round.rows(now).guests}
+            rows = {row["vmid"]: row for row in self.rows(now).guests}
             guest = self._fresh(vmid)
             for key, per_second in rates.items():
                 guest.rated[key] = (rows[vmid].get(key, 0), now, per_second)
@@ -332,6 +332,15 @@ class PveSite(FakeSite):
             self.model.config_version += 1
             self.servers.remove(server)
 
+    def set_storage(self, name: str, **facts: Any) -> None:
+        """Change facts of a storage: total_bytes, used_ratio, inactive_on (names of nodes that cannot reach it)."""
+        unknown = facts.keys() - {"total_bytes", "used_ratio", "inactive_on"}
+        if unknown:
+            raise ValueError(f"no such facts: {', '.join(sorted(unknown))}")
+        with self._changing():
+            for key, value in facts.items():
+                setattr(self.model.storages[name], key, frozenset(value) if key == "inactive_on" else value)
+
     def remove_storage(self, name: str) -> None:
         """The storage is no longer configured."""
         with self._changing():
@@ -397,6 +406,7 @@ VERBS = frozenset(
         "freeze_node",
         "thaw_node",
         "remove_node",
+        "set_storage",
         "remove_storage",
         "set_datastore",
         "add_datastore",

@@ -86,6 +86,12 @@ def test_ticket_opens_the_api_as_an_encoded_cookie(request: pytest.FixtureReques
     assert get(server, "/version", _cookie(server, _ticket(server))).status == 200
 
 
+def test_pbs_ticket_may_come_in_the_new_cookie(fake_pbs: FakeServer) -> None:
+    cookie = f"__Host-PBSAuthCookie={quote(_ticket(fake_pbs), safe='')}"
+
+    assert get(fake_pbs, "/version", {"Cookie": cookie}).status == 200
+
+
 def test_ticket_ends_after_two_hours(fake_pve: FakeServer) -> None:
     ticket = _ticket(fake_pve)
 
@@ -175,6 +181,17 @@ def test_token_with_one_guest_sees_that_guest(fake_pve: FakeServer) -> None:
     data = get(fake_pve, "/cluster/resources", token_header(fake_pve, *token)).data
 
     assert [row["id"] for row in data] == ["qemu/101", "node/pve", "storage/pve/local"]
+
+
+def test_right_on_a_pool_shows_its_members(fake_cluster: PveSite) -> None:
+    fake_cluster.change_guest(103, pool="mine")
+    token = fake_cluster.add_token("pool", {"/pool/mine": ["VM.Audit"]})
+
+    data = get(
+        fake_cluster.first, "/cluster/resources?type=vm", token_header(fake_cluster.first, *token)
+    ).data
+
+    assert [row["vmid"] for row in data] == [103]
 
 
 def test_deeper_access_entry_replaces_the_inherited_one(fake_pve: FakeServer) -> None:

@@ -136,6 +136,17 @@ def test_unknown_fact_of_a_guest_is_an_error(fake_cluster: PveSite) -> None:
         fake_cluster.change_guest(100, nodes=3)
 
 
+def test_storage_fills_and_is_lost_on_one_node(fake_cluster: PveSite) -> None:
+    fake_cluster.set_storage("ceph-vm", used_ratio=0.93, inactive_on=["pve-03"])
+
+    first, second, third = (row for row in rows(fake_cluster.first, "storage") if row["storage"] == "ceph-vm")
+
+    assert 0.93 < first["disk"] / first["maxdisk"] < 0.96
+    assert first["disk"] == second["disk"]
+    assert third["status"] == "unknown"
+    assert "disk" not in third
+
+
 def test_removed_storage_is_gone(fake_cluster: PveSite) -> None:
     fake_cluster.remove_storage("nfs-iso")
 
@@ -151,4 +162,5 @@ def test_dead_node_of_a_specification_never_listened() -> None:
 
     assert status == {"pve-01": "online", "pve-02": "online", "pve-03": "offline"}
     assert listening == [True, True, False]
-    assert 0 < len(unknown) < 7
+    assert len({server.port for server in site.servers}) == 1
+    assert len(unknown) == 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fake_proxmox import FakeEstate, FakeProcess, ManualClock, PbsSpec, PveSpec
+from tests.fake_proxmox.process import ROOT
 from tests.fakes.raw import get, guest
 
 
@@ -116,6 +119,20 @@ def test_ports_can_be_chosen() -> None:
     with FakeProcess("homelab", "--base-port", str(port), "--control-port", str(control)) as fake:
         assert fake.instances[0]["url"] == f"https://127.0.0.1:{port}"
         assert fake.instances[0]["control"] == f"http://127.0.0.1:{control}"
+
+
+@pytest.mark.slow
+def test_taken_port_is_told_without_a_traceback() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [sys.executable, "-m", "tests.fake_proxmox", "--base-port", str(taken.getsockname()[1])]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
+
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("cannot listen: [Errno 98]")
+    assert len(ended.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow

@@ -224,6 +224,16 @@ def test_pbs_error_is_plain_text_that_calls_itself_json(
     assert (reply.status, reply.text, reply.headers["content-type"]) == (status, text, "application/json")
 
 
+def test_mistake_of_the_fake_itself_is_told(fake_pve: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    fake_pve.site.model.version = None
+
+    reply = get(fake_pve, "/version")
+
+    assert reply.status == 500
+    assert reply.reason.startswith("the fake failed: AttributeError")
+    assert "the fake Proxmox failed on GET /api2/json/version" in caplog.text
+
+
 def test_malformed_request_is_refused(fake_pve: FakeServer) -> None:
     with tls(fake_pve) as stream:
         stream.sendall(b"rubbish\r\n\r\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 from hypothesis import given
@@ -57,6 +58,16 @@ def test_afternoon_is_busier_than_the_night() -> None:
         return sum(cpu_ratio(load, midnight + hour * 3_600) for load in loads) / len(loads)
 
     assert mean(15) > 1.8 * mean(3)
+
+
+def test_cpu_flickers_from_round_to_round() -> None:
+    load = _load(5, bursts=0.0)
+    seen = [cpu_ratio(load, 1_767_225_600 + number * 10) for number in range(100)]
+    steps = [after - before for before, after in pairwise(seen)]
+
+    turns = sum((first > 0) != (second > 0) for first, second in pairwise(steps))
+
+    assert turns > 40
 
 
 def test_bursts_come_as_often_as_they_should() -> None:

@@ -116,6 +116,8 @@ def test_reset_comes_after_so_many_bytes(proxy: FaultProxy, client: socket.socke
 
 
 def test_frozen_connection_goes_on_when_thawed(proxy: FaultProxy, client: socket.socket) -> None:
+    client.sendall(b"a")
+    client.recv(1)
     proxy.toxics = Toxics(is_frozen=True)
     client.settimeout(PATIENCE_SECONDS)
 
@@ -126,6 +128,17 @@ def test_frozen_connection_goes_on_when_thawed(proxy: FaultProxy, client: socket
     client.settimeout(5)
 
     assert client.recv(1) == b"x"
+
+
+def test_frozen_network_keeps_a_new_connection_from_the_server(proxy: FaultProxy) -> None:
+    proxy.toxics = Toxics(is_frozen=True)
+
+    with socket.create_connection((proxy.host, proxy.port), timeout=PATIENCE_SECONDS) as client:
+        client.sendall(b"x")
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+
+    assert proxy.bytes_to_server == 0
 
 
 def test_counters_start_again(proxy: FaultProxy, client: socket.socket) -> None:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.fake_proxmox import FakeServer, ManualClock, PveSite, PveSpec, RealClock
+from tests.fake_proxmox import FakeEstate, FakeServer, ManualClock, PveSite, PveSpec, RealClock
 from tests.fake_proxmox.fixtures import virtual_estate
 from tests.fakes.raw import get, guest, rows
 
@@ -42,13 +42,15 @@ def test_figures_stand_still_within_a_round(fake_pve: FakeServer) -> None:
 
 
 def test_round_length_can_be_chosen() -> None:
-    estate = virtual_estate(PveSpec())
-    estate.refresh_seconds = 2.0
-    site = estate.sites[0]
-    site.model.refresh_seconds = 2.0
+    with FakeEstate(PveSpec(), clock=ManualClock(), refresh_seconds=2) as estate:
+        first = get(estate.servers[0], "/cluster/resources").text
+        estate.clock.advance(1.9)
+        second = get(estate.servers[0], "/cluster/resources").text
+        estate.clock.advance(0.2)
+        third = get(estate.servers[0], "/cluster/resources").text
 
-    assert site.round_key(NOON + 1) == site.round_key(NOON)
-    assert site.round_key(NOON + 2) != site.round_key(NOON)
+    assert first == second
+    assert second != third
 
 
 def test_uptime_grows_with_time(fake_pve: FakeServer) -> None:

@@ -90,6 +90,13 @@ def test_peak_of_calls_in_flight_is_counted_for_the_node_that_does_the_work(fake
     assert asked.traffic.snapshot()["inFlightPeak"] == {"pve-02": 3, "pve-01": 1}
 
 
+def test_calls_one_after_the_other_have_a_peak_of_one(fake_pve: FakeServer) -> None:
+    for _ in range(3):
+        get(fake_pve, "/version")
+
+    assert fake_pve.traffic.snapshot()["inFlightPeak"] == {"pve": 1}
+
+
 def test_reset_starts_at_zero(fake_pve: FakeServer) -> None:
     get(fake_pve, "/version")
 

@@ -1,74 +1,166 @@
-"""One poll after the other against the fake Proxmox: what the state shows."""
+"""One poll after the other against the fake Proxmox: what the state shows (state.md 2 to 6)."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-import msgspec
 import pytest
 
-from monitoring import polling, store
-from nodes.connecting import forget
-from nodes.models import Instance
+from monitoring import pve
+from monitoring.memory import PollMemory
+from nodes import editing
+from nodes.proxmox.readings import GuestReading, NodeReading, ResourcesReading
 from tests.conftest import NOON
-from tests.factories import make_instance
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def fresh_store():
-    """A store of the test's own."""
-    store.install(store.MemoryStore())
-    yield
-    for pk in Instance.objects.values_list("pk", flat=True):
-        forget(pk)
-    store.install(None)
+def test_the_first_poll_shows_nodes_with_details_and_guests_without_rates(fake_pve, watch):
+    watched = watch(fake_pve)
+
+    assert watched.poll() is True
+
+    (node,) = watched.shown("nodes")
+    assert (node["status"], node["connectionHealth"], len(node["loadAverage"])) == ("online", "healthy", 3)
+    assert {guest["networkIn"] for guest in watched.guests().values()} == {-1}
 
 
-def configured(server, kind="pve", **fields):
-    """An instance that stands for the fake."""
-    return make_instance(
-        kind, host=server.url, token_id=server.token_id, token_value=server.token_value, **fields
-    )
+def test_the_second_poll_has_rates(fake_pve, watch):
+    watched = watch(fake_pve)
+    watched.poll()
 
+    watched.poll(after=10)
 
-def resources(instance, collection):
-    """What the fragment of the instance holds, decoded."""
-    fragment = store.store().fragments()[instance.pk]
-    return [msgspec.json.decode(item.body) for item in fragment.items[collection]]
-
-
-def test_the_first_poll_shows_nodes_and_guests(fake_pve):
-    instance = configured(fake_pve)
-
-    assert polling.poll(instance.pk, NOON) is True
-
-    nodes = resources(instance, "nodes")
-    assert [node["status"] for node in nodes] == ["online"]
-    assert nodes[0]["loadAverage"] != []
-    guests = resources(instance, "vms") + resources(instance, "containers")
-    assert len(guests) > 3
-    assert {guest["networkIn"] for guest in guests} == {-1}
-
-
-def test_the_second_poll_has_rates(fake_pve):
-    instance = configured(fake_pve)
-    polling.poll(instance.pk, NOON)
-    fake_pve.clock.advance(10)
-
-    polling.poll(instance.pk, NOON + timedelta(seconds=10))
-
-    running = [guest for guest in resources(instance, "containers") if guest["status"] == "running"]
+    running = [guest for guest in watched.guests().values() if guest["status"] == "running"]
     assert running
     assert all(guest["networkIn"] >= 0 for guest in running)
 
 
-def test_a_pbs_shows_its_datastores(fake_pbs):
-    instance = configured(fake_pbs, "pbs")
+def test_templates_are_not_shown(watch, fake_pve):
+    readings = ResourcesReading(
+        nodes=(NodeReading("pve1", "online"),),
+        guests=(
+            GuestReading(100, "qemu", "pve1", "running"),
+            GuestReading(9000, "qemu", "pve1", "stopped", is_template=True),
+        ),
+    )
 
-    polling.poll(instance.pk, NOON)
+    views = pve.views_of(watch(fake_pve).instance, readings, PollMemory(), seen="", at=0.0, interval=10.0)
 
-    (pbs,) = resources(instance, "pbs")
-    assert pbs["status"] == "online"
-    assert pbs["datastores"][0]["total"] > 0
+    assert [view.vmid for view in views.vms] == [100]
+
+
+def test_a_guest_that_is_removed_goes_at_once(fake_pve, watch):
+    watched = watch(fake_pve)
+    watched.poll()
+    vmid = next(iter(watched.guests()))
+
+    fake_pve.site.remove_guest(vmid)
+    watched.poll(after=10)
+
+    assert vmid not in watched.guests()
+
+
+def test_a_migrated_guest_keeps_its_number_and_starts_its_rates_again(fake_cluster, watch):
+    watched = watch(fake_cluster)
+    watched.poll()
+    watched.poll(after=10)
+    vmid, guest = next((key, one) for key, one in watched.guests().items() if one["status"] == "running")
+    target = next(node["name"] for node in watched.shown("nodes") if node["name"] != guest["node"])
+
+    fake_cluster.migrate_guest(vmid, target)
+    watched.poll(after=10)
+
+    moved = watched.guests()[vmid]
+    assert (moved["node"], moved["networkIn"], moved["id"]) == (target, -1, f"lab-{target}-{vmid}")
+
+
+def test_an_offline_member_stays_and_its_guests_go_after_a_minute(fake_cluster, watch):
+    watched = watch(fake_cluster)
+    watched.poll()
+    victim = watched.shown("nodes")[1]["name"]
+    theirs = {vmid for vmid, guest in watched.guests().items() if guest["node"] == victim}
+
+    fake_cluster.kill_node(victim)
+    watched.poll(after=10)
+    kept = {vmid for vmid, guest in watched.guests().items() if guest.get("stale")}
+    for _ in range(7):
+        watched.poll(after=10)
+
+    node = next(node for node in watched.shown("nodes") if node["name"] == victim)
+    assert theirs
+    assert kept == theirs
+    assert (node["status"], node["cpu"], node["uptime"], node["memory"]["used"]) == ("offline", 0, 0, 0)
+    assert theirs.isdisjoint(watched.guests())
+
+
+def test_a_cluster_is_read_through_another_member_when_the_configured_one_dies(
+    fake_cluster, watch, short_limits
+):
+    watched = watch(fake_cluster)
+    watched.poll()
+    first = fake_cluster.servers[0]
+
+    first.stop()
+    watched.poll(after=10)
+
+    assert watched.row().state == "ok"
+    assert {endpoint.node_name for endpoint in watched.row().endpoints.all()} == {
+        server.name for server in fake_cluster.servers
+    }
+
+
+def test_flags_keep_what_nobody_wants_out_of_the_state(fake_pve, watch):
+    watched = watch(fake_pve, monitor_vms=False, monitor_storage=False)
+
+    watched.poll()
+
+    assert watched.shown("vms") == []
+    assert watched.shown("storage") == []
+    assert watched.shown("containers") != []
+
+
+def test_an_empty_list_is_believed_at_the_third_time(fake_pve, watch):
+    watched = watch(fake_pve)
+    watched.poll()
+    before = set(watched.guests())
+    for vmid in before:
+        fake_pve.site.remove_guest(vmid)
+
+    seen = []
+    for _ in range(3):
+        watched.poll(after=10)
+        seen.append((watched.row().state, set(watched.guests()) == before))
+
+    assert seen[:2] == [("failing", True), ("failing", True)]
+    assert watched.row().state == "ok"
+    assert watched.guests() == {}
+
+
+def test_a_poll_that_began_before_an_edit_publishes_nothing(fake_pve, watch, fresh_store, monkeypatch):
+    watched = watch(fake_pve)
+    watched.poll()
+    version = fresh_store.fragments()[watched.instance.pk].version
+    original = pve.look
+
+    def look_and_edit(*args, **kwargs):
+        resources = original(*args, **kwargs)
+        editing.pause(watched.instance.pk)
+        return resources
+
+    monkeypatch.setattr(pve, "look", look_and_edit)
+    watched.poll(after=10)
+
+    fragment = fresh_store.fragments().get(watched.instance.pk)
+    assert fragment is None or fragment.version == version
+
+
+def test_a_deleted_instance_leaves_the_state_at_once(
+    fake_pve, watch, document, django_capture_on_commit_callbacks
+):
+    watched = watch(fake_pve)
+    watched.poll()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        editing.remove(watched.instance.pk, at=NOON)
+
+    assert document()["nodes"] == []
+    assert document()["connectionHealth"] == {}

@@ -60,9 +60,7 @@ def change_url(instance):
 
 def form_of(instance, **changed):
     """What a browser posts from the change form of an instance."""
-    flags = {
-        name: "on" for name in ("monitor_vms", "monitor_containers", "monitor_storage", "monitor_backups")
-    }
+    flags = dict.fromkeys(("monitor_vms", "monitor_containers", "monitor_storage", "monitor_backups"), "on")
     fields = {
         "name": instance.name,
         "host": instance.host,

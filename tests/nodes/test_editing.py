@@ -307,6 +307,21 @@ def test_a_change_of_two_people_at_once_keeps_both(host_probe):
     assert (changed.name, changed.monitor_vms, changed.host) == ("renamed", False, "https://pve7.lab:8006")
 
 
+def test_what_the_old_host_told_is_not_stored_for_a_new_one(host_probe):
+    instance = make_instance()
+
+    def somebody_moves_it(target, *, timeout_seconds):
+        Instance.objects.filter(pk=instance.pk).update(host="https://elsewhere.lab:8006")
+        return found_cluster()
+
+    host_probe.side_effect = somebody_moves_it
+
+    changed = editing.change(instance.pk, Draft(kind="pve", token_value="new"), at=NOON)
+
+    assert (changed.host, changed.is_cluster) == ("https://elsewhere.lab:8006", False)
+    assert not ClusterEndpoint.objects.exists()
+
+
 def test_a_change_of_what_is_removed_meanwhile_finds_nothing(host_probe):
     instance = make_instance()
 
@@ -377,6 +392,13 @@ def test_a_number_is_not_used_again_even_when_no_counter_knew_it():
     editing.remove(Instance.objects.get().pk, at=NOON)
 
     assert editing.add(PVE, at=NOON).instance.number == 5
+
+
+def test_a_number_is_not_used_again_however_its_instance_went():
+    editing.add(PVE, at=NOON)
+    Instance.objects.all().delete()
+
+    assert editing.add(PVE, at=NOON).instance.number == 1
 
 
 def test_a_removal_tells_what_it_removed():

@@ -10,13 +10,12 @@ from accounts import claim
 
 
 class Command(BaseCommand):
-    """Print the code, or say that there is nothing to claim."""
+    """Print the code, and nothing else, so that it can be piped."""
 
-    help = "Print the one-time code that claims this installation at /setup."
+    help = "Print the one-time code with which /setup makes the first account."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print only the code, so that it can be piped."""
-        code = claim.ensure_code()
-        if code is None:
-            raise CommandError("this installation has been claimed already; sign in, or use an API token")
-        self.stdout.write(code)
+        """Make the code if need be and print it."""
+        if not claim.ensure_code():
+            raise CommandError("this installation has been claimed; sign in at /login")
+        self.stdout.write(claim.read_code() or "")

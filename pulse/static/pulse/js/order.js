@@ -124,15 +124,32 @@ function grouped(guests, groupOf, collapsed) {
   return entries;
 }
 
-const NO_SUMS = { count: 0, running: 0, cpus: 0, cpusUsed: 0, memory: 0, memoryUsed: 0 };
+const NO_SUMS = { count: 0, running: 0, unknown: 0, cpus: 0, cpusUsed: 0, memory: 0, memoryUsed: 0 };
 
 /** Adds a guest to the sums; what is allotted counts only while it runs, as only then it is taken. */
 function add(sums, guest) {
   sums.count += 1;
+  if (guest.isUnknown) sums.unknown += 1;
   if (statusOf(guest) !== "running") return;
   sums.running += 1;
   sums.cpus += guest.cpus;
   sums.cpusUsed += guest.cpu * guest.cpus;
   sums.memory += guest.memory.total;
   sums.memoryUsed += guest.memory.used;
+}
+
+/**
+ * Returns the entries that stood before, with the figures of now: nothing moves, what is gone stays and says so,
+ * what is new waits. `isSame` tells whether the new order differs from the one held.
+ */
+export function held(before, next, guests) {
+  const groups = new Map();
+  for (const entry of next) if (entry.group) groups.set(entry.key, entry);
+  const entries = before.map((entry) => {
+    if (entry.group) return groups.get(entry.key) ?? entry;
+    const item = guests.get(entry.key);
+    return item ? { key: entry.key, item } : { key: entry.key, item: entry.item, isGone: true };
+  });
+  const isSame = entries.length === next.length && entries.every((entry, index) => entry.key === next[index].key);
+  return { entries, isSame };
 }

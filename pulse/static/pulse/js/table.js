@@ -223,14 +223,19 @@ export function textCell(textOf, titleOf) {
   };
 }
 
-/** Returns a column's cell with a bar, a number and a quieter text: `figureOf(item)` is `{share, level, text, detail}`. */
+/**
+ * Returns a column's cell with a bar, a number and a quieter text: `figureOf(item)` is `{share, level, text, detail,
+ * why}`; without a share there is no bar, and `why` says why to a pointer.
+ */
 export function barCell(figureOf) {
   return () => {
     const bar = makeBar();
     const [text, detail] = [document.createTextNode(""), document.createTextNode("")];
     const number = make("span", { class: "number" }, text);
+    let why = "";
     const write = (item) => {
       const figure = figureOf(item);
+      if ((figure.why ?? "") !== why) setTitle(number, (why = figure.why ?? ""));
       bar.set(figure.share, figure.level);
       bar.bar.hidden = figure.share === null;
       setData(number, "level", figure.level);

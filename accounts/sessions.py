@@ -1,0 +1,100 @@
+"""Sessions of people: the cookie's name and flags, and when a session ends by itself.
+
+12 hours without a request or 7 days in all end a session; one that is to be remembered lasts 30 days (security.md A.3).
+The end is the session's own expiry, so that every reader of the session sees it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from pulse.lib.instants import from_epoch
+
+#: The prefix makes browsers refuse the cookie from any other host or without TLS.
+SECURE_COOKIE_NAME = "__Host-pulse"
+SIGNED_IN = "signed_in_at"
+TOUCHED = "touched_at"
+REMEMBERED = "is_remembered"
+
+IDLE = timedelta(hours=12)
+ABSOLUTE = timedelta(days=7)
+ABSOLUTE_REMEMBERED = timedelta(days=30)
+#: A session is written at most this often because of its use.
+TOUCH_RESOLUTION = timedelta(minutes=10)
+
+
+class PulseSessionMiddleware(SessionMiddleware):
+    """Django's sessions, in a `__Host-` cookie whenever the client came by TLS."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Open the session of the cookie that belongs to the scheme; the other one is not looked at."""
+        if request.is_secure():
+            key = request.COOKIES.pop(SECURE_COOKIE_NAME, None)
+            request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+            if key is not None:
+                request.COOKIES[settings.SESSION_COOKIE_NAME] = key
+        super().process_request(request)
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Save the session and set its cookie; every cookie of a TLS answer is `Secure`."""
+        super().process_response(request, response)
+        if request.is_secure():
+            secure_cookies(response)
+        return response
+
+
+def secure_cookies(response: HttpResponseBase) -> None:
+    """Mark all cookies for TLS only and give the session's its protected name."""
+    for cookie in response.cookies.values():
+        cookie["secure"] = True
+    if settings.SESSION_COOKIE_NAME in response.cookies:
+        cookie = response.cookies.pop(settings.SESSION_COOKIE_NAME)
+        response.cookies[SECURE_COOKIE_NAME] = cookie.value
+        response.cookies[SECURE_COOKIE_NAME].update(cookie)
+
+
+def cookie_name(scheme: str) -> str:
+    """Return the name of the session cookie for clients of this scheme."""
+    return SECURE_COOKIE_NAME if scheme == "https" else str(settings.SESSION_COOKIE_NAME)
+
+
+def note_sign_in(sender: object, request: HttpRequest, user: AbstractBaseUser, **kwargs: object) -> None:
+    """Start the clocks of a new session; receives `user_logged_in`."""
+    begin(request.session, at=timezone.now())
+
+
+def begin(session: SessionBase, *, at: datetime, is_remembered: bool = False) -> None:
+    """Set when the session was opened and thereby when it ends."""
+    session[SIGNED_IN] = int(at.timestamp())
+    session[REMEMBERED] = is_remembered
+    extend(session, at=at)
+
+
+def touch(session: SessionBase, *, at: datetime) -> None:
+    """Note that the session is in use, so that it does not end as idle."""
+    if at.timestamp() - session.get(TOUCHED, 0) >= TOUCH_RESOLUTION.total_seconds():
+        extend(session, at=at)
+
+
+def extend(session: SessionBase, *, at: datetime) -> None:
+    """Move the end of the session as far as its age allows."""
+    opened_at = from_epoch(session.get(SIGNED_IN, 0))
+    if session.get(REMEMBERED):
+        end = opened_at + ABSOLUTE_REMEMBERED
+    else:
+        end = min(opened_at + ABSOLUTE, at + IDLE)
+    session[TOUCHED] = int(at.timestamp())
+    session.set_expiry(end)
+
+
+def signed_in_at(session: SessionBase) -> datetime:
+    """Return when the password was given; long ago for a session that does not say."""
+    return from_epoch(session.get(SIGNED_IN, 0))

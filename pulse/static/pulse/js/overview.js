@@ -1,0 +1,305 @@
+// What stands above the tables: the live indicator, the problems, the sums and the node cards.
+
+import { bytes, clock, duration, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
+import { naturalKey } from "./order.js";
+import { find, icon, keep, make, makeBar, setData, setIcon, setText } from "./page.js";
+import { setTitle } from "./table.js";
+
+/** With more nodes than this the cards lose their small print; with more than that the quiet ones are folded away. */
+const MANY_CARDS = 12;
+const SHOWN_CARDS = 24;
+
+const LIVE = {
+  connecting: ["sync", "Connecting"],
+  live: ["running", "Live"],
+  reconnecting: ["sync", "Reconnecting"],
+  stale: ["clock", "Stale"],
+};
+
+/**
+ * Returns what the indicator says: `connecting` before the first state, `reconnecting` while the line is cut,
+ * `stale` when the line holds but nothing new comes over it.
+ */
+export function liveState({ isLinked, hasState, ageSeconds, limitSeconds }) {
+  if (!hasState) return "connecting";
+  if (!isLinked) return "reconnecting";
+  return ageSeconds !== null && ageSeconds > limitSeconds ? "stale" : "live";
+}
+
+/** Draws the indicator; `ageSeconds` is null while there are no figures whose age could be told. */
+export function drawLive(state, ageSeconds) {
+  const root = find("live");
+  const [name, word] = LIVE[state];
+  if (root.dataset.state !== state) {
+    root.dataset.state = state;
+    setIcon(root.querySelector(".icon"), name);
+    setText(find("live-word"), word);
+    find("announcer").textContent = state === "live" ? "" : word;
+  }
+  const isOld = state === "reconnecting" || state === "stale";
+  const age = ageSeconds === null ? "" : duration(ageSeconds);
+  setText(find("live-age"), isOld && age ? `data ${age} old` : age);
+}
+
+/**
+ * Returns what is wrong, worst first: `{key, title, text, since}`, `since` in epoch milliseconds or null.
+ * `instances` is the list of configured connections, null for a caller that may not see it.
+ */
+export function problemsOf(state, guests, instances, { isStale, ageSeconds }) {
+  const problems = [];
+  const silent = new Set();
+  for (const instance of instances ?? []) {
+    if (instance.paused || instance.status === "connected" || !instance.failingSince) continue;
+    silent.add(instance.type === "pbs" ? `pbs-${instance.name}` : instance.name);
+    problems.push(silentInstance(instance, guests));
+  }
+  for (const [key, isHealthy] of Object.entries(state.connectionHealth)) {
+    if (isHealthy !== false || silent.has(key)) continue;
+    silent.add(key);
+    const text = "Its last known figures stay on the page.";
+    problems.push({ key: `health:${key}`, title: `${printable(key)} does not answer`, text, since: null });
+  }
+  for (const node of state.nodes.values()) {
+    if (node.status !== "offline" || silent.has(node.instance)) continue;
+    const lost = guests.filter((guest) => guest.node === node.name && guest.instance === node.instance).length;
+    const text = lost ? `${counted(lost, "guest")} on it ${lost === 1 ? "is" : "are"} unknown.` : "";
+    problems.push({ key: `node:${node.id}`, title: `Node ${printable(node.name)} is offline`, text, since: instant(node.lastSeen) });
+  }
+  if (isStale) {
+    const text = "Pulse answers, but none of its polls has finished. Its log says why.";
+    problems.push({ key: "stale", title: `No new figures for ${duration(ageSeconds)}`, text, since: null });
+  }
+  return problems;
+}
+
+function silentInstance(instance, guests) {
+  const title = instance.status === "error" ? "refuses the login" : "does not answer";
+  const count = guests.filter((guest) => instance.type === "pve" && guest.instance === instance.name).length;
+  const kept = count ? ` ${counted(count, "guest")} shown as last known.` : "";
+  const reason = (instance.statusMessage ?? "").replace(/\.?$/, ".");
+  return {
+    key: `instance:${instance.id}`,
+    title: `${printable(instance.name)} ${title}`,
+    text: `${reason === "." ? "" : printable(reason)}${kept}`.trim(),
+    since: instant(instance.failingSince),
+  };
+}
+
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Draws the problems and their number in the top bar. While `isHeld`, the strip may grow but not shrink. */
+export function drawProblems(problems, now, isHeld) {
+  const strip = find("problems");
+  if (isHeld) strip.style.setProperty("min-height", `${strip.offsetHeight}px`);
+  else strip.style.removeProperty("min-height");
+  const told = problems.map((problem) => ({ ...problem, now }));
+  keep(strip, told, (problem) => problem.key, makeProblem);
+  strip.hidden = problems.length === 0 && !isHeld;
+  const badge = find("problem-count");
+  badge.hidden = problems.length === 0;
+  setText(badge.lastElementChild, String(problems.length));
+  badge.setAttribute("aria-label", counted(problems.length, "problem"));
+  document.title = problems.length ? `(${problems.length}) Pulse` : "Pulse";
+}
+
+function makeProblem() {
+  const [title, text, since] = [make("strong"), make("span"), make("time", { class: "quiet" })];
+  const root = make("li", { class: "problem" }, icon("problem"), make("p", {}, title, " ", text), since);
+  const write = (problem) => {
+    setText(title, problem.title);
+    setText(text, problem.text);
+    writeSince(since, problem.since, problem.now);
+  };
+  return { root, write };
+}
+
+function writeSince(element, since, now) {
+  element.hidden = since === null;
+  if (since === null) return;
+  setText(element, `since ${clock(since, now)}, ${duration(Math.max(0, (now - since) / 1000))}`);
+  element.dateTime = new Date(since).toISOString();
+}
+
+/** Draws the sums over everything that answers. */
+export function drawSummary(state, guests) {
+  const nodes = [...state.nodes.values()];
+  const online = nodes.filter((node) => node.status === "online");
+  const running = guests.filter((guest) => !guest.isUnknown && guest.status === "running").length;
+  const cores = sum(online, (node) => node.cpuInfo.cores);
+  const busy = sum(online, (node) => node.cpu * node.cpuInfo.cores);
+  // A backup server's store is counted where it is, not once more where it is mounted.
+  const storages = [...state.storage.values()].filter((one) => one.type !== "pbs" && one.status === "available");
+  const servers = [...state.pbs.values()].flatMap((server) => server.datastores);
+  const facts = [
+    { key: "Nodes", text: `${online.length}`, detail: `of ${nodes.length} online`, share: null },
+    { key: "Guests", text: `${running}`, detail: `of ${guests.length} running`, share: null },
+    share("CPU", busy, cores, "cpu", `of ${cores} cores`),
+    share("Memory", sum(online, (node) => node.memory.used), sum(online, (node) => node.memory.total), "memory"),
+    share("Storage", sum(storages, (one) => one.used), sum(storages, (one) => one.total), "disk"),
+  ];
+  if (servers.length) facts.push(share("Backup", sum(servers, (one) => one.used), sum(servers, (one) => one.used + one.free), "disk"));
+  keep(find("summary"), facts, (fact) => fact.key, makeFact);
+}
+
+function sum(items, valueOf) {
+  return items.reduce((total, item) => total + valueOf(item), 0);
+}
+
+function share(key, used, total, kind, detail = `of ${bytes(total)}`) {
+  if (!total) return { key, text: UNKNOWN, detail: "", share: null, level: "" };
+  const value = (used / total) * 100;
+  return { key, text: percent(value), detail, share: value, level: level(value, kind) };
+}
+
+function makeFact(fact) {
+  const [text, detail, bar] = [make("span", { class: "fact-number" }), make("span", { class: "quiet" }), makeBar()];
+  const root = make("div", { class: "fact" }, make("dt", {}, fact.key), make("dd", {}, text, " ", detail, bar.bar));
+  const write = (next) => {
+    setText(text, next.text);
+    setText(detail, next.detail);
+    bar.set(next.share, next.level ?? "");
+    bar.bar.hidden = next.share === null;
+  };
+  return { root, write };
+}
+
+/**
+ * Returns the cards: one per node, and one per configured PVE connection of which no node is known yet; by
+ * connection, then by name.
+ */
+export function cardsOf(state, guests, instances) {
+  const counts = new Map();
+  for (const guest of guests) {
+    const key = `${guest.instance}\n${guest.node}`;
+    const count = counts.get(key) ?? { total: 0, running: 0 };
+    counts.set(key, count);
+    count.total += 1;
+    if (!guest.isUnknown && guest.status === "running") count.running += 1;
+  }
+  const cards = [...state.nodes.values()].map((node) => ({
+    key: node.id,
+    node,
+    guests: counts.get(`${node.instance}\n${node.name}`) ?? { total: 0, running: 0 },
+  }));
+  const known = new Set(cards.map((card) => card.node.instance));
+  for (const instance of instances ?? []) {
+    if (instance.type === "pve" && !known.has(instance.name)) cards.push({ key: `waiting:${instance.id}`, waiting: instance });
+  }
+  return cards.sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+}
+
+function placeOf({ node, waiting }) {
+  return naturalKey(node ? `${node.instance}\n${node.name}` : waiting.name);
+}
+
+/** Draws the cards; with very many only those that need a look, until all are asked for. */
+export function drawCards(cards, { now, showAll, hasOneInstance }) {
+  const list = find("cards");
+  setData(list, "size", cards.length > MANY_CARDS ? "small" : "");
+  const isFolded = cards.length > SHOWN_CARDS && !showAll;
+  const shown = isFolded ? folded(cards) : cards;
+  for (const card of shown) Object.assign(card, { now, hasOneInstance });
+  keep(list, shown, (card) => card.key, (card) => (card.waiting ? makeWaiting() : makeCard()));
+  const button = find("all-cards");
+  button.hidden = cards.length <= SHOWN_CARDS;
+  button.setAttribute("aria-expanded", String(!isFolded));
+  setText(button, isFolded ? `Show all ${cards.length} nodes` : "Show fewer nodes");
+}
+
+function folded(cards) {
+  const urgent = cards.filter((card) => card.node?.status !== "online");
+  const room = Math.max(0, SHOWN_CARDS - urgent.length);
+  const calm = new Set(cards.filter((card) => card.node?.status === "online").slice(0, room));
+  return cards.filter((card) => calm.has(card) || card.node?.status !== "online");
+}
+
+function makeWaiting() {
+  const [name, text] = [make("bdi", { class: "card-name" }), make("p", { class: "card-note" })];
+  const word = make("span", { class: "status", "data-status": "stale" }, icon("clock"), make("span", {}, "waiting"));
+  const root = make("li", { class: "card" }, make("div", { class: "card-head" }, name, word), text);
+  root.dataset.state = "waiting";
+  const write = ({ waiting }) => {
+    setText(name, printable(waiting.name));
+    const message = waiting.paused ? "Not polled: this connection is paused." : waiting.statusMessage;
+    setText(text, message ? printable(message) : "Waiting for its first answer…");
+  };
+  return { root, write };
+}
+
+const NODE_STATES = {
+  online: ["running", "online"],
+  offline: ["offline", "offline"],
+  unknown: ["unknown", "unknown"],
+  stale: ["clock", "stale"],
+};
+
+function makeCard() {
+  const svg = icon("unknown");
+  const word = make("span");
+  const status = make("span", { class: "status" }, svg, word);
+  const name = make("a", { class: "card-name" }, make("bdi"));
+  const facts = make("p", { class: "card-facts quiet" });
+  const note = make("p", { class: "card-note" });
+  const rows = ["CPU", "Memory", "Disk"].map(makeMeter);
+  const meters = make("dl", { class: "meters" }, ...rows.map((row) => row.root));
+  const [load, count] = [make("span"), make("span")];
+  const foot = make("p", { class: "card-foot quiet" }, count, load);
+  const root = make("li", { class: "card" }, make("div", { class: "card-head" }, name, status), facts, meters, note, foot);
+  const write = ({ node, guests, now, hasOneInstance }) => {
+    const state = node.status === "online" ? (node.stale ? "stale" : "online") : node.status === "offline" ? "offline" : "unknown";
+    const [iconName, text] = NODE_STATES[state];
+    setData(root, "state", state);
+    status.dataset.status = state === "online" ? "running" : state;
+    setIcon(svg, iconName);
+    setText(word, text);
+    setText(name.firstElementChild, printable(node.name));
+    setTitle(name, `Show what runs on ${printable(node.name)}`);
+    name.setAttribute("href", `?q=${encodeURIComponent(node.name)}`);
+    setText(facts, factsOf(node, hasOneInstance));
+    setTitle(facts, facts.textContent);
+    const isDown = state === "offline" || state === "unknown";
+    meters.hidden = isDown;
+    note.hidden = !isDown;
+    if (isDown) setText(note, silence(node, now));
+    else writeMeters(rows, node);
+    setText(count, guests.total ? `${guests.running} of ${counted(guests.total, "guest")} running` : "no guests");
+    setText(load, node.loadAverage.length && !isDown ? `load ${node.loadAverage.map((one) => one.toFixed(2)).join(" ")}` : "");
+  };
+  return { root, write };
+}
+
+function writeMeters([cpu, memory, disk], node) {
+  const cores = node.cpuInfo.cores;
+  cpu.write(node.cpu * 100, "cpu", cores ? `${cores} core${cores === 1 ? "" : "s"}` : "");
+  memory.write(node.memory.total ? node.memory.usage : null, "memory", `${bytes(node.memory.used)} of ${bytes(node.memory.total)}`);
+  disk.write(node.disk.total ? node.disk.usage : null, "disk", `${bytes(node.disk.used)} of ${bytes(node.disk.total)}`);
+}
+
+function factsOf(node, hasOneInstance) {
+  const version = node.pveVersion.match(/\d+\.\d+(\.\d+)*/)?.[0] ?? "";
+  const parts = [hasOneInstance ? "" : node.instance, version && `PVE ${version}`, node.uptime > 0 && `up ${uptime(node.uptime)}`];
+  return printable(parts.filter(Boolean).join(" · "));
+}
+
+function silence(node, now) {
+  const seen = instant(node.lastSeen);
+  if (seen === null) return "It has not answered since Pulse knows it.";
+  return `Last seen ${clock(seen, now)}, ${duration(Math.max(0, (now - seen) / 1000))} ago.`;
+}
+
+/** One line of a card: word, bar, percentage and, quieter, of what. */
+function makeMeter(label) {
+  const bar = makeBar();
+  const [number, detail] = [make("span", { class: "number" }), make("span", { class: "detail" })];
+  const root = make("div", { class: "meter" }, make("dt", {}, label), make("dd", {}, bar.bar, number, detail));
+  const write = (value, kind, text) => {
+    const word = value === null ? "" : level(value, kind);
+    bar.set(value ?? 0, word);
+    setData(number, "level", word);
+    setText(number, value === null ? UNKNOWN : percent(value));
+    setText(detail, value === null ? "" : text);
+  };
+  return { root, write };
+}

@@ -1,0 +1,232 @@
+// The storages of the PVE nodes, and the backup servers with their datastores.
+
+import { bytes, clock, duration, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
+import { fits, parseFilter, sorted } from "./order.js";
+import { find, icon, keep, make, setData, setIcon, setText } from "./page.js";
+import { barCell, fitting, textCell, WindowedTable } from "./table.js";
+
+const COMPACT_PIXELS = 720;
+const KNOWN = new Set(["available"]);
+const ICONS = { available: "running", inactive: "stopped", disabled: "stopped", unknown: "unknown", unavailable: "offline" };
+
+const isKnown = (storage) => KNOWN.has(storage.status) && storage.total > 0;
+const placeOf = (storage) => (storage.shared ? "shared" : storage.node);
+const wordOf = (storage) => (storage.isStale && storage.status !== "unknown" ? "stale" : storage.status);
+
+const VALUES = {
+  status: wordOf,
+  name: (storage) => storage.name,
+  node: placeOf,
+  instance: (storage) => storage.instance,
+  type: (storage) => storage.type,
+  content: (storage) => storage.content,
+  usage: (storage) => (isKnown(storage) ? storage.usage : null),
+  used: (storage) => (isKnown(storage) ? storage.used : null),
+  free: (storage) => (isKnown(storage) ? storage.free : null),
+  total: (storage) => (isKnown(storage) ? storage.total : null),
+};
+
+const LARGEST_FIRST = new Set(["usage", "used", "free", "total"]);
+
+const usageFigure = (storage) => {
+  const detail = storage.total ? bytes(storage.total) : "";
+  if (!isKnown(storage)) return { share: null, level: "", text: UNKNOWN, detail };
+  return { share: storage.usage, level: level(storage.usage, "disk"), text: percent(storage.usage), detail };
+};
+
+const sizeCell = (field) => textCell((storage) => (isKnown(storage) ? bytes(storage[field]) : UNKNOWN));
+
+/** Who sees a storage: its node, or all of a shared one, which stands in the list once. */
+function placeText(storage) {
+  if (!storage.shared) return printable(storage.node);
+  const count = storage.nodes?.length ?? 0;
+  return count ? `shared by ${count} node${count === 1 ? "" : "s"}` : "shared";
+}
+
+function statusCell() {
+  const svg = icon("unknown");
+  const word = make("span");
+  const content = make("span", { class: "status" }, svg, word);
+  const write = (storage) => {
+    setIcon(svg, storage.isStale ? "clock" : (ICONS[storage.status] ?? "unknown"));
+    setText(word, printable(wordOf(storage)));
+    content.dataset.status = storage.isStale ? "stale" : storage.status;
+  };
+  return { content: [content], write };
+}
+
+function compactNameCell() {
+  const name = make("bdi", { class: "name" });
+  const under = make("span", { class: "under" });
+  const write = (storage) => {
+    setText(name, printable(storage.name));
+    setText(under, `${printable(wordOf(storage))} · ${placeText(storage)} · ${printable(storage.type)}`);
+  };
+  return { content: [make("span", { class: "first" }, name), under], write };
+}
+
+const name = textCell((storage) => printable(storage.name));
+
+const COLUMNS = [
+  { id: "status", label: "Status", width: 104, rank: 1, build: statusCell },
+  { id: "name", label: "Name", width: 160, rank: 0, isHeader: true, build: name },
+  { id: "node", label: "Node", width: 150, rank: 2, build: textCell(placeText, (storage) => printable((storage.nodes ?? []).join(", "))) },
+  { id: "instance", label: "Cluster", width: 120, rank: 7, build: textCell((storage) => printable(storage.instance)) },
+  { id: "type", label: "Kind", width: 96, rank: 6, build: textCell((storage) => printable(storage.type)) },
+  { id: "content", label: "Content", width: 190, rank: 9, build: textCell((storage) => printable(storage.content.replaceAll(",", ", ")), (storage) => printable(storage.content)) },
+  { id: "usage", label: "Usage", width: 220, rank: 3, build: barCell(usageFigure) },
+  { id: "used", label: "Used", width: 92, rank: 4, build: sizeCell("used") },
+  { id: "free", label: "Free", width: 92, rank: 5, build: sizeCell("free") },
+  { id: "total", label: "Total", width: 92, rank: 8, build: sizeCell("total") },
+];
+
+const COMPACT = [
+  { id: "name", label: "Name", width: 0, rank: 0, isHeader: true, build: compactNameCell },
+  { id: "usage", label: "Usage", width: 0, rank: 0, build: barCell(usageFigure) },
+];
+
+/** Returns whether a column of this name exists: addresses come from outside. */
+export function isColumn(id) {
+  return Object.hasOwn(VALUES, id);
+}
+
+export class StorageTable {
+  #table;
+  #known = new Map();
+  #sort = "";
+
+  /** `choose(changes)` is called with the parts of the view that a person has changed. */
+  constructor(choose) {
+    this.#table = new WindowedTable(find("storages"), {
+      onSort: (id) => choose({ order: this.#nextSort(id) }),
+      makeGroup: () => ({ content: "", write() {} }),
+    });
+  }
+
+  /** Shows the storages that fit the filter, in the order of the view. */
+  show(state, view) {
+    this.#sort = view.order;
+    const isCompact = this.#table.width < COMPACT_PIXELS - 32;
+    find("storages").classList.toggle("compact", isCompact);
+    this.#table.setColumns(isCompact ? COMPACT : fitting(COLUMNS, this.#table.width));
+    this.#table.setSort(view.order);
+    const all = this.#marked(state);
+    const alternatives = parseFilter(view.q);
+    const shown = all.filter((storage) => fits(textOf(storage), alternatives));
+    const ordered = sorted(shown, VALUES[view.order.replace("-", "")], view.order.startsWith("-"));
+    this.#table.setEntries(ordered.map((item) => ({ key: item.id, item })));
+    this.#say(all.length, shown.length, view);
+    this.#table.draw();
+  }
+
+  #nextSort(id) {
+    if (this.#sort === id) return `-${id}`;
+    if (this.#sort === `-${id}`) return id;
+    return LARGEST_FIRST.has(id) ? `-${id}` : id;
+  }
+
+  /** Returns the storages with `isStale`; unchanged ones stay the same objects, so that their rows are not written. */
+  #marked(state) {
+    const known = new Map();
+    for (const wire of state.storage.values()) {
+      const isStale = wire.stale === true || state.connectionHealth[wire.instance] === false;
+      const before = this.#known.get(wire.id);
+      known.set(wire.id, before?.wire === wire && before.isStale === isStale ? before : { ...wire, wire, isStale });
+    }
+    this.#known = known;
+    return [...known.values()];
+  }
+
+  #say(total, shown, view) {
+    setText(find("storage-count"), view.q ? `${shown} of ${total}` : `${total}`);
+    const note = find("no-storages");
+    note.hidden = shown > 0;
+    if (shown > 0) return;
+    if (total === 0) setText(note, "No storage is known: none is configured for monitoring, or the account may not see it (privilege Datastore.Audit).");
+    else setText(note, `None of the ${total} storages has “${printable(view.q)}” in its name, node, kind or content.`);
+  }
+}
+
+function textOf(storage) {
+  return [storage.name, placeOf(storage), storage.instance, storage.type, storage.content, wordOf(storage)].join("\n").toLowerCase();
+}
+
+/** Draws the backup servers that fit the filter, each with its datastores. */
+export function drawServers(state, view, now) {
+  const alternatives = parseFilter(view.q);
+  const servers = [...state.pbs.values()].filter((server) => {
+    const names = server.datastores.map((store) => store.name);
+    return fits([server.name, server.host, server.status, ...names].join("\n").toLowerCase(), alternatives);
+  });
+  const told = servers.map((server) => ({ server, now }));
+  keep(find("servers"), told, ({ server }) => server.id, makeServer);
+  const note = find("no-servers");
+  note.hidden = servers.length > 0;
+  if (servers.length > 0) return;
+  if (state.pbs.size > 0) setText(note, `No backup server or datastore has “${printable(view.q)}” in its name.`);
+  else setText(note, "No backup server is connected. Add one under Nodes.");
+}
+
+function makeServer() {
+  const svg = icon("unknown");
+  const word = make("span");
+  const status = make("span", { class: "status" }, svg, word);
+  const name = make("bdi", { class: "card-name" });
+  const facts = make("p", { class: "quiet" });
+  const stores = make("tbody");
+  const head = make("tr", {}, ...["Datastore", "Usage", "Used", "Free", "Total"].map((text) => make("th", { scope: "col" }, text)));
+  const caption = make("caption", { class: "aside" });
+  const table = make("table", { class: "grid stores" }, caption, make("thead", {}, head), stores);
+  const none = make("p", { class: "no-rows" });
+  const root = make("li", { class: "server" }, make("div", { class: "card-head" }, name, status), facts, table, none);
+  const write = ({ server, now }) => {
+    const isOnline = server.status === "online" && !server.stale;
+    setData(root, "state", isOnline ? "online" : "stale");
+    status.dataset.status = isOnline ? "running" : "offline";
+    setIcon(svg, isOnline ? "running" : "offline");
+    setText(word, server.status === "online" && server.stale ? "stale" : printable(server.status));
+    setText(name, printable(server.name));
+    setText(caption, `Datastores of ${printable(server.name)}`);
+    setText(facts, serverFacts(server, isOnline, now));
+    table.hidden = server.datastores.length === 0;
+    none.hidden = server.datastores.length > 0;
+    setText(none, "No datastore is visible: the token may lack the privilege Datastore.Audit on /datastore.");
+    keep(stores, server.datastores, (store) => store.name, makeStore);
+  };
+  return { root, write };
+}
+
+function serverFacts(server, isOnline, now) {
+  const parts = [server.host];
+  if (!isOnline) {
+    const seen = instant(server.lastSeen);
+    parts.push(seen === null ? "has not answered yet" : `last seen ${clock(seen, now)}, ${duration(Math.max(0, (now - seen) / 1000))} ago`);
+    return printable(parts.join(" · "));
+  }
+  if (/^\d/.test(server.version)) parts.push(`PBS ${server.version}`);
+  if (server.uptime > 0) parts.push(`up ${uptime(server.uptime)}`);
+  if (server.memoryTotal > 0) parts.push(`CPU ${percent(server.cpu * 100)}`, `memory ${percent(server.memory)} of ${bytes(server.memoryTotal)}`);
+  return printable(parts.join(" · "));
+}
+
+function makeStore() {
+  const name = make("bdi", { class: "name" });
+  const problem = make("span", { class: "store-problem" });
+  const usage = barCell(usageFigure)();
+  const sizes = ["used", "free", "total"].map((field) => ({ field, cell: sizeCell(field)() }));
+  const root = make(
+    "tr",
+    {},
+    make("th", { scope: "row", class: "c-name" }, name, problem),
+    make("td", { class: "c-usage" }, ...usage.content),
+    ...sizes.map(({ field, cell }) => make("td", { class: `c-${field}` }, ...cell.content)),
+  );
+  const write = (store) => {
+    setText(name, printable(store.name));
+    setText(problem, store.error ? printable(store.error) : store.status === "available" ? "" : printable(store.status));
+    problem.hidden = problem.textContent === "";
+    usage.write(store);
+    for (const { cell } of sizes) cell.write(store);
+  };
+  return { root, write };
+}

@@ -1,0 +1,76 @@
+"""Polling against the fake: a fresh store, short limits, and what a client would see."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from monitoring import polling, state, store
+from nodes import connecting
+from nodes.models import Instance
+from tests.conftest import NOON
+from tests.factories import make_instance
+
+
+@pytest.fixture(autouse=True)
+def fresh_store():
+    """A store of the test's own, and no connection left over."""
+    store.install(store.MemoryStore())
+    yield store.store()
+    for pk in list(connecting._kept):
+        connecting.forget(pk)
+    store.install(None)
+
+
+@pytest.fixture
+def short_limits(settings, monkeypatch):
+    """Hosts that are silent are given up after a second, whole calls after one and a half."""
+    settings.CONNECTION_TIMEOUT_SECONDS = 1
+    monkeypatch.setattr(connecting, "DEADLINE_SECONDS", 1.5)
+
+
+class Watched:
+    """One configured instance, polled at chosen instants, and what is shown of it."""
+
+    def __init__(self, server, kind="pve", **fields):
+        self.server = server
+        self.seconds = 0
+        self.instance = make_instance(
+            kind, host=server.url, token_id=server.token_id, token_value=server.token_value, **fields
+        )
+
+    def poll(self, *, after=0, reconnects=False):
+        """Let the host's clock and ours go on, then poll; `reconnects` as after the idle time that virtual time skips."""
+        if reconnects:
+            connecting.forget(self.instance.pk)
+        if after:
+            self.server.clock.advance(after)
+            self.seconds += after
+        return polling.poll(self.instance.pk, NOON + timedelta(seconds=self.seconds))
+
+    def shown(self, collection):
+        """The resources of a collection of this instance alone, as a client sees them."""
+        fragment = store.store().fragments()[self.instance.pk]
+        return [msgspec.json.decode(item.body) for item in fragment.items[collection]]
+
+    def guests(self):
+        """Virtual machines and containers by vmid."""
+        return {one["vmid"]: one for one in self.shown("vms") + self.shown("containers")}
+
+    def row(self):
+        """The instance's row as it is now."""
+        return Instance.objects.get(pk=self.instance.pk)
+
+
+@pytest.fixture
+def watch():
+    """`watch(server)` configures the server as an instance."""
+    return Watched
+
+
+@pytest.fixture
+def document():
+    """`document()` is the whole state as a client sees it."""
+    return lambda: msgspec.json.decode(state.current().body)
