@@ -39,7 +39,9 @@ scale: $(VENV)/.installed-dev ## Run web, worker and beat against real Redis and
 	$(PY) -m pytest -q -m scale
 
 bench: $(VENV)/.installed-dev ## Measure start-up, memory, processor time and requests
-	$(PY) benchmarks/estate.py
+	$(PY) benchmarks/estate.py S L
+	$(PY) -m benchmarks.feed
+	$(PY) benchmarks/killloop.py
 
 requirements: $(VENV)/.installed-dev ## Write the requirements files from uv.lock
 	$(VENV)/bin/uv export --locked $(EXPORT) --no-dev -o requirements.txt

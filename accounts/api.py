@@ -12,9 +12,11 @@ from django.utils import timezone
 from accounts import claim, tokens
 from accounts.credentials import is_configured
 from accounts.models import ApiToken
+from accounts.tokens import is_token_name
 from pulse.lib.auth import SCOPES, Access, caller_of, policy
 from pulse.lib.body import read_json_object
 from pulse.lib.errors import ApiError
+from pulse.lib.fields import WRONG_TYPE
 from pulse.lib.instants import rfc3339
 
 MAX_EXPIRY_DAYS = 3650
@@ -60,7 +62,8 @@ def token_list(request: HttpRequest) -> HttpResponse:
 @policy(DELETE=Access.ADMIN)
 def token_detail(request: HttpRequest, public_id: str) -> HttpResponse:
     """Revoke a token: no process accepts it from now on."""
-    token = ApiToken.objects.filter(token_id=public_id).first()
+    # PostgreSQL takes no NUL in a text that it looks for.
+    token = ApiToken.objects.filter(token_id=public_id).first() if public_id.isalnum() else None
     if token is None or not tokens.revoke(token, at=timezone.now()):
         raise ApiError(404, "there is no usable token with this id", code="token_not_found")
     return answer({"success": True})
@@ -101,14 +104,18 @@ def optional(at: datetime | None) -> str | None:
 
 def read_name(value: object) -> str:
     """Return the name of a token; raises ApiError 400."""
-    if not isinstance(value, str) or not 1 <= len(value.strip()) <= 100 or not value.isprintable():
+    if value is not None and not isinstance(value, str):
+        raise wrong("name", "must be text", code=WRONG_TYPE)
+    if value is None or not is_token_name(value):
         raise wrong("name", "must be a text of 1 to 100 characters")
     return value.strip()
 
 
 def read_scopes(value: object) -> list[Access]:
     """Return the scopes of a token; raises ApiError 400."""
-    if not isinstance(value, list) or not value or not all(item in SCOPES for item in value):
+    if value is not None and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        raise wrong("scopes", "must be a list of texts", code=WRONG_TYPE)
+    if not value or not all(item in SCOPES for item in value):
         raise wrong("scopes", f"must be a list of one or more of {', '.join(SCOPES)}")
     return [Access(item) for item in value]
 
@@ -117,14 +124,16 @@ def read_expiry(value: object, *, at: datetime) -> datetime | None:
     """Return when a token ends, None for never; raises ApiError 400."""
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_EXPIRY_DAYS:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise wrong("expiresInDays", "must be a whole number", code=WRONG_TYPE)
+    if not 1 <= value <= MAX_EXPIRY_DAYS:
         raise wrong("expiresInDays", f"must be a whole number from 1 to {MAX_EXPIRY_DAYS}")
     return at + timedelta(days=value)
 
 
-def wrong(field: str, problem: str) -> ApiError:
+def wrong(field: str, problem: str, *, code: str = "") -> ApiError:
     """Return the refusal of a field."""
-    return ApiError(400, f"{field} {problem}", details={field: problem})
+    return ApiError(400, f"{field} {problem}", code=code, details={field: problem})
 
 
 def answer(value: object, *, status: int = 200) -> HttpResponse:

@@ -235,7 +235,7 @@ def check_admin(request: HttpRequest) -> Caller:
 def check_size(request: HttpRequest) -> None:
     """Raise 413 or 400 for a request larger than any view reads; the body has not been looked at."""
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit():
+    if not (length.isascii() and length.isdigit()):
         raise ApiError(400, "Content-Length is not a number", code="bad_request")
     if int(length) > (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0):
         raise ApiError(413, "the request body is larger than 1 MiB")

@@ -14,6 +14,14 @@ from pulse.lib.auth import SCOPES, Access
 MAX_PASSWORD_CHARS = 128
 
 
+class UnshownInput(forms.TextInput):
+    """A field for a secret that people copy: seen while it is typed, never sent back with the page."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the context without the value."""
+        return super().get_context(name, None, attrs)
+
+
 class SignInForm(forms.Form):
     """Name and password, and how long the browser is remembered."""
 
@@ -39,7 +47,7 @@ class ClaimForm(forms.Form):
     code = forms.CharField(
         label="One-time code",
         max_length=512,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autofocus": True}),
+        widget=UnshownInput(attrs={"autocomplete": "off", "spellcheck": "false", "autofocus": True}),
         help_text="Printed by “pulse claim-code” on the machine that runs Pulse. Its API_TOKEN does as well.",
     )
     username = forms.CharField(

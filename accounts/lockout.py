@@ -58,6 +58,11 @@ def delay_wait(others: SignInFailureQuerySet, at: datetime) -> int:
     return seconds_until(until, at) if until > at else 0
 
 
+def give_back(username: str, address: str, *, at: datetime) -> None:
+    """Forget the try that was taken at the instant: its password was never looked at."""
+    SignInFailure.objects.of(account_digest(username), network_of(address)).filter(failed_at=at).delete()
+
+
 def forget(username: str, address: str) -> None:
     """Begin anew for this account from this network: the right password came."""
     SignInFailure.objects.of(account_digest(username), network_of(address)).delete()

@@ -77,7 +77,7 @@ def caller_of_scope(scope: Mapping[str, Any]) -> Caller:
 def check_names(arrival: Arrival) -> None:
     """Raise for a Host that is not ours or an Origin that is neither ours nor allowed."""
     name, _ = split_domain_port(arrival.host)
-    if arrival.host and not validate_host(name, settings.ALLOWED_HOSTS):
+    if arrival.host and not (name and validate_host(name, settings.ALLOWED_HOSTS)):
         raise ApiError(400, "the Host of the request is not one that Pulse serves", code="bad_request")
     if arrival.origin is None or arrival.is_own_page:
         return

@@ -19,12 +19,18 @@ from pulse.lib.keys import token_digest
 
 logger = logging.getLogger(__name__)
 
+NAME_LIMIT = 100
 ALPHABET = string.ascii_letters + string.digits
 FORM = re.compile(r"pulse_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}")
 #: `last_used_at` is this exact: a client that asks every second must not cost a write every second.
 USE_RESOLUTION = timedelta(minutes=1)
 #: Compared when no token has the id, so that an unknown id looks like a wrong secret.
 NO_DIGEST = "0" * 64
+
+
+def is_token_name(text: str) -> bool:
+    """Return whether a token may be called this: 1 to 100 characters that can be shown on one line."""
+    return len(text.strip()) >= 1 and len(text) <= NAME_LIMIT and text.isprintable()
 
 
 def issue(

@@ -40,17 +40,21 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = SignInForm(request.POST)
     if not form.is_valid():
         return sign_in_page(request, form, problem=WRONG, status=401)
-    given = form.cleaned_data
-    wait = wait_of(request, SIGN_INS) or lockout.take(
-        given["username"], address_of(request), at=timezone.now()
-    )
+    given, at = form.cleaned_data, timezone.now()
+    wait = wait_of(request, SIGN_INS) or lockout.take(given["username"], address_of(request), at=at)
     if wait:
         return sign_in_page(request, form, problem=too_many(wait), status=429, wait_seconds=wait)
-    user = authenticate(request, username=given["username"], password=given["password"])
+    try:
+        user = authenticate(request, username=given["username"], password=given["password"])
+    except ApiError:  # too many hash at this moment: a crowd must not lock anybody out
+        lockout.give_back(given["username"], address_of(request), at=at)
+        raise
     if user is None:
         logger.info("a sign-in from %s failed", address_of(request))
         return sign_in_page(request, form, problem=WRONG, status=401)
     lockout.forget(given["username"], address_of(request))
+    if request.user.is_authenticated:
+        request.session.cycle_key()  # Django keeps the name of the session for somebody who is signed in already
     login(request, user)
     sessions.begin(request.session, at=timezone.now(), is_remembered=given["remember"])
     logger.info("%s signed in from %s", user.get_username(), address_of(request))

@@ -12,7 +12,10 @@ from django.utils.cache import patch_vary_headers
 
 from monitoring import state
 from pulse.lib.auth import Access, policy
-from pulse.lib.errors import error_response
+from pulse.lib.clients import arrival_of
+from pulse.lib.errors import ApiError
+from pulse.lib.gzipping import accepts_gzip
+from pulse.lib.origins import is_allowed
 
 SOCKET_IO_SCRIPT = "https://cdn.socket.io/4.8.1/socket.io.min.js"
 
@@ -21,32 +24,26 @@ SOCKET_IO_SCRIPT = "https://cdn.socket.io/4.8.1/socket.io.min.js"
 def whole_state(request: HttpRequest) -> HttpResponse:
     """Return the whole state (state.md 2), 304 when the client has it, compressed when it can take that."""
     document = state.current()
-    if etag_matches(request.headers.get("If-None-Match", ""), document.etag):
+    is_compressed = accepts_gzip(request.headers.get("Accept-Encoding", ""))
+    if names_etag(request.headers.get("If-None-Match", ""), document.etag):
         response = HttpResponse(status=304)
-    elif accepts_gzip(request.headers.get("Accept-Encoding", "")):
+        del response.headers["Content-Type"]
+    elif is_compressed:
         response = HttpResponse(document.gzipped(), content_type="application/json")
         response.headers["Content-Encoding"] = "gzip"
     else:
         response = HttpResponse(document.body, content_type="application/json")
-    response.headers["ETag"] = document.etag
+    # A strong ETag names bytes: the compressed form is another representation.
+    response.headers["ETag"] = f'"{document.etag}-gzip"' if is_compressed else f'"{document.etag}"'
     response.headers["Cache-Control"] = "private, no-cache"
     patch_vary_headers(response, ("Accept-Encoding",))
     return response
 
 
-def etag_matches(header: str, etag: str) -> bool:
-    """Return whether an If-None-Match header names the ETag; weak comparison, as RFC 9110 has it for GET."""
-    candidates = {part.strip().removeprefix("W/") for part in header.split(",")}
-    return etag in candidates or "*" in candidates
-
-
-def accepts_gzip(header: str) -> bool:
-    """Return whether an Accept-Encoding header takes gzip; `gzip;q=0` refuses it."""
-    for part in header.lower().split(","):
-        name, _, quality = part.partition(";")
-        if name.strip() in ("gzip", "*"):
-            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
+def names_etag(header: str, etag: str) -> bool:
+    """Return whether an If-None-Match header names the state in either form (weak comparison, RFC 9110 13.1.2)."""
+    names = {part.strip().removeprefix("W/").strip('"').removesuffix("-gzip") for part in header.split(",")}
+    return etag in names or header.strip() == "*"
 
 
 @policy(GET=Access.MONITORING_READ)
@@ -61,15 +58,18 @@ def public_config(request: HttpRequest) -> HttpResponse:
     return HttpResponse(msgspec.json.encode(body), content_type="application/json")
 
 
-@policy(GET=Access.PUBLIC)
+@policy(GET=Access.MONITORING_READ)
 def socket_without_upgrade(request: HttpRequest) -> HttpResponse:
-    """Answer a plain request to `/ws`."""
-    headers = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
-    message = "this address speaks WebSocket only"
-    return error_response(400, message, code="upgrade_required", headers=headers)
+    """Answer a plain request to `/ws` (http-api.md 15.3)."""
+    arrival = arrival_of(request)
+    is_foreign = arrival.origin is not None and not arrival.is_own_page
+    if is_foreign and not is_allowed(arrival.origin or "", settings.ALLOWED_ORIGINS):
+        raise ApiError(403, "pages of this origin may not open the feed", code="origin_not_allowed")
+    headers = {"Sec-WebSocket-Version": "13"}
+    raise ApiError(400, "this address speaks WebSocket only", code="upgrade_required", headers=headers)
 
 
-@policy(GET=Access.PUBLIC)
+@policy(GET=Access.MONITORING_READ)
 def socket_io(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Answer what is left of Socket.IO clients (http-api.md 15.4)."""
     transport = request.GET.get("transport", "")

@@ -2,138 +2,132 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
-from channels.consumer import AsyncConsumer
+from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 
 from monitoring import hub, messages
+from monitoring.clients import Client
+from monitoring.sockets import Socket
 from pulse.lib.auth import Caller
-from pulse.lib.errors import error_body
+from pulse.lib.errors import ApiError, error_body
 
-#: How often an open socket's caller is looked at again.
-RECHECK_SECONDS = 3.0
 MOST_INPUT_BYTES = 64 << 10
-#: Messages from one client in ten seconds.
+#: Messages from one client in a window.
 MOST_MESSAGES = 30
 WINDOW_SECONDS = 10.0
-UNAUTHORIZED, TOO_LARGE, TOO_MANY, OVERLOADED = 4401, 1009, 4429, 1013
+TOO_LARGE, TOO_MANY = 1009, 4429
 
 
-class Refused(Exception):
-    """A socket that may not be opened: HTTP status, sentence, code."""
+class Visitor(NamedTuple):
+    """Who opens a socket, and the address under which their sockets are counted, empty for this machine."""
 
-    def __init__(self, status: int, message: str, code: str) -> None:
-        super().__init__(message)
-        self.status, self.message, self.code = status, message, code
+    caller: Caller
+    address: str
 
 
 class FeedConsumer(AsyncConsumer):
     """One WebSocket, by either protocol of state.md 7.
 
-    `resolve` returns who opens the socket or raises Refused; `still_valid` says whether the caller would be let in
-    again. The composition root passes both: this app does not know how callers are found.
+    `resolve` returns who opens the socket or raises ApiError; `still_valid` says whether a caller would be let in again.
+    The composition root passes both: this app does not know how callers are found.
     """
 
-    resolve: Callable[[Any], Awaitable[Caller]]
-    still_valid: Callable[[Caller], Awaitable[bool]]
-
-    def __init__(self, *, resolve: Any, still_valid: Any) -> None:
+    def __init__(
+        self,
+        *,
+        resolve: Callable[[Mapping[str, Any]], Awaitable[Visitor]],
+        still_valid: Callable[[Caller], Awaitable[bool]],
+    ) -> None:
         self.resolve = resolve
         self.still_valid = still_valid
-        self.client: hub.Client | None = None
-        self.checker: asyncio.Task[None] | None = None
-        self.received: deque[float] = deque()
+        self.client: Client | None = None
+        self.received: deque[float] = deque(maxlen=MOST_MESSAGES + 1)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve the socket; whatever ends it, the hub forgets it."""
+        try:
+            await super().__call__(scope, receive, send)  # type: ignore[no-untyped-call]
+        finally:
+            if self.client is not None:
+                self.hub.leave(self.client)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Call the handler of a message; Channels would first visit a thread to tidy up database connections."""
+        await getattr(self, get_handler_name(message))(message)
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Accept the socket and begin to send, or refuse it with a JSON error."""
+        self.hub = hub.hub()
         try:
-            caller = await self.resolve(self.scope)
-        except Refused as refused:
-            await self.refuse(refused)
+            self.check_room("")  # before anything is looked up
+            visitor = await self.resolve(self.scope)
+            self.check_room(visitor.address)
+        except ApiError as refusal:
+            await self.refuse(refusal)
             raise StopConsumer from None
         is_delta = messages.DELTA in self.scope.get("subprotocols", ())
-        accept: dict[str, Any] = {"type": "websocket.accept"}
-        if is_delta:
-            accept["subprotocol"] = messages.DELTA
-        await self.transmit(accept)
-        send = self.send_bytes if is_delta else self.send_text
-        self.client = await hub.hub().join("delta" if is_delta else "original", send, self.close)
-        if self.client is None:
-            await self.close(OVERLOADED)
-            raise StopConsumer
-        self.checker = asyncio.create_task(self.keep_checking(caller))
+        await self.base_send(
+            {"type": "websocket.accept", "subprotocol": messages.DELTA if is_delta else None}
+        )
+        self.client = Client(
+            "delta" if is_delta else "original",
+            Socket(self.base_send),
+            visitor.caller,
+            self.still_valid,
+            address=visitor.address,
+        )
+        self.hub.join(self.client)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """Answer `ping` and `requestData`; everything else is ignored, floods end the connection."""
-        text, data = message.get("text"), message.get("bytes")
-        if len(text or data or b"") > MOST_INPUT_BYTES:
-            await self.close(TOO_LARGE)
-            return
-        now = time.monotonic()
-        self.received.append(now)
-        while self.received[0] < now - WINDOW_SECONDS:
-            self.received.popleft()
-        if len(self.received) > MOST_MESSAGES:
-            await self.close(TOO_MANY)
-            return
-        kind = messages.request_of(text, data)
+        content = message.get("text") or message.get("bytes") or ""
         if self.client is None:
             return
+        if size_bytes(content) > MOST_INPUT_BYTES:
+            self.client.close(TOO_LARGE)
+            return
+        self.received.append(time.monotonic())
+        if len(self.received) > MOST_MESSAGES and self.received[-1] - self.received[0] < WINDOW_SECONDS:
+            self.client.close(TOO_MANY)
+            return
+        kind = messages.request_of(content)
         if kind == "ping":
-            hub.hub().send_to(self.client, messages.clock("pong", time.time()))
+            self.client.tell(hub.framed(self.client, messages.clock("pong", time.time())))
         elif kind == "requestData":
-            await hub.hub().give_state(self.client)
+            self.hub.ask_again(self.client)
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
-        """Forget the socket."""
-        self.leave()
+        """End with the socket."""
         raise StopConsumer
 
-    async def keep_checking(self, caller: Caller) -> None:
-        """Close the socket soon after its caller has lost the right to it."""
-        while True:
-            await asyncio.sleep(RECHECK_SECONDS)
-            if not await self.still_valid(caller):
-                await self.close(UNAUTHORIZED)
-                return
+    def check_room(self, address: str) -> None:
+        """Raise ApiError when there are too many sockets, from this address or at all."""
+        try:
+            self.hub.check_room(address)
+        except hub.Full as full:
+            retry = {"Retry-After": "10"}
+            if full.for_address:
+                raise ApiError(429, "too many sockets are open from this address", headers=retry) from None
+            raise ApiError(503, "no more sockets can be served now", headers=retry) from None
 
-    async def send_text(self, frame: str | bytes) -> None:
-        """Send a text frame; returns when the socket has room for the next one."""
-        await self.transmit({"type": "websocket.send", "text": frame})
-
-    async def send_bytes(self, frame: str | bytes) -> None:
-        """Send a binary frame; returns when the socket has room for the next one."""
-        await self.transmit({"type": "websocket.send", "bytes": frame})
-
-    async def close(self, code: int) -> None:
-        """Close the socket with a code."""
-        self.leave()
-        await self.transmit({"type": "websocket.close", "code": code, "reason": ""})
-
-    async def transmit(self, message: dict[str, Any]) -> None:
-        """Send one ASGI message."""
-        await self.send(message)  # type: ignore[no-untyped-call]
-
-    def leave(self) -> None:
-        """Stop everything that runs for this socket."""
-        if self.client is not None:
-            self.client.leave()
-            self.client = None
-        if self.checker is not None and self.checker is not asyncio.current_task():
-            self.checker.cancel()
-
-    async def refuse(self, refused: Refused) -> None:
+    async def refuse(self, refusal: ApiError) -> None:
         """Refuse the handshake: with status and JSON where the server can, else by closing."""
-        if "websocket.http.response" not in self.scope.get("extensions", {}):
-            await self.transmit({"type": "websocket.close", "code": UNAUTHORIZED})
+        if "websocket.http.response" not in (self.scope.get("extensions") or {}):
+            await self.base_send({"type": "websocket.close"})
             return
-        body = error_body(refused.status, refused.message, code=refused.code)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        start = {"type": "websocket.http.response.start", "status": refused.status, "headers": headers}
-        await self.transmit(start)
-        await self.transmit({"type": "websocket.http.response.body", "body": body})
+        body = error_body(refusal.status, refusal.message, code=refusal.code, details=refusal.details)
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **refusal.headers}
+        raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        start = {"type": "websocket.http.response.start", "status": refusal.status, "headers": raw_headers}
+        await self.base_send(start)
+        await self.base_send({"type": "websocket.http.response.body", "body": body})
+
+
+def size_bytes(content: str | bytes) -> int:
+    """Return how long a message was on the wire."""
+    return len(content.encode(errors="surrogatepass") if isinstance(content, str) else content)

@@ -12,15 +12,16 @@ from monitoring.resources import (
     GuestView,
     NodeView,
     PbsView,
+    PmgView,
     StorageView,
-    Usage,
     Views,
     guest_view,
     node_view,
     pbs_without_answer,
     placeholder_node,
+    pmg_without_answer,
 )
-from nodes.choices import InstanceKind
+from nodes.choices import InstanceKind, PollState
 from nodes.models import Datastore, Guest, Instance, Node, Storage
 from nodes.proxmox.errors import LoginFailed, PermissionDenied, ProxmoxError
 from nodes.proxmox.readings import GuestReading, NodeReading, NodeStatusReading
@@ -46,7 +47,7 @@ class DuplicateCluster(ProxmoxError):
     remedy = "Delete one of the two: one host stands for its whole cluster"
 
     def __init__(self, other: str) -> None:
-        super().__init__(f"This host is a member of the cluster that {other} already monitors")
+        super().__init__(f"This host belongs to the same cluster as {other}, which monitors it already")
 
 
 def marked(instance: Instance, memory: PollMemory, error: ProxmoxError, *, at: float) -> Views:
@@ -56,6 +57,8 @@ def marked(instance: Instance, memory: PollMemory, error: ProxmoxError, *, at: f
         return Views()
     if instance.kind == InstanceKind.PBS:
         return Views(pbs=(marked_pbs(instance, views, error, memory),))
+    if instance.kind == InstanceKind.PMG:
+        return Views(pmg=(marked_pmg(instance, views, error, memory),))
     if memory.login_is_refused:
         return Views(nodes=(placeholder_node(instance=instance.name, seen=seen_of(memory)),))
     silent_since = memory.succeeded_at or memory.first_polled_at
@@ -102,31 +105,64 @@ def marked_pbs(instance: Instance, views: Views, error: ProxmoxError, memory: Po
     )
 
 
+def marked_pmg(instance: Instance, views: Views, error: ProxmoxError, memory: PollMemory) -> PmgView:
+    """Return a mail gateway that does not answer: offline at once, with its last figures."""
+    health = "error" if isinstance(error, LoginFailed | PermissionDenied) else "unhealthy"
+    if not views.pmg:
+        return pmg_without_answer(name=instance.name, host=instance.host, seen=seen_of(memory), health=health)
+    return replace(views.pmg[0], host=instance.host, status="offline", connectionHealth=health, stale=True)
+
+
 def seen_of(memory: PollMemory) -> str:
     """Return when the instance last answered, the zero time when it never did."""
     return rfc3339(from_epoch(int(memory.succeeded_at))) if memory.succeeded_at else ZERO_TIME
 
 
 def last_known(instance: Instance) -> Views:
-    """Return what the inventory remembers of an instance, marked as old; figures are not kept there."""
+    """Return what the inventory remembers of an instance, marked as old; figures are not kept there.
+
+    Nothing is invented: what is not known yet is `unknown`, neither running nor offline.
+    """
     seen = rfc3339(instance.last_success_at.replace(microsecond=0)) if instance.last_success_at else ZERO_TIME
     if instance.kind == InstanceKind.PBS:
         return known_pbs(instance, seen)
+    if instance.kind == InstanceKind.PMG:
+        view = pmg_without_answer(
+            name=instance.name, host=instance.host, seen=seen, health=known_health(instance)
+        )
+        return Views(pmg=(replace(view, status="unknown", stale=True),))
     name = instance.name
+    health = known_health(instance)
     guests = [known_guest(row, name, seen) for row in Guest.objects.filter(instance=instance, gone_at=None)]
-    return Views(
-        nodes=tuple(
-            known_node(row, name, seen) for row in Node.objects.filter(instance=instance, gone_at=None)
-        ),
-        vms=tuple(view for view in guests if view.type == "qemu"),
-        containers=tuple(view for view in guests if view.type == "lxc"),
-        storage=tuple(
-            known_storage(row, name) for row in Storage.objects.filter(instance=instance, gone_at=None)
+    nodes = Node.objects.filter(instance=instance, gone_at=None)
+    storages = Storage.objects.filter(instance=instance, gone_at=None)
+    return wanted(
+        instance,
+        Views(
+            nodes=tuple(known_node(row, name, seen, health) for row in nodes),
+            vms=tuple(view for view in guests if view.type == "qemu"),
+            containers=tuple(view for view in guests if view.type == "lxc"),
+            storage=tuple(known_storage(row, name) for row in storages),
         ),
     )
 
 
-def known_node(row: Node, instance: str, seen: str) -> NodeView:
+def known_health(instance: Instance) -> str:
+    """Return how the last poll before the start ended."""
+    return "healthy" if instance.state == PollState.OK else "unhealthy"
+
+
+def wanted(instance: Instance, views: Views) -> Views:
+    """Return the resources without those that are not to be monitored."""
+    return replace(
+        views,
+        vms=views.vms if instance.monitor_vms else (),
+        containers=views.containers if instance.monitor_containers else (),
+        storage=views.storage if instance.monitor_storage else (),
+    )
+
+
+def known_node(row: Node, instance: str, seen: str, health: str) -> NodeView:
     """Return a node of which only the facts are known: its status is unknown, not offline."""
     reading = NodeReading(
         row.name, "unknown", cpu_count=row.cpu_count, memory_total_bytes=row.memory_total_bytes
@@ -134,8 +170,7 @@ def known_node(row: Node, instance: str, seen: str) -> NodeView:
     detail = NodeStatusReading(
         kernel_version=row.kernel_version, pve_version=row.pve_version, cpu_model=row.cpu_model
     )
-    view = node_view(reading, detail, instance=instance, seen=seen, health="unhealthy", root=Usage())
-    return replace(view, stale=True)
+    return replace(node_view(reading, detail, instance=instance, seen=seen, health=health), stale=True)
 
 
 def known_guest(row: Guest, instance: str, seen: str) -> GuestView:
@@ -168,7 +203,10 @@ def known_storage(row: Storage, instance: str) -> StorageView:
 
 def known_pbs(instance: Instance, seen: str) -> Views:
     """Return a PBS before its first answer since the start."""
-    view = pbs_without_answer(name=instance.name, host=instance.host, seen=seen, health="unhealthy")
-    names = Datastore.objects.filter(instance=instance, gone_at=None).values_list("name", flat=True)
-    stores = tuple(DatastoreView(name, 0, 0, 0, 0.0, "unknown") for name in names)
-    return Views(pbs=(replace(view, datastores=stores, stale=True),))
+    health = known_health(instance)
+    view = pbs_without_answer(name=instance.name, host=instance.host, seen=seen, health=health)
+    stores: tuple[DatastoreView, ...] = ()
+    if instance.monitor_datastores:
+        names = Datastore.objects.filter(instance=instance, gone_at=None).values_list("name", flat=True)
+        stores = tuple(DatastoreView(name, 0, 0, 0, 0.0, "unknown", stale=True) for name in names)
+    return Views(pbs=(replace(view, status="unknown", datastores=stores, stale=True),))

@@ -1,25 +1,38 @@
-"""What one poll of one instance publishes: its resources, encoded once, and what changed since the last one."""
+"""What an instance adds to the state, encoded once: its resources with what changed at the last poll, and its long lists."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from monitoring.resources import Usage, Views
+from monitoring.resources import GuestView, NodeView, PbsView, PmgView, StorageView, Usage, Views
 
 #: The keys of the state that hold resources, in the order of the document.
-COLLECTIONS = ("nodes", "vms", "containers", "storage", "pbs")
+RESOURCES = ("nodes", "vms", "containers", "storage", "pbs", "pmg")
+#: The long lists, which seldom change; all but the last stand under `pveBackups` in the state.
+LISTS = ("backupTasks", "storageBackups", "guestSnapshots", "pbsBackups")
+COLLECTIONS = (*RESOURCES, *LISTS)
 
-#: Fields whose changes travel as figures; any other change sends the whole resource. Dotted paths.
-FIGURES = frozenset(
-    {
-        "cpu", "memory", "memory.used", "memory.free", "memory.usage", "memoryUsed", "disk.used", "disk.free",
-        "disk.usage", "networkIn", "networkOut", "diskRead", "diskWrite", "uptime", "loadAverage", "lastSeen",
-        "used", "free", "usage",
-    }
+_GUEST_FIGURES = (
+    "cpu", "memory.used", "memory.free", "memory.usage", "disk.used", "disk.free", "disk.usage",
+    "networkIn", "networkOut", "diskRead", "diskWrite", "uptime", "lastSeen",
 )  # fmt: skip
+
+#: Fields whose changes travel as figures, as dotted paths; any other change sends the whole resource.
+FIGURES = {
+    "nodes": (
+        "cpu", "memory.used", "memory.free", "memory.usage", "disk.used", "disk.free", "disk.usage", "uptime",
+        "loadAverage", "lastSeen",
+    ),
+    "vms": _GUEST_FIGURES,
+    "containers": _GUEST_FIGURES,
+    "storage": ("used", "free", "usage"),
+    "pbs": ("cpu", "memory", "memoryUsed", "uptime", "lastSeen"),
+    "pmg": ("nodes", "statistics", "lastSeen"),
+}  # fmt: skip
 
 _encode = msgspec.json.encode
 
@@ -33,7 +46,10 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
 
 class Fragment(msgspec.Struct, frozen=True):
-    """Everything that one instance adds to the state; replaced whole, never edited.
+    """The resources of one instance, or its lists; replaced whole, never edited.
+
+    The lists are a fragment apart, under the negative key of the instance: twenty thousand backups are not to be compared
+    and encoded every ten seconds.
 
     `version` rises strictly, also over restarts of the poller. `changes` is the encoded `collections` object
     of the live feed that leads from version `based_on` to this one; `based_on` 0 says that it is not known.
@@ -57,6 +73,16 @@ class Fragment(msgspec.Struct, frozen=True):
     cycles: int = 0
     interval_seconds: float = 10.0
 
+    @property
+    def is_lists(self) -> bool:
+        """Whether it holds the lists of its instance, and not the resources."""
+        return self.instance_id < 0
+
+
+def lists_key(instance_id: int) -> int:
+    """Return the key of the fragment that holds the lists of an instance."""
+    return -instance_id
+
 
 def next_version(previous: int, epoch_seconds: float) -> int:
     """Return a version above the previous one that also lies above those of an earlier process."""
@@ -77,6 +103,7 @@ def items_of(views: Views, *, number: int) -> dict[str, tuple[Item, ...]]:
             Item(view.id, (view.instance, view.name, view.node), _encode(view)) for view in views.storage
         ),
         "pbs": _sorted(Item(view.id, (number, view.id), _encode(view)) for view in views.pbs),
+        "pmg": _sorted(Item(view.id, (number, view.id), _encode(view)) for view in views.pmg),
     }
 
 
@@ -91,22 +118,29 @@ def changes_between(before: Views, after: Views) -> bytes:
     per column); keys without content are left out.
     """
     parts: dict[str, Any] = {}
-    for collection in COLLECTIONS:
-        change = _collection_change(getattr(before, collection), getattr(after, collection))
+    for collection in RESOURCES:
+        change = _collection_change(
+            SPLITS[collection], getattr(before, collection), getattr(after, collection)
+        )
         if change:
             parts[collection] = change
     return _encode(parts)
 
 
-def whole_change(before: Fragment | None, after: Fragment | None) -> bytes:
-    """Return the encoded `collections` object between two fragments whose connecting changes are not known."""
+def whole_change(
+    before: Fragment | None, after: Fragment | None, *, kept: Mapping[str, Container[str]] | None = None
+) -> bytes:
+    """Return the encoded `collections` object between two fragments whose connecting changes are not known.
+
+    Ids that are `kept`, by collection, belong to another instance by now: they are not gone.
+    """
     parts: dict[str, Any] = {}
     for collection in COLLECTIONS:
         old = {item.id: item.body for item in before.items.get(collection, ())} if before else {}
         new = after.items.get(collection, ()) if after else ()
         changed = [msgspec.Raw(item.body) for item in new if old.get(item.id) != item.body]
-        present = {item.id for item in new}
-        gone = [identity for identity in old if identity not in present]
+        present, others = {item.id for item in new}, (kept or {}).get(collection, ())
+        gone = [identity for identity in old if identity not in present and identity not in others]
         change: dict[str, Any] = {}
         if changed:
             change["set"] = changed
@@ -117,53 +151,64 @@ def whole_change(before: Fragment | None, after: Fragment | None) -> bytes:
     return _encode(parts)
 
 
-def _collection_change(before: Sequence[Any], after: Sequence[Any]) -> dict[str, Any]:
+class Split:
+    """How the resources of a collection fall into figures and facts; getters in C, for thousands of them per poll."""
+
+    def __init__(self, view_type: type[msgspec.Struct], figures: tuple[str, ...]) -> None:
+        facts = [path for path in leaves(view_type) if path not in figures]
+        self.columns = figures
+        self.figures: Callable[[Any], tuple[Any, ...]] = attrgetter(*figures)
+        self.facts: Callable[[Any], tuple[Any, ...]] = attrgetter(*facts)
+
+
+def leaves(view_type: type[msgspec.Struct]) -> list[str]:
+    """Return the paths of all values of a resource; those of `memory` and `disk` one by one."""
+    paths: list[str] = []
+    for field in msgspec.structs.fields(view_type):
+        inner = Usage.__struct_fields__ if field.type is Usage else ()
+        paths += [f"{field.name}.{part}" for part in inner] or [field.name]
+    return paths
+
+
+SPLITS = {
+    name: Split(view_type, FIGURES[name])
+    for name, view_type in (
+        ("nodes", NodeView),
+        ("vms", GuestView),
+        ("containers", GuestView),
+        ("storage", StorageView),
+        ("pbs", PbsView),
+        ("pmg", PmgView),
+    )
+}
+
+
+def _collection_change(split: Split, before: Sequence[Any], after: Sequence[Any]) -> dict[str, Any]:
     old = {view.id: view for view in before}
+    facts, figures = split.facts, split.figures
     whole: list[Any] = []
-    figures: list[tuple[Any, dict[str, Any]]] = []
-    columns: dict[str, None] = {}
+    moved: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = []
     for view in after:
         known = old.pop(view.id, None)
-        changed = None if known is None else changed_figures(known, view)
-        if changed is None:
+        if known is view:
+            continue
+        if known is None or facts(known) != facts(view):
             whole.append(view)
-        elif changed:
-            figures.append((view, changed))
-            columns.update(dict.fromkeys(changed))
+            continue
+        was, now = figures(known), figures(view)
+        if was != now:
+            moved.append((view.id, was, now))
     change: dict[str, Any] = {}
     if whole:
         change["set"] = whole
     if old:
         change["gone"] = list(old)
-    if figures:
-        names = list(columns)
-        change["cols"] = names
-        change["rows"] = [
-            [view.id, *(changed[name] if name in changed else value_at(view, name) for name in names)]
-            for view, changed in figures
+    if moved:
+        columns = [
+            column
+            for column in range(len(split.columns))
+            if any(was[column] != now[column] for _, was, now in moved)
         ]
+        change["cols"] = [split.columns[column] for column in columns]
+        change["rows"] = [[identity, *[now[column] for column in columns]] for identity, _, now in moved]
     return change
-
-
-def changed_figures(before: Any, after: Any) -> dict[str, Any] | None:
-    """Return the changed figures of a resource by dotted path; None when something else than figures changed."""
-    changed: dict[str, Any] = {}
-    for name in after.__struct_fields__:
-        value, was = getattr(after, name), getattr(before, name)
-        if value is was or value == was:
-            continue
-        if isinstance(value, Usage):
-            for part in value.__struct_fields__:
-                inner = getattr(value, part)
-                if inner != getattr(was, part):
-                    changed[f"{name}.{part}"] = inner
-        else:
-            changed[name] = value
-    return changed if changed.keys() <= FIGURES else None
-
-
-def value_at(view: Any, path: str) -> Any:
-    """Return the value at a dotted path of a resource."""
-    for part in path.split("."):
-        view = getattr(view, part)
-    return view

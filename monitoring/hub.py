@@ -1,6 +1,7 @@
-"""The connected clients of this process: encode once, send to all, never queue more than a slow one can take.
+"""The connected clients of this process: encode once, send to all, never hold more than a slow one can take.
 
-Everything here runs in the event loop; only `_told` is called from other threads.
+Everything here runs in the event loop but `Hub.hear`, which the store calls from any thread. While nobody is
+connected nothing runs, is encoded or is kept.
 """
 
 from __future__ import annotations
@@ -8,297 +9,382 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import threading
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import msgspec
 from django.conf import settings
 
-from monitoring import fragments, messages, state
+from monitoring import messages, state
+from monitoring.cadence import Cadence
+from monitoring.clients import BEHIND, Client, Whole
 from monitoring.fragments import Fragment
+from monitoring.steps import steps_between
 from monitoring.store import Tick, store
+from pulse.lib.gzipping import compress
 
 logger = logging.getLogger(__name__)
 
-Protocol = Literal["original", "delta"]
-#: Sends one frame, text for the original protocol and bytes for delta clients; returns when the socket took it.
-Send = Callable[[str | bytes], Awaitable[None]]
-Close = Callable[[int], Awaitable[None]]
-
 MOST_CLIENTS = 10_000
-#: Changes and small messages that wait for one client; a delta client with more begins again with a state.
-MOST_WAITING = 16
-#: A client that took nothing for this long is let go.
+#: Open files that sockets leave to everything else.
+RESERVED_FILES = 256
+#: Sockets of one address; this machine, where a reverse proxy may stand, is not counted.
+MOST_PER_ADDRESS = 64
+#: A client that takes nothing of a frame for this long is let go; sooner when memory for states is short.
 BLOCKED_SECONDS = 30.0
+BLOCKED_SECONDS_WHEN_SHORT = 5.0
+#: Whole states that may be on their way at once, over all clients.
+MOST_UNSENT_BYTES = 256 << 20
+#: A client gets no more than one state in this time, however often it asks.
+ANSWER_SECONDS = 1.0
 PING_SECONDS = 30.0
-RESTARTING = 1012
+#: How often the callers of open sockets are looked at again.
+RECHECK_SECONDS = 3.0
+#: How long the feed rests after an error of its own, which may come at once again.
+AFTER_TROUBLE_SECONDS = 1.0
+#: After so many clients the loop serves others for a moment.
+AT_ONCE = 100
+#: Small messages that wait for the loop to send them, from all threads together.
+MOST_MESSAGES = 1000
+UNAUTHORIZED, RESTARTING = 4401, 1012
 
 
-class Client:
-    """One open socket. `big` is the one whole state that waits for it: a newer one takes its place."""
+class Full(Exception):
+    """No more sockets are served: from this address, or at all."""
 
-    def __init__(self, protocol: Protocol, send: Send, close: Close) -> None:
-        self.protocol = protocol
-        self.send = send
-        self.close = close
-        self.big: str | bytes | None = None
-        self.small: deque[str | bytes] = deque()
-        self.is_ready = False  # has its first state, or it waits in `big`
-        self.sending_since: float | None = None
-        self.wake = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-        self.leave: Callable[[], None] = lambda: None
-
-    def put(self, frame: str | bytes) -> bool:
-        """Let a small frame wait its turn; False when too many wait already."""
-        if len(self.small) >= MOST_WAITING:
-            return False
-        self.small.append(frame)
-        self.wake.set()
-        return True
-
-    def put_state(self, frame: str | bytes) -> None:
-        """Let a whole state wait, in the place of an older one that still does."""
-        self.big = frame
-        self.is_ready = True
-        self.wake.set()
-
-    def take(self) -> str | bytes | None:
-        """Return the next frame: a delta client needs its state before the changes to it."""
-        if self.small and (self.protocol == "original" or self.big is None):
-            return self.small.popleft()
-        frame, self.big = self.big, None
-        return frame
+    def __init__(self, *, for_address: bool) -> None:
+        super().__init__()
+        self.for_address = for_address
 
 
 class Hub:
-    """All clients of one event loop, and what the delta clients among them have been told."""
+    """All clients of one event loop, and what the delta clients among them have been told.
+
+    `_pump` alone reads the store, numbers changes and hands out states, so that `seq` and what it stands for never
+    drift apart: a state carries the `seq` of the last change in it.
+    """
 
     def __init__(self) -> None:
         self.clients: set[Client] = set()
-        self._lock = asyncio.Lock()
+        self._addresses: Counter[str] = Counter()
         self._loop = asyncio.get_running_loop()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._wake = asyncio.Event()
+        self._has_news = False
+        self._messages: deque[bytes] = deque(maxlen=MOST_MESSAGES)
+        self._is_restarting = False
         self._seq = 0
-        self._told_fragments: dict[int, Fragment] = {}
-        self._is_behind = asyncio.Event()
-        self._raw_at = 0.0
-        self._unsubscribe = store().subscribe(self._told)
-        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._keep_time())]
+        self._fragments: dict[int, Fragment] = {}
+        self._frames: dict[Whole, str | bytes] = {}
+        self._document: state.StateDocument | None = None
+        self._cadence = Cadence(0.0)
+        self._is_published = False  # since the last rawData
+        self._is_full = False  # somebody waits until others have taken their states
+        self._pinged_at = 0.0
 
-    # --- joining and leaving -----------------------------------------------------------------------------------
+    # --- clients come and go ---------------------------------------------------------------------------------
 
-    async def join(self, protocol: Protocol, send: Send, close: Close) -> Client | None:
-        """Serve one more client: welcome, then its first state; None when there are too many."""
-        if len(self.clients) >= MOST_CLIENTS:
-            return None
-        client = Client(protocol, send, close)
-        client.leave = lambda: self.leave(client)
+    def check_room(self, address: str) -> None:
+        """Raise Full when a socket from this address is one too many; an empty address is this machine."""
+        if self._is_restarting or len(self.clients) >= most_clients():
+            raise Full(for_address=False)
+        if address and self._addresses[address] >= MOST_PER_ADDRESS:
+            raise Full(for_address=True)
+
+    def join(self, client: Client) -> None:
+        """Serve one more client: welcome, its first state, then what happens."""
         self.clients.add(client)
-        state.clients = len(self.clients)
-        client.put(self._framed(client, messages.WELCOME))
-        client.task = asyncio.create_task(self._write(client))
-        await self.give_state(client, "initialState")
-        return client
+        self._addresses[client.address] += 1
+        client.on_gone = self.leave
+        client.on_idle = self._idle
+        client.tell(framed(client, messages.WELCOME))
+        if not self._tasks:
+            self._start()
+        self._wake.set()
 
     def leave(self, client: Client) -> None:
         """Forget a client and what waits for it."""
-        self.clients.discard(client)
+        client.forget()
+        if client not in self.clients:
+            return
+        self.clients.remove(client)
+        self._addresses[client.address] -= 1
+        if not self._addresses[client.address]:
+            del self._addresses[client.address]
+        if not self.clients:
+            self._stop()
+
+    def ask_again(self, client: Client) -> None:
+        """Let a client have the newest state; asking again before it has come changes nothing."""
+        if client.wants is None:
+            client.has_asked = True
+        if client.protocol == "delta":
+            client.begin_again()
+        else:
+            client.wants = client.wants or "rawData"
+        self._wake.set()
+
+    async def close_all(self) -> None:
+        """Close every socket with 1012, service restart, and serve no more."""
+        self._is_restarting = True
+        leaving = list(self.clients)
+        for client in leaving:
+            client.close(RESTARTING)
+        await asyncio.gather(*(client.ended() for client in leaving))
+
+    def _idle(self, client: Client) -> None:
+        if client in self.clients and (client.wants is not None or self._is_full):
+            self._wake.set()
+
+    def _start(self) -> None:
+        now = time.monotonic()
+        self._pinged_at = now
+        self._cadence = Cadence(now)
+        self._has_news = self._is_published = False
         state.clients = len(self.clients)
-        if client.task is not None:
-            client.task.cancel()
-        client.small.clear()
-        client.big = None
+        self._tasks = [
+            asyncio.create_task(self._pump()),
+            asyncio.create_task(self._keep_time()),
+            asyncio.create_task(self._keep_checking()),
+        ]
 
-    async def give_state(self, client: Client, kind: str = "rawData") -> None:
-        """Let the newest whole state wait for a client."""
-        async with self._lock:
-            if client.protocol == "delta":
-                await self._flush()
-                frame: str | bytes = await asyncio.to_thread(self._delta_state)
-                client.small.clear() if client.is_ready else None
-            else:
-                frame = await asyncio.to_thread(self._raw_state, kind)
-            client.put_state(frame)
-
-    def stop(self) -> None:
-        """Stop telling; the server closes the sockets, or `close_clients` does."""
+    def _stop(self) -> None:
         for task in self._tasks:
             task.cancel()
-        self._unsubscribe()
+        self._tasks = []
+        self._messages.clear()
+        self._fragments = {}
+        self._frames = {}
+        self._document = None
+        state.clients = 0
 
-    async def close_clients(self, code: int = RESTARTING) -> None:
-        """Close every socket, so that clients come back at once to the next process."""
-        closing = [close_quietly(client, code) for client in list(self.clients)]
-        await asyncio.gather(*closing)
+    # --- what the store tells --------------------------------------------------------------------------------
 
-    # --- what the store tells ------------------------------------------------------------------------------------
-
-    def _told(self, tick: Tick) -> None:
-        """Hear of a tick in whatever thread it happened."""
-        if not self.clients:
-            return
+    def hear(self, tick: Tick) -> None:
+        """Note a tick, in whatever thread it happened; those that come together are looked at together."""
+        if tick.kind == "message":
+            self._messages.append(tick.message)
+        else:
+            self._has_news = True
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            if tick.kind == "message":
-                self._loop.call_soon_threadsafe(self.send_small, tick.message)
-            else:
-                self._loop.call_soon_threadsafe(self._is_behind.set)
+            self._loop.call_soon_threadsafe(self._wake.set)
 
-    def send_to(self, client: Client, message: bytes) -> None:
-        """Send one small message to one client."""
-        client.put(self._framed(client, message))
+    async def _pump(self) -> None:
+        """Pass on what happened, as it happens."""
+        # In a thread: the first contact with Redis may take seconds.
+        subscribing = asyncio.ensure_future(asyncio.to_thread(store().subscribe, self.hear))
+        try:
+            unsubscribe = await asyncio.shield(subscribing)
+        except asyncio.CancelledError:
+            subscribing.add_done_callback(lambda done: done.result()())
+            raise
+        try:
+            await self._safely(self._read_store)
+            while True:
+                await self._safely(self._turn)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._seconds_to_raw()):
+                        await self._wake.wait()
+                self._wake.clear()
+        finally:
+            unsubscribe()
 
-    def send_small(self, message: bytes) -> None:
-        """Send one small message to everybody."""
-        text = message.decode()
-        packed: bytes | None = None
-        for client in self.clients:
-            if client.protocol == "delta":
-                packed = packed or state.compress(message)
-                client.put(packed)
-            else:
-                client.put(text)
+    async def _safely(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except Exception:  # one bad fragment must not end the feed
+            logger.exception("the live feed could not pass on what happened")
+            await asyncio.sleep(AFTER_TROUBLE_SECONDS)
 
-    async def _follow(self) -> None:
-        """Pass on what changed, as it changes; ticks that come meanwhile are one."""
-        while True:
-            await self._is_behind.wait()
-            self._is_behind.clear()
-            try:
-                async with self._lock:
-                    if any(client.protocol == "delta" for client in self.clients):
-                        await self._flush()
-                if time.monotonic() - self._raw_at >= settings.POLLING_INTERVAL_SECONDS * 0.9:
-                    await self._send_raw()
-            except Exception:  # one bad fragment must not end the feed
-                logger.exception("the live feed could not pass on a change")
+    async def _turn(self) -> None:
+        while self._messages:
+            await self._tell_all(self._messages.popleft())
+        if self._has_news:
+            self._has_news = False
+            self._is_published = True
+            await self._read_store()
+        now, interval = time.monotonic(), settings.POLLING_INTERVAL_SECONDS
+        if self._cadence.is_due(now, interval, published=self._is_published):
+            self._cadence.sent(now, published=self._is_published)
+            self._is_published = False
+            for client in self.clients:
+                if client.protocol == "original":
+                    client.wants = client.wants or "rawData"
+                    client.has_asked = False
+        await self._hand_out(now)
+
+    def _seconds_to_raw(self) -> float:
+        return max(0.0, self._cadence.deadline(settings.POLLING_INTERVAL_SECONDS) - time.monotonic())
+
+    async def _read_store(self) -> None:
+        """Take over what the store has now, and tell the delta clients that are in step."""
+        before = self._fragments
+        now = await asyncio.to_thread(store().fragments)
+        if now == before:
+            return
+        frames: list[bytes] = []
+        if any(client.in_step for client in self.clients):
+            top = msgspec.json.encode(state.top(now, clients=state.clients))
+            frames = await asyncio.to_thread(encode_changes, before, now, top, first=self._seq + 1)
+        self._fragments = now
+        self._seq += len(frames)
+        self._forget_frames()
+        async for client in self._each():
+            for frame in frames:
+                if client.in_step:
+                    client.change(frame)
+
+    # --- whole states ----------------------------------------------------------------------------------------
+
+    async def _hand_out(self, now: float) -> None:
+        """Give each client that wants a state, and can take one, the newest."""
+        self._is_full = False
+        waiting = [client for client in self.clients if can_take(client, now)]
+        if not waiting:
+            return
+        unsent = sum(client.unsent_bytes for client in self.clients)
+        for position, client in enumerate(waiting, start=1):
+            if client.wants is None or client not in self.clients:
+                continue
+            frame = await self._frame(client.wants)
+            if unsent and unsent + len(frame) > MOST_UNSENT_BYTES:
+                self._is_full = True  # the clock lets go who keeps the others waiting
+                break
+            unsent += len(frame)
+            client.give(frame)
+            if position % AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    async def _frame(self, kind: Whole) -> str | bytes:
+        """Return the message with the whole state, encoded once for all clients."""
+        if self._document is None:
+            self._forget_frames()
+            self._document = await asyncio.to_thread(state.document, self._fragments)
+        if kind not in self._frames:
+            self._frames[kind] = await asyncio.to_thread(encode_whole, kind, self._seq, self._document.body)
+        return self._frames[kind]
+
+    def _forget_frames(self) -> None:
+        self._frames.clear()
+        self._document = None
+
+    # --- small messages --------------------------------------------------------------------------------------
+
+    async def _tell_all(self, message: bytes) -> None:
+        text, packed = message.decode(), compress(message)
+        async for client in self._each():
+            client.tell(packed if client.protocol == "delta" else text)
+        await asyncio.sleep(0)  # a burst of messages must not look like clients that do not read
+
+    async def _each(self) -> AsyncIterator[Client]:
+        """Yield every client, with pauses in which the loop serves others."""
+        for position, client in enumerate(list(self.clients), start=1):
+            if client in self.clients:
+                yield client
+            if position % AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    # --- the clock -------------------------------------------------------------------------------------------
 
     async def _keep_time(self) -> None:
-        """Send the whole state once per interval even when nothing changes; ping; let go who is stuck."""
-        pinged_at = time.monotonic()
         while True:
             await asyncio.sleep(1.0)
-            now = time.monotonic()
-            if now - self._raw_at >= settings.POLLING_INTERVAL_SECONDS:
-                with contextlib.suppress(Exception):
-                    await self._send_raw()
-            if now - pinged_at >= PING_SECONDS:
-                pinged_at = now
-                self.send_small(messages.clock("ping", time.time()))
-            for client in [one for one in self.clients if is_stuck(one, now)]:
-                self.leave(client)
-                asyncio.create_task(close_quietly(client, 1013))  # noqa: RUF006  ends by itself
+            self.look_after(time.monotonic())
 
-    async def _send_raw(self) -> None:
-        """Give the whole state to every client of the original protocol."""
-        self._raw_at = time.monotonic()
-        originals = [client for client in self.clients if client.protocol == "original" and client.is_ready]
-        if originals:
-            frame = await asyncio.to_thread(self._raw_state, "rawData")
-            for client in originals:
-                client.put_state(frame)
+    def look_after(self, now: float) -> None:
+        """Let go who is stuck, look again at who waits, ping when it is time; called every second."""
+        if state.clients != len(self.clients):
+            state.clients = len(self.clients)
+            self._forget_frames()
+        if now - self._pinged_at >= PING_SECONDS:
+            self._pinged_at = now
+            self._messages.append(messages.clock("ping", time.time()))
+        is_short = sum(client.unsent_bytes for client in self.clients) > MOST_UNSENT_BYTES // 2
+        patience = BLOCKED_SECONDS_WHEN_SHORT if is_short else BLOCKED_SECONDS
+        for client in list(self.clients):
+            if client.is_stuck(now, patience):
+                client.close(BEHIND)
+        self._wake.set()
 
-    async def _flush(self) -> None:
-        """Send delta clients what has changed since they were told last; the lock is held."""
-        now = store().fragments()
-        before = self._told_fragments
-        self._told_fragments = now
-        listeners = [client for client in self.clients if client.protocol == "delta" and client.is_ready]
-        if not listeners or now == before:
-            return
-        top = msgspec.json.encode(state.top(now))
-        for frame in self._change_frames(before, now, top):
-            for client in listeners:
-                if client.is_ready and not client.put(frame):
-                    client.is_ready = False
-                    client.small.clear()
-        behind = [client for client in listeners if not client.is_ready]
-        if behind:
-            frame = await asyncio.to_thread(self._delta_state)
-            for client in behind:
-                client.put_state(frame)
+    async def _keep_checking(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            await self.recheck()
 
-    def _change_frames(
-        self, before: Mapping[int, Fragment], now: Mapping[int, Fragment], top: bytes
-    ) -> list[bytes]:
-        frames: list[bytes] = []
-        for pk in [*before, *(pk for pk in now if pk not in before)]:
-            old, new = before.get(pk), now.get(pk)
-            if old is not None and new is not None and old.version == new.version:
-                continue
-            if old is not None and new is not None and new.based_on == old.version:
-                collections = new.changes
-            else:
-                collections = fragments.whole_change(old, new)
-            self._seq += 1
-            name = new.name if new is not None else old.name if old is not None else ""
-            frames.append(state.compress(messages.changes(self._seq, name, top, collections)))
-        return frames
-
-    # --- frames ----------------------------------------------------------------------------------------------------
-
-    def _delta_state(self) -> bytes:
-        body = state.document(self._told_fragments).body
-        return state.compress(messages.numbered_state(self._seq, body))
-
-    def _raw_state(self, kind: str) -> str:
-        return messages.whole(kind, state.current().body).decode()
-
-    def _framed(self, client: Client, message: bytes) -> str | bytes:
-        return state.compress(message) if client.protocol == "delta" else message.decode()
-
-    async def _write(self, client: Client) -> None:
-        """Send what waits for one client, one frame after the other, as fast as it reads."""
-        try:
-            while True:
-                frame = client.take()
-                if frame is None:
-                    client.wake.clear()
-                    await client.wake.wait()
-                    continue
-                client.sending_since = time.monotonic()
-                await client.send(frame)
-                client.sending_since = None
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # the socket is gone, however its server says so
-            logger.debug("a client of the feed is gone: %s", type(error).__name__)
-            self.leave(client)
+    async def recheck(self) -> None:
+        """Close the sockets of callers who have lost the right to them; each caller is asked about once."""
+        checks = {client.caller: client.may_stay for client in self.clients}
+        refused = set()
+        for caller, may_stay in checks.items():
+            try:
+                if not await may_stay(caller):
+                    refused.add(caller)
+            except Exception:
+                logger.exception("the caller of an open socket could not be checked")
+                refused.add(caller)
+        for client in list(self.clients):
+            if client.caller in refused:
+                client.close(UNAUTHORIZED)
 
 
-def is_stuck(client: Client, now: float) -> bool:
-    """Return whether a client has taken nothing for too long."""
-    return client.sending_since is not None and now - client.sending_since > BLOCKED_SECONDS
+def most_clients() -> int:
+    """Return how many sockets are served: polls, requests and the database need open files too."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MOST_CLIENTS
+    return min(MOST_CLIENTS, max(files - RESERVED_FILES, files // 2))
 
 
-async def close_quietly(client: Client, code: int) -> None:
-    """Close a socket that may be gone already."""
-    with contextlib.suppress(Exception):
-        await asyncio.wait_for(client.close(code), 2.0)
+def can_take(client: Client, now: float) -> bool:
+    """Return whether a client wants a state, has nothing on its way, and was not answered just now."""
+    if client.wants is None or not client.is_idle:
+        return False
+    return not client.has_asked or now - client.answered_at >= ANSWER_SECONDS
 
 
-_hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
-_hubs_lock = threading.Lock()
+def encode_changes(
+    before: Mapping[int, Fragment], now: Mapping[int, Fragment], top: bytes, *, first: int
+) -> list[bytes]:
+    """Return one frame per instance that differs, numbered from `first`; `top` travels in the last."""
+    steps = list(steps_between(before, now))
+    return [
+        compress(messages.changes(seq, name, collections, top if seq == first + len(steps) - 1 else None))
+        for seq, (name, collections) in enumerate(steps, start=first)
+    ]
+
+
+def encode_whole(kind: Whole, seq: int, body: bytes) -> str | bytes:
+    """Return the frame of a whole state: compressed for delta clients, text for the others."""
+    if kind == "state":
+        return compress(messages.numbered_state(seq, body))
+    return messages.whole(kind, body).decode()
+
+
+def framed(client: Client, message: bytes) -> str | bytes:
+    """Return a small message as the client's protocol has it."""
+    return compress(message) if client.protocol == "delta" else message.decode()
+
+
+_hub: Hub | None = None
+_hub_loop: asyncio.AbstractEventLoop | None = None
+_hub_lock = threading.Lock()
 
 
 def hub() -> Hub:
     """Return the hub of the running event loop, made when the first client comes."""
+    global _hub, _hub_loop
     loop = asyncio.get_running_loop()
-    with _hubs_lock:
-        for gone in [known for known in _hubs if known.is_closed()]:
-            del _hubs[gone]
-        if loop not in _hubs:
-            _hubs[loop] = Hub()
-        return _hubs[loop]
+    with _hub_lock:
+        if _hub is None or _hub_loop is not loop:
+            _hub, _hub_loop = Hub(), loop
+        return _hub
 
 
 def close_all() -> asyncio.Task[None] | None:
-    """Begin to close every socket of the running event loop with 1012, service restart."""
-    with _hubs_lock:
-        known = _hubs.pop(asyncio.get_running_loop(), None)
-    if known is None:
+    """Begin to close every socket of the running event loop with 1012; None when there is none."""
+    if _hub is None or _hub_loop is not asyncio.get_running_loop() or not _hub.clients:
         return None
-    known.stop()
-    return asyncio.create_task(known.close_clients())
+    return asyncio.create_task(_hub.close_all())

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 #: Load, kernel and file system of a node.
 NODE_DETAIL_SECONDS = 60.0
-#: Whether a host that stood alone has joined a cluster.
+#: Whether a host that stood alone has joined a cluster, and whether a cluster polled twice still is.
 MEMBERSHIP_SECONDS = 60.0
 DATASTORE_SECONDS = 30.0
 VERSION_SECONDS = 3600.0
@@ -17,16 +17,29 @@ VERSION_SECONDS = 3600.0
 DENIAL_SECONDS = 1800.0
 #: After this long without an answer the last figures no longer count as the present (state.md 6).
 GRACE_SECONDS = 60.0
+#: An empty list where there were entries is believed only when it comes for the third time.
+BELIEVED_EMPTY = 3
+#: A whole poll, whatever the interval.
+POLL_SECONDS = 25.0
 #: Node details stop taking more nodes in one poll after this long; the rest comes in the next.
 DETAIL_BUDGET_SECONDS = 2.0
+#: A node answers about itself within this, or it hangs.
+DETAIL_CALL_SECONDS = 5.0
 #: Login failures in a row after which tries become rarer, and how rare.
 LOGIN_FAILURES = 5
 LOGIN_RETRY_SECONDS = {"token": 60.0, "password": 300.0}
+#: What a host may ask us to wait, at most.
+LONGEST_WAIT_SECONDS = 600.0
 
 
 def is_due(last_at: float | None, period: float, at: float) -> bool:
     """Return whether something that was last done at an instant, or never, is to be done again."""
     return not last_at or at - last_at >= period - 0.5
+
+
+def deadline_seconds(interval: float) -> float:
+    """Return how long a whole poll may take: less than two intervals, so that at most one turn is missed."""
+    return min(POLL_SECONDS, 2 * interval - 1)
 
 
 def nodes_due(
@@ -47,8 +60,12 @@ def nodes_due(
     return new + due
 
 
-def next_try_seconds(login_failures: int, credential_kind: str, interval: float) -> float:
-    """Return how long until the next poll: rarer when the login keeps being refused, to lock nobody out."""
-    if login_failures < LOGIN_FAILURES:
-        return interval
-    return max(interval, LOGIN_RETRY_SECONDS.get(credential_kind, 60.0))
+def next_try_seconds(
+    interval: float, *, is_refused: bool, credential_kind: str, asked_seconds: float | None = None
+) -> float:
+    """Return how long until the next poll after a failure.
+
+    Rarer when the login keeps being refused, to lock nobody out, and when the host asks for time.
+    """
+    wait = LOGIN_RETRY_SECONDS.get(credential_kind, 60.0) if is_refused else 0.0
+    return max(interval, wait, min(asked_seconds or 0.0, LONGEST_WAIT_SECONDS))

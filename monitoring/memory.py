@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import msgspec
 
+from monitoring.costs import Costs
 from monitoring.rates import Sample
 from monitoring.resources import Views
-from nodes.proxmox.readings import ClusterReading, DatastoreReading, NodeStatusReading
+from nodes.proxmox.readings import (
+    ClusterReading,
+    DatastoreReading,
+    MailNodeReading,
+    MailQueueReading,
+    MailStatisticsReading,
+    NodeStatusReading,
+    PbsStatusReading,
+    ResourcesReading,
+)
 
 #: What moves whenever Proxmox renews the figures of a node: CPU, memory, uptime.
 Mark = tuple[float | None, int | None, int | None]
@@ -16,21 +26,31 @@ class PollMemory(msgspec.Struct):
     """Instants are epoch seconds of our own clock."""
 
     instance_version: int = 0
+    instance_name: str = ""
     fragment_version: int = 0
     cycles: int = 0
     calls: int = 0
     failed_calls: int = 0
+    costs: Costs = {}
     # outcome of the last polls
     first_polled_at: float = 0.0
     succeeded_at: float | None = None
     failures: int = 0  # in a row
-    login_failures: int = 0  # in a row; starts again after the placeholder has been shown
+    login_failures: int = 0  # in a row
     login_is_refused: bool = False  # five login failures in a row, until one poll succeeds
-    failure_code: str = ""
     recorded_at: float = 0.0  # when last_success_at was last written
+    trouble: str = ""  # what last went wrong after the figures were shown
+    duplicate_of: int = 0  # the instance that already stands for this cluster
+    duplicate_name: str = ""
+    duplicate_seen_at: float = 0.0
     # what was published
     views: Views = Views()
+    # inventory: digest of what was written last, by model
+    written: dict[str, str] = {}
+    storage_ids: dict[str, str] = {}  # "<name>/<node, empty when shared>" -> wire id
     # PVE
+    reading: ResourcesReading | None = None  # of the last good poll, for who asks where a number comes from
+    read_at: float = 0.0
     cluster: ClusterReading | None = None
     cluster_at: float = 0.0
     details: dict[str, NodeStatusReading] = {}
@@ -39,16 +59,22 @@ class PollMemory(msgspec.Struct):
     samples: dict[int, Sample] = {}
     empty_guest_lists: int = 0  # in a row
     empty_storage_lists: int = 0
-    offline_since: dict[str, float] = {}  # by node
-    storage_ids: dict[str, str] = {}  # "<name>/<node, empty when shared>" -> wire id
+    absent_since: dict[str, float] = {}  # by node that is not online
+    incomplete_since: float = 0.0  # since when rows of the list cannot be read; 0: the list is whole
     # PBS
     pbs_version: str = ""
     version_at: float = 0.0
+    pbs_status: PbsStatusReading | None = None
+    pbs_status_at: float = 0.0
     datastores: tuple[DatastoreReading, ...] = ()
     datastores_at: float = 0.0
+    empty_datastore_lists: int = 0
+    # PMG
+    mail_nodes: tuple[MailNodeReading, ...] = ()
+    mail_nodes_at: float = 0.0
+    mail_queues: dict[str, tuple[MailQueueReading, ...]] = {}  # by node
+    mail_queues_at: float = 0.0
+    mail_statistics: MailStatisticsReading | None = None
+    mail_statistics_at: float = 0.0
     # calls that are not made again before an instant, because the account may not make them
     denied_until: dict[str, float] = {}
-
-    def is_denied(self, path: str, at: float) -> bool:
-        """Return whether the call was refused not long ago."""
-        return self.denied_until.get(path, 0.0) > at

@@ -9,6 +9,15 @@ DELTA = "pulse.delta.v1"
 WELCOME = msgspec.json.encode({"type": "welcome", "data": {"message": "Welcome to Pulse"}})
 
 
+class Request(msgspec.Struct, frozen=True):
+    """What is looked at in a client's message."""
+
+    type: str = ""
+
+
+_request = msgspec.json.Decoder(Request)
+
+
 def whole(kind: str, state: bytes) -> bytes:
     """Return `initialState` or `rawData` around an encoded state."""
     return b'{"type":"%s","data":%s}' % (kind.encode(), state)
@@ -19,14 +28,11 @@ def numbered_state(seq: int, state: bytes) -> bytes:
     return b'{"type":"state","seq":%d,"state":%s}' % (seq, state)
 
 
-def changes(seq: int, instance: str, top: bytes, collections: bytes) -> bytes:
-    """Return the change that one instance brought; both parts are encoded objects."""
-    return b'{"type":"changes","seq":%d,"instance":%s,"top":%s,"collections":%s}' % (
-        seq,
-        msgspec.json.encode(instance),
-        top,
-        collections,
-    )
+def changes(seq: int, instance: str, collections: bytes, top: bytes | None) -> bytes:
+    """Return the change that one instance brought; `collections` and `top` are encoded objects."""
+    name = msgspec.json.encode(instance)
+    rest = b',"top":%s' % top if top is not None else b""
+    return b'{"type":"changes","seq":%d,"instance":%s%s,"collections":%s}' % (seq, name, rest, collections)
 
 
 def clock(kind: str, epoch_seconds: float) -> bytes:
@@ -34,11 +40,9 @@ def clock(kind: str, epoch_seconds: float) -> bytes:
     return msgspec.json.encode({"type": kind, "data": {"timestamp": int(epoch_seconds)}})
 
 
-def request_of(text: str | None, data: bytes | None) -> str:
+def request_of(message: str | bytes) -> str:
     """Return the type of a client's message, empty for anything that is not one."""
     try:
-        message = msgspec.json.decode(text if text is not None else data or b"")
+        return _request.decode(message).type
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return ""
-    kind = message.get("type") if isinstance(message, dict) else None
-    return kind if isinstance(kind, str) else ""

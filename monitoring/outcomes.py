@@ -10,21 +10,27 @@ from django.db import transaction
 
 from monitoring import lanes
 from monitoring.memory import PollMemory
-from nodes import clusters
+from nodes import clusters, editing
 from nodes.choices import PollState
-from nodes.connecting import target_of
+from nodes.connecting import Connection, target_of
 from nodes.models import ClusterEndpoint, Instance
 from nodes.proxmox.errors import LoginFailed, PermissionDenied, ProxmoxError
-from nodes.proxmox.readings import ClusterReading
+from nodes.proxmox.readings import ClusterReading, MemberReading
 
 logger = logging.getLogger(__name__)
 
 #: `last_success_at` survives a restart; between two of these the fragment knows better.
 SUCCESS_RESOLUTION_SECONDS = 60.0
+MESSAGE_LIMIT = 1000
+
+
+def is_refusal(error: ProxmoxError) -> bool:
+    """Return whether the account is the matter (401 or 403), and not the host."""
+    return isinstance(error, LoginFailed | PermissionDenied)
 
 
 def record_success(instance: Instance, memory: PollMemory, *, at: datetime) -> None:
-    """Note that the instance answers."""
+    """Note that the instance answers: a change at once, the time of it once a minute."""
     changed = instance.state != PollState.OK
     if not changed and at.timestamp() - memory.recorded_at < SUCCESS_RESOLUTION_SECONDS:
         return
@@ -42,10 +48,11 @@ def record_success(instance: Instance, memory: PollMemory, *, at: datetime) -> N
 
 
 def record_failure(instance: Instance, memory: PollMemory, error: ProxmoxError, *, at: datetime) -> None:
-    """Note why the instance does not answer, and ask rarely where the login is refused."""
-    refused = isinstance(error, LoginFailed | PermissionDenied)
-    state = PollState.LOGIN_FAILED if refused else PollState.FAILING
-    message = str(error)[:1000]
+    """Note why the instance does not answer, and when to ask again if that is later than usual."""
+    state = PollState.LOGIN_FAILED if is_refusal(error) else PollState.FAILING
+    message = str(error)[:MESSAGE_LIMIT]
+    if (instance.state, instance.failure_code) != (state, error.code):
+        logger.warning("%s: %s", instance.name, message)
     if (instance.state, instance.failure_code, instance.failure_message) != (state, error.code, message):
         update(
             instance,
@@ -54,68 +61,90 @@ def record_failure(instance: Instance, memory: PollMemory, error: ProxmoxError, 
             failure_message=message,
             failing_since=instance.failing_since or at,
         )
-        logger.warning("%s: %s", instance.name, message)
+    interval = float(settings.POLLING_INTERVAL_SECONDS)
     wait = lanes.next_try_seconds(
-        memory.login_failures, credential_kind(instance), settings.POLLING_INTERVAL_SECONDS
+        interval,
+        is_refused=memory.login_is_refused and is_refusal(error),
+        credential_kind="token" if instance.has_token else "password",
+        asked_seconds=error.retry_after_seconds,
     )
-    if wait > settings.POLLING_INTERVAL_SECONDS:
-        later = at + timedelta(seconds=wait)
-        Instance.objects.filter(pk=instance.pk, version=instance.version).update(next_poll_at=later)
-
-
-def credential_kind(instance: Instance) -> str:
-    """Return `token` or `password`."""
-    return "token" if instance.has_token else "password"
+    if wait > interval:
+        update(instance, next_poll_at=at + timedelta(seconds=wait))
 
 
 def update(instance: Instance, **values: object) -> None:
-    """Write observed fields, unless the instance was edited meanwhile."""
+    """Write observed fields, unless the instance was edited or removed meanwhile."""
     Instance.objects.filter(pk=instance.pk, version=instance.version).update(**values)
 
 
-def cluster_polled_by_another(instance: Instance, cluster: ClusterReading | None) -> str:
-    """Return the name of an earlier instance that stands for the same cluster, empty when there is none.
+def pin_certificate(instance: Instance, connection: Connection) -> None:
+    """Pin the certificate that was seen first, of an instance that could not be asked when it was added."""
+    if instance.is_fingerprint_learned and not instance.fingerprint:
+        shown = connection.client().fingerprint
+        if shown and editing.pin_first_certificate(instance.pk, shown):
+            logger.info("%s: the certificate is pinned from now on", instance.name)
+
+
+def earlier_instance_of(instance: Instance, cluster: ClusterReading | None) -> Instance | None:
+    """Return the earlier instance that stands for the same cluster, None when there is none.
 
     Two instances that were added apart may turn out to be one cluster: only the first is polled (state.md 4.2).
     """
     if cluster is None or not cluster.is_cluster:
-        return ""
-    earlier = (
-        Instance.objects.polled().clusters().filter(number__lt=instance.number, cluster_name=cluster.name)
-    )
+        return None
+    name = cluster.name or clusters.UNKNOWN_CLUSTER
+    earlier = Instance.objects.polled().clusters().filter(number__lt=instance.number, cluster_name=name)
     for other in earlier.prefetch_related("endpoints"):
         if clusters.is_same_cluster(other, cluster):
-            return other.name
-    return ""
+            return other
+    return None
 
 
 def record_membership(instance: Instance, cluster: ClusterReading | None, *, at: datetime) -> None:
     """Keep the members of the cluster: new and lost ones at once, who is online when it changes."""
-    if cluster is None or (not cluster.is_cluster and not instance.is_cluster):
+    if cluster is None or not (cluster.is_cluster or instance.is_cluster):
         return
-    known = {one.node_name: (one.address, one.is_online) for one in instance.endpoints.all()}
-    told = {
-        one.name: (one.address, one.is_online is True) for one in clusters.readable_members(cluster.members)
-    }
-    if (
+    name = cluster.name or clusters.UNKNOWN_CLUSTER
+    told = {member.name: member for member in clusters.readable_members(cluster.members)}
+    known = {endpoint.node_name: endpoint for endpoint in instance.endpoints.all()}
+    is_same = (
         cluster.is_cluster
-        and known == told
-        and instance.cluster_name == (cluster.name or clusters.UNKNOWN_CLUSTER)
-    ):
-        touch_members(instance, at=at)
+        and instance.is_cluster
+        and instance.cluster_name == name[:128]
+        and known.keys() == told.keys()
+        and all(is_same_address(known[key], told[key]) for key in told)
+    )
+    if is_same:
+        record_presence(known, told, has_majority=cluster.is_quorate is not False, at=at)
         return
+    # Members that are pinned are asked only with a fingerprint of their own.
     certificates = clusters.member_certificates(target_of(instance)) if instance.fingerprint else {}
     finding = clusters.Finding(cluster=cluster, certificates=certificates)
     with transaction.atomic():
-        clusters.store_members(instance, finding, at=at)
-        update(instance, is_cluster=instance.is_cluster, cluster_name=instance.cluster_name)
+        current = Instance.objects.select_for_update().filter(pk=instance.pk, version=instance.version)
+        if current.exists():
+            clusters.store_members(instance, finding, at=at)
+            update(instance, is_cluster=instance.is_cluster, cluster_name=instance.cluster_name)
 
 
-def touch_members(instance: Instance, *, at: datetime) -> None:
-    """Renew `last_seen_at` of members that are online, once a minute."""
+def is_same_address(endpoint: ClusterEndpoint, member: MemberReading) -> bool:
+    """Return whether a member is where it was; an address that is not told is no news."""
+    return not member.address or member.address == endpoint.address
+
+
+def record_presence(
+    known: dict[str, ClusterEndpoint], told: dict[str, MemberReading], *, has_majority: bool, at: datetime
+) -> None:
+    """Write who is online when it changes, and once a minute when they were last seen.
+
+    A host without a majority takes all others for offline, which says nothing about them.
+    """
     stale = at - timedelta(seconds=SUCCESS_RESOLUTION_SECONDS)
-    if any(
-        one.is_online and (one.last_seen_at is None or one.last_seen_at < stale)
-        for one in instance.endpoints.all()
-    ):
-        ClusterEndpoint.objects.filter(instance=instance, is_online=True).update(last_seen_at=at)
+    for name, endpoint in known.items():
+        is_online = told[name].is_online is True
+        if is_online and (
+            not endpoint.is_online or endpoint.last_seen_at is None or endpoint.last_seen_at <= stale
+        ):
+            ClusterEndpoint.objects.filter(pk=endpoint.pk).update(is_online=True, last_seen_at=at)
+        elif not is_online and endpoint.is_online and has_majority:
+            ClusterEndpoint.objects.filter(pk=endpoint.pk).update(is_online=False)

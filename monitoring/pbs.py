@@ -1,70 +1,129 @@
-"""One look at a Proxmox Backup Server: one cheap call each poll, the datastores a little less often."""
+"""One look at a PBS: one call each poll, its datastores and its version seldom."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from monitoring import lanes
+from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
+from monitoring.calls import Calls, quietly
+from monitoring.facts import NOTHING_COLLECTED, Facts
 from monitoring.memory import PollMemory
-from monitoring.resources import Views, pbs_view
-from nodes.connecting import Connection
+from monitoring.resources import Views, datastore_view, pbs_view
+from monitoring.server_jobs import namespace_views, server_jobs
 from nodes.models import Instance
 from nodes.proxmox import pbs
-from nodes.proxmox.errors import NotFound, PermissionDenied
-from nodes.proxmox.readings import PbsStatusReading
-
-Result = TypeVar("Result")
+from nodes.proxmox.errors import LoginFailed, ProxmoxError
+from nodes.proxmox.readings import ServerJobReading
 
 STATUS_PATH = "/nodes/localhost/status"
 USAGE_PATH = "/status/datastore-usage"
 
 
-def look(
-    instance: Instance, connection: Connection, memory: PollMemory, *, at: float
-) -> PbsStatusReading | None:
-    """Read the figures; None when the account may not, in which case the version proves that the PBS answers.
+def look(instance: Instance, calls: Calls, memory: PollMemory, *, at: float) -> None:
+    """Read what is due and remember it.
 
-    Raises ProxmoxError when it does not.
+    The server's figures prove that it answers; where the account may not read them, or they alone fail, its version
+    does, and at last its datastores. Raises the ProxmoxError of a server that does not answer.
     """
-    status = None
-    if not memory.is_denied(STATUS_PATH, at):
-        status = unless_denied(lambda: connection.ask(pbs.node_status), STATUS_PATH, memory, at)
-    if status is None or lanes.is_due(memory.version_at, lanes.VERSION_SECONDS, at):
-        memory.pbs_version = connection.ask(pbs.version).version
-        memory.version_at = at
-    if instance.monitor_datastores and lanes.is_due(memory.datastores_at, lanes.DATASTORE_SECONDS, at):
-        read_datastores(connection, memory, at)
-    return status
+    answers = read_status(calls, memory, at)
+    failure: ProxmoxError | None = None
+    if not answers or lanes.is_due(memory.version_at, lanes.VERSION_SECONDS, at):
+        try:
+            read_version(calls, memory, at)
+            answers = True
+        except ProxmoxError as error:
+            if not answers and is_final(error):
+                raise
+            failure = error
+    is_due = lanes.is_due(memory.datastores_at, lanes.DATASTORE_SECONDS, at)
+    if instance.monitor_datastores and (is_due or not answers):
+        answers = read_datastores(calls, memory, at) or answers
+    if failure is not None and not answers:
+        raise failure
+    calls.remember_refusals()
 
 
-def read_datastores(connection: Connection, memory: PollMemory, at: float) -> None:
-    """Read the use of all datastores in one call, unless the account may not."""
-    if memory.is_denied(USAGE_PATH, at):
-        return
-    found = unless_denied(lambda: connection.ask(pbs.datastore_usage), USAGE_PATH, memory, at)
-    if found is not None:
-        memory.datastores, memory.datastores_at = found, at
+def is_final(error: ProxmoxError) -> bool:
+    """Return whether another call to the same server can only fail in the same way."""
+    return error.is_connection_level or isinstance(error, LoginFailed)
 
 
-def unless_denied(call: Callable[[], Result], path: str, memory: PollMemory, at: float) -> Result | None:
-    """Return what the call reads; None when the account may not make it, which is remembered for a while."""
+def read_status(calls: Calls, memory: PollMemory, at: float) -> bool:
+    """Read the figures of the server; returns whether it told them."""
     try:
-        return call()
-    except (PermissionDenied, NotFound):
-        memory.denied_until[path] = at + lanes.DENIAL_SECONDS
-        return None
+        status = calls.unless_refused(STATUS_PATH, lambda: calls.ask(pbs.node_status))
+    except ProxmoxError as error:
+        if is_final(error):
+            raise
+        return False
+    memory.pbs_status = status
+    if status is not None:
+        memory.pbs_status_at = at
+    return status is not None
 
 
-def views_of(instance: Instance, status: PbsStatusReading | None, memory: PollMemory, *, seen: str) -> Views:
-    """Return the PBS as it is now."""
+def read_version(calls: Calls, memory: PollMemory, at: float) -> None:
+    """Read the version, which any account may; it is not known when that fails."""
+    memory.pbs_version = ""
+    memory.pbs_version = calls.ask(pbs.version).version
+    memory.version_at = at
+
+
+def read_datastores(calls: Calls, memory: PollMemory, at: float) -> bool:
+    """Read the use of all datastores in one call, and keep the last figures when that fails; returns whether it did not.
+
+    An empty list where there were datastores is believed only when it comes often.
+    """
+    found = quietly(lambda: calls.unless_refused(USAGE_PATH, lambda: calls.ask(pbs.datastore_usage)))
+    if found is None:
+        return False
+    is_sudden = bool(memory.datastores) and not found
+    memory.empty_datastore_lists = memory.empty_datastore_lists + 1 if is_sudden else 0
+    if not is_sudden or memory.empty_datastore_lists >= lanes.BELIEVED_EMPTY:
+        memory.datastores, memory.datastores_at = found, at
+    return True
+
+
+def views_of(
+    instance: Instance,
+    memory: PollMemory,
+    *,
+    seen: str,
+    at: float,
+    facts: Facts = NOTHING_COLLECTED,
+    judgement: Judgement = NOTHING_JUDGED,
+) -> Views:
+    """Return the PBS as it is now; figures that could not be renewed are shown for a while, marked."""
+    is_current = memory.pbs_status_at == at
+    status = memory.pbs_status if at - memory.pbs_status_at <= lanes.GRACE_SECONDS else None
     datastores = memory.datastores if instance.monitor_datastores else ()
+    late = at - memory.datastores_at > lanes.GRACE_SECONDS
+    missed = judgement.missed_by(instance.pk)
     view = pbs_view(
         name=instance.name,
         host=instance.host,
         version=memory.pbs_version,
         status=status,
-        datastores=datastores,
+        datastores=(
+            datastore_view(reading, namespace_views(facts.namespaces.get(reading.name, ())), is_stale=late)
+            for reading in datastores
+        ),
+        jobs=server_jobs(
+            wanted_jobs(instance, facts),
+            judgement.server_backup_jobs.get(instance.pk, ()),
+            lambda job: missed.get(f"{job.kind} {job.id}"),
+        ),
         seen=seen,
+        is_stale=status is not None and not is_current,
     )
     return Views(pbs=(view,))
+
+
+def wanted_jobs(instance: Instance, facts: Facts) -> dict[str, tuple[ServerJobReading, ...]]:
+    """Return the jobs of the kinds that are to be monitored."""
+    wanted = {
+        "sync": instance.monitor_sync_jobs,
+        "verify": instance.monitor_verify_jobs,
+        "prune": instance.monitor_prune_jobs,
+        "garbage": instance.monitor_garbage_jobs,
+    }
+    return {kind: jobs for kind, jobs in facts.server_jobs.items() if wanted.get(kind)}

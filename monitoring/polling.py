@@ -1,27 +1,32 @@
-"""One cycle of one instance: read, keep what is known when reading fails, record, publish."""
+"""One cycle of one instance: read, show, then settle what may wait; when reading fails, show what is known, marked."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.core.cache import cache
+from django.db import DatabaseError
 
-from monitoring import failing, fragments, lanes, outcomes, pbs, pve
+from monitoring import failing, fragments, lanes, outcomes, pbs, pmg, pve, reports, resources
+from monitoring.calls import Calls
+from monitoring.costs import LaneLedger
+from monitoring.facts import NOTHING_COLLECTED
 from monitoring.fragments import Fragment
+from monitoring.leases import lease
 from monitoring.memory import PollMemory
 from monitoring.resources import Views
 from monitoring.store import store
 from nodes import inventory
-from nodes.choices import InstanceKind
-from nodes.connecting import Connection, Member, connection_for, forget
+from nodes.choices import InstanceKind, PollState
+from nodes.connecting import connection_for, forget
 from nodes.models import Instance
-from nodes.proxmox.errors import LoginFailed, PermissionDenied, ProxmoxError
-from pulse.lib.instants import from_epoch, rfc3339
+from nodes.proxmox.errors import ProxmoxError
+from nodes.proxmox.metering import accounted
+from nodes.proxmox.readings import ResourcesReading, StorageReading
+from pulse.lib.instants import rfc3339
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +34,34 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 60
 
 
+@dataclass(slots=True)
+class Poll:
+    """One poll under way. `started` is monotonic; `calls` is None until there is a connection."""
+
+    instance: Instance
+    memory: PollMemory
+    at: datetime
+    interval: float
+    started: float
+    calls: Calls | None = None
+
+    @property
+    def epoch(self) -> float:
+        """The instant of the poll in epoch seconds."""
+        return self.at.timestamp()
+
+    @property
+    def seen(self) -> str:
+        """`lastSeen` of what this poll sees, in whole seconds."""
+        return rfc3339(self.at.replace(microsecond=0))
+
+
 def poll(instance_id: int, at: datetime) -> bool:
     """Read one instance and publish its fragment; False when it is being read already, or is no longer there.
 
     Never raises for what a host does. A poll that began before the instance was edited publishes nothing.
     """
-    with lease(instance_id) as held:
+    with lease(f"polling:{instance_id}", LEASE_SECONDS) as held:
         if not held:
             return False
         instance = Instance.objects.polled().prefetch_related("endpoints").filter(pk=instance_id).first()
@@ -45,137 +72,198 @@ def poll(instance_id: int, at: datetime) -> bool:
         memory = store().load_memory(instance_id) or PollMemory()
         if memory.instance_version != instance.version:
             start_anew(memory, instance)
-        cycle(instance, memory, at=at)
+        try:
+            cycle(begin(instance, memory, at))
+        finally:
+            store().save_memory(instance_id, memory)
         return True
-
-
-@contextmanager
-def lease(instance_id: int) -> Iterator[bool]:
-    """Hold the right to poll an instance; False when somebody else has it."""
-    key = f"polling:{instance_id}"
-    held = bool(cache.add(key, 1, timeout=LEASE_SECONDS))
-    try:
-        yield held
-    finally:
-        if held:
-            cache.delete(key)
 
 
 def start_anew(memory: PollMemory, instance: Instance) -> None:
     """Forget what an edit has made doubtful; counters stay, so that rates go on (state.md 3.1)."""
+    if memory.instance_name not in ("", instance.name):
+        memory.views = resources.renamed(memory.views, before=memory.instance_name, after=instance.name)
+        memory.storage_ids = {}
+        # Clients know the old names: the next fragment stands for itself.
+        memory.fragment_version = 0
     memory.instance_version = instance.version
+    memory.instance_name = instance.name
     memory.denied_until = {}
     memory.failures = memory.login_failures = 0
     memory.login_is_refused = False
-    memory.cluster_at = memory.version_at = memory.datastores_at = 0.0
+    memory.duplicate_of = 0
+    memory.cluster_at = memory.version_at = memory.datastores_at = memory.mail_nodes_at = 0.0
     memory.details_at = {}
 
 
-def cycle(instance: Instance, memory: PollMemory, *, at: datetime) -> None:
-    """Look once, publish what was seen, then the details of nodes when there are new ones."""
-    started = time.monotonic()
-    epoch = at.timestamp()
+def begin(instance: Instance, memory: PollMemory, at: datetime) -> Poll:
+    """Return a poll that has asked for nothing yet."""
     memory.cycles += 1
-    memory.first_polled_at = memory.first_polled_at or epoch
-    before = counted(None)
-    connection: Connection | None = None
+    memory.first_polled_at = memory.first_polled_at or at.timestamp()
+    interval = float(settings.POLLING_INTERVAL_SECONDS)
+    return Poll(instance, memory, at, interval, started=time.monotonic())
+
+
+def cycle(this: Poll) -> None:
+    """Look once and publish what was seen, or what is known when the look fails."""
     try:
-        connection = connection_for(instance, members_of(instance))
-        before = counted(connection)
-        if instance.kind == InstanceKind.PVE:
-            look_at_pve(instance, connection, memory, at=at, started=started)
-        else:
-            look_at_pbs(instance, connection, memory, at=at, started=started)
+        reading = look(this)
     except ProxmoxError as error:
-        failed(instance, memory, error, at=at, started=started)
+        failed(this, error)
     except Exception as error:  # a flaw of ours in one instance must not stop the others
-        logger.exception("%s: the poll broke off", instance.name)
-        failed(instance, memory, failing.Broken(type(error).__name__), at=at, started=started)
-    after = counted(connection)
-    memory.calls += after[0] - before[0]
-    memory.failed_calls += after[1] - before[1]
-    store().save_memory(instance.pk, memory)
+        if this.instance.failure_code != failing.Broken.code:
+            logger.exception("%s: the poll broke off", this.instance.name)
+        failed(this, failing.Broken(type(error).__name__))
+    else:
+        settle(this, reading)
+    if this.calls is not None:
+        this.memory.calls += this.calls.made
+        this.memory.failed_calls += this.calls.failed
 
 
-def counted(connection: Connection | None) -> tuple[int, int]:
-    """Return calls and failed calls of a connection so far."""
-    return (connection.meter.calls, connection.meter.failed_calls) if connection else (0, 0)
-
-
-def members_of(instance: Instance) -> list[Member]:
-    """Return the other addresses of an instance; read with it, so this runs no query."""
-    if not instance.is_cluster:
-        return []
-    return [Member(one.node_name, one.address, one.fingerprint) for one in instance.endpoints.all()]
-
-
-def look_at_pve(
-    instance: Instance, connection: Connection, memory: PollMemory, *, at: datetime, started: float
-) -> None:
-    """Poll a PVE host or cluster."""
-    epoch, interval = at.timestamp(), float(settings.POLLING_INTERVAL_SECONDS)
-    resources = pve.look(instance, connection, memory, at=epoch, interval=interval)
-    duplicate = outcomes.cluster_polled_by_another(instance, memory.cluster)
-    if duplicate:
-        raise failing.DuplicateCluster(duplicate)
-    memory.storage_ids = inventory.storage_wire_ids(
-        instance, resources.storages, known=memory.storage_ids, at=at
+def look(this: Poll) -> ResourcesReading | None:
+    """Read the instance and publish what was seen; returns the resources of a PVE."""
+    refuse_known_duplicate(this)
+    instance, memory = this.instance, this.memory
+    connection = connection_for(instance)
+    calls = this.calls = Calls(
+        connection, memory, at=this.epoch, deadline_seconds=lanes.deadline_seconds(this.interval)
     )
-    views = pve.views_of(instance, resources, memory, seen=seen_at(at), at=epoch, interval=interval)
-    succeeded(instance, memory, views, at=at, started=started)
-    if pve.read_details(connection, memory, resources.nodes, at=epoch, interval=interval):
-        views = pve.with_details(memory.views, resources, memory)
-        publish(instance, memory, views, at=at, started=started)
-    outcomes.record_membership(instance, memory.cluster, at=at)
-    inventory.apply(instance, resources, memory.details, at=at)
-
-
-def look_at_pbs(
-    instance: Instance, connection: Connection, memory: PollMemory, *, at: datetime, started: float
-) -> None:
-    """Poll a PBS."""
-    status = pbs.look(instance, connection, memory, at=at.timestamp())
-    succeeded(
-        instance, memory, pbs.views_of(instance, status, memory, seen=seen_at(at)), at=at, started=started
+    facts = store().load_facts(instance.pk) or NOTHING_COLLECTED
+    judgement = store().load_judgement()
+    if instance.kind == InstanceKind.PBS:
+        with accounted(LaneLedger(memory.costs, reports.LIVE, at=this.epoch)):
+            pbs.look(instance, calls, memory, at=this.epoch)
+        views = pbs.views_of(
+            instance, memory, seen=this.seen, at=this.epoch, facts=facts, judgement=judgement
+        )
+        succeeded(this, views)
+        return None
+    if instance.kind == InstanceKind.PMG:
+        with accounted(LaneLedger(memory.costs, reports.LIVE, at=this.epoch)):
+            pmg.look(calls, memory, at=this.epoch)
+        succeeded(this, pmg.views_of(instance, memory, seen=this.seen, at=this.epoch))
+        return None
+    with accounted(LaneLedger(memory.costs, reports.LIVE, at=this.epoch)):
+        reading = pve.with_disabled_storages(pve.look(calls, memory, at=this.epoch), facts)
+    refuse_duplicate(this)
+    claim_storage_ids(this, reading.storages)
+    views = pve.views_of(
+        instance,
+        reading,
+        memory,
+        seen=this.seen,
+        at=this.epoch,
+        interval=this.interval,
+        facts=facts,
+        coverage=judgement.coverage_of(instance.pk),
     )
-    inventory.apply_datastores(instance, memory.datastores, at=at)
+    memory.reading, memory.read_at = reading, this.epoch
+    succeeded(this, views)
+    return reading
 
 
-def seen_at(at: datetime) -> str:
-    """Return `lastSeen` of what this poll saw, in whole seconds."""
-    return rfc3339(at.replace(microsecond=0))
+def refuse_known_duplicate(this: Poll) -> None:
+    """Raise DuplicateCluster, without asking the host, while another instance is known to stand for its cluster."""
+    memory = this.memory
+    is_recent = this.epoch - memory.duplicate_seen_at < lanes.MEMBERSHIP_SECONDS
+    if memory.duplicate_of and is_recent:
+        if Instance.objects.polled().filter(pk=memory.duplicate_of).exists():
+            raise failing.DuplicateCluster(memory.duplicate_name)
+        memory.duplicate_of = 0
 
 
-def succeeded(instance: Instance, memory: PollMemory, views: Views, *, at: datetime, started: float) -> None:
-    """Publish what was seen and note the success."""
-    memory.succeeded_at = at.timestamp()
+def refuse_duplicate(this: Poll) -> None:
+    """Raise DuplicateCluster when an earlier instance stands for the cluster that was just read."""
+    memory = this.memory
+    other = outcomes.earlier_instance_of(this.instance, memory.cluster)
+    memory.duplicate_of = other.pk if other is not None else 0
+    if other is not None:
+        memory.duplicate_name, memory.duplicate_seen_at = other.name, this.epoch
+        raise failing.DuplicateCluster(other.name)
+
+
+def claim_storage_ids(this: Poll, storages: tuple[StorageReading, ...]) -> None:
+    """Make the wire ids of all storages known before they are shown."""
+    memory = this.memory
+    try:
+        memory.storage_ids = inventory.claim_storage_ids(
+            this.instance, storages, known=memory.storage_ids, written=memory.written, at=this.at
+        )
+    except DatabaseError as error:
+        report(this, error)
+
+
+def settle(this: Poll, reading: ResourcesReading | None) -> None:
+    """Do what may wait until the figures are shown. What fails here is tried again by the next poll."""
+    instance, memory = this.instance, this.memory
+    try:
+        if this.calls is not None:
+            outcomes.pin_certificate(instance, this.calls.connection)
+        outcomes.record_success(instance, memory, at=this.at)
+        if instance.kind == InstanceKind.PBS:
+            inventory.apply_datastores(instance, memory.datastores, written=memory.written, at=this.at)
+        elif reading is not None:
+            settle_pve(this, reading)
+    except Exception as error:  # the figures are out: a full disk must not make hosts look sick
+        report(this, error)
+    else:
+        memory.trouble = ""
+
+
+def settle_pve(this: Poll, reading: ResourcesReading) -> None:
+    """Read node details, and bring inventory and membership up to date."""
+    instance, memory, calls = this.instance, this.memory, this.calls
+    if calls is not None:
+        absent = memory.absent_since
+        online = [node.name for node in reading.nodes if node.name not in absent]
+        with accounted(LaneLedger(memory.costs, reports.NODE, at=this.epoch)):
+            is_first = pve.read_details(calls, memory, online, at=this.epoch, interval=this.interval)
+        if is_first:
+            publish(this, pve.with_details(instance, reading, memory, seen=this.seen))
+    inventory.apply(instance, reading, memory.details, written=memory.written, at=this.at)
+    outcomes.record_membership(instance, memory.cluster, at=this.at)
+
+
+def report(this: Poll, error: Exception) -> None:
+    """Log what went wrong beside the reading, once until it is gone or another."""
+    trouble = type(error).__name__
+    if this.memory.trouble != trouble:
+        logger.exception("%s: what was read could not be kept", this.instance.name)
+    this.memory.trouble = trouble
+
+
+def succeeded(this: Poll, views: Views) -> None:
+    """Publish what was seen."""
+    memory = this.memory
+    memory.succeeded_at = this.epoch
     memory.failures = memory.login_failures = 0
     memory.login_is_refused = False
-    publish(instance, memory, views, at=at, started=started)
-    outcomes.record_success(instance, memory, at=at)
+    publish(this, views)
 
 
-def failed(
-    instance: Instance, memory: PollMemory, error: ProxmoxError, *, at: datetime, started: float
-) -> None:
+def failed(this: Poll, error: ProxmoxError) -> None:
     """Publish what was last known, marked as the contract says, and note the failure."""
+    memory = this.memory
     memory.failures += 1
-    if isinstance(error, LoginFailed | PermissionDenied):
+    if outcomes.is_refusal(error):
         memory.login_failures += 1
         memory.login_is_refused = memory.login_is_refused or memory.login_failures >= lanes.LOGIN_FAILURES
     else:
         memory.login_failures = 0
-    views = failing.marked(instance, memory, error, at=at.timestamp())
-    publish(instance, memory, views, at=at, started=started)
-    outcomes.record_failure(instance, memory, error, at=at)
+    views = failing.marked(this.instance, memory, error, at=this.epoch)
+    publish(this, failing.wanted(this.instance, views))
+    outcomes.record_failure(this.instance, memory, error, at=this.at)
 
 
-def publish(instance: Instance, memory: PollMemory, views: Views, *, at: datetime, started: float) -> None:
-    """Replace the instance's fragment, unless the instance was edited or removed meanwhile."""
+def publish(this: Poll, views: Views) -> None:
+    """Replace the instance's fragment, unless the instance was edited, paused or removed meanwhile."""
+    instance, memory = this.instance, this.memory
     if not Instance.objects.polled().filter(pk=instance.pk, version=instance.version).exists():
         return
     based_on = memory.fragment_version
-    version = fragments.next_version(based_on, at.timestamp())
+    version = fragments.next_version(based_on, this.epoch)
+    made, failures = (this.calls.made, this.calls.failed) if this.calls is not None else (0, 0)
     fragment = Fragment(
         instance_id=instance.pk,
         version=version,
@@ -186,38 +274,54 @@ def publish(instance: Instance, memory: PollMemory, views: Views, *, at: datetim
         items=fragments.items_of(views, number=instance.number),
         changes=fragments.changes_between(memory.views, views) if based_on else b"{}",
         based_on=based_on,
-        polled_at=at.timestamp(),
+        polled_at=this.epoch,
         succeeded_at=memory.succeeded_at,
-        poll_seconds=time.monotonic() - started,
-        calls=memory.calls,
-        failed_calls=memory.failed_calls,
+        poll_seconds=time.monotonic() - this.started,
+        calls=memory.calls + made,
+        failed_calls=memory.failed_calls + failures,
         cycles=memory.cycles,
-        interval_seconds=float(settings.POLLING_INTERVAL_SECONDS),
+        interval_seconds=this.interval,
     )
     store().publish(fragment)
     memory.views, memory.fragment_version = views, version
-    if not Instance.objects.filter(pk=instance.pk).exists():  # removed between the question and the answer
+    # Removed or paused between the question and the answer: whoever did it has taken out the fragment before this one.
+    if not Instance.objects.polled().filter(pk=instance.pk).exists():
         store().remove(instance.pk)
+
+
+def drop_removed() -> int:
+    """Take the instances that were paused or removed elsewhere out of the state; returns how many."""
+    shown = {abs(key) for key in store().fragments()}
+    gone = (
+        shown - set(Instance.objects.polled().filter(pk__in=shown).values_list("pk", flat=True))
+        if shown
+        else set()
+    )
+    for pk in gone:
+        forget(pk)
+        store().remove(pk)
+    return len(gone)
 
 
 def restore(at: datetime) -> int:
     """Publish the last known picture of every instance that has no fragment yet; returns of how many.
 
-    After a restart people see what was there, marked as old, until the first poll has answered.
+    After a restart people see what was there, marked as old, until the first poll has answered; those polls come at once.
     """
+    Instance.objects.poll_within(float(settings.POLLING_INTERVAL_SECONDS), at=at)
     known = store().fragments()
     restored = 0
     for instance in Instance.objects.polled():
         if instance.pk in known:
             continue
-        memory = store().load_memory(instance.pk) or PollMemory(instance_version=instance.version)
+        memory = store().load_memory(instance.pk) or PollMemory()
+        start_anew(memory, instance)
         if instance.last_success_at is not None:
             memory.succeeded_at = instance.last_success_at.timestamp()
         memory.storage_ids = inventory.known_storage_ids(instance)
-        views = failing.last_known(instance)
-        memory.failures = 0 if instance.state != "failing" else 1
-        publish(instance, memory, views, at=from_epoch(at.timestamp()), started=time.monotonic())
-        memory.failures = 0
+        memory.failures = 0 if instance.state == PollState.OK else 1
+        this = Poll(instance, memory, at, float(settings.POLLING_INTERVAL_SECONDS), time.monotonic())
+        publish(this, failing.last_known(instance))
         store().save_memory(instance.pk, memory)
         restored += 1
     return restored

@@ -1,18 +1,25 @@
-"""One look at a PVE host or cluster: two calls for everything live, node details one after the other."""
+"""One look at a PVE host or cluster: two calls for everything live, node details two at a time."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import msgspec
 
 from monitoring import lanes, rates
-from monitoring.memory import PollMemory
+from monitoring.backups.coverage import Coverage
+from monitoring.calls import Calls, beside, quietly
+from monitoring.facts import NOTHING_COLLECTED, Facts, GuestFacts
+from monitoring.filesystems import why_unknown
+from monitoring.guest_memory import guest_memory
+from monitoring.memory import Mark, PollMemory
 from monitoring.resources import (
+    DISABLED,
+    NO_EXTRAS,
+    GuestExtras,
     GuestView,
     NodeView,
     StorageView,
@@ -20,78 +27,71 @@ from monitoring.resources import (
     Views,
     guest_view,
     node_view,
+    storage_id,
     storage_views,
     usage,
 )
-from nodes.connecting import Connection
 from nodes.models import Instance
 from nodes.proxmox import pve
-from nodes.proxmox.errors import BadAnswer, NotFound, PermissionDenied, ProxmoxError
+from nodes.proxmox.client import Client
+from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings import (
     ClusterReading,
-    NodeReading,
+    GuestReading,
     NodeStatusReading,
+    NodeStorageReading,
     ResourcesReading,
     StorageReading,
 )
+from pulse.lib.instants import ZERO_TIME, instant
 
-Result = TypeVar("Result")
-
-#: The second of the two calls that an instance may have in flight, for all instances.
-fetchers = ThreadPoolExecutor(64, thread_name_prefix="fetch")
 STATUS_PATH = "/cluster/status"
-#: An empty list where there were entries is believed only when it comes for the third time.
-BELIEVED_EMPTY = 3
+#: What a node told of its storages, and an agent of its file systems, is shown for this long.
+PROBE_SECONDS = 900.0
+AGENT_SECONDS = 1800.0
+
+Coverages = Mapping[int, Coverage]
+NO_COVERAGE: Coverages = {}
+
+replace = msgspec.structs.replace
 
 
-def look(
-    instance: Instance, connection: Connection, memory: PollMemory, *, at: float, interval: float
-) -> ResourcesReading:
-    """Read the live figures and the membership, and remember what the views need.
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+def look(calls: Calls, memory: PollMemory, *, at: float) -> ResourcesReading:
+    """Read the live figures and the membership, side by side, and remember the membership.
 
     Raises the ProxmoxError of the resource list; the membership is kept from before when only it fails.
     """
-    status: Future[ClusterReading | None] | None = None
-    if wants_membership(memory, at):
-        status = fetchers.submit(read_membership, connection, memory, at)
+    membership = beside(lambda: read_membership(calls)) if wants_membership(memory, at) else None
     try:
-        resources = connection.ask(pve.cluster_resources)
+        resources = calls.ask(pve.cluster_resources)
     finally:
-        cluster = status.result() if status else None
+        cluster = membership() if membership else None
     if cluster is not None:
         memory.cluster, memory.cluster_at = cluster, at
     refuse_sudden_emptiness(resources, memory)
+    calls.remember_refusals()
     return resources
 
 
 def wants_membership(memory: PollMemory, at: float) -> bool:
     """Return whether the membership is to be read: each time for a cluster, seldom for a host of its own."""
-    if memory.is_denied(STATUS_PATH, at):
-        return False
     is_cluster = memory.cluster is not None and memory.cluster.is_cluster
     return is_cluster or lanes.is_due(memory.cluster_at, lanes.MEMBERSHIP_SECONDS, at)
 
 
-def read_membership(connection: Connection, memory: PollMemory, at: float) -> ClusterReading | None:
+def read_membership(calls: Calls) -> ClusterReading | None:
     """Return the membership, None when it cannot be read now."""
-    return unless_refused(lambda: connection.ask(pve.cluster_status), STATUS_PATH, memory, at)
-
-
-def unless_refused(call: Callable[[], Result], path: str, memory: PollMemory, at: float) -> Result | None:
-    """Return what the call reads; None when it fails, and remember a denial so that it is not asked again soon."""
-    try:
-        return call()
-    except (PermissionDenied, NotFound):
-        memory.denied_until[path] = at + lanes.DENIAL_SECONDS
-    except ProxmoxError:
-        pass  # the last reading stays; the next poll tries again
-    return None
+    return quietly(lambda: calls.unless_refused(STATUS_PATH, lambda: calls.ask(pve.cluster_status)))
 
 
 def refuse_sudden_emptiness(resources: ResourcesReading, memory: PollMemory) -> None:
     """Raise BadAnswer for a list without nodes, or without guests where there were some, until it comes often.
 
-    A host that has just started, or lost its cluster file system for a moment, lists nothing.
+    A host that has just started, or lost its cluster file system for a moment, lists nothing. A list without a single
+    node is never true: every host lists itself.
     """
     had_guests = bool(memory.views.vms or memory.views.containers)
     empty = not resources.nodes or (had_guests and not resources.guests)
@@ -100,7 +100,7 @@ def refuse_sudden_emptiness(resources: ResourcesReading, memory: PollMemory) -> 
         raise BadAnswer(
             "The host lists no node at all", remedy="Check that its cluster file system is mounted"
         )
-    if empty and memory.empty_guest_lists < BELIEVED_EMPTY:
+    if empty and memory.empty_guest_lists < lanes.BELIEVED_EMPTY:
         raise BadAnswer(
             "The host suddenly lists no guest at all",
             remedy="Check that its cluster file system is mounted and that the account may still see the guests",
@@ -108,19 +108,18 @@ def refuse_sudden_emptiness(resources: ResourcesReading, memory: PollMemory) -> 
 
 
 def read_details(
-    connection: Connection, memory: PollMemory, nodes: Iterable[NodeReading], *, at: float, interval: float
+    calls: Calls, memory: PollMemory, nodes: Iterable[str], *, at: float, interval: float
 ) -> bool:
-    """Read the details of the nodes that are due, two at a time; returns whether a node's first ones came.
+    """Read the details of those online nodes that are due, two at a time; returns whether a node's first ones came.
 
     Stops taking more after a while, so that a slow node delays neither the figures nor the next poll.
     """
-    online = [node.name for node in nodes if node.status == "online"]
-    due = deque(
-        name
-        for name in lanes.nodes_due(online, memory.details_at, at=at, interval=interval)
-        if not memory.is_denied(detail_path(name), at)
-    )
-    until = time.monotonic() + lanes.DETAIL_BUDGET_SECONDS
+    online = list(nodes)
+    for gone in memory.details.keys() - set(online) - memory.absent_since.keys():
+        memory.details.pop(gone, None)
+        memory.details_at.pop(gone, None)
+    due = deque(lanes.nodes_due(online, memory.details_at, at=at, interval=interval))
+    until = time.monotonic() + min(lanes.DETAIL_BUDGET_SECONDS, calls.seconds_left())
 
     def take() -> bool:
         any_first = False
@@ -130,29 +129,34 @@ def read_details(
             except IndexError:  # the other one took the last
                 break
             memory.details_at[name] = at
-            detail = read_detail(connection, memory, name, at)
+            detail = read_detail(calls, name)
             if detail is not None:
                 any_first = any_first or name not in memory.details
                 memory.details[name] = detail
         return any_first
 
-    second = fetchers.submit(take) if len(due) > 1 else None
+    others = beside(take) if len(due) > 1 else None
     own = take()
-    return (second.result() if second else False) or own
+    first = (others() if others else False) or own
+    calls.remember_refusals()
+    return first
 
 
-def read_detail(connection: Connection, memory: PollMemory, name: str, at: float) -> NodeStatusReading | None:
+def read_detail(calls: Calls, node: str) -> NodeStatusReading | None:
     """Return the details of one node, None when they cannot be read now."""
 
-    def ask() -> NodeStatusReading:
-        return connection.ask(lambda client: pve.node_status(client, name))
+    def node_status(client: Client, *, timeout_seconds: float | None = None) -> NodeStatusReading:
+        return pve.node_status(client, node, timeout_seconds=timeout_seconds)
 
-    return unless_refused(ask, detail_path(name), memory, at)
+    return quietly(
+        lambda: calls.unless_refused(
+            f"/nodes/{node}/status",
+            lambda: calls.ask_here(node_status, longest_seconds=lanes.DETAIL_CALL_SECONDS),
+        )
+    )
 
 
-def detail_path(node: str) -> str:
-    """Return the path under which a denial of a node's details is remembered."""
-    return f"/nodes/{node}/status"
+# --- what is shown -----------------------------------------------------------------------------------------------
 
 
 def views_of(
@@ -163,79 +167,85 @@ def views_of(
     seen: str,
     at: float,
     interval: float,
+    facts: Facts = NOTHING_COLLECTED,
+    coverage: Coverages = NO_COVERAGE,
 ) -> Views:
-    """Return all resources of the instance as they are now."""
-    nodes = {node.name: node for node in resources.nodes}
-    offline = offline_nodes(resources, memory.cluster)
-    name = instance.name
-    guests = guest_views(instance, resources, memory, offline=offline, seen=seen, at=at, interval=interval)
-    storages: list[StorageView] = []
-    if instance.monitor_storage:
-        storages = storage_views(resources.storages, instance=name, wire_ids=wire_ids_of(memory))
+    """Return all resources of the instance as they are now, with what the slow lanes know of them."""
+    absent = absent_nodes(resources, memory.cluster)
+    remember_absence(memory, absent, at)
+    extras = partial(extras_of, facts=facts, coverage=coverage, at=at)
+    guests = guest_views(
+        instance,
+        resources,
+        memory,
+        absent=absent,
+        seen=seen,
+        at=at,
+        interval=interval,
+        facts=facts,
+        extras=extras,
+    )
     return Views(
-        nodes=tuple(
-            one_node(node, memory, offline=offline, instance=name, seen=seen, storages=resources.storages)
-            for node in nodes.values()
-        ),
+        nodes=node_views(instance, resources, memory, absent=absent, seen=seen),
         vms=tuple(view for view in guests if view.type == "qemu"),
         containers=tuple(view for view in guests if view.type == "lxc"),
-        storage=tuple(storages),
+        storage=tuple(all_storages(instance, resources, memory, absent=absent, at=at, facts=facts)),
     )
 
 
-def with_details(views: Views, resources: ResourcesReading, memory: PollMemory) -> Views:
-    """Return the views with the details of nodes that have been read since."""
-    readings = {node.name: node for node in resources.nodes}
+def absent_nodes(resources: ResourcesReading, cluster: ClusterReading | None) -> dict[str, str]:
+    """Return the status of each node that is not online, by the list or by a membership that has a majority.
 
-    def detailed(view: NodeView) -> NodeView:
-        if view.status != "online" or view.name not in memory.details:
-            return view
-        return node_view(
-            readings[view.name],
-            memory.details[view.name],
-            instance=view.instance,
-            seen=view.lastSeen,
-            health="healthy",
-        )
-
-    return msgspec.structs.replace(views, nodes=tuple(detailed(view) for view in views.nodes))
-
-
-def wire_ids_of(memory: PollMemory) -> dict[tuple[str, str], str]:
-    """Return the remembered ids of storages by (name, node)."""
-    split = (key.partition("/") for key in memory.storage_ids)
-    return {(name, node): memory.storage_ids[f"{name}/{node}"] for name, _, node in split}
-
-
-def offline_nodes(resources: ResourcesReading, cluster: ClusterReading | None) -> set[str]:
-    """Return the nodes that are not online by the list or, when the answering node has a majority, by the membership."""
-    offline = {node.name for node in resources.nodes if node.status == "offline"}
+    The list follows the membership by seconds. A host without a majority takes all others for offline.
+    """
+    absent = {node.name: node.status for node in resources.nodes if node.status != "online"}
     if cluster is not None and cluster.is_quorate:
-        offline |= {member.name for member in cluster.members if member.is_online is False}
-    return offline
+        absent |= {member.name: "offline" for member in cluster.members if member.is_online is False}
+    return absent
 
 
-def one_node(
-    node: NodeReading,
+def remember_absence(memory: PollMemory, absent: Mapping[str, str], at: float) -> None:
+    """Keep since when each node is not online."""
+    memory.absent_since = {name: memory.absent_since.get(name, at) for name in absent}
+
+
+def is_within_grace(memory: PollMemory, node: str, at: float) -> bool:
+    """Return whether a node has been absent so shortly that what it had is still shown, marked."""
+    return at - memory.absent_since.get(node, at) <= lanes.GRACE_SECONDS
+
+
+def node_views(
+    instance: Instance,
+    resources: ResourcesReading,
     memory: PollMemory,
     *,
-    offline: set[str],
-    instance: str,
+    absent: Mapping[str, str],
     seen: str,
-    storages: Iterable[StorageReading],
-) -> NodeView:
-    """Return a node of an instance that answers; an offline one keeps when it was last seen."""
-    if node.name in offline:
-        before = next((view for view in memory.views.nodes if view.name == node.name), None)
-        gone = NodeReading(name=node.name, status="offline", cpu_count=node.cpu_count)
-        last = before.lastSeen if before is not None else seen
-        return node_view(
-            gone, memory.details.get(node.name), instance=instance, seen=last, health="healthy", root=Usage()
+) -> tuple[NodeView, ...]:
+    """Return the nodes; one that is not online keeps its facts and when it was last seen."""
+    last_seen = {view.name: view.lastSeen for view in memory.views.nodes}
+    views: list[NodeView] = []
+    for node in resources.nodes:
+        root = None if node.disk_total_bytes else local_storage(node.name, resources.storages)
+        away = absent.get(node.name)
+        views.append(
+            node_view(
+                node if away is None else replace(node, status=away),
+                memory.details.get(node.name),
+                instance=instance.name,
+                seen=seen if away is None else last_seen.get(node.name, ZERO_TIME),
+                health="healthy",
+                root=root,
+            )
         )
-    root = None if node.disk_total_bytes else local_storage(node.name, storages)
-    return node_view(
-        node, memory.details.get(node.name), instance=instance, seen=seen, health="healthy", root=root
-    )
+    return tuple(views)
+
+
+def with_details(instance: Instance, resources: ResourcesReading, memory: PollMemory, *, seen: str) -> Views:
+    """Return the resources published last with the details of nodes that have been read since."""
+    absent = absent_nodes(resources, memory.cluster)
+    nodes = node_views(instance, resources, memory, absent=absent, seen=seen)
+    return replace(memory.views, nodes=nodes)
 
 
 def local_storage(node: str, storages: Iterable[StorageReading]) -> Usage | None:
@@ -250,15 +260,15 @@ def guest_views(
     resources: ResourcesReading,
     memory: PollMemory,
     *,
-    offline: set[str],
+    absent: Mapping[str, str],
     seen: str,
     at: float,
     interval: float,
+    facts: Facts = NOTHING_COLLECTED,
+    extras: Callable[[GuestReading], GuestExtras] = lambda reading: NO_EXTRAS,
 ) -> list[GuestView]:
-    """Return the guests, and those of nodes that are offline as they were last seen, for a while."""
-    wanted = {
-        kind for kind, on in (("qemu", instance.monitor_vms), ("lxc", instance.monitor_containers)) if on
-    }
+    """Return the guests, and those of nodes that are not online as they were last seen, for a while."""
+    wanted = wanted_kinds(instance)
     fresh = fresh_nodes(resources, memory)
     before = {view.vmid: view for view in (*memory.views.vms, *memory.views.containers)}
     samples: dict[int, rates.Sample] = {}
@@ -266,28 +276,56 @@ def guest_views(
     for guest in resources.guests:
         if guest.is_template or guest.kind not in wanted:
             continue
-        if guest.node in offline:
-            kept = kept_guest(before.get(guest.vmid), memory, at)
-            if kept is not None:
-                views.append(kept)
+        if guest.node in absent:
+            known = before.get(guest.vmid)
+            if known is not None and is_within_grace(memory, guest.node, at):
+                views.append(known if known.stale else replace(known, stale=True))
             continue
         sample = rates.advance(
             memory.samples.get(guest.vmid), guest, at=at, is_fresh=guest.node in fresh, interval=interval
         )
         samples[guest.vmid] = sample
-        views.append(guest_view(guest, sample.rates, instance=instance.name, seen=seen))
+        named = guest if guest.name else with_known_name(guest, before.get(guest.vmid))
+        known_facts = facts.guest(guest.vmid)
+        used = guest_memory(guest, known_facts.detail, detail_age_seconds=at - known_facts.detail_at)
+        views.append(
+            guest_view(
+                named, sample.rates, instance=instance.name, seen=seen, memory=used, extras=extras(guest)
+            )
+        )
     memory.samples = samples
-    return views
+    return views + unreadable_guests(resources, memory, before, wanted, at=at)
 
 
-def kept_guest(view: GuestView | None, memory: PollMemory, at: float) -> GuestView | None:
-    """Return a guest of an offline node as last seen, None once that is too long ago."""
-    if view is None:
-        return None
-    since = memory.offline_since.setdefault(view.node, at)
-    if at - since > lanes.GRACE_SECONDS:
-        return None
-    return msgspec.structs.replace(view, stale=True)
+def wanted_kinds(instance: Instance) -> set[str]:
+    """Return the kinds of guests that are to be shown."""
+    kinds = (("qemu", instance.monitor_vms), ("lxc", instance.monitor_containers))
+    return {kind for kind, is_wanted in kinds if is_wanted}
+
+
+def with_known_name(guest: GuestReading, known: GuestView | None) -> GuestReading:
+    """Return a guest that Proxmox knows nothing of just now with the name and tags it had."""
+    return replace(guest, name=known.name, tags=known.tags) if known is not None else guest
+
+
+def unreadable_guests(
+    resources: ResourcesReading,
+    memory: PollMemory,
+    before: Mapping[int, GuestView],
+    wanted: set[str],
+    *,
+    at: float,
+) -> list[GuestView]:
+    """Return the guests that may be among rows nobody can read, as last seen, for a while."""
+    if not resources.skipped:
+        memory.incomplete_since = 0.0
+        return []
+    memory.incomplete_since = memory.incomplete_since or at
+    if at - memory.incomplete_since > lanes.GRACE_SECONDS:
+        return []
+    listed = {guest.vmid for guest in resources.guests}
+    missing = (view for vmid, view in before.items() if vmid not in listed and view.type in wanted)
+    return [replace(view, stale=True) for view in missing]
 
 
 def fresh_nodes(resources: ResourcesReading, memory: PollMemory) -> set[str]:
@@ -296,13 +334,110 @@ def fresh_nodes(resources: ResourcesReading, memory: PollMemory) -> set[str]:
     A node that tells no figures, for want of a privilege, always counts as fresh.
     """
     fresh: set[str] = set()
-    marks: dict[str, tuple[float | None, int | None, int | None]] = {}
+    marks: dict[str, Mark] = {}
     for node in resources.nodes:
         mark = (node.cpu_ratio, node.memory_used_bytes, node.uptime_seconds)
         if mark == (None, None, None) or memory.marks.get(node.name) != mark:
             fresh.add(node.name)
         marks[node.name] = mark
-        if node.status == "online":
-            memory.offline_since.pop(node.name, None)
     memory.marks = marks
     return fresh
+
+
+def all_storages(
+    instance: Instance,
+    resources: ResourcesReading,
+    memory: PollMemory,
+    *,
+    absent: Mapping[str, str],
+    at: float,
+    facts: Facts = NOTHING_COLLECTED,
+) -> list[StorageView]:
+    """Return the storages, and those that only absent nodes see as they were last seen, for a while."""
+    if not instance.monitor_storage:
+        return []
+    if memory.views.storage and not resources.storages:
+        memory.empty_storage_lists += 1
+        if memory.empty_storage_lists < lanes.BELIEVED_EMPTY:
+            return [replace(view, stale=True) for view in memory.views.storage]
+        return []
+    memory.empty_storage_lists = 0
+    wire_ids = wire_ids_of(memory)
+    present = [reading for reading in resources.storages if reading.node not in absent]
+    views = storage_views(
+        present, instance=instance.name, wire_ids=wire_ids, probed=probed_storages(facts, at)
+    )
+    shown = {view.id for view in views}
+    before = {view.id: view for view in memory.views.storage}
+    for reading in resources.storages:
+        identity = storage_id(reading, instance=instance.name, wire_ids=wire_ids)
+        known = before.get(identity)
+        if identity not in shown and known is not None and is_within_grace(memory, reading.node, at):
+            shown.add(identity)
+            views.append(replace(known, stale=True))
+    return views
+
+
+def probed_storages(facts: Facts, at: float) -> dict[tuple[str, str], NodeStorageReading]:
+    """Return what the nodes told of their storages not long ago, by (storage, node)."""
+    return {
+        (storage.name, node): storage
+        for node, known in facts.nodes.items()
+        if at - known.storages_at <= PROBE_SECONDS
+        for storage in known.storages
+    }
+
+
+def with_disabled_storages(resources: ResourcesReading, facts: Facts) -> ResourcesReading:
+    """Return the resources with the storages that are configured and switched off, which the live list leaves out."""
+    names = {storage.name for storage in resources.storages}
+    disabled = [one for one in facts.storages if one.is_disabled and one.name not in names]
+    if not disabled:
+        return resources
+    every = tuple(node.name for node in resources.nodes)
+    added = tuple(
+        StorageReading(one.name, node, DISABLED, one.plugin, one.content, one.is_shared)
+        for one in disabled
+        for node in (one.nodes or every)
+        if node in every
+    )
+    return replace(resources, storages=resources.storages + added)
+
+
+def extras_of(reading: GuestReading, *, facts: Facts, coverage: Coverages, at: float) -> GuestExtras:
+    """Return what the slow lanes know of a guest."""
+    known = facts.guest(reading.vmid)
+    disk, reason = disk_of(reading, known, at)
+    judged = coverage.get(reading.vmid)
+    return GuestExtras(
+        disk=disk,
+        disk_reason=reason,
+        addresses=known.shown_addresses,
+        last_backup=instant(judged.last_good_at) if judged else ZERO_TIME,
+        backup_state=backup_state(judged) if judged else "",
+        backup_reason=judged.reason if judged else "",
+    )
+
+
+def backup_state(judged: Coverage) -> str:
+    """Return one word for the whole: uncovered, else how its backups are (good, overdue, bad, never, unknown)."""
+    return "uncovered" if judged.state == "uncovered" else judged.freshness
+
+
+def disk_of(reading: GuestReading, known: GuestFacts, at: float) -> tuple[Usage | None, str]:
+    """Return how full the disks of a VM are as its agent told it not long ago, else None and why it is not known."""
+    if reading.kind != "qemu":
+        return None, ""
+    told = known.disk
+    if reading.status == "running" and told is not None and at - known.disk_at <= AGENT_SECONDS:
+        return (usage(told.used_bytes, told.total_bytes), "") if not told.reason else (None, told.reason)
+    is_enabled = known.config.agent_is_enabled if known.config is not None else None
+    return None, why_unknown(
+        is_running=reading.status == "running", agent_is_enabled=is_enabled, code=known.agent_code
+    )
+
+
+def wire_ids_of(memory: PollMemory) -> dict[tuple[str, str], str]:
+    """Return the remembered ids of storages by (name, node)."""
+    split = ((key.rpartition("/"), identity) for key, identity in memory.storage_ids.items())
+    return {(name, node): identity for (name, _, node), identity in split}

@@ -20,6 +20,11 @@ UPTIME_TOLERANCE_SECONDS = 2.0
 SHORTEST_SECONDS = 0.1
 #: A rate over a longer gap would be an average that hides it.
 MOST_INTERVALS = 3
+#: How often Proxmox renews its figures: polls that come faster see the same ones again.
+REFRESH_SECONDS = 10.0
+
+#: In, out, read, written; None is not told.
+Counters = tuple[int | None, int | None, int | None, int | None]
 
 
 class Rates(msgspec.Struct, frozen=True, gc=False):
@@ -36,12 +41,12 @@ ZERO_RATES = Rates(0, 0, 0, 0)
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """The counters of one guest when they last moved, and the rates in force since. `at` is monotonic seconds."""
+    """The counters of one guest when they last moved, and the rates in force since. `at` is epoch seconds of our clock."""
 
     at: float
     node: str
     uptime_seconds: int
-    counters: tuple[int | None, int | None, int | None, int | None]
+    counters: Counters
     rates: Rates = NO_RATES
 
 
@@ -50,8 +55,9 @@ def advance(
 ) -> Sample:
     """Return the sample after this reading; its `rates` are what is shown.
 
-    `is_fresh` says that the node's figures have moved since the last poll; when they have not, the rates stay. No
-    rate: for the first sample, after a migration, over a gap. A counter that went down counts as 0 for this step.
+    `is_fresh` says that the node's figures have moved since the last poll; it decides only for a guest without an
+    uptime, because the lines of a node and of its guests are renewed one after the other. No rate: for the first
+    sample, after a migration, over a gap. A counter that went down counts as 0 for this step.
     """
     counters = (
         reading.network_in_bytes, reading.network_out_bytes, reading.disk_read_bytes, reading.disk_write_bytes,
@@ -59,24 +65,38 @@ def advance(
     uptime = reading.uptime_seconds or 0
     if previous is None or previous.node != reading.node:
         return Sample(at, reading.node, uptime, counters)
-    if not is_fresh and at - previous.at <= MOST_INTERVALS * interval:
-        return previous
     elapsed = at - previous.at
-    if elapsed > MOST_INTERVALS * max(interval, 10.0):
+    if elapsed > MOST_INTERVALS * max(interval, REFRESH_SECONDS):
         return Sample(at, reading.node, uptime, counters)
-    if elapsed < SHORTEST_SECONDS:
+    if reading.status == "stopped":
         return Sample(at, reading.node, uptime, counters, ZERO_RATES)
+    if not has_moved(previous, uptime, counters, is_fresh=is_fresh):
+        return previous
     grown = uptime - previous.uptime_seconds
+    if elapsed < SHORTEST_SECONDS or grown < 0:
+        return Sample(at, reading.node, uptime, counters, ZERO_RATES)
     if grown > 0 and abs(grown - elapsed) > UPTIME_TOLERANCE_SECONDS:
         elapsed = float(grown)
     kept: list[int | None] = []
     found: list[int] = []
     for before, now in zip(previous.counters, counters, strict=True):
         # Proxmox writes 0 for a counter that QEMU did not tell in time: not a restart, the uptime went on.
-        untold = now is None or (now == 0 and bool(before) and grown > 0)
+        untold = now is None or (now == 0 and before != 0 and grown > 0)
         kept.append(None if untold else now)
-        found.append(rate_of(before, now, elapsed) if not untold else 0)
+        found.append(0 if untold else rate_of(before, now, elapsed))
     return Sample(at, reading.node, uptime, (kept[0], kept[1], kept[2], kept[3]), Rates(*found))
+
+
+def has_moved(previous: Sample, uptime: int, counters: Counters, *, is_fresh: bool) -> bool:
+    """Return whether a guest's figures are others than those of its last sample."""
+    if uptime != previous.uptime_seconds or (not uptime and is_fresh):
+        return True
+    if counters == previous.counters:
+        return False
+    # A counter that was not told then is 0 in the same figures seen again: that is no movement.
+    return any(
+        before is not None and now != before for before, now in zip(previous.counters, counters, strict=True)
+    )
 
 
 def rate_of(before: int | None, now: int | None, elapsed_seconds: float) -> int:

@@ -9,7 +9,6 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from monitoring.store import store
-from nodes import inventory
 from nodes.connecting import forget
 from nodes.models import Instance
 
@@ -21,7 +20,6 @@ def instance_removed(instance: Instance, **_: Any) -> None:
 
     def leave() -> None:
         forget(pk)
-        inventory.forget(pk)
         store().remove(pk)
 
     transaction.on_commit(leave, robust=True)

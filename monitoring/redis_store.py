@@ -15,22 +15,35 @@ from typing import Any
 import msgspec
 import redis
 
-from monitoring.fragments import Fragment
+from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
+from monitoring.facts import Facts
+from monitoring.fragments import Fragment, lists_key
 from monitoring.memory import PollMemory
 from monitoring.store import Listener, Listeners, Tick
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "pulse:ticks"
 #: Everything can be read from Proxmox again; what nobody renews is of no use.
 EXPIRY_SECONDS = 24 * 3600
 TIMEOUT_SECONDS = 2.0
 #: Keys, ticks and memories are of this layout; another release must not read them.
 LAYOUT = 1
+#: Replaces a fragment unless a newer one is there, and tells so. Keys: fragment, versions, channel.
+REPLACE = """
+local known = redis.call('HGET', KEYS[2], ARGV[1])
+if known and tonumber(known) >= tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[4], 'EX', ARGV[3])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+redis.call('PUBLISH', KEYS[3], ARGV[5])
+return 1
+"""
 
 _encode = msgspec.msgpack.encode
 _fragment_of = msgspec.msgpack.Decoder(Fragment).decode
 _memory_of = msgspec.msgpack.Decoder(PollMemory).decode
+_facts_of = msgspec.msgpack.Decoder(Facts).decode
+_judgement_of = msgspec.msgpack.Decoder(Judgement).decode
 _tick_of = msgspec.msgpack.Decoder(Tick).decode
 
 
@@ -43,29 +56,38 @@ class RedisStore:
             "socket_connect_timeout": TIMEOUT_SECONDS,
         }
         self._redis = redis.Redis.from_url(url, health_check_interval=30, **timeouts)
-        self._url = url
+        # A server has one set of channels for all its databases.
+        self.channel = f"{key('ticks')}:{self._redis.connection_pool.connection_kwargs.get('db', 0)}"
+        self._replace = self._redis.register_script(REPLACE)
         self._lock = threading.Lock()
         self._fragments: dict[int, Fragment] = {}
         self._listeners = Listeners()
+        self._starting = threading.Lock()
         self._follower: threading.Thread | None = None
+        self._ended = threading.Event()
 
     def publish(self, fragment: Fragment) -> None:
         """See StateStore. Fragment and tick travel together, so that a tick never comes first."""
-        pk, tick = fragment.instance_id, Tick("state", fragment.instance_id, fragment.version)
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.set(key("fragment", pk), _encode(fragment), ex=EXPIRY_SECONDS)
-            pipe.hset(key("versions"), str(pk), str(fragment.version))
-            pipe.expire(key("versions"), EXPIRY_SECONDS)
-            pipe.publish(CHANNEL, _encode(tick))
-            self._run(pipe)
+        pk, version = fragment.instance_id, fragment.version
+        keys = [key("fragment", pk), key("versions"), self.channel]
+        told = _encode(Tick("state", pk, version))
+        try:
+            self._replace(keys=keys, args=[pk, version, EXPIRY_SECONDS, _encode(fragment), told])
+        except redis.RedisError as error:
+            logger.warning("the state could not be shared: Redis %s", type(error).__name__)
 
     def remove(self, instance_id: int) -> None:
         """See StateStore."""
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.delete(key("fragment", instance_id), key("memory", instance_id))
-            pipe.hdel(key("versions"), str(instance_id))
-            pipe.publish(CHANNEL, _encode(Tick("gone", instance_id)))
-            self._run(pipe)
+        try:
+            with self._redis.pipeline(transaction=True) as pipe:
+                pipe.delete(key("memory", instance_id), key("facts", instance_id))
+                for pk in (instance_id, lists_key(instance_id)):
+                    pipe.delete(key("fragment", pk))
+                    pipe.hdel(key("versions"), str(pk))
+                    pipe.publish(self.channel, _encode(Tick("gone", pk)))
+                pipe.execute()
+        except redis.RedisError as error:
+            logger.warning("a removed instance could not be told: Redis %s", type(error).__name__)
 
     def fragments(self) -> dict[int, Fragment]:
         """See StateStore. The first call begins to follow the ticks."""
@@ -81,7 +103,7 @@ class RedisStore:
     def broadcast(self, message: bytes) -> None:
         """See StateStore."""
         try:
-            self._redis.publish(CHANNEL, _encode(Tick("message", message=message)))
+            self._redis.publish(self.channel, _encode(Tick("message", message=message)))
         except redis.RedisError as error:
             logger.warning("a message could not be sent to the clients: Redis %s", type(error).__name__)
 
@@ -100,46 +122,78 @@ class RedisStore:
         except redis.RedisError as error:
             logger.warning("a poll could not be remembered: Redis %s", type(error).__name__)
 
-    def _run(self, pipe: Any) -> None:
+    def load_facts(self, instance_id: int) -> Facts | None:
+        """See StateStore; facts that cannot be read are none."""
         try:
-            pipe.execute()
+            raw = self._redis.get(key("facts", instance_id))
+            return _facts_of(raw) if isinstance(raw, bytes) else None
+        except (redis.RedisError, msgspec.MsgspecError):
+            return None
+
+    def save_facts(self, instance_id: int, facts: Facts) -> None:
+        """See StateStore."""
+        try:
+            self._redis.set(key("facts", instance_id), _encode(facts), ex=EXPIRY_SECONDS)
         except redis.RedisError as error:
-            logger.warning("the state could not be shared: Redis %s", type(error).__name__)
+            logger.warning("what was collected could not be shared: Redis %s", type(error).__name__)
+
+    def load_judgement(self) -> Judgement:
+        """See StateStore; one that cannot be read is none."""
+        try:
+            raw = self._redis.get(key("judgement"))
+            return _judgement_of(raw) if isinstance(raw, bytes) else NOTHING_JUDGED
+        except (redis.RedisError, msgspec.MsgspecError):
+            return NOTHING_JUDGED
+
+    def save_judgement(self, judgement: Judgement) -> None:
+        """See StateStore."""
+        try:
+            self._redis.set(key("judgement"), _encode(judgement), ex=EXPIRY_SECONDS)
+        except redis.RedisError as error:
+            logger.warning("what was judged could not be shared: Redis %s", type(error).__name__)
+
+    def close(self) -> None:
+        """Follow no longer, and let the connections go."""
+        self._ended.set()
+        if self._follower is not None:
+            self._follower.join(2 * TIMEOUT_SECONDS)
+        self._redis.close()
 
     # --- following ---------------------------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        """Start the one thread that hears the ticks, and read what is there."""
-        with self._lock:
+        """Start the one thread that hears the ticks, once what is there has been read."""
+        with self._starting:
             if self._follower is not None:
                 return
+            with contextlib.suppress(redis.RedisError):  # the thread tries again
+                self._read_all()
             self._follower = threading.Thread(target=self._keep_following, name="redis-ticks", daemon=True)
-        with contextlib.suppress(redis.RedisError):  # the thread tries again
-            self._read_all()
-        self._follower.start()
+            self._follower.start()
 
     def _keep_following(self) -> None:
-        """Hear ticks for ever; after a break wait a little longer each time, and read everything again."""
+        """Hear ticks until the store is closed; after a break wait a little longer each time, and read everything again."""
         wait = 0.5
-        while True:
+        while not self._ended.is_set():
             try:
-                subscriber: Any = self._redis.pubsub(ignore_subscribe_messages=True)
-                subscriber.subscribe(CHANNEL)
-                self._read_all()
-                wait = 0.5
-                self._hear(subscriber)
+                subscriber: Any = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+                with contextlib.closing(subscriber):
+                    subscriber.subscribe(self.channel)
+                    self._read_all()
+                    wait = 0.5
+                    self._hear(subscriber)
             except redis.RedisError as error:
                 logger.warning(
                     "Redis does not answer (%s); trying again in %.0f s", type(error).__name__, wait
                 )
             except Exception:
                 logger.exception("a tick could not be followed")
-            time.sleep(wait)
+            self._ended.wait(wait)
             wait = min(wait * 2, 15.0)
 
     def _hear(self, subscriber: Any) -> None:
         silent_since = time.monotonic()
-        while True:
+        while not self._ended.is_set():
             message = subscriber.get_message(timeout=1.0)
             if message is not None and isinstance(message.get("data"), bytes):
                 self._heard(_tick_of(message["data"]))

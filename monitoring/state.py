@@ -6,30 +6,17 @@ import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
 import pulse
-from monitoring.fragments import COLLECTIONS, Fragment
+from monitoring.fragments import RESOURCES, Fragment, Item
 from monitoring.store import store
+from pulse.lib.gzipping import compress
 from pulse.lib.instants import ZERO_TIME, from_epoch, rfc3339
-
-try:
-    from isal import igzip
-
-    def compress(data: bytes) -> bytes:
-        """Return the data as one gzip member, with the fastest useful effort."""
-        return igzip.compress(data, compresslevel=1)
-
-except ImportError:  # no wheel for this machine
-    import gzip
-
-    def compress(data: bytes) -> bytes:
-        """Return the data as one gzip member, with the fastest useful effort."""
-        return gzip.compress(data, compresslevel=1, mtime=0)
-
 
 #: When this process began to monitor, epoch seconds.
 STARTED_AT = time.time()
@@ -37,15 +24,15 @@ STARTED_AT = time.time()
 _PROCESS = secrets.token_hex(4)
 
 #: Parts of the document that a later release fills; the keys are always there (state.md 2).
-EMPTY_LISTS = ("pbsBackups", "metrics", "activeAlerts", "recentlyResolved")
-NO_BACKUPS: dict[str, list[object]] = {"backupTasks": [], "storageBackups": [], "guestSnapshots": []}
+EMPTY_LISTS = ("metrics", "activeAlerts", "recentlyResolved")
+PVE_BACKUPS = ("backupTasks", "storageBackups", "guestSnapshots")
 
-#: How many clients the hub of this process serves; the hub sets it.
+#: How many clients the hub of this process serves; the hub sets it, at most once a second.
 clients = 0
 
 
 class StateDocument:
-    """One state: its JSON, its ETag, and its compressed form, made when it is first asked for."""
+    """One state: its JSON, its ETag (strong, without quotes), and its compressed form, made on demand."""
 
     def __init__(self, body: bytes, etag: str) -> None:
         self.body = body
@@ -61,7 +48,15 @@ class StateDocument:
             return self._gzipped
 
 
-_current: tuple[tuple[Any, ...], StateDocument] | None = None
+class Built(NamedTuple):
+    """The document that was built last, and from what."""
+
+    fragments: dict[int, Fragment]
+    clients: int
+    document: StateDocument
+
+
+_last: Built | None = None
 _building = threading.Lock()
 
 
@@ -72,43 +67,78 @@ def current() -> StateDocument:
 
 def document(fragments: Mapping[int, Fragment]) -> StateDocument:
     """Return the state of these fragments, the one built last when it still fits."""
-    global _current
-    key = versions(fragments)
+    global _last
+    count = clients
     with _building:
-        if _current is None or _current[0] != key:
-            _current = (key, build(fragments))
-        return _current[1]
+        # Fragments are replaced, never edited: comparing them is comparing what they are, not what they hold.
+        if _last is None or _last.clients != count or _last.fragments != fragments:
+            _last = Built(dict(fragments), count, build(fragments, clients=count))
+        return _last.document
 
 
-def versions(fragments: Mapping[int, Fragment]) -> tuple[tuple[int, int], ...]:
-    """Return what identifies a set of fragments."""
-    return tuple(sorted((pk, fragment.version) for pk, fragment in fragments.items()))
-
-
-def build(fragments: Mapping[int, Fragment]) -> StateDocument:
+def build(fragments: Mapping[int, Fragment], *, clients: int) -> StateDocument:
     """Encode the state object of state.md 2 with all its keys, resources in the documented order."""
-    parts = [b'"%s":[%s]' % (name.encode(), joined(fragments, name)) for name in COLLECTIONS]
+    parts = [listed(fragments, name) for name in (*RESOURCES, "pbsBackups")]
+    parts.append(b'"pveBackups":{%s}' % b",".join(listed(fragments, name) for name in PVE_BACKUPS))
     rest: dict[str, Any] = {name: [] for name in EMPTY_LISTS}
-    rest["pveBackups"] = NO_BACKUPS
-    rest |= top(fragments)
+    rest |= top(fragments, clients=clients)
     body = b"{" + b",".join(parts) + b"," + msgspec.json.encode(rest)[1:]
-    digest = hashlib.blake2b(repr((_PROCESS, clients, versions(fragments))).encode(), digest_size=12)
-    return StateDocument(body, f'"{digest.hexdigest()}"')
+    versions = sorted((pk, fragment.version) for pk, fragment in fragments.items())
+    digest = hashlib.blake2b(repr((_PROCESS, clients, versions)).encode(), digest_size=12)
+    return StateDocument(body, digest.hexdigest())
+
+
+def listed(fragments: Mapping[int, Fragment], collection: str) -> bytes:
+    """Return one key of the state with its encoded list."""
+    return b'"%s":[%s]' % (collection.encode(), joined(fragments, collection))
+
+
+class Joined(NamedTuple):
+    """The bytes of a collection that were joined last, and from what."""
+
+    parts: list[tuple[Item, ...]]
+    body: bytes
+
+
+_joined: dict[str, Joined] = {}
 
 
 def joined(fragments: Mapping[int, Fragment], collection: str) -> bytes:
-    """Return the encoded items of one collection over all fragments, in order and separated by commas."""
-    own = [fragment.items.get(collection, ()) for fragment in fragments.values()]
-    if len(own) == 1:
-        return b",".join(item.body for item in own[0])
-    items = sorted((item for part in own for item in part), key=lambda item: item.order)
-    return b",".join(item.body for item in items)
+    """Return the encoded items of one collection over all fragments, in order and separated by commas.
+
+    Joined anew only when a part was replaced: most collections stay as they are when one instance is polled.
+    """
+    parts = [part for fragment in fragments.values() if (part := fragment.items.get(collection))]
+    known = _joined.get(collection)
+    if known is not None and are_same(known.parts, parts):
+        return known.body
+    body = b",".join(item.body for item in in_order(parts))
+    _joined[collection] = Joined(parts, body)
+    return body
 
 
-def top(fragments: Mapping[int, Fragment]) -> dict[str, Any]:
+def are_same(parts: Sequence[tuple[Item, ...]], others: Sequence[tuple[Item, ...]]) -> bool:
+    """Return whether these are the very same parts: they are replaced, never edited."""
+    return len(parts) == len(others) and all(one is other for one, other in zip(parts, others, strict=True))
+
+
+def items(fragments: Mapping[int, Fragment], collection: str) -> Sequence[Item]:
+    """Return the items of one collection over all fragments, in order."""
+    return in_order([fragment.items.get(collection, ()) for fragment in fragments.values()])
+
+
+def in_order(parts: Sequence[tuple[Item, ...]]) -> Sequence[Item]:
+    """Return the items of several fragments, each in order already, as one list in order."""
+    if len(parts) == 1:
+        return parts[0]
+    return sorted((item for part in parts for item in part), key=attrgetter("order"))
+
+
+def top(fragments: Mapping[int, Fragment], *, clients: int) -> dict[str, Any]:
     """Return the parts of the state that are not resources (state.md 2.8)."""
-    known = list(fragments.values())
+    known = [fragment for fragment in fragments.values() if not fragment.is_lists]
     polled = max((fragment.polled_at for fragment in known), default=0.0)
+    changed = max((one.polled_at + one.poll_seconds for one in known), default=STARTED_AT)
     slowest = max((fragment.poll_seconds for fragment in known), default=0.0)
     return {
         "performance": {
@@ -121,10 +151,10 @@ def top(fragments: Mapping[int, Fragment]) -> dict[str, Any]:
         "connectionHealth": {one.health_key: one.is_healthy for one in known},
         "stats": {
             "startTime": rfc3339(from_epoch(STARTED_AT)),
-            "uptime": max(0, int((polled or STARTED_AT) - STARTED_AT)),
-            "pollingCycles": sum(one.cycles for one in known),
+            "uptime": max(0, int(changed - STARTED_AT)),
+            "pollingCycles": max((one.cycles for one in known), default=0),
             "webSocketClients": clients,
             "version": f"v{pulse.__version__}",
         },
-        "lastUpdate": rfc3339(from_epoch(polled)) if polled else rfc3339(from_epoch(STARTED_AT)),
+        "lastUpdate": rfc3339(from_epoch(changed)),
     }

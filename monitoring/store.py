@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 from django.conf import settings
 
-from monitoring.fragments import Fragment
+from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
+from monitoring.fragments import Fragment, lists_key
 
 if TYPE_CHECKING:
+    from monitoring.facts import Facts
     from monitoring.memory import PollMemory
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ class StateStore(Protocol):
         """Replace the fragment of its instance, unless a newer one is there."""
 
     def remove(self, instance_id: int) -> None:
-        """Forget an instance: its fragment and what the poller remembered of it."""
+        """Forget an instance: its fragments and what was remembered of it."""
 
     def fragments(self) -> dict[int, Fragment]:
         """Return the fragments by instance; the dict is the caller's."""
@@ -53,6 +55,18 @@ class StateStore(Protocol):
 
     def save_memory(self, instance_id: int, memory: PollMemory) -> None:
         """Keep what the next poll of the instance needs."""
+
+    def load_facts(self, instance_id: int) -> Facts | None:
+        """Return what the slow lanes know of the instance, None when they know nothing yet."""
+
+    def save_facts(self, instance_id: int, facts: Facts) -> None:
+        """Keep what the slow lanes know of the instance."""
+
+    def load_judgement(self) -> Judgement:
+        """Return what was last judged over all instances."""
+
+    def save_judgement(self, judgement: Judgement) -> None:
+        """Keep a newer judgement."""
 
 
 class Listeners:
@@ -89,6 +103,8 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._fragments: dict[int, Fragment] = {}
         self._memories: dict[int, PollMemory] = {}
+        self._facts: dict[int, Facts] = {}
+        self._judgement = NOTHING_JUDGED
         self._listeners = Listeners()
 
     def publish(self, fragment: Fragment) -> None:
@@ -104,9 +120,10 @@ class MemoryStore:
         """See StateStore."""
         with self._lock:
             self._memories.pop(instance_id, None)
-            known = self._fragments.pop(instance_id, None)
-        if known is not None:
-            self._listeners.tell(Tick("gone", instance_id))
+            self._facts.pop(instance_id, None)
+            gone = [key for key in (instance_id, lists_key(instance_id)) if self._fragments.pop(key, None)]
+        for key in gone:
+            self._listeners.tell(Tick("gone", key))
 
     def fragments(self) -> dict[int, Fragment]:
         """See StateStore."""
@@ -130,6 +147,24 @@ class MemoryStore:
         """See StateStore."""
         with self._lock:
             self._memories[instance_id] = memory
+
+    def load_facts(self, instance_id: int) -> Facts | None:
+        """See StateStore."""
+        with self._lock:
+            return self._facts.get(instance_id)
+
+    def save_facts(self, instance_id: int, facts: Facts) -> None:
+        """See StateStore."""
+        with self._lock:
+            self._facts[instance_id] = facts
+
+    def load_judgement(self) -> Judgement:
+        """See StateStore."""
+        return self._judgement
+
+    def save_judgement(self, judgement: Judgement) -> None:
+        """See StateStore."""
+        self._judgement = judgement
 
 
 _store: StateStore | None = None

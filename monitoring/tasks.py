@@ -9,11 +9,14 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from monitoring import polling
+from monitoring import collecting, polling
+from monitoring.backups import judging
 from nodes.models import Instance
 
 logger = logging.getLogger(__name__)
 
+#: A turn that no worker took in this time is taken after the next poll.
+COLLECT_EXPIRY_SECONDS = 20
 #: The first polls of many instances are spread; each gets its place in the interval by its key.
 SPREAD_STEPS = 16
 
@@ -32,8 +35,33 @@ def dispatch_polls() -> int:
 
 @shared_task(name="monitoring.tasks.poll_instance", time_limit=120)  # type: ignore[untyped-decorator]
 def poll_instance(instance_id: int) -> None:
-    """Poll one instance; a second run at the same time does nothing. Never retried: the next poll comes anyway."""
-    polling.poll(instance_id, timezone.now())
+    """Poll one instance; a second run at the same time does nothing. Never retried: the next poll comes anyway.
+
+    What the slow lanes have to do follows, in a task of its own: it must not hold up the next poll.
+    """
+    if polling.poll(instance_id, timezone.now()):
+        collect_instance.apply_async((instance_id,), expires=COLLECT_EXPIRY_SECONDS)
+
+
+@shared_task(name="monitoring.tasks.collect_instance", time_limit=180)  # type: ignore[untyped-decorator]
+def collect_instance(instance_id: int) -> None:
+    """Let the slow lanes of one instance take their turn; does nothing while the last turn is on, or none is due."""
+    collecting.collect(instance_id, timezone.now())
+
+
+@shared_task(name="monitoring.tasks.drop_removed", time_limit=30)  # type: ignore[untyped-decorator]
+def drop_removed() -> int:
+    """Take out of the state what is not polled any more; returns how many.
+
+    Who pauses or deletes an instance in this process has done so already: this is for commands, which run in another.
+    """
+    return polling.drop_removed()
+
+
+@shared_task(name="monitoring.tasks.judge_backups", time_limit=120)  # type: ignore[untyped-decorator]
+def judge_backups() -> None:
+    """Judge whose backups are whose and which guests are safe, if anything has changed since the last time."""
+    judging.judge_if_due(timezone.now())
 
 
 def next_poll_at(pk: int, due_at: datetime | None, at: datetime) -> datetime:

@@ -28,6 +28,7 @@ from nodes.models import ClusterEndpoint, Datastore, Guest, Instance, Node, Stor
 from nodes.proxmox.client import Target
 from nodes.proxmox.errors import ProxmoxError
 from pulse.lib.crypto import SealBroken
+from pulse.lib.logs import without_secrets
 
 if TYPE_CHECKING:
     InstanceModelAdmin = admin.ModelAdmin[Instance]
@@ -39,12 +40,12 @@ else:  # the classes take a parameter for type checkers only
 
 #: Connections that one click tries at most, and at once.
 TEST_LIMIT = 20
-TESTS_AT_ONCE = 4
+TESTS_AT_ONCE = 10
 TEST_SECONDS = 10.0
 
 OBSERVED = (
     "state",
-    "failure_message",
+    "problem",
     "failure_code",
     "failing_since",
     "last_success_at",
@@ -78,6 +79,47 @@ class EndpointInline(EndpointTabularInline):
         return False
 
 
+#: How the certificate of a host is judged, in the order of the judgement.
+CERTIFICATES = {
+    "none": "not encrypted",
+    "learned": "pinned when first seen",
+    "confirmed": "pinned as confirmed",
+    "authorities": "checked by the authorities",
+    "unchecked": "accepted without a check",
+}
+
+
+def certificate_of(instance: Instance) -> str:
+    """Return which of CERTIFICATES holds for an instance."""
+    if instance.host.startswith("http://"):
+        return "none"
+    if instance.fingerprint:
+        return "learned" if instance.is_fingerprint_learned else "confirmed"
+    return "authorities" if instance.verify_tls else "unchecked"
+
+
+class CertificateFilter(admin.SimpleListFilter):
+    """Narrows the list by how certificates are judged: whose credential could somebody else read?"""
+
+    title = "certificate"
+    parameter_name = "certificate"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the choices."""
+        return list(CERTIFICATES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
+        """Return the instances of which the chosen judgement holds."""
+        if self.value() not in CERTIFICATES:
+            return queryset
+        if self.value() == "none":
+            return queryset.filter(host__startswith="http://")
+        encrypted = queryset.exclude(host__startswith="http://")
+        if self.value() in ("learned", "confirmed"):
+            return encrypted.exclude(fingerprint="").filter(is_fingerprint_learned=self.value() == "learned")
+        return encrypted.filter(fingerprint="", verify_tls=self.value() == "authorities")
+
+
 @admin.register(Instance)
 class InstanceAdmin(InstanceModelAdmin):
     """How each instance answers; changed by the same verbs as through the API."""
@@ -91,11 +133,11 @@ class InstanceAdmin(InstanceModelAdmin):
         "host",
         "answers",
         "last_answer",
-        "failure_message",
+        "problem",
         "cluster_name",
-        "is_paused",
+        "certificate",
     )
-    list_filter = ("kind", "state", "is_paused", "is_cluster", "verify_tls")
+    list_filter = ("kind", "state", "is_paused", CertificateFilter, "is_cluster")
     search_fields = (
         "name",
         "host",
@@ -116,6 +158,16 @@ class InstanceAdmin(InstanceModelAdmin):
     def last_answer(self, instance: Instance) -> str | None:
         """Return how long ago the last good poll was."""
         return ago(instance.last_success_at, timezone.now())
+
+    @admin.display(description="problem", ordering="failure_message")
+    def problem(self, instance: Instance) -> str:
+        """Return why the last poll failed; a host's words may quote the request that it refused."""
+        return without_secrets(instance.failure_message)
+
+    @admin.display(description="certificate", ordering="fingerprint")
+    def certificate(self, instance: Instance) -> str:
+        """Return how the certificate of the host is judged."""
+        return CERTIFICATES[certificate_of(instance)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Instance | None = None) -> tuple[str, ...]:
         """Observed fields are never edited, and the kind of an instance is for ever."""
@@ -235,19 +287,24 @@ class InstanceAdmin(InstanceModelAdmin):
             results = list(pool.map(tried, [opened(instance) for instance in instances]))
         for instance, result in zip(instances, results, strict=True):
             if isinstance(result, ProxmoxError):
-                self.message_user(request, f"Test of {instance}: {result}", messages.ERROR)
+                told = without_secrets(str(result))
+                self.message_user(request, f"Test of {instance}: {told}", messages.ERROR)
             else:
                 self.message_user(request, f"Test of {instance}: {result}", messages.SUCCESS)
 
     @admin.action(description="Pause polling", permissions=["change"])
     def pause_polling(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
         """Stop polling; what is known stays."""
-        self.message_user(request, f"{each(queryset, editing.pause)} paused.")
+        paused = each(queryset, editing.pause)
+        self.note(request, paused, "Polling paused.")
+        self.message_user(request, f"{len(paused)} paused.")
 
     @admin.action(description="Resume polling", permissions=["change"])
     def resume_polling(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
         """Poll again."""
-        self.message_user(request, f"{each(queryset, editing.resume)} resumed.")
+        resumed = each(queryset, editing.resume)
+        self.note(request, resumed, "Polling resumed.")
+        self.message_user(request, f"{len(resumed)} resumed.")
 
     @admin.action(description="Poll now", permissions=["change"])
     def poll_now(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
@@ -255,18 +312,24 @@ class InstanceAdmin(InstanceModelAdmin):
         pks = list(queryset.filter(is_paused=False).values_list("pk", flat=True))
         count = Instance.objects.poll_soon(pks)
         self.message_user(request, f"{count} will be polled within a second or two.")
+        if paused := queryset.filter(is_paused=True).count():
+            self.message_user(request, f"{paused} paused: resume polling first.", messages.WARNING)
+
+    def note(self, request: HttpRequest, instances: Iterable[Instance], message: str) -> None:
+        """Put into the history of each instance who did what to it."""
+        for instance in instances:
+            self.log_change(request, instance, message)
 
 
-def each(instances: Iterable[Instance], verb: Callable[[int], Instance]) -> int:
-    """Apply the verb to each instance that is still there; return to how many."""
-    count = 0
+def each(instances: Iterable[Instance], verb: Callable[[int], Instance]) -> list[Instance]:
+    """Apply the verb to each instance that is still there; return them as they are now."""
+    done = []
     for instance in instances:
         try:
-            verb(instance.pk)
+            done.append(verb(instance.pk))
         except UnknownInstance:
             continue
-        count += 1
-    return count
+    return done
 
 
 def opened(instance: Instance) -> Target | ProxmoxError:

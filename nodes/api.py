@@ -13,10 +13,11 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from nodes import connecting, editing, probe
+from nodes import connecting, doctor, editing, permissions, probe
 from nodes.addresses import normalise_host, spelled_fingerprint
 from nodes.choices import InstanceKind
-from nodes.drafts import Draft, NotValid
+from nodes.doctor import Finding
+from nodes.drafts import UNKNOWN_KIND, Draft, NotValid
 from nodes.models import Instance
 from nodes.probe import Probe
 from nodes.proxmox.errors import ProxmoxError
@@ -27,6 +28,7 @@ from pulse.lib.crypto import SealBroken
 from pulse.lib.errors import ApiError
 from pulse.lib.fields import read_fields
 from pulse.lib.instants import rfc3339
+from pulse.lib.logs import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +36,8 @@ logger = logging.getLogger(__name__)
 TESTS = Limit("connection-test", 30, 60)
 TEST_SECONDS = 10.0
 
-WIRE_ID = re.compile(r"(pve|pbs)-([0-9]{1,9})")
-WIRE_ID_SHAPE = re.compile(r"(pve|pbs)-[0-9]+")
+WIRE_ID = re.compile(r"(pve|pbs|pmg)-([0-9]{1,9})")
+WIRE_ID_SHAPE = re.compile(r"(pve|pbs|pmg)-[0-9]+")
 
 #: Words by which clients recognise something else (errors.md section 1): a host may not put them into our answers.
 SIGNAL_WORDS = re.compile(r"success|unauthorized|api_token", re.IGNORECASE)
@@ -49,8 +51,13 @@ def node_list(request: HttpRequest) -> HttpResponse:
     """List the instances, or add one."""
     if request.method == "POST":
         return add_node(request)
-    instances = Instance.objects.prefetch_related("endpoints")
+    instances = sorted(Instance.objects.prefetch_related("endpoints"), key=place_in_list)
     return answer([InstanceSerializer(instance).data for instance in instances])
+
+
+def place_in_list(instance: Instance) -> tuple[int, int]:
+    """Return where an instance stands in the list: all PVE, then all PBS, then what the contract does not know."""
+    return InstanceKind.values.index(instance.kind), instance.number
 
 
 def add_node(request: HttpRequest) -> HttpResponse:
@@ -110,7 +117,7 @@ def test_config(request: HttpRequest) -> HttpResponse:
     body = read_json_object(request)
     draft = draft_from(body)
     if draft.kind not in InstanceKind.values:
-        raise ApiError(400, "type must be pve or pbs")
+        raise ApiError(400, UNKNOWN_KIND)
     try:
         found = tried(editing.proposed(draft))
     except (NotValid, ProxmoxError, SealBroken) as error:
@@ -132,6 +139,50 @@ def test_node(request: HttpRequest, node_id: str) -> HttpResponse:
     return answer(test_passed(found))
 
 
+@policy(GET=Access.SETTINGS_READ, limit=TESTS)
+def node_permissions(request: HttpRequest, node_id: str) -> HttpResponse:
+    """Tell what the account of an instance may see, feature by feature, and the lines that give it what is missing."""
+    kind, number = read_wire_id(node_id)
+    instance = Instance.objects.filter(pk=pk_of(kind, number)).first()
+    if instance is None:  # removed in this moment
+        raise ApiError(404, "node not found", code="node_not_found")
+    with refusals():
+        examined = permissions.examine(instance)
+    return answer(
+        {
+            "account": examined.account,
+            "version": examined.version,
+            "features": [finding_told(finding) for finding in examined.findings],
+            "repair": list(doctor.repairs(examined.findings)),
+            "userRepair": list(doctor.repairs(examined.findings, of_user=True)),
+        }
+    )
+
+
+def finding_told(finding: Finding) -> dict[str, object]:
+    """Return one row of the matrix: what a feature needs at each path, and what the account has."""
+    return {
+        "feature": finding.feature,
+        "title": finding.title,
+        "state": finding.state,
+        "optional": finding.is_optional,
+        "why": finding.why,
+        "without": finding.without,
+        "note": finding.note,
+        "repair": list(finding.repair),
+        "userRepair": list(finding.user_repair),
+        "paths": [
+            {
+                "path": one.path,
+                "needed": list(one.needed),
+                "held": list(one.held),
+                "missing": list(one.missing),
+            }
+            for one in finding.paths
+        ],
+    }
+
+
 @policy(POST=Access.SETTINGS_WRITE, limit=TESTS)
 def certificate(request: HttpRequest) -> HttpResponse:
     """Tell which certificate a host shows, so that a person can confirm it before any credential is sent."""
@@ -140,7 +191,7 @@ def certificate(request: HttpRequest) -> HttpResponse:
     if not host.strip():
         raise ApiError(400, "host is required", details={"host": "is required"})
     if kind not in InstanceKind.values:
-        raise ApiError(400, "type must be pve or pbs", details={"type": "must be pve or pbs"})
+        raise ApiError(400, UNKNOWN_KIND, details={"type": "must be pve, pbs or pmg"})
     try:
         url = normalise_host(kind, host)
     except ValueError as error:
@@ -185,7 +236,7 @@ def summary(found: Probe) -> str:
     """Return one sentence about what a try found."""
     if found.kind == InstanceKind.PBS:
         return f"Reached PBS {found.version} with {found.datastore_count} datastore(s)"
-    return f"Reached {found.node_count} node(s), PVE {found.version}"
+    return f"Reached {found.node_count} node(s), {found.kind.upper()} {found.version}"
 
 
 def draft_from(body: dict[str, object]) -> Draft:
@@ -235,8 +286,8 @@ def refusals() -> Iterator[None]:
 
 
 def sentence(error: Exception) -> str:
-    """Return an error in words for people."""
-    return plain(str(error))
+    """Return an error in words for people; a host's words in it may quote the request that it refused."""
+    return plain(without_secrets(str(error)))
 
 
 def plain(text: str) -> str:

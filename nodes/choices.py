@@ -10,6 +10,7 @@ class InstanceKind(models.TextChoices):
 
     PVE = "pve", "Proxmox VE"
     PBS = "pbs", "Proxmox Backup Server"
+    PMG = "pmg", "Proxmox Mail Gateway"
 
 
 class GuestKind(models.TextChoices):

@@ -208,12 +208,19 @@ _kept: dict[int, _Kept] = {}
 _kept_lock = threading.Lock()
 
 
-def connection_for(instance: Instance, members: Iterable[Member] = ()) -> Connection:
+def members_of(instance: Instance) -> tuple[Member, ...]:
+    """Return the other addresses of an instance; no query when its endpoints were read with it."""
+    if not instance.is_cluster:
+        return ()
+    return tuple(Member(one.node_name, one.address, one.fingerprint) for one in instance.endpoints.all())
+
+
+def connection_for(instance: Instance) -> Connection:
     """Return this process's connection to an instance, made anew when the instance's version has risen.
 
     Raises CredentialUnreadable when the stored secret cannot be opened.
     """
-    members = tuple(members)
+    members = members_of(instance)
     with _kept_lock:
         kept = _kept.get(instance.pk)
     if kept is None or kept.version != instance.version:

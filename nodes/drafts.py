@@ -22,10 +22,14 @@ MONITOR_FLAGS: Mapping[str, tuple[str, ...]] = {
         "monitor_prune_jobs",
         "monitor_garbage_jobs",
     ),
+    InstanceKind.PMG: (),
 }
 
 #: The realm of a user that was typed without one.
-DEFAULT_REALM: Mapping[str, str] = {InstanceKind.PVE: "pam", InstanceKind.PBS: "pbs"}
+DEFAULT_REALM: Mapping[str, str] = {InstanceKind.PVE: "pam", InstanceKind.PBS: "pbs", InstanceKind.PMG: "pmg"}
+UNKNOWN_KIND = "type must be pve, pbs or pmg"
+
+NO_TOKENS = "a Proxmox Mail Gateway takes no API tokens: enter user and password"
 
 NAME_LIMIT = 128
 USER_LIMIT = 128
@@ -96,7 +100,7 @@ def checked(draft: Draft) -> Draft:
     Neither a host nor a credential is demanded here: whether they may be left out depends on the verb.
     """
     if draft.kind not in InstanceKind.values:
-        raise NotValid("kind", "type must be pve or pbs")
+        raise NotValid("kind", UNKNOWN_KIND)
     return replace(
         draft,
         host=_checked_host(draft.kind, draft.host),
@@ -154,6 +158,8 @@ WIRE_WORDS = {
 
 def new_credential(draft: Draft) -> Credential:
     """Return the credential of a new instance; NotValid when no pair is complete."""
+    if draft.kind == InstanceKind.PMG and draft.token_id:
+        raise NotValid("token_id", NO_TOKENS)
     if draft.token_id and draft.token_value:
         return Credential(token_id=full_token_id(draft), token_value=draft.token_value)
     if draft.user and draft.password:
@@ -166,6 +172,8 @@ def changed_credential(draft: Draft, held: Held) -> Credential | None:
 
     NotValid when the change would leave half a credential behind.
     """
+    if draft.kind == InstanceKind.PMG and draft.token_id:
+        raise NotValid("token_id", NO_TOKENS)
     if draft.token_id or (draft.token_value and not draft.password):
         return _switched_to_token(draft, held)
     if draft.password or draft.user:

@@ -202,7 +202,7 @@ def create(
 
 def name_told_by(instance: Instance, finding: Finding | None) -> str:
     """Return what a PBS calls itself; a PVE host is called as it is addressed (http-api.md 5.2)."""
-    if finding is None or instance.kind != InstanceKind.PBS:
+    if finding is None or instance.kind == InstanceKind.PVE:
         return ""
     return finding.server_name.strip()[:NAME_LIMIT]
 
@@ -215,9 +215,11 @@ def free_name(kind: str, wanted: str, *, except_pk: int = 0) -> str:
     others = Instance.objects.exclude(pk=except_pk).values_list("kind", "name")
     taken = {name for other_kind, name in others if other_kind == kind}
     if kind == InstanceKind.PVE:
-        taken |= {f"pbs-{name}" for other_kind, name in others if other_kind != kind}
+        taken |= {f"{other_kind}-{name}" for other_kind, name in others if other_kind != kind}
     else:
-        taken |= {name.removeprefix("pbs-") for other_kind, name in others if name.startswith("pbs-")}
+        prefix = f"{kind}-"
+        hosts = (name for other_kind, name in others if other_kind == InstanceKind.PVE)
+        taken |= {name.removeprefix(prefix) for name in hosts if name.startswith(prefix)}
     name, count = wanted[:NAME_LIMIT], 1
     while name in taken:
         count += 1

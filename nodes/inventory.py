@@ -6,9 +6,10 @@ marked as gone, not deleted: its history stays.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
+from hashlib import blake2b
+from itertools import count
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
@@ -26,25 +27,35 @@ from nodes.proxmox.readings import (
 Row = TypeVar("Row", bound=InventoryModel)
 Facts = dict[str, Any]
 
-#: Facts as this process wrote them last, by instance and kind of row: equal facts cost no query.
-_written: dict[tuple[int, str], dict[Hashable, Facts]] = {}
-_lock = threading.Lock()
+#: What was written last, by model: a digest of the facts. Equal facts cost no query.
+Written = dict[str, str]
 
 
 def apply(
-    instance: Instance, resources: ResourcesReading, details: Mapping[str, NodeStatusReading], *, at: datetime
+    instance: Instance,
+    resources: ResourcesReading,
+    details: Mapping[str, NodeStatusReading],
+    *,
+    written: Written,
+    at: datetime,
 ) -> None:
-    """Make the rows of nodes, guests and storages say what the complete listing says."""
+    """Make the rows of nodes and guests say what the listing says.
+
+    A listing of which rows could not be read marks nothing as gone: it may be among them.
+    """
+    is_whole = not resources.skipped
     nodes = {node.name: node_facts(node, details.get(node.name)) for node in resources.nodes}
-    keep(instance, Node, nodes, lambda row: row.name, at=at)
+    keep(instance, Node, nodes, lambda row: row.name, written=written, is_whole=is_whole, at=at)
     guests = {guest.vmid: guest_facts(guest) for guest in resources.guests if not guest.is_template}
-    keep(instance, Guest, guests, lambda row: row.vmid, at=at)
+    keep(instance, Guest, guests, lambda row: row.vmid, written=written, is_whole=is_whole, at=at)
 
 
-def apply_datastores(instance: Instance, datastores: Iterable[DatastoreReading], *, at: datetime) -> None:
+def apply_datastores(
+    instance: Instance, datastores: Iterable[DatastoreReading], *, written: Written, at: datetime
+) -> None:
     """Make the rows of a PBS's datastores say what was read."""
     facts: dict[Hashable, Facts] = {reading.name: {"name": reading.name} for reading in datastores}
-    keep(instance, Datastore, facts, lambda row: row.name, at=at)
+    keep(instance, Datastore, facts, lambda row: row.name, written=written, at=at)
 
 
 def node_facts(reading: NodeReading, detail: NodeStatusReading | None) -> Facts:
@@ -77,20 +88,25 @@ def keep(
     facts: Mapping[Any, Facts],
     key_of: Callable[[Row], Hashable],
     *,
+    written: Written,
     at: datetime,
+    is_whole: bool = True,
 ) -> None:
-    """Create, change and mark rows so that they hold exactly these facts; one short transaction, bulk writes."""
-    place = (instance.pk, model.__name__)
-    with _lock:
-        if _written.get(place) == facts:
-            return
-    try:
-        with transaction.atomic():
-            write(instance, model, facts, key_of, at=at)
-    except IntegrityError:
-        return  # removed, or written by another process, just now: the next poll compares again
-    with _lock:
-        _written[place] = dict(facts)
+    """Create, change and mark rows so that they hold these facts; one short transaction, bulk writes.
+
+    Raises IntegrityError when another process wrote the same at the same moment, or removed the instance.
+    """
+    mark = digest(facts) if is_whole else ""
+    if mark and written.get(model.__name__) == mark:
+        return
+    with transaction.atomic():
+        write(instance, model, facts, key_of, is_whole=is_whole, at=at)
+    written[model.__name__] = mark
+
+
+def digest(facts: Mapping[Any, Facts]) -> str:
+    """Return what tells these facts from others, in whatever order they were listed."""
+    return blake2b(repr(sorted(facts.items())).encode(errors="replace"), digest_size=12).hexdigest()
 
 
 def write(
@@ -99,6 +115,7 @@ def write(
     facts: Mapping[Any, Facts],
     key_of: Callable[[Row], Hashable],
     *,
+    is_whole: bool,
     at: datetime,
 ) -> None:
     """Compare the rows with the facts and write the difference."""
@@ -123,57 +140,96 @@ def write(
             changed.append(row)
     model._default_manager.bulk_create(new, batch_size=500)
     model._default_manager.bulk_update(changed, sorted(names), batch_size=200)
-    gone = [row.pk for row in rows.values() if row.gone_at is None]
+    gone = [row.pk for row in rows.values() if row.gone_at is None] if is_whole else []
     for start in range(0, len(gone), 500):
         model._default_manager.filter(pk__in=gone[start : start + 500]).update(gone_at=at)
 
 
-def storage_wire_ids(
-    instance: Instance, storages: Iterable[StorageReading], *, known: Mapping[str, str], at: datetime
+def claim_storage_ids(
+    instance: Instance,
+    storages: Iterable[StorageReading],
+    *,
+    known: Mapping[str, str],
+    written: Written,
+    at: datetime,
 ) -> dict[str, str]:
     """Return the wire id of each storage under `<name>/<node, empty when shared>`, and keep the rows.
 
     The first owner of a shared name keeps the plain id; the same name in another cluster gets the instance's name into
-    its id (state.md 4.3).
+    its id (state.md 4.3). Raises DatabaseError.
     """
-    facts: dict[Hashable, Facts] = {}
-    ids: dict[str, str] = {}
+    storages = tuple(storages)
+    try:
+        return claim(instance, storages, known=known, written=written, at=at)
+    except IntegrityError:  # another instance has claimed one of the ids in this moment: now it is seen
+        return claim(instance, storages, known={}, written=written, at=at)
+
+
+def claim(
+    instance: Instance,
+    storages: Iterable[StorageReading],
+    *,
+    known: Mapping[str, str],
+    written: Written,
+    at: datetime,
+) -> dict[str, str]:
+    """Do as `claim_storage_ids`; raises IntegrityError when another instance was faster."""
+    seen: dict[str, StorageReading] = {}
     for reading in storages:
-        node = "" if reading.is_shared else reading.node[:128]
-        key = f"{reading.name}/{node}"
-        if key in ids:
-            continue
-        ids[key] = known.get(key) or free_wire_id(instance, reading.name, node)
-        facts[(reading.name, node)] = {
+        seen.setdefault(f"{reading.name}/{place_of(reading)}", reading)
+    new = {key: reading for key, reading in seen.items() if key not in known}
+    ids = {key: known.get(key, "") for key in seen} | free_wire_ids(instance, new)
+    facts: dict[Hashable, Facts] = {
+        (reading.name, place_of(reading)): {
             "name": reading.name,
-            "node_name": node,
+            "node_name": place_of(reading),
             "plugin": reading.plugin[:32],
             "content": ",".join(reading.content)[:200],
             "wire_id": ids[key],
         }
-    keep(instance, Storage, facts, lambda row: (row.name, row.node_name), at=at)
+        for key, reading in seen.items()
+    }
+    keep(instance, Storage, facts, lambda row: (row.name, row.node_name), written=written, at=at)
     return ids
 
 
-def free_wire_id(instance: Instance, name: str, node: str) -> str:
-    """Return the id of a storage seen for the first time; of a shared one the plain id when nobody has it."""
-    own = Storage.objects.filter(instance=instance, name=name, node_name=node).first()
-    if node:
-        return f"{instance.name}-{node}-{name}"
-    if own is not None:
-        return own.wire_id
-    plain = f"shared-{name}"
-    return plain if not Storage.objects.filter(wire_id=plain).exists() else f"shared-{instance.name}-{name}"
+def place_of(reading: StorageReading) -> str:
+    """Return the node that a storage belongs to, empty for a shared one."""
+    return "" if reading.is_shared else reading.node[:128]
+
+
+def free_wire_ids(instance: Instance, storages: Mapping[str, StorageReading]) -> dict[str, str]:
+    """Return an id for each storage seen for the first time by this poller, one that no other storage has.
+
+    A shared storage that has a row keeps its id, whatever the instance is called now.
+    """
+    if not storages:
+        return {}
+    own = known_storage_ids(instance)
+    taken = set(Storage.objects.values_list("wire_id", flat=True))
+    taken -= {own[key] for key in storages if key in own}
+    found: dict[str, str] = {}
+    for key, reading in storages.items():
+        is_kept = reading.is_shared and key in own
+        candidates = spellings(instance.name, reading.name, place_of(reading))
+        found[key] = own[key] if is_kept else next(one for one in candidates if one not in taken)
+        taken.add(found[key])
+    return found
+
+
+def spellings(instance: str, name: str, node: str) -> Iterator[str]:
+    """Yield the ids that a storage may have, the contract's first.
+
+    Names hold dashes, so two places may spell the same: `a-b` on node `c` is `a-b-c`, and so is `a` on `b-c`.
+    """
+    if not node:
+        yield f"shared-{name}"
+    last = f"{instance}-{node}-{name}" if node else f"shared-{instance}-{name}"
+    yield last
+    yield from (f"{last}-{number}" for number in count(2))
 
 
 def known_storage_ids(instance: Instance) -> dict[str, str]:
     """Return the wire ids that the rows remember."""
     rows = Storage.objects.filter(instance=instance).values_list("name", "node_name", "wire_id")
     return {f"{name}/{node}": wire_id for name, node, wire_id in rows}
-
-
-def forget(instance_id: int) -> None:
-    """Drop what this process knows of a removed instance."""
-    with _lock:
-        for place in [place for place in _written if place[0] == instance_id]:
-            del _written[place]

@@ -26,7 +26,7 @@ class InstanceCounter(models.Model):
 
 
 class Instance(models.Model):
-    """One configured connection to PVE (a host or a whole cluster) or to PBS.
+    """One configured connection to PVE (a host or a whole cluster), to PBS or to PMG.
 
     `state` moves never -> ok <-> failing or login-failed; only polling writes it. `version` rises with every
     change of the configuration, so that a poll that began before the change knows it is late.
@@ -97,7 +97,7 @@ class Instance(models.Model):
     @property
     def health_key(self) -> str:
         """The key in the state's `connectionHealth`."""
-        return self.name if self.kind == InstanceKind.PVE else f"pbs-{self.name}"
+        return self.name if self.kind == InstanceKind.PVE else f"{self.kind}-{self.name}"
 
     @property
     def password_place(self) -> str:

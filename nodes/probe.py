@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from nodes.addresses import Place, place_of
-from nodes.proxmox import pbs, pve, values, wire
+from nodes.proxmox import mail, pbs, pve, values, wire
 from nodes.proxmox.client import Client, Target
 from nodes.proxmox.errors import NotFound, PermissionDenied, ServerError, TlsFailed
 from nodes.proxmox.readings import ClusterReading
@@ -62,7 +62,7 @@ def probe(target: Target, *, timeout_seconds: float = 10.0) -> Probe:
         deadline_seconds=timeout_seconds,
         lifetime_seconds=timeout_seconds,
     ) as client:
-        return _probe_pbs(client) if target.kind == "pbs" else _probe_pve(client)
+        return PROBES[target.kind](client)
 
 
 def _probe_pve(client: Client) -> Probe:
@@ -101,6 +101,25 @@ def _probe_pbs(client: Client) -> Probe:
         fingerprint=client.fingerprint,
         server_name=_unless_refused(lambda: pbs.node_name(client)) or "",
     )
+
+
+def _probe_pmg(client: Client) -> Probe:
+    started = time.monotonic()
+    nodes = mail.cluster_status(client)
+    return Probe(
+        kind="pmg",
+        version=next((node.version for node in nodes if node.version), "") or pve.version(client).version,
+        node_count=len(nodes),
+        is_cluster=len(nodes) > 1,
+        cluster=None,
+        datastore_count=0,
+        latency_ms=_milliseconds_since(started),
+        fingerprint=client.fingerprint,
+        server_name=nodes[0].name if len(nodes) == 1 else "",
+    )
+
+
+PROBES: Mapping[str, Callable[[Client], Probe]] = {"pve": _probe_pve, "pbs": _probe_pbs, "pmg": _probe_pmg}
 
 
 def _milliseconds_since(started: float) -> int:

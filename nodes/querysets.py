@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -41,3 +41,11 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
     def poll_soon(self, pks: Iterable[int]) -> int:
         """Make the instances due at the next tick; returns how many."""
         return self.filter(pk__in=list(pks)).update(next_poll_at=None)
+
+    def poll_within(self, seconds: float, *, at: datetime) -> int:
+        """Make those due at the next tick that would be within so many seconds; returns how many.
+
+        Who waits longer does so because its login was refused, or because the host asked for time.
+        """
+        limit = at + timedelta(seconds=seconds)
+        return self.polled().filter(next_poll_at__lte=limit).update(next_poll_at=None)

@@ -11,10 +11,11 @@ from typing import Any
 from rest_framework import serializers
 
 from nodes.addresses import spelled_fingerprint
-from nodes.choices import InstanceKind, PollState
+from nodes.choices import PollState
 from nodes.drafts import MONITOR_FLAGS, Draft
 from nodes.models import ClusterEndpoint, Instance
 from pulse.lib.fields import InstantField, TextField, TruthField
+from pulse.lib.logs import without_secrets
 
 #: The three words of the wire for how an instance answers.
 STATUS: Mapping[str, str] = {
@@ -72,7 +73,7 @@ class InstanceSerializer(serializers.Serializer[Instance]):
     paused = serializers.BooleanField(source="is_paused", read_only=True)
     tlsUnchecked = serializers.BooleanField(source="is_tls_unchecked", read_only=True)
     fingerprintLearned = serializers.BooleanField(source="is_fingerprint_learned", read_only=True)
-    statusMessage = serializers.CharField(source="failure_message", read_only=True)
+    statusMessage = serializers.SerializerMethodField()
     failingSince = InstantField(source="failing_since")
     lastSeen = InstantField(source="last_success_at")
 
@@ -92,10 +93,14 @@ class InstanceSerializer(serializers.Serializer[Instance]):
         """Return whether the last poll succeeded, failed to log in, or failed otherwise."""
         return STATUS[instance.state]
 
+    def get_statusMessage(self, instance: Instance) -> str:
+        """Return why the last poll failed; a host's words may quote the request that it refused."""
+        return without_secrets(instance.failure_message)
+
     def to_representation(self, instance: Instance) -> dict[str, Any]:
         """Return the object of the list: the flags of its own kind, and no empty key that the contract omits."""
         told = dict(super().to_representation(instance))
-        others = MONITOR_FLAGS[InstanceKind.PBS if instance.kind == InstanceKind.PVE else InstanceKind.PVE]
+        others = {flag for kind, flags in MONITOR_FLAGS.items() if kind != instance.kind for flag in flags}
         told["fingerprint"] = spelled_fingerprint(instance.fingerprint)  # as the Proxmox pages show it
         foreign = {name for name, field in self.fields.items() if field.source in others}
         empty = {name for name in self.OMITTED_WHEN_EMPTY if not told[name]}

@@ -6,8 +6,9 @@ from django.urls import URLPattern, path
 
 from accounts import api as accounts
 from monitoring import api as monitoring
+from monitoring import charts, listing_api, resource_api
 from nodes import api as nodes
-from pulse import views
+from pulse import diagnostics, views
 
 urlpatterns: list[URLPattern] = [
     # 3. Core
@@ -15,6 +16,19 @@ urlpatterns: list[URLPattern] = [
     path("api/version", views.version),
     path("api/state", monitoring.whole_state),
     path("api/config", monitoring.public_config),
+    # 4. Monitoring data
+    path("api/charts", charts.charts),
+    path("api/storage", listing_api.storage_list),
+    path("api/storage/", listing_api.storage_list),
+    path("api/storage/<str:identity>", listing_api.storage_detail),
+    path("api/backups", listing_api.backups),
+    path("api/backups/", listing_api.backups),
+    path("api/backups/unified", listing_api.backups),
+    path("api/backups/pve", listing_api.pve_backups),
+    path("api/backups/pbs", listing_api.pbs_backups),
+    path("api/snapshots", listing_api.snapshots),
+    path("api/resources/<path:identity>/explain", resource_api.explain),
+    path("api/resources/<path:identity>", resource_api.resource),
     # 5. Node configuration
     path("api/config/nodes", nodes.node_list),
     path("api/config/nodes/test-connection", nodes.test_connection),
@@ -23,6 +37,10 @@ urlpatterns: list[URLPattern] = [
     path("api/config/nodes/", nodes.node_detail),
     path("api/config/nodes/<str:node_id>", nodes.node_detail),
     path("api/config/nodes/<str:node_id>/test", nodes.test_node),
+    path("api/config/nodes/<str:node_id>/permissions", nodes.node_permissions),
+    # 12. Diagnostics
+    path("api/diagnostics", diagnostics.diagnostics),
+    path("api/diagnostics/export", diagnostics.diagnostics_export),
     # 13. Security
     path("api/security/status", accounts.security_status),
     path("api/security/me", accounts.who_am_i),

@@ -6,33 +6,70 @@ import json
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
 from nodes.addresses import Place
 from nodes.proxmox import values
 from nodes.proxmox.errors import (
+    AgentNotConfigured,
+    AgentNotRunning,
+    AgentRefused,
+    AgentTimedOut,
+    AgentUnsupported,
     BadAnswer,
+    GuestNotFound,
+    GuestNotRunning,
     LoginFailed,
+    NoCeph,
     NodeBusy,
     NotFound,
+    NoZfs,
     PermissionDenied,
     ProxmoxError,
     ServerError,
     TooLarge,
 )
 from nodes.proxmox.wire import Reply
+from pulse.lib.logs import without_secrets
 
 DEPTH_LIMIT = 64
 ROW_LIMIT = 200_000
 #: Values and containers in one answer: 20,000 guests of 30 fields. Counted before decoding, because a few bytes of
 #: JSON can stand for a hundred bytes of memory.
 VALUE_LIMIT = 600_000
+#: Of a text that is quoted no more than this is looked at.
+QUOTED_BYTES = 16 << 10
 MESSAGE_LIMIT = 300
 RETRY_AFTER_LIMIT_SECONDS = 3600
 
 #: "Permission check failed (/nodes/pve1, Sys.Audit)"
 MISSING_PRIVILEGE = re.compile(r"\((/[^\s,()]{0,200}), ?([A-Za-z][A-Za-z.|, ]{0,99})\)")
+
+#: What a 500 says, to the error that it stands for: Proxmox has no other way to tell them apart. The first that
+#: fits counts; a text that comes from elsewhere and only quotes one of these does not begin with it.
+FAILURES: tuple[tuple[re.Pattern[str], type[ServerError]], ...] = (
+    (re.compile(r"No QEMU guest agent configured"), AgentNotConfigured),
+    (re.compile(r"QEMU guest agent is not running"), AgentNotRunning),
+    (re.compile(r"VM \d{1,9} qga command '[^']{1,64}' failed - got timeout"), AgentTimedOut),
+    (re.compile(r"VM \d{1,9} qga command '[^']{1,64}' failed - .{0,120}has been disabled"), AgentRefused),
+    (
+        re.compile(
+            r"VM \d{1,9} qga command '[^']{1,64}' failed - .{0,120}(?:not been found|not .{0,20}supported)"
+        ),
+        AgentUnsupported,
+    ),
+    (re.compile(r"(?:VM|CT) \d{1,9} (?:is )?not running"), GuestNotRunning),
+    (
+        re.compile(
+            r"Configuration file 'nodes/[^']{1,128}/(?:qemu-server|lxc)/\d{1,9}\.conf' does not exist"
+        ),
+        GuestNotFound,
+    ),
+    (re.compile(r"binary not installed: /usr/bin/ceph-|pveceph configuration not initialized"), NoCeph),
+    (re.compile(r"zfsutils-linux not installed"), NoZfs),
+)
 
 
 class Envelope(msgspec.Struct, gc=False):
@@ -107,9 +144,7 @@ def error_of(reply: Reply, *, kind: str, place: Place, hidden: Sequence[str] = (
     Source: api-facts.md section 2; before PVE 8.4 the text is only in the reason phrase.
     """
     status = reply.status
-    told = message_of(reply, kind=kind)
-    for secret in hidden:  # a server that echoes the request would have it stored and shown
-        told = told.replace(secret, "(hidden)") if secret else told
+    told = message_of(reply, kind=kind, hidden=hidden)
     because = f": {told}" if told else ""
     if 300 <= status < 400:
         return BadAnswer(f"{place} wants to redirect the call, which a Proxmox host never does")
@@ -128,25 +163,51 @@ def error_of(reply: Reply, *, kind: str, place: Place, hidden: Sequence[str] = (
             f"{place} is not ready{because}", retry_after_seconds=retry_after_seconds(reply.retry_after)
         )
     if status >= 400:
-        return ServerError(f"{place} could not answer ({status}){because}")
+        failure = failure_of(told) if status == 500 else ServerError
+        return failure(f"{place} could not answer ({status}){because}")
     return BadAnswer(f"{place} answered with the unexpected status {status}")
 
 
-def message_of(reply: Reply, *, kind: str) -> str:
+def failure_of(told: str) -> type[ServerError]:
+    """Return the class of a failure by what Proxmox says about it; ServerError for what is not told apart."""
+    for pattern, failure in FAILURES:
+        if pattern.match(told):
+            return failure
+    return ServerError
+
+
+def message_of(reply: Reply, *, kind: str, hidden: Sequence[str] = ()) -> str:
     """Return what Proxmox says about a failure, cleaned and bounded; "" when it says nothing.
 
     Only Proxmox's own shapes are quoted, so that a foreign server's page never shows up in a message of ours.
     """
     envelope = _error_envelope(reply.body)
-    told = values.text(envelope.get("message"), MESSAGE_LIMIT) or values.text(reply.reason, MESSAGE_LIMIT)
+    told = _quoted(envelope.get("message"), hidden) or _quoted(reply.reason, hidden)
     problems = envelope.get("errors")
     if isinstance(problems, dict):
-        named = "; ".join(f"{key}: {values.text(text, 100)}" for key, text in list(problems.items())[:5])
+        named = "; ".join(
+            f"{_quoted(key, hidden, 100)}: {_quoted(text, hidden, 100)}"
+            for key, text in list(problems.items())[:5]
+        )
         return values.text(f"{told} ({named})", MESSAGE_LIMIT)
     if kind == "pbs" and reply.status == 400 and not envelope and _is_labelled_json(reply):
         # PBS sends the plain text of an error under the label of JSON.
-        return values.text(reply.body.decode("utf-8", "replace"), MESSAGE_LIMIT) or told
+        return _quoted(reply.body[:QUOTED_BYTES].decode("utf-8", "replace"), hidden) or told
     return told
+
+
+def _quoted(text: object, hidden: Sequence[str], limit: int = MESSAGE_LIMIT) -> str:
+    """Return a text of the host, cleaned and cut, without what a server that echoes the request would have us store.
+
+    Blotted before it is cut: half a secret is still one.
+    """
+    if isinstance(text, str):
+        text = text[:QUOTED_BYTES]
+        for secret in hidden:
+            for spelling in (secret, quote(secret, safe=""), quote_plus(secret)):
+                text = text.replace(spelling, "[hidden]") if spelling else text
+        text = without_secrets(text)
+    return values.text(text, limit)
 
 
 def _is_labelled_json(reply: Reply) -> bool:

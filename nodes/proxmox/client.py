@@ -14,7 +14,7 @@ import msgspec
 from urllib3.connection import HTTPConnection
 
 from nodes.addresses import place_of
-from nodes.proxmox import answers, wire
+from nodes.proxmox import answers, metering, wire
 from nodes.proxmox.errors import LoginFailed, ProxmoxError, TimedOut, TlsFailed
 from nodes.proxmox.login import Credential, login_for
 from nodes.proxmox.wire import Deadline, Reply, Trust
@@ -35,7 +35,7 @@ COMMON_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User
 class Target:
     """Where a client calls and as whom; a fingerprint pins exactly this certificate, whatever `verify_tls` says."""
 
-    kind: str  # pve, pbs
+    kind: str  # pve, pbs, pmg
     url: str  # normalised, such as https://pve1.lab:8006
     credential: Credential
     fingerprint: str = ""  # SHA-256, 64 hex digits in lower case
@@ -141,15 +141,20 @@ class Client:
             silence_seconds=self._timeout_seconds,
         )
         url = f"{BASE_PATH}{path}?{urlencode(params)}" if params else f"{BASE_PATH}{path}"
-        is_failure = True
+        is_failure, status, received = True, None, 0
         try:
             with self._turn(deadline):
                 reply = self._ask(url, deadline)
+            status, received = reply.status, reply.received_bytes
             envelope = answers.decode(reply, self.place)
             is_failure = False
+        except ProxmoxError as error:
+            status = status or error.status
+            raise
         finally:
             seconds = time.monotonic() - started
             self.meter.record(seconds=seconds, is_failure=is_failure)
+            metering.record(seconds=seconds, bytes_received=received, status=status)
         return Answer(data=envelope.data, total=envelope.total, seconds=seconds)
 
     def close(self) -> None:
@@ -199,7 +204,9 @@ class Client:
 
     def _error(self, reply: Reply) -> ProxmoxError:
         secrets = self.target.credential.secrets
-        return answers.error_of(reply, kind=self.target.kind, place=self.place, hidden=secrets)
+        error = answers.error_of(reply, kind=self.target.kind, place=self.place, hidden=secrets)
+        error.status = reply.status
+        return error
 
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, deadline: Deadline

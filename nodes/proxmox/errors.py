@@ -7,11 +7,15 @@ class ProxmoxError(Exception):
     """A call that gave no reading. `str()` is one sentence for people: what happened, then what to do.
 
     `code` is the machine name, stored and shown; `is_connection_level` says that another address of the same
-    cluster may still answer. `retry_after_seconds` is what the host asked to wait, None when it did not.
+    cluster may still answer. `retry_after_seconds` is what the host asked to wait, None when it did not. `status` is the
+    HTTP status of the answer, None when there was none.
     No text of an error carries a secret or the body of an answer.
     """
 
     code = "proxmox_error"
+    #: How long to leave the subject of the call alone before it is tried again.
+    patience_seconds = 60.0
+    status: int | None = None
     is_connection_level = False
     remedy = ""
 
@@ -50,7 +54,7 @@ class Refused(ProxmoxError):
 
     code = "refused"
     is_connection_level = True
-    remedy = "Check the port (8006 for PVE, 8007 for PBS) and that the Proxmox services run"
+    remedy = "Check the port (8006 for PVE and PMG, 8007 for PBS) and that the Proxmox services run"
 
 
 class Unreachable(ProxmoxError):
@@ -111,7 +115,9 @@ class PermissionDenied(ProxmoxError):
     code = "permission_denied"
 
     def __init__(self, cause: str, *, path: str = "", privilege: str = "") -> None:
-        remedy = "Give the account, and its token, the role PVEAuditor (PVE) or Audit (PBS) on /"
+        remedy = (
+            "Give the account, and its token, the role PVEAuditor (PVE) or Audit (PBS) on /, or audit (PMG)"
+        )
         if path and privilege:
             remedy = f"Give the account, and its token, the privilege {privilege} on {path}"
         super().__init__(cause, remedy=remedy)
@@ -138,6 +144,74 @@ class ServerError(ProxmoxError):
 
     code = "server_error"
     remedy = "Look into the task log and the system log of the host"
+
+
+class GuestNotRunning(ServerError):
+    """The call needs a running guest, and this one is not."""
+
+    code = "stopped"
+    remedy = "Start the guest, or leave it: a stopped guest cannot be asked"
+
+
+class GuestNotFound(ServerError):
+    """The asked node has no such guest: it was removed, or has moved to another node."""
+
+    code = "guest_not_found"
+    remedy = "Look the guest up again: it may have moved to another node"
+
+
+class AgentNotConfigured(ServerError):
+    """The guest's configuration has no guest agent."""
+
+    code = "agent_disabled"
+    patience_seconds = 300.0
+    remedy = "Switch on the QEMU guest agent in the options of the guest, and install it in the guest"
+
+
+class AgentNotRunning(ServerError):
+    """The guest agent is configured and does not answer."""
+
+    code = "agent_not_running"
+    patience_seconds = 300.0
+    remedy = "Start the guest agent (qemu-guest-agent) in the guest, or install it there"
+
+
+class AgentTimedOut(ServerError):
+    """The guest agent took the question and did not answer it in time."""
+
+    code = "agent_timeout"
+    patience_seconds = 300.0
+    remedy = "Check the guest: a network file system that hangs in it holds up the agent"
+
+
+class AgentRefused(ServerError):
+    """The command is disabled in the configuration of the guest agent."""
+
+    code = "agent_refused"
+    patience_seconds = 300.0
+    remedy = "Allow the command in the configuration of the guest agent"
+
+
+class AgentUnsupported(ServerError):
+    """The guest agent does not know the command, or cannot carry it out on this system."""
+
+    code = "not_supported"
+    patience_seconds = 300.0
+    remedy = "Update the guest agent; on some systems it cannot tell this at all"
+
+
+class NoCeph(ServerError):
+    """The asked node has no Ceph; another one of the cluster may."""
+
+    code = "no_ceph"
+    remedy = "Ask a node where Ceph is installed"
+
+
+class NoZfs(ServerError):
+    """The asked node has no ZFS."""
+
+    code = "no_zfs"
+    remedy = "Nothing needs to be done: the node does not use ZFS"
 
 
 class BadAnswer(ProxmoxError):

@@ -18,10 +18,12 @@ from nodes.proxmox.errors import BadAnswer, LoginFailed, ProxmoxError
 RENEW_AFTER_SECONDS = 90 * 60
 TICKET_LIMIT = 4096
 SECOND_FACTOR_REMEDY = "Use an API token: two-factor authentication does not apply to it"
+#: A mail gateway has no tokens.
+NO_SECOND_FACTOR_REMEDY = "Use an account without a second factor, with the role audit"
 
 #: The header and what stands between the id of a token and its secret.
 TOKEN_HEADERS = {"pve": ("PVEAPIToken", "="), "pbs": ("PBSAPIToken", ":")}
-COOKIE_NAMES = {"pve": "PVEAuthCookie", "pbs": "PBSAuthCookie"}
+COOKIE_NAMES = {"pve": "PVEAuthCookie", "pbs": "PBSAuthCookie", "pmg": "PMGAuthCookie"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,13 @@ PostTicket = Callable[[bytes], object]
 class NoLogin:
     """Nothing to log in with: refused here, because a call would only be delayed and refused there."""
 
+    def __init__(self, cause: str, remedy: str) -> None:
+        self._cause = cause
+        self._remedy = remedy
+
     def headers(self, post: PostTicket) -> Mapping[str, str]:
         """Raise LoginFailed."""
-        raise LoginFailed(
-            "No credential is configured", remedy="Enter an API token, or a user and a password"
-        )
+        raise LoginFailed(self._cause, remedy=self._remedy)
 
     def refused(self, headers: Mapping[str, str]) -> bool:
         """Return False: another try would end the same way."""
@@ -91,6 +95,7 @@ class TicketLogin:
 
     def __init__(self, kind: str, credential: Credential) -> None:
         self._cookie = COOKIE_NAMES[kind]
+        self._way_out = SECOND_FACTOR_REMEDY if kind in TOKEN_HEADERS else NO_SECOND_FACTOR_REMEDY
         self._credential = credential
         self._lock = threading.Lock()
         self._headers: Mapping[str, str] | None = None
@@ -134,7 +139,7 @@ class TicketLogin:
         answer = values.fields(data)
         ticket = answer.get("ticket")
         if values.truth(answer.get("NeedTFA")) or (isinstance(ticket, str) and ":!tfa!" in ticket):
-            raise LoginFailed("The account asks for a second factor", remedy=SECOND_FACTOR_REMEDY)
+            raise LoginFailed("The account asks for a second factor", remedy=self._way_out)
         if not isinstance(ticket, str) or not 0 < len(ticket) <= TICKET_LIMIT:
             raise BadAnswer("The answer to the login holds no ticket")
         self._headers = {"Cookie": f"{self._cookie}={quote(ticket, safe='', errors='replace')}"}
@@ -150,9 +155,13 @@ Login = NoLogin | TokenLogin | TicketLogin
 
 
 def login_for(kind: str, credential: Credential) -> Login:
-    """Return the way in that a credential allows."""
-    if credential.kind == "token":
+    """Return the way in that a credential allows; a Proxmox Mail Gateway (`pmg`) knows passwords only."""
+    if credential.kind == "token" and kind in TOKEN_HEADERS:
         return TokenLogin(kind, credential)
+    if credential.kind == "token":
+        return NoLogin(
+            "A Proxmox Mail Gateway takes no API tokens", "Enter a user with the role audit and its password"
+        )
     if credential.kind == "password":
         return TicketLogin(kind, credential)
-    return NoLogin()
+    return NoLogin("No credential is configured", "Enter an API token, or a user and a password")

@@ -5,9 +5,8 @@ Readers raise BadAnswer only. Source: api-facts.md sections 3 and 4.
 
 from __future__ import annotations
 
-import re
-
 from nodes.addresses import normalise_fingerprint
+from nodes.proxmox import properties
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings import (
@@ -17,6 +16,7 @@ from nodes.proxmox.readings import (
     NodeCertificateReading,
     NodeReading,
     NodeStatusReading,
+    PoolReading,
     ResourcesReading,
     StorageReading,
     VersionReading,
@@ -29,6 +29,7 @@ __all__ = [
     "cluster_status",
     "node_certificates",
     "node_status",
+    "node_version",
     "read_cluster_resources",
     "read_cluster_status",
     "read_node_certificates",
@@ -39,42 +40,47 @@ __all__ = [
 ]
 
 GUEST_KINDS = frozenset({"qemu", "lxc"})
-VMID_HIGHEST = 999_999_999
+VMID_HIGHEST = properties.VMID_HIGHEST
 CPU_COUNT_HIGHEST = 1_000_000
 
 WORD_LIMIT = 32
 GUEST_NAME_LIMIT = 256
-TAG_LIMIT = 128
-#: Together, with their separators: the columns that hold them.
-TAGS_LIMIT = 512
-CONTENT_LIMIT = 200
-
-TAG_SEPARATOR = re.compile(r"[;,\s]+")
+KERNEL_LIMIT = 200
+POOL_PREFIX = "/pool/"
 
 
-def version(client: Client) -> VersionReading:
+def version(client: Client, *, timeout_seconds: float | None = None) -> VersionReading:
     """Return the version of the answering host; any user may ask."""
-    return read_version(client.get("/version").data)
+    return read_version(client.get("/version", timeout_seconds=timeout_seconds).data)
 
 
-def cluster_resources(client: Client) -> ResourcesReading:
+def node_version(client: Client, node: str, *, timeout_seconds: float | None = None) -> VersionReading:
+    """Return the version of one node; any user may ask. Nodes differ while a cluster is upgraded."""
+    return read_version(client.get(f"/nodes/{segment(node)}/version", timeout_seconds=timeout_seconds).data)
+
+
+def cluster_resources(client: Client, *, timeout_seconds: float | None = None) -> ResourcesReading:
     """Return all nodes, guests and storages of a cluster as far as the user may see them, at most 12 s old."""
-    return read_cluster_resources(client.get("/cluster/resources").data)
+    return read_cluster_resources(client.get("/cluster/resources", timeout_seconds=timeout_seconds).data)
 
 
-def cluster_status(client: Client) -> ClusterReading:
+def cluster_status(client: Client, *, timeout_seconds: float | None = None) -> ClusterReading:
     """Return the members of the cluster. Needs Sys.Audit on /."""
-    return read_cluster_status(client.get("/cluster/status").data)
+    return read_cluster_status(client.get("/cluster/status", timeout_seconds=timeout_seconds).data)
 
 
-def node_status(client: Client, node: str) -> NodeStatusReading:
+def node_status(client: Client, node: str, *, timeout_seconds: float | None = None) -> NodeStatusReading:
     """Return what the resource list does not tell about a node. Needs Sys.Audit on it; is answered by the node."""
-    return read_node_status(client.get(f"/nodes/{segment(node)}/status").data)
+    return read_node_status(
+        client.get(f"/nodes/{segment(node)}/status", timeout_seconds=timeout_seconds).data
+    )
 
 
-def node_certificates(client: Client) -> tuple[NodeCertificateReading, ...]:
+def node_certificates(
+    client: Client, *, timeout_seconds: float | None = None
+) -> tuple[NodeCertificateReading, ...]:
     """Return each node of the cluster with the certificate that it serves; any user may ask."""
-    return read_node_certificates(client.get("/nodes").data)
+    return read_node_certificates(client.get("/nodes", timeout_seconds=timeout_seconds).data)
 
 
 def read_version(data: object) -> VersionReading:
@@ -91,7 +97,7 @@ def read_version(data: object) -> VersionReading:
 
 
 def read_cluster_resources(data: object) -> ResourcesReading:
-    """Return the reading of GET /cluster/resources; pools, networks and types to come are passed over.
+    """Return the reading of GET /cluster/resources; networks and types to come are passed over.
 
     Of a guest that two nodes list, as after an unclean migration, the entry of the node where it runs is kept.
     """
@@ -99,10 +105,11 @@ def read_cluster_resources(data: object) -> ResourcesReading:
     nodes: dict[str, NodeReading] = {}
     guests: dict[int, GuestReading] = {}
     storages: dict[tuple[str, str], StorageReading] = {}
+    pools: dict[str, PoolReading] = {}
     twice: list[GuestReading] = []
     skipped = 0
     for row in rows:
-        kind = row.get("type") if type(row) is dict else None
+        kind = row.get("type") if isinstance(row, dict) else None
         if kind == "qemu" or kind == "lxc":
             guest = _guest(row, kind)  # type: ignore[arg-type]  # a dict, or kind were None
             if guest is None:
@@ -121,6 +128,12 @@ def read_cluster_resources(data: object) -> ResourcesReading:
                 skipped += 1
             else:
                 nodes.setdefault(node.name, node)
+        elif kind == "pool":
+            pool = _pool(row)  # type: ignore[arg-type]
+            if pool is None:
+                skipped += 1
+            else:
+                pools.setdefault(pool.id, pool)
         elif not isinstance(kind, str) or not kind:
             skipped += 1
     if rows and skipped == len(rows):
@@ -131,6 +144,7 @@ def read_cluster_resources(data: object) -> ResourcesReading:
         nodes=tuple(nodes.values()),
         guests=tuple(guests.values()),
         storages=tuple(storages.values()),
+        pools=tuple(pools.values()),
         skipped=skipped,
     )
 
@@ -161,6 +175,10 @@ def _node(row: Row) -> NodeReading | None:
         disk_used_bytes=size(get("disk")),
         disk_total_bytes=size(get("maxdisk")),
         uptime_seconds=size(get("uptime")),
+        ha_state=text(get("hastate"), WORD_LIMIT),
+        level=text(get("level"), WORD_LIMIT),
+        cgroup_mode=size(get("cgroup-mode")),
+        architecture=text(get("host-arch"), WORD_LIMIT),
     )
 
 
@@ -181,6 +199,7 @@ def _guest(row: Row, kind: str) -> GuestReading | None:
         cpu_count=_cpu_count(get("maxcpu")),
         memory_used_bytes=size(get("mem")),
         memory_total_bytes=size(get("maxmem")),
+        host_memory_bytes=size(get("memhost")) or None,  # 0 of a container: not measured
         disk_used_bytes=size(get("disk")),
         disk_total_bytes=size(get("maxdisk")),
         network_in_bytes=size(get("netin")),
@@ -189,7 +208,7 @@ def _guest(row: Row, kind: str) -> GuestReading | None:
         disk_write_bytes=size(get("diskwrite")),
         uptime_seconds=size(get("uptime")),
         is_template=truth(get("template")) is True,
-        tags=_tags(tags) if tags else (),
+        tags=properties.tags(tags) if tags else (),
         lock=text(get("lock"), WORD_LIMIT),
         pool=name(get("pool")),
         ha_state=text(get("hastate"), WORD_LIMIT),
@@ -206,39 +225,21 @@ def _storage(row: Row) -> StorageReading | None:
         node=node,
         status=text(get("status"), WORD_LIMIT) or "unknown",
         plugin=text(get("plugintype"), WORD_LIMIT),
-        content=_content(get("content")),
+        content=properties.content(get("content")),
         is_shared=truth(get("shared")) is True,
         used_bytes=size(get("disk")),
         total_bytes=size(get("maxdisk")),
     )
 
 
+def _pool(row: Row) -> PoolReading | None:
+    pool = name(row.get("pool")) or name(row.get("id")).removeprefix(POOL_PREFIX)
+    return PoolReading(id=pool) if pool else None
+
+
 def _cpu_count(value: object) -> int | None:
     count = size(value)
     return None if count is None or count > CPU_COUNT_HIGHEST else count
-
-
-def _tags(value: object) -> tuple[str, ...]:
-    """Return the tags in their order, each once; Proxmox itself splits at semicolons, commas and blanks."""
-    parts = TAG_SEPARATOR.split(text(value, TAGS_LIMIT * 2))
-    return _fitting(dict.fromkeys(part[:TAG_LIMIT] for part in parts if part), TAGS_LIMIT)
-
-
-def _content(value: object) -> tuple[str, ...]:
-    """Return the kinds of content, sorted: Proxmox sends them in random order."""
-    parts = (part.strip() for part in text(value, CONTENT_LIMIT * 2).split(","))
-    return _fitting(sorted({part for part in parts if part}), CONTENT_LIMIT)
-
-
-def _fitting(parts: dict[str, None] | list[str], limit: int) -> tuple[str, ...]:
-    """Return the first parts that fit into `limit` characters together with one separator each."""
-    kept: list[str] = []
-    for part in parts:
-        limit -= len(part) + 1
-        if limit < -1:
-            break
-        kept.append(part)
-    return tuple(kept)
 
 
 def read_cluster_status(data: object) -> ClusterReading:
@@ -256,6 +257,8 @@ def read_cluster_status(data: object) -> ClusterReading:
                 address=text(row.get("ip"), 64),
                 is_online=truth(row.get("online")),
                 is_local=truth(row.get("local")) is True,
+                number=size(row.get("nodeid")),
+                level=text(row.get("level"), WORD_LIMIT),
             )
     if not members:
         raise BadAnswer("The answer about the cluster's status names no node")
@@ -263,6 +266,8 @@ def read_cluster_status(data: object) -> ClusterReading:
         members=tuple(members[key] for key in sorted(members)),
         name=name(cluster.get("name")),
         is_quorate=truth(cluster.get("quorate")) if cluster else None,
+        node_count=size(cluster.get("nodes")),
+        config_version=size(cluster.get("version")),
     )
 
 
@@ -270,9 +275,10 @@ def read_node_status(data: object) -> NodeStatusReading:
     """Return the reading of GET /nodes/{node}/status; CPU use is not in it, because it jumps about there."""
     row = fields_of(data, "a node's status")
     cpu, memory, swap, root = (fields(row.get(key)) for key in ("cpuinfo", "memory", "swap", "rootfs"))
+    boot = fields(row.get("boot-info"))
     return NodeStatusReading(
         load_average=reals(row.get("loadavg"), 3),
-        kernel_version=_kernel_version(row),
+        kernel_version=kernel_version(row),
         pve_version=text(row.get("pveversion"), 100),
         cpu_model=text(cpu.get("model"), 200),
         cpu_sockets=_cpu_count(cpu.get("sockets")),
@@ -288,15 +294,20 @@ def read_node_status(data: object) -> NodeStatusReading:
         root_total_bytes=size(root.get("total")),
         root_available_bytes=size(root.get("avail")),
         uptime_seconds=size(row.get("uptime")),
+        io_wait_ratio=ratio(row.get("wait")),
+        ksm_shared_bytes=size(fields(row.get("ksm")).get("shared")),
+        boot_mode=text(boot.get("mode"), WORD_LIMIT),
+        is_secure_boot=truth(boot.get("secureboot")),
     )
 
 
-def _kernel_version(row: Row) -> str:
+def kernel_version(row: Row) -> str:
     """Return `kversion`, or the same composed from `current-kernel` where only that is told."""
-    if told := text(row.get("kversion"), 200):
+    if told := text(row.get("kversion"), KERNEL_LIMIT):
         return told
     kernel = fields(row.get("current-kernel"))
-    return text(" ".join(text(kernel.get(key), 100) for key in ("sysname", "release", "version")), 200)
+    parts = (kernel.get("sysname"), kernel.get("release"), kernel.get("version"))
+    return text(" ".join(text(part, 100) for part in parts), KERNEL_LIMIT)
 
 
 def read_node_certificates(data: object) -> tuple[NodeCertificateReading, ...]:

@@ -14,6 +14,8 @@ Reading = TypeVar("Reading")
 #: As the columns that hold them; longer than any Proxmox allows.
 NAME_LIMIT = 128
 SEGMENT_LIMIT = 256
+#: Readings of one answer: more than any host has of anything but backups.
+READINGS_LIMIT = 20_000
 
 Row = Mapping[str, object]
 
@@ -32,16 +34,28 @@ def fields_of(data: object, what: str) -> Row:
     return data
 
 
-def read_rows(data: object, what: str, read: Callable[[Row], Reading | None]) -> tuple[Reading, ...]:
+def read_rows(
+    data: object, what: str, read: Callable[[Row], Reading | None], *, limit: int = READINGS_LIMIT
+) -> tuple[Reading, ...]:
     """Return what `read` makes of each row, without those it gives None for.
 
-    Raises BadAnswer when there are rows and none of them can be read.
+    Raises BadAnswer when there are rows and none of them can be read, or when more than `limit` can: a list that is
+    cut would say of the rest that it is gone.
     """
     rows = rows_of(data, what)
     readings = tuple(reading for row in rows if isinstance(row, dict) and (reading := read(row)) is not None)
     if rows and not readings:
         raise BadAnswer(f"No entry of the answer about {what} can be read")
+    if len(readings) > limit:
+        raise BadAnswer(f"The answer about {what} has more than {limit} entries")
     return readings
+
+
+def entries(value: object, limit: int) -> list[Row]:
+    """Return the objects of a list inside an answer, of its first `limit` entries; none when it is no list."""
+    if not isinstance(value, list):
+        return []
+    return [row for row in value[:limit] if isinstance(row, dict)]
 
 
 def name(value: object) -> str:

@@ -15,6 +15,8 @@ INT64_LOWEST = -(2**63)
 INT64_HIGHEST = 2**63 - 1
 #: Longer than any number Proxmox prints, and short enough that int() and float() stay cheap.
 NUMBER_TEXT_LIMIT = 40
+#: The last second of the year 9999: later instants are no dates anywhere.
+EPOCH_HIGHEST = 253_402_300_799
 #: Invisible characters that turn the reading direction: they make one name look like another.
 DIRECTION_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 #: Plain decimal spellings only: int() and float() would also take "1_000", "٣" and "infinity".
@@ -62,6 +64,12 @@ def size(value: object) -> int | None:
     return None if number is None or number < 0 else number
 
 
+def epoch(value: object) -> int | None:
+    """Return an instant in epoch seconds. None for 0 too, which stands for "never" and "not known" everywhere."""
+    number = size(value)
+    return number if number and number <= EPOCH_HIGHEST else None
+
+
 def ratio(value: object) -> float | None:
     """Return a share of one, which may exceed 1 but is never negative."""
     number = value if type(value) is float and 0.0 <= value <= 1.0 else real(value)
@@ -100,6 +108,21 @@ def text(value: object, limit: int = 256) -> str:
         return ""
     # Cleaned before it is cut, so that dropped characters do not hide the rest; four times is plenty.
     return "".join(_clean(character) for character in value[: limit * 4]).strip()[:limit].rstrip()
+
+
+def lines(value: object, limit: int = 8192) -> str:
+    """Return clean text of at most `limit` characters that keeps its line breaks, each as one "\\n".
+
+    Blanks at the end of a line and empty lines at both ends go; what is neither text nor a number is "".
+    """
+    if not isinstance(value, str):
+        return text(value, limit)
+    told = value[: limit * 4].replace("\r\n", "\n").replace("\r", "\n")
+    cleaned = (
+        line if line.isascii() and line.isprintable() else "".join(_clean(character) for character in line)
+        for line in told.split("\n")
+    )
+    return "\n".join(line.rstrip() for line in cleaned).strip("\n")[:limit].rstrip()
 
 
 def _clean(character: str) -> str:

@@ -100,7 +100,7 @@ class _Allowance:
 class _TimedReader(io.RawIOBase):
     """The bytes of one answer; each wait for more ends with the deadline, and their number is limited.
 
-    The limit also holds where urllib3 reads lines of any length: chunk sizes and trailers.
+    The limit also holds for what no body limit sees: interim answers, chunk marks and trailers.
     """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, allowance: _Allowance) -> None:
@@ -226,7 +226,7 @@ def _open(connection: HTTPConnection, place: Place, wait: float) -> None:
     except (ssl.SSLError, OSError, ValueError) as error:
         raise TlsFailed(
             f"No TLS connection to {place}: {_tls_reason(error)}",
-            remedy="Check that the port speaks HTTPS (8006 for PVE, 8007 for PBS) and that nothing is in between",
+            remedy="Check that the port speaks HTTPS (8006 for PVE and PMG, 8007 for PBS) and that nothing is in between",
         ) from None
 
 

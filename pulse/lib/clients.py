@@ -6,6 +6,7 @@ Source: README.md decision 1 of the contract. Headers that anybody can write dec
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,7 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PROXY_HEADERS = frozenset(
     {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "x-original-host"}
 )
+PORT = re.compile(r":[0-9]+$")
 #: Longer chains of proxies are not followed.
 MAX_HOPS = 32
 
@@ -178,10 +180,7 @@ def parse_networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
 
 def host_name(host: str) -> str:
     """Return the name in a Host header, lower case, without the port; IPv6 keeps its brackets."""
-    host = host.strip().lower()
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+    return PORT.sub("", host.strip().lower())
 
 
 def last_of(values: str) -> str:

@@ -54,7 +54,9 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
 
-def error_body(status: int, message: str, *, code: str = "", details: Mapping[str, str] | None = None) -> bytes:
+def error_body(
+    status: int, message: str, *, code: str = "", details: Mapping[str, str] | None = None
+) -> bytes:
     """Return the encoded error object; the timestamp is in Unix seconds."""
     body: dict[str, object] = {
         "error": message,

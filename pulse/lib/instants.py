@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+#: The end of the year 9999: what a host tells beyond it is no instant.
+LAST_EPOCH = 253_402_300_799
 #: What the contract sends for an instant that is not known.
 ZERO_TIME = "0001-01-01T00:00:00Z"
 
@@ -19,3 +21,10 @@ def rfc3339(at: datetime | None) -> str:
 def from_epoch(seconds: float) -> datetime:
     """Return the aware UTC instant of epoch seconds."""
     return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def instant(epoch_seconds: float | None) -> str:
+    """Return whole epoch seconds on the wire; the zero time when there are none, or none that a calendar has."""
+    if not epoch_seconds or not 0 < epoch_seconds <= LAST_EPOCH:
+        return ZERO_TIME
+    return rfc3339(from_epoch(int(epoch_seconds)))

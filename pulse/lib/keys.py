@@ -38,7 +38,8 @@ def ensure_key_file(path: Path, make: Callable[[], str]) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A complete file appears under its name or none: written beside it, then linked.
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        # The name is never one that a killed predecessor left: in a container all have the same process number.
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(descriptor, text.encode())

@@ -10,17 +10,33 @@ import msgspec
 
 #: Forms in which a credential could slip into a message: headers, cookies and the fields of a form.
 SECRET_FORMS = re.compile(
-    r"(?i)((?:PVE|PBS)APIToken[= ][^\s=:]+[=:]|(?:PVE|PBS|PMG)AuthCookie=|X-(?:API|Registration)-Token: *|"
-    r"Authorization: *(?:Bearer )?|(?:password|tokenValue|token_value|passphrase|API_TOKEN)['\"]?\s*[=:]\s*['\"]?)"
+    r"(?i)((?:PVE|PBS)APIToken[= ][^\s=:]+[=:]|(?:(?:PVE|PBS|PMG)AuthCookie|pulse_session|__Host-pulse)['\"]?\s*[=:]\s*['\"]?|"
+    r"(?:X-(?:API|Registration)-Token|CSRFPreventionToken|Authorization)['\"]?\s*[:,]\s*(?:b?['\"])?(?:(?:Bearer|Basic) +)?|"
+    r"(?:password|tokenValue|token_value|passphrase|API_TOKEN)['\"]?\s*[=:]\s*['\"]?)"
     r"[^\s'\",;&]+"
 )
+#: Secrets that are known by their form, in whatever sentence: our own tokens, and what Proxmox gives for a login,
+#: tickets, also percent-encoded, and CSRF tokens.
+SECRETS = re.compile(
+    r"(?i)\bpulse_[A-Za-z0-9]{8}_[A-Za-z0-9_-]{20,}|\bPULSE-REG-[A-Za-z0-9]{8,}|"
+    r"\b(?:PVE|PBS|PMG)(?::|%3A)[^\s'\",;&]{1,300}?(?::|%3A){2}[^\s'\",;&]+|"
+    r"\b[0-9A-F]{8}(?::|%3A)[A-Za-z0-9+/%]{27,}=*"
+)
+#: `https://user:password@host`
+USER_INFO = re.compile(r"(?i)([a-z][a-z0-9+.-]{0,20}://)[^\s/?#@'\"]{0,300}:[^\s/?#'\"]{0,300}@")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def clean(text: str) -> str:
     """Return the text on one line, without control characters and without anything that looks like a secret."""
-    text = SECRET_FORMS.sub(r"\1[hidden]", text)
+    text = without_secrets(text)
     return CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+
+
+def without_secrets(text: str) -> str:
+    """Return the text without anything that looks like a secret; what a host told may quote our own request."""
+    text = USER_INFO.sub(r"\1[hidden]@", SECRETS.sub("[hidden]", text))
+    return SECRET_FORMS.sub(r"\1[hidden]", text)
 
 
 class TextFormatter(logging.Formatter):

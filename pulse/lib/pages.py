@@ -6,11 +6,23 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 TITLES = {
-    400: ("This request cannot be read", "The address or a header of the request is not one that Pulse serves."),
-    403: ("This is not allowed", "Sign in with an account that may do this, or reload the page and try again."),
+    400: (
+        "This request cannot be read",
+        "The address or a header of the request is not one that Pulse serves.",
+    ),
+    403: (
+        "This is not allowed",
+        "Sign in with an account that may do this, or reload the page and try again.",
+    ),
     404: ("There is nothing here", "The address may be mistyped, or the thing it named is gone."),
-    500: ("Something went wrong", "The log of Pulse has the details. Nothing you entered was changed by halves."),
-    503: ("The database does not answer", "It cannot be reached or is too busy. Pulse tries again with every request."),
+    500: (
+        "Something went wrong",
+        "The log of Pulse has the details. Nothing you entered was changed by halves.",
+    ),
+    503: (
+        "The database does not answer",
+        "It cannot be reached or is too busy. Pulse tries again with every request.",
+    ),
 }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
+import resource
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +23,8 @@ logger = logging.getLogger(__name__)
 WARM_SECONDS = 30.0
 #: What the tasks under way get to write their last row; one that waits for a dead host is left behind.
 TASK_GRACE_SECONDS = 1.0
+#: More than the most clients that are served, with room for hosts and databases.
+MOST_FILES = 16_384
 #: What browsers get to take their close frame.
 CLOSE_SECONDS = 0.5
 
@@ -136,6 +140,7 @@ def prepare_serving() -> Callable[[Callable[[], Any]], None]:
 
 def start_django() -> None:
     """Load the apps and the tasks, bring the database up to date, and see that keys and settings are in order."""
+    raise_file_limit()
     django.setup()
     from pulse.celery import app
     from pulse.lib import sealed
@@ -151,6 +156,15 @@ def start_django() -> None:
             logger.warning("%s (%s)", warning.msg, warning.id)
     if problems:
         raise WrongConfiguration("; ".join(f"{problem.msg} ({problem.id})" for problem in problems))
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets this process have: every browser and every host takes one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def require_servers(verb: str) -> None:

@@ -38,6 +38,7 @@ def walk(resolver: URLResolver, prefix: str, *, is_admin: bool) -> Iterator[Rout
 
 def sample(pattern: str) -> str:
     """Return an address that the pattern matches."""
+    pattern = re.sub(r"\(\?!(?:[^()]|\([^()]*\))*\)\.\+", "anywhere", pattern)  # all but some
     path = re.sub(r"<(?:(\w+):)?\w+>", lambda match: SAMPLES.get(match[1] or "str", "x"), pattern)
     path = re.sub(r"\(\?P<\w+>([a-z]\w*)?[^)]*\)", lambda match: match[1] or "x", path)  # the admin's own
     return "/" + path.replace("^", "").replace("$", "").replace("\\", "")

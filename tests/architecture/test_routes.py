@@ -9,16 +9,19 @@ from __future__ import annotations
 import csv
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
+from django.urls import get_resolver, path
 from django.utils import timezone
 
+import pulse.urls
 from accounts import tokens
 from pulse.lib import limits
-from pulse.lib.auth import Access, policy_of
+from pulse.lib.auth import Access, policy, policy_of
 from pulse.routing import websocket_urlpatterns
 from tests.accounts.fixtures import LOCAL, REMOTE
 from tests.architecture.routes import Route, all_routes
@@ -138,18 +141,69 @@ def let_through(client: Client) -> Client:
     return client
 
 
-def test_the_file_names_exactly_the_routes_that_exist_with_what_they_declare():
-    actual = {
+def demanded() -> dict[tuple[str, str], str]:
+    """Return (route, method) -> access as the views declare it; `undeclared` for one that declares nothing."""
+    return {
         (name_of(route), method): str(access)
         for route in all_routes()
         for method, access in (
             {"GET": Access.DJANGO_ADMIN, "POST": Access.DJANGO_ADMIN}
             if route.is_admin
-            else getattr(policy_of(route.view), "methods", {"GET": "undeclared"})
+            else getattr(policy_of(route.view), "methods", {"any": "undeclared"})
         ).items()
     }
 
-    assert actual == declared()
+
+def test_the_file_names_exactly_the_routes_that_exist_with_what_they_declare():
+    assert demanded() == declared()
+
+
+@pytest.fixture
+def with_forgotten_routes(settings):
+    """Add a route whose view declares nothing, and one whose view is nowhere in the file."""
+
+    def forgotten(request):
+        return HttpResponse("in")
+
+    @policy(GET=Access.PUBLIC)
+    def unlisted(request):
+        return HttpResponse("in")
+
+    urls = ModuleType("urls_with_forgotten_routes")
+    urls.urlpatterns = [
+        path("api/forgotten", forgotten),
+        path("api/unlisted", unlisted),
+        *pulse.urls.urlpatterns,
+    ]
+    settings.ROOT_URLCONF = urls
+
+
+def test_a_route_that_is_forgotten_is_seen(with_forgotten_routes):
+    assert demanded().items() - declared().items() == {
+        (("api/forgotten", "any"), "undeclared"),
+        (("api/unlisted", "GET"), "public"),
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_route_that_declares_nothing_is_closed_to_everybody(method, with_forgotten_routes, session_client):
+    client = session_client(is_superuser=True)
+
+    response = client.generic(method, "/api/forgotten", HTTP_ORIGIN="http://pulse.test")
+
+    assert response.status_code == 500
+    assert response.content != b"in"
+
+
+def test_every_route_is_reached_by_its_sample():
+    """Or the tests of who gets in would look at another route."""
+    astray = [
+        route.pattern
+        for route in all_routes()
+        if not route.is_admin and get_resolver().resolve(route.path).func is not route.view
+    ]
+
+    assert astray == []
 
 
 def test_every_websocket_leads_to_the_consumer_that_asks_the_door():

@@ -12,6 +12,15 @@ ORDER = {
     "containers": lambda one: (one["vmid"], one["instance"], one["id"]),
     "storage": lambda one: (one["instance"], one["name"], one["node"]),
 }
+RESOURCES = ("nodes", "vms", "containers", "storage", "pbs", "pmg")
+#: The long lists with the field that orders them, the newest first; all but `pbsBackups` stand under `pveBackups`.
+LISTS = {
+    "backupTasks": "startTime",
+    "storageBackups": "time",
+    "guestSnapshots": "time",
+    "pbsBackups": "backupTime",
+}
+COLLECTIONS = (*RESOURCES, *LISTS)
 
 
 def apply_collections(resources: dict[str, dict[str, Any]], collections: dict[str, Any]) -> None:
@@ -35,7 +44,22 @@ def put(resource: dict[str, Any], path: str, value: Any) -> None:
     resource[last] = value
 
 
+def flattened(state: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return every collection of a state under its own name."""
+    return {
+        name: state["pveBackups"][name] if name in state["pveBackups"] else state[name]
+        for name in COLLECTIONS
+    }
+
+
 def by_id(state: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the resources of a state by collection and id."""
-    names = ("nodes", "vms", "containers", "storage", "pbs")
-    return {name: {one["id"]: one for one in state[name]} for name in names}
+    return {name: {one["id"]: one for one in known} for name, known in flattened(state).items()}
+
+
+def in_order(name: str, known: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a collection as the state has it; PBS keep the order in which they came."""
+    if name in LISTS:
+        by_name = sorted(known.values(), key=lambda one: one["id"])
+        return sorted(by_name, key=lambda one: one[LISTS[name]], reverse=True)
+    return sorted(known.values(), key=ORDER[name]) if name in ORDER else list(known.values())

@@ -203,6 +203,19 @@ def test_a_failing_instance_says_why_and_since_when(api):
     assert node["lastSeen"] == "2026-01-01T11:59:00Z"
 
 
+def test_the_words_of_a_failing_host_do_not_bring_back_what_they_quote(api):
+    make_instance(
+        state="login-failed",
+        failure_message="refused: PVEAPIToken=a@pam!t=canary, Cookie PVEAuthCookie=canary, PVE:a@pam:6955B0C0::canary",
+    )
+
+    (node,) = listed(api)
+
+    assert node["statusMessage"] == (
+        "refused: PVEAPIToken=a@pam!t=[hidden], Cookie PVEAuthCookie=[hidden], [hidden]"
+    )
+
+
 @pytest.mark.parametrize("instances", [1, 20])
 def test_the_list_costs_two_queries_however_many_there_are(api, instances):
     for _ in range(instances):
@@ -548,7 +561,7 @@ BAD_VALUES = [
     pytest.param({"host": "169.254.169.254"}, "host", id="metadata-address"),
     pytest.param({"type": ""}, "type", id="type-empty"),
     pytest.param({"type": "PVE"}, "type", id="type-in-capitals"),
-    pytest.param({"type": "pmg"}, "type", id="type-unknown"),
+    pytest.param({"type": "xen"}, "type", id="type-unknown"),
     pytest.param({"type": None}, "type", id="type-null"),
     pytest.param({"fingerprint": "abc"}, "fingerprint", id="fingerprint-short"),
     pytest.param({"fingerprint": "g" * 64}, "fingerprint", id="fingerprint-not-hex"),
@@ -635,6 +648,59 @@ def test_a_body_as_the_edit_form_sends_it_keeps_the_secrets(api):
     sealed_before = instance.sealed_token
     instance.refresh_from_db()
     assert (instance.sealed_token, instance.name, instance.monitor_vms) == (sealed_before, "lab", False)
+
+
+LISTED = {
+    "token": {"token_value": "kept"},
+    "password": {"password": "kept"},
+    "learned pin": {"token_value": "kept", "fingerprint": FINGERPRINT, "is_fingerprint_learned": True},
+    "confirmed pin": {"password": "kept", "fingerprint": FINGERPRINT},
+    "authorities": {"token_value": "kept", "verify_tls": True},
+    "flags": {
+        "token_value": "kept",
+        "monitor_vms": False,
+        "monitor_sync_jobs": False,
+        "monitor_garbage_jobs": True,
+    },
+    "failing": {
+        "token_value": "kept",
+        "state": "failing",
+        "failure_message": "silent",
+        "failing_since": NOON,
+    },
+    "paused": {"token_value": "kept", "is_paused": True},
+    "no TLS": {"token_value": "kept", "host": "http://192.0.2.30:80"},
+}
+
+
+@pytest.mark.parametrize("kind", ["pve", "pbs"])
+@pytest.mark.parametrize("fields", LISTED.values(), ids=LISTED)
+def test_a_node_that_is_sent_back_as_it_was_listed_stays_as_it_was(api, host_probe, fields, kind):
+    make_endpoint(make_instance(kind, is_cluster=kind == "pve", **fields))
+    bookkeeping = ("version", "changed_at", "next_poll_at")
+    before = [
+        {key: value for key, value in row.items() if key not in bookkeeping} for row in everything_stored()
+    ]
+
+    response = put(api, f"{NODES}/{kind}-0", listed(api)[0])
+
+    after = [
+        {key: value for key, value in row.items() if key not in bookkeeping} for row in everything_stored()
+    ]
+    assert response.status_code == 200
+    assert after == before
+    assert host_probe.call_count == 0
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"name": "", "host": ""}, {"name": "  ", "host": " "}, {"name": None}], ids=str
+)
+def test_what_is_absent_or_empty_is_unchanged(api, body):
+    make_instance(name="lab", token_value="kept", verify_tls=True, fingerprint=FINGERPRINT, monitor_vms=False)
+    before = listed(api)
+
+    assert put(api, f"{NODES}/pve-0", body).status_code == 200
+    assert listed(api) == before
 
 
 def test_an_edit_does_not_write_what_polling_observes(api):
@@ -749,6 +815,7 @@ def test_browsers_are_told_of_the_removal_and_offered_the_host_again(
 
     assert (deleted["type"], deleted["data"]) == ("node_deleted", {"nodeType": kind})
     assert discovered["type"] == "discovery_update"
+    assert [message["timestamp"][-1] for message in (deleted, discovered)] == ["Z", "Z"]
     assert isinstance(discovered["data"].pop("timestamp"), int)
     assert discovered["data"] == {
         "servers": [{"ip": address, "port": port, "type": kind, "version": "Unknown", "hostname": address}],
@@ -760,7 +827,7 @@ def test_browsers_are_told_of_the_removal_and_offered_the_host_again(
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 @pytest.mark.parametrize(
     "node_id",
-    ["", "pve", "pve-", "pve-x", "pve-0-1", "-0", "pmg-0", "PVE-0", "pve--0", "pve-\u0663", "pve-0%20", "0"],
+    ["", "pve", "pve-", "pve-x", "pve-0-1", "-0", "xen-0", "PVE-0", "pve--0", "pve-\u0663", "pve-0%20", "0"],
 )
 def test_a_malformed_id_is_refused(api, method, node_id):
     make_instance()
@@ -914,7 +981,7 @@ def test_an_incomplete_configuration_is_told_with_status_200(api, change):
     assert (response.status_code, response.json()["status"]) == (200, "error")
 
 
-@pytest.mark.parametrize("kind", ["", "pmg", None])
+@pytest.mark.parametrize("kind", ["", "xen", None])
 def test_a_configuration_of_a_bad_type_is_refused(api, kind):
     assert_refused(post(api, CONFIG, PVE | {"type": kind}), 400, "validation_error")
 
@@ -1006,7 +1073,7 @@ def test_a_host_without_a_certificate_says_why(api, shown_certificate):
     [
         ({}, "validation_error"),
         ({"host": "192.0.2.10"}, "validation_error"),
-        ({"type": "pmg", "host": "192.0.2.10"}, "validation_error"),
+        ({"type": "xen", "host": "192.0.2.10"}, "validation_error"),
         ({"type": "pve", "host": "ftp://x"}, "validation_error"),
         ({"type": "pve", "host": 5}, "invalid_json"),
     ],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from tests.fake_proxmox.building import PbsSpec, PveSpec
+from tests.fake_proxmox.building import PbsSpec, PmgSpec, PveSpec
 from tests.fake_proxmox.clock import ManualClock, RealClock
 from tests.fake_proxmox.estate import FakeEstate
 from tests.fake_proxmox.estates import demo
 from tests.fake_proxmox.process import FakeProcess
 from tests.fake_proxmox.server import FakeServer
-from tests.fake_proxmox.sites import FakeSite, PbsSite, PveSite
+from tests.fake_proxmox.site_pbs import PbsSite
+from tests.fake_proxmox.site_pmg import PmgSite
+from tests.fake_proxmox.sites import FakeSite, PveSite
 
 
 def demo_estate(**options: object) -> FakeEstate:
@@ -24,6 +26,8 @@ __all__ = [
     "ManualClock",
     "PbsSite",
     "PbsSpec",
+    "PmgSite",
+    "PmgSpec",
     "PveSite",
     "PveSpec",
     "RealClock",

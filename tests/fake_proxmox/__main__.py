@@ -43,13 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _specs(options: argparse.Namespace) -> tuple[Spec, ...]:
     if options.estate == "large":
         return estates.large(options.clusters, options.nodes, options.guests, hostile=options.hostile)
-    make = {"demo": estates.demo, "homelab": estates.homelab, "cluster": estates.cluster}[options.estate]
+    make = {
+        "demo": estates.demo,
+        "homelab": estates.homelab,
+        "cluster": estates.cluster,
+        "mail": estates.mail,
+    }[options.estate]
     return make(hostile=options.hostile)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.fake_proxmox", description=__doc__)
-    parser.add_argument("--estate", choices=("demo", "homelab", "cluster", "large"), default="demo")
+    parser.add_argument("--estate", choices=("demo", "homelab", "cluster", "large", "mail"), default="demo")
     parser.add_argument(
         "--base-port", type=int, default=0, help="of the first instance; 0: the system chooses"
     )

@@ -13,7 +13,25 @@ from random import Random
 AUDITOR = {
     "pve": ("Sys.Audit", "Datastore.Audit", "VM.Audit", "Pool.Audit", "SDN.Audit", "Mapping.Audit"),
     "pbs": ("Sys.Audit", "Datastore.Audit"),
+    "pmg": (),  # PMG knows roles only
 }
+#: What root may, as far as a monitor can ask for it.
+ADMINISTRATOR = {
+    "pve": (
+        *AUDITOR["pve"],
+        "Datastore.Allocate",
+        "Datastore.AllocateSpace",
+        "Permissions.Modify",
+        "Sys.Modify",
+        "Sys.Syslog",
+        "VM.Backup",
+        "VM.Config.Disk",
+    ),
+    "pbs": (*AUDITOR["pbs"], "Datastore.Modify", "Remote.Audit", "Sys.Modify"),
+    "pmg": (),
+}
+#: PVE 9 put it in the place of VM.Monitor, and into the auditor's role.
+AGENT_AUDIT = "VM.GuestAgent.Audit"
 TICKET_SECONDS = 7_200
 #: A ticket from a little ahead is taken: the clocks of cluster members differ.
 TICKET_AHEAD_SECONDS = 300
@@ -32,6 +50,7 @@ class Account:
     is_superuser: bool = False  # the user root@pam, not one of its tokens
     needs_second_factor: bool = False
     expires_at: float = 0.0  # 0 = never
+    role: str = "audit"  # of PMG
 
     def has(self, path: str, privilege: str) -> bool:
         """Whether the access list grants a privilege: the nearest entry up the path decides."""
@@ -53,7 +72,7 @@ class Refused(Exception):
 class Access:
     """The accounts of one instance and the key that signs its tickets."""
 
-    def __init__(self, kind: str, seed: int) -> None:
+    def __init__(self, kind: str, seed: int, version: tuple[int, int] = (0, 0)) -> None:
         random = Random(seed)
         realm = kind
         self.kind = kind
@@ -62,13 +81,21 @@ class Access:
         self.token_id = f"{self.user}!monitor"
         self._signing_key = random.randbytes(32)
         self._random = random
-        everything = {"/": frozenset(AUDITOR[kind])}
+        has_agent_audit = kind == "pve" and version >= (9, 0)
+        self.administrator = frozenset((*ADMINISTRATOR[kind], *([AGENT_AUDIT] if has_agent_audit else [])))
+        auditor = (*AUDITOR[kind], *([AGENT_AUDIT] if has_agent_audit else []))
+        everything = {"/": frozenset(auditor)}
         self.accounts = {
             self.user: Account(self.user, self.password, everything),
             "root@pam": Account("root@pam", f"{random.getrandbits(96):024x}", {}, is_superuser=True),
         }
         self.token_value = self._new_secret()
         self.accounts[self.token_id] = Account(self.token_id, self.token_value, dict(everything))
+        self.accounts["root@pam"].role = "root"
+        if kind == "pmg":
+            # It knows no tokens.
+            del self.accounts[self.token_id]
+            self.token_id = self.token_value = ""
 
     def _new_secret(self) -> str:
         digits = f"{self._random.getrandbits(128):032x}"
@@ -83,6 +110,15 @@ class Access:
         acl = {path: frozenset(granted) for path, granted in privileges.items()}
         self.accounts[token_id] = Account(token_id, secret, acl, expires_at=expires_at)
         return token_id, secret
+
+    def set_privileges(self, name: str, privileges: Mapping[str, Iterable[str]]) -> None:
+        """A user or token has exactly these privileges from now on; raises KeyError when there is none."""
+        self.accounts[name].privileges = {path: frozenset(granted) for path, granted in privileges.items()}
+
+    def add_privileges(self, name: str, privileges: Iterable[str]) -> None:
+        """A user or token has these beside what it holds on /; raises KeyError when there is none."""
+        held = self.accounts[name].privileges
+        self.accounts[name].privileges = {**held, "/": held["/"] | frozenset(privileges)}
 
     def revoke_token(self, token_id: str) -> None:
         """Forget a token."""

@@ -6,7 +6,13 @@ import zlib
 from dataclasses import dataclass
 from random import Random
 
+from tests.fake_proxmox.certificates import CERTIFICATE_DAYS
+from tests.fake_proxmox.clusterwide import join
 from tests.fake_proxmox.curves import DAY_SECONDS, draw_load
+from tests.fake_proxmox.filling import fill
+from tests.fake_proxmox.furnishing import furnish
+from tests.fake_proxmox.guests import system_of
+from tests.fake_proxmox.hardware import wear_out
 from tests.fake_proxmox.model import (
     GIB,
     PVE_VERSIONS,
@@ -15,8 +21,8 @@ from tests.fake_proxmox.model import (
     Datastore,
     Guest,
     Node,
-    Storage,
 )
+from tests.fake_proxmox.protection import build_storages, schedule_backups
 from tests.fake_proxmox.roles import HOME, HOSTILE_TEXTS, KIB, OFFICE, Role
 
 RUNNING_SHARE = 0.88
@@ -37,6 +43,30 @@ class PveSpec:
     node_prefix: str = ""  # empty: "pve-"; a single node has the name of the specification
     hostile: bool = False
     is_home_lab: bool = False  # the guests of a home instead of those of an office
+    older_nodes: int = 0  # so many, after the first, run an older release
+    older_version: str = "8.1"
+    agents: int | None = None  # VMs with an agent that answers: the first so many; None: nine in ten
+    agent_troubles: int = (
+        0  # of those that run, so many have an agent that is dead, disabled, hung, unsupported in turn
+    )
+    backups_per_guest: int = 7  # kept by each backup job
+    backup_storages: int = 0  # so many more shared storages, each with the backups of its share of the guests
+    backup_server: str = ""  # name of the PBS behind the storage pbs-vault
+    backup_datastore: str = "main"
+    backup_namespace: str = ""
+    backup_troubles: bool = (
+        False  # a guest that fails, one that warns, a missed run, two guests never backed up
+    )
+    has_ceph: bool = True  # of a cluster
+    ceph_trouble: bool = False  # an OSD is down, HEALTH_WARN
+    replication_jobs: int = 0  # of the first so many guests of a cluster
+    replication_trouble: bool = False  # the second of them fails
+    disk_trouble: bool = (
+        False  # the second node, or the only one, has a degraded pool and a disk that is nearly worn out
+    )
+    certificate_days: int = CERTIFICATE_DAYS  # of the first node
+    guest_snapshots: int | None = None  # guests with snapshots; None: one in six
+    privileges: tuple[str, ...] = ()  # of the monitoring user and its token, beside those of the auditor
 
 
 @dataclass(frozen=True)
@@ -47,9 +77,26 @@ class PbsSpec:
     datastores: int = 3
     version: str = "4.2"
     hostile: bool = False
+    namespaces: int = 2  # beside the roots and those of the PVE storages that point here
+    groups: int = 12  # beside those of the guests that are backed up here
+    backups_per_group: int = 7
+    verification_failures: int = 0  # groups with one bad snapshot
+    push_status: str = "OK"  # how the last run of the sync job that pushes ended
+    jobs: bool = True
 
 
-Spec = PveSpec | PbsSpec
+@dataclass(frozen=True)
+class PmgSpec:
+    """A mail gateway (one node) or a cluster of them to build."""
+
+    name: str = "mail"
+    nodes: int = 1
+    version: str = "9.1"
+    messages_per_day: int = 9_000
+    deferred: int = 21  # messages that wait on each node
+
+
+Spec = PveSpec | PbsSpec | PmgSpec
 
 _PBS_KERNELS = {"3": "6.8.12-10-pve", "4": "6.17.4-1-pve"}
 _CPUS = (
@@ -71,7 +118,7 @@ def build_cluster(spec: PveSpec, *, seed: int, at: float) -> Cluster:
     """Return the cluster of a specification as it stands at an instant."""
     random = Random(seed ^ zlib.crc32(spec.name.encode()))
     midnight = at - at % DAY_SECONDS
-    cluster = Cluster(spec.name, PVE_VERSIONS[spec.version], spec.nodes > 1)
+    cluster = Cluster(spec.name, PVE_VERSIONS[spec.version], spec.nodes > 1, seed=seed)
     for number in range(1, spec.nodes + 1):
         node = _build_node(random, _node_name(spec, number), number, midnight)
         if cluster.is_cluster:
@@ -79,11 +126,20 @@ def build_cluster(spec: PveSpec, *, seed: int, at: float) -> Cluster:
         if number > spec.nodes - spec.dead_nodes:
             node.died_at = midnight - LONG_DEAD_SECONDS
             node.hastate = "unknown"
+        if number == 1:
+            node.certificate_expires_at = midnight + spec.certificate_days * DAY_SECONDS
+        if 1 < number <= 1 + spec.older_nodes:
+            node.version = PVE_VERSIONS[spec.older_version]
         cluster.nodes[node.name] = node
     for guest in _build_guests(random, spec, cluster, midnight):
         cluster.guests[guest.vmid] = guest
+    furnish(cluster, spec, midnight)
     _fit_hardware(cluster)
-    cluster.storages = {storage.name: storage for storage in _build_storages(random, spec, cluster)}
+    cluster.storages = {storage.name: storage for storage in build_storages(random, spec, cluster)}
+    schedule_backups(cluster, spec, midnight)
+    join(cluster, spec, midnight)
+    if spec.disk_trouble:
+        wear_out(cluster)
     return cluster
 
 
@@ -101,7 +157,8 @@ def new_guest(
     """Return a guest that was started just now."""
     role = Role(name, kind, cpus, memory_gib, disk_gib, 0.1, 0.5, 200 * KIB)
     guest = _guest_of(Random(vmid), role, vmid, name, node)
-    guest.started_at = guest.counted_from = at
+    guest.started_at = guest.counted_from = guest.created_at = at
+    guest.agent = "ok" if kind == "qemu" else "none"
     return guest
 
 
@@ -118,6 +175,7 @@ def build_backup_server(spec: PbsSpec, *, seed: int, at: float) -> BackupServer:
         kernel=_PBS_KERNELS[major],
         load=draw_load(random, cpu_ratio=0.06, memory_ratio=0.3, traffic=2_000_000, bursts=0.15),
         started_at=midnight - random.uniform(5, 60) * DAY_SECONDS,
+        certificate_expires_at=midnight + CERTIFICATE_DAYS * DAY_SECONDS,
     )
     for index in range(spec.datastores):
         name, total, ratio, growth, factor, comment = _STORES[index % len(_STORES)]
@@ -128,6 +186,7 @@ def build_backup_server(spec: PbsSpec, *, seed: int, at: float) -> BackupServer:
         server.datastores[name] = Datastore(
             name, total, ratio, growth, random.getrandbits(40), comment=comment, deduplication=factor
         )
+    fill(server, spec, midnight)
     return server
 
 
@@ -146,6 +205,7 @@ def _build_node(random: Random, name: str, number: int, midnight: float) -> Node
         load,
         root_ratio=random.uniform(0.12, 0.45),
         started_at=midnight - random.uniform(6, 140) * DAY_SECONDS,
+        certificate_expires_at=midnight + CERTIFICATE_DAYS * DAY_SECONDS,
     )
 
 
@@ -194,6 +254,7 @@ def _guest_of(random: Random, role: Role, vmid: int, name: str, node: str) -> Gu
         disk_ratio=random.uniform(0.15, 0.8) if role.kind == "lxc" else 0.0,
         tags=role.tags,
         pool=role.pool,
+        system=system_of(role.name),
     )
 
 
@@ -241,24 +302,3 @@ def _fit_hardware(cluster: Cluster) -> None:
         # The kernel keeps a part for itself.
         node.memory_bytes = int(size * 0.978) & ~0xFFF
         node.cpus, node.sockets, node.cpu_model, node.cpu_mhz = (enough or _CPUS[-1:])[0]
-
-
-def _build_storages(random: Random, spec: PveSpec, cluster: Cluster) -> list[Storage]:
-    def drawn(name: str, plugin: str, content: str, total_gib: int, *, is_shared: bool = False) -> Storage:
-        return Storage(name, plugin, content, total_gib * GIB, random.uniform(0.25, 0.8), is_shared)
-
-    storages = [drawn("local", "dir", "iso,vztmpl,backup", 94)]
-    if not cluster.is_cluster:
-        return [
-            *storages,
-            drawn("local-zfs", "zfspool", "images,rootdir", 1_800),
-            drawn("nas-backup", "nfs", "backup,iso", 10_900, is_shared=True),
-        ]
-    per_node = max(1_800, 40 * spec.guests // spec.nodes)
-    return [
-        *storages,
-        drawn("local-lvm", "lvmthin", "rootdir,images", 800),
-        drawn("ceph-vm", "rbd", "images,rootdir", per_node * spec.nodes, is_shared=True),
-        drawn("nfs-iso", "nfs", "iso,vztmpl,snippets", 2_000, is_shared=True),
-        drawn("pbs-vault", "pbs", "backup", 8_000, is_shared=True),
-    ]

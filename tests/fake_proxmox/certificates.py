@@ -31,23 +31,28 @@ class Certificate:
         return ":".join(text[at : at + 2] for at in range(0, len(text), 2))
 
 
-_cache: dict[tuple[str, str, str, int], Certificate] = {}
+#: How long a certificate lives from now on, unless told otherwise.
+CERTIFICATE_DAYS = 700
+_cache: dict[tuple[str, str, str, int, int], Certificate] = {}
 _cache_lock = threading.Lock()
 
 
-def certificate(kind: str, node: str, address: str, issue: int = 0) -> Certificate:
+def certificate(
+    kind: str, node: str, address: str, issue: int = 0, *, valid_days: int = CERTIFICATE_DAYS
+) -> Certificate:
     """Return the certificate of a node: the same object whenever asked again; another `issue` is a renewal."""
-    key = (kind, node, address, issue)
+    key = (kind, node, address, issue, valid_days)
     with _cache_lock:
         if key not in _cache:
-            _cache[key] = _make(kind, node, address)
+            _cache[key] = _make(kind, node, address, valid_days)
         return _cache[key]
 
 
-def _make(kind: str, node: str, address: str) -> Certificate:
+def _make(kind: str, node: str, address: str, valid_days: int) -> Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
     issuer_key = ec.generate_private_key(ec.SECP256R1()) if kind == "pve" else key
-    subject = _name("PVE Cluster Node" if kind == "pve" else "Proxmox Backup Server", _common_name(node))
+    owner = {"pve": "PVE Cluster Node", "pbs": "Proxmox Backup Server"}.get(kind, "Proxmox Mail Gateway")
+    subject = _name(owner, _common_name(node))
     issuer = _name("PVE Cluster Manager CA", "Proxmox Virtual Environment") if kind == "pve" else subject
     now = datetime.now(UTC)
     names = [
@@ -64,7 +69,7 @@ def _make(kind: str, node: str, address: str) -> Certificate:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=30))
-        .not_valid_after(now + timedelta(days=700))
+        .not_valid_after(now + timedelta(days=valid_days))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

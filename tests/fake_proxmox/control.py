@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tests.fake_proxmox.http import MAX_HEAD_BYTES, Answer, BadRequest, Request, read_request
+from tests.fake_proxmox.site_pmg import MAIL_VERBS
 from tests.fake_proxmox.sites import VERBS
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Control:
         raise ValueError(f"no such call: {call}")
 
     def _verb(self, verb: str, site: str, **arguments: Any) -> Any:
-        if verb not in VERBS:
+        if verb not in VERBS and verb not in MAIL_VERBS:
             raise ValueError(f"no such verb: {verb}")
         return {"result": getattr(self._estate.site(site), verb)(**arguments)}
 

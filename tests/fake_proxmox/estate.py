@@ -7,11 +7,13 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from tests.fake_proxmox.building import PbsSpec, PveSpec, Spec
+from tests.fake_proxmox.building import PbsSpec, PmgSpec, PveSpec, Spec
 from tests.fake_proxmox.clock import Clock, RealClock
 from tests.fake_proxmox.control import Control
 from tests.fake_proxmox.server import FakeServer
-from tests.fake_proxmox.sites import FakeSite, PbsSite, PveSite
+from tests.fake_proxmox.site_pbs import PbsSite
+from tests.fake_proxmox.site_pmg import PmgSite
+from tests.fake_proxmox.sites import FakeSite, PveSite
 
 T = TypeVar("T")
 #: Members of a cluster need the same free port on several addresses; a few ports are tried.
@@ -29,6 +31,7 @@ class FakeEstate:
         clock: Clock | None = None,
         refresh_seconds: float = 10.0,
         unauthorized_delay_seconds: float = 3.0,
+        agent_delay_seconds: float = 3.0,  # until a guest agent that does not answer is given up
         latency_ms: float = 0.0,
         base_port: int = 0,
         control_port: int | None = None,  # None: no control channel; 0: the system chooses
@@ -36,6 +39,7 @@ class FakeEstate:
         self.clock: Clock = clock or RealClock()
         self.refresh_seconds = refresh_seconds
         self.unauthorized_delay_seconds = unauthorized_delay_seconds
+        self.agent_delay_seconds = agent_delay_seconds
         self.base_port = base_port
         self.sites: list[FakeSite] = [self._site(spec, seed + index) for index, spec in enumerate(specs)]
         for server in self.servers:
@@ -47,6 +51,8 @@ class FakeEstate:
     def _site(self, spec: Spec, seed: int) -> FakeSite:
         if isinstance(spec, PveSpec):
             return PveSite(self, spec, seed)
+        if isinstance(spec, PmgSpec):
+            return PmgSite(self, spec, seed)
         assert isinstance(spec, PbsSpec)
         return PbsSite(self, spec, seed)
 
@@ -56,7 +62,7 @@ class FakeEstate:
         return [server for site in self.sites for server in site.servers]
 
     def site(self, name: str) -> Any:
-        """Return an instance by its name (a PveSite or PbsSite)."""
+        """Return an instance by its name (a PveSite, PbsSite or PmgSite)."""
         return next(site for site in self.sites if site.name == name)
 
     def __enter__(self) -> FakeEstate:

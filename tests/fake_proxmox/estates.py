@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.fake_proxmox.building import PbsSpec, PveSpec, Spec
+from tests.fake_proxmox.building import PbsSpec, PmgSpec, PveSpec, Spec
 
 
 def demo(*, hostile: bool = False) -> tuple[Spec, ...]:
-    """A home lab, a cluster with a dead node, a backup server."""
+    """A home lab, a cluster with a dead node, a backup server that both use; each has some of the troubles that real places have."""
     return (
         PveSpec(
             name="homelab",
@@ -16,9 +16,38 @@ def demo(*, hostile: bool = False) -> tuple[Spec, ...]:
             is_home_lab=True,
             hostile=hostile,
             node_prefix="pve",
+            backup_server="vault",
+            backup_namespace="homelab",
+            agents=5,
+            guest_snapshots=4,
+            certificate_days=9,
         ),
-        PveSpec(name="production", nodes=4, guests=52, version="8.4", dead_nodes=1, hostile=hostile),
-        PbsSpec(name="vault", datastores=3, version="4.2", hostile=hostile),
+        PveSpec(
+            name="production",
+            nodes=4,
+            guests=52,
+            version="8.4",
+            dead_nodes=1,
+            hostile=hostile,
+            older_nodes=1,
+            agent_troubles=4,
+            backup_server="vault",
+            backup_namespace="production",
+            backup_troubles=True,
+            ceph_trouble=True,
+            replication_jobs=4,
+            replication_trouble=True,
+            disk_trouble=True,
+            privileges=("VM.Monitor", "Datastore.Allocate"),
+        ),
+        PbsSpec(
+            name="vault",
+            datastores=3,
+            version="4.2",
+            hostile=hostile,
+            verification_failures=1,
+            push_status="connection error: timed out",
+        ),
     )
 
 
@@ -47,3 +76,9 @@ def large(
         )
         for number in range(1, clusters + 1)
     )
+
+
+def mail(*, hostile: bool = False) -> tuple[Spec, ...]:
+    """A mail gateway of two nodes."""
+    del hostile
+    return (PmgSpec(name="mail", nodes=2),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from math import pi, sin
 from typing import Any
 
@@ -20,9 +21,9 @@ NODE_FIGURES = ("cpu", "maxcpu", "mem", "maxmem", "disk", "maxdisk", "uptime")
 Row = dict[str, Any]
 
 
-def encode(data: object) -> bytes:
-    """Return an answer's body as Proxmox writes it: no blanks, UTF-8, NaN if there is one."""
-    return json.dumps({"data": data}, ensure_ascii=False, separators=(",", ":")).encode()
+def encode(data: object, **beside: object) -> bytes:
+    """Return an answer's body as Proxmox writes it: no blanks, UTF-8, NaN if there is one; `beside` stands next to `data`."""
+    return json.dumps({"data": data, **beside}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass
@@ -34,6 +35,11 @@ class Rows:
     storages: list[Row]
     networks: list[Row]
     pools: list[Row]
+
+    @cached_property
+    def by_vmid(self) -> dict[int, Row]:
+        """The guest rows by number."""
+        return {row["vmid"]: row for row in self.guests}
 
 
 class Round:
@@ -72,6 +78,8 @@ class Round:
     def _storages(self, at: float, now: float) -> list[Row]:
         rows = []
         for storage in self._cluster.storages.values():
+            if storage.is_disabled:
+                continue
             for number, node in enumerate(self._cluster.nodes.values()):
                 if not storage.nodes or node.name in storage.nodes:
                     rows.append(_storage_row(storage, node, number, at, now))
@@ -140,7 +148,7 @@ def _still_row(guest: Guest, cluster: Cluster) -> Row:
     for key in ("tags", "pool", "lock", "hastate"):
         if text := getattr(guest, key):
             row[key] = text
-    if cluster.version.number >= (9, 0):
+    if cluster.version_of(guest.node).number >= (9, 0):
         row["memhost"] = 0
     return row
 

@@ -1,4 +1,4 @@
-"""Fixtures for tests that need a Proxmox; in virtual time, and without the delay of a 401."""
+"""Fixtures for tests that need a Proxmox; in virtual time, and without the delays of a 401 and of a dead agent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fake_proxmox.building import PbsSpec, PveSpec, Spec
+from tests.fake_proxmox.building import PbsSpec, PmgSpec, PveSpec, Spec
 from tests.fake_proxmox.clock import ManualClock
 from tests.fake_proxmox.estate import FakeEstate
 from tests.fake_proxmox.server import FakeServer
@@ -14,8 +14,10 @@ from tests.fake_proxmox.sites import PveSite
 
 
 def virtual_estate(*specs: Spec, seed: int = 1) -> FakeEstate:
-    """Return an estate whose time stands still at noon; not started."""
-    return FakeEstate(*specs, seed=seed, clock=ManualClock(), unauthorized_delay_seconds=0)
+    """Return an estate whose time stands still at noon and that fails without delay; not started."""
+    return FakeEstate(
+        *specs, seed=seed, clock=ManualClock(), unauthorized_delay_seconds=0, agent_delay_seconds=0
+    )
 
 
 @pytest.fixture
@@ -36,4 +38,11 @@ def fake_cluster() -> Iterator[PveSite]:
 def fake_pbs() -> Iterator[FakeServer]:
     """A PBS 4.2 `vault` with the datastores main, archive and offsite."""
     with virtual_estate(PbsSpec(name="vault")) as estate:
+        yield estate.servers[0]
+
+
+@pytest.fixture
+def fake_pmg() -> Iterator[FakeServer]:
+    """A PMG 9.1 `mail`, alone; only tickets open it."""
+    with virtual_estate(PmgSpec(name="mail")) as estate:
         yield estate.servers[0]

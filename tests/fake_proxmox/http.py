@@ -53,6 +53,7 @@ class Answer:
     body: bytes = b""
     content_type: str = "application/json;charset=UTF-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
+    delay_seconds: float = 0.0  # how long the server takes over it
 
     def head(self, *, date: float, server: str, closes: bool, length: int | None) -> bytes:
         """Return status line and headers; `length` None leaves Content-Length out."""

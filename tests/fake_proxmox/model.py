@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.fake_proxmox.curves import Load
+
+if TYPE_CHECKING:
+    from tests.fake_proxmox.backups import Archive, BackupJob
+    from tests.fake_proxmox.clusterwide import Ceph, ReplicationJob
+    from tests.fake_proxmox.contents import Group, Snapshot
+    from tests.fake_proxmox.hardware import Disk
+    from tests.fake_proxmox.pbs_model import PbsJob, PbsTask
+    from tests.fake_proxmox.tasks import Task
 
 GIB = 1 << 30
 
@@ -36,6 +44,13 @@ PVE_VERSIONS = {
     "7.4": PveVersion(
         "7.4", "7.4-16", "0f39f621", "5.15.107-2-pve", "#1 SMP PVE 5.15.107-2 (2023-05-10T09:10Z)"
     ),
+    "8.1": PveVersion(
+        "8.1",
+        "8.1.4",
+        "ec5affc9e41f1d79",
+        "6.5.11-8-pve",
+        "#1 SMP PREEMPT_DYNAMIC PMX 6.5.11-8 (2024-01-30T12:27Z)",
+    ),
     "8.4": PveVersion(
         "8.4",
         "8.4.1",
@@ -51,6 +66,18 @@ PVE_VERSIONS = {
         "#1 SMP PREEMPT_DYNAMIC PMX 6.17.4-1 (2026-05-11T10:12Z)",
     ),
 }
+
+
+@dataclass
+class GuestSnapshot:
+    """A snapshot of a guest."""
+
+    name: str
+    taken_at: float
+    parent: str = ""
+    description: str = ""
+    has_memory: bool = False  # vmstate
+    state: str = ""  # "prepare" or "delete": it was never finished
 
 
 @dataclass
@@ -74,6 +101,17 @@ class Guest:
     pool: str = ""
     lock: str = ""
     hastate: str = ""
+    system: str = "debian"  # what runs in it: a key of guests.SYSTEMS
+    agent: str = "none"  # none, ok, dead, disabled, hung, unsupported
+    agent_delay_seconds: float | None = (
+        None  # until a dead or hung agent is given up; None: as the estate says
+    )
+    filesystems: list[dict[str, Any]] | None = None  # as the agent tells them; None: those of the system
+    notes: str = ""
+    created_at: float = 0.0
+    departed_at: float | None = None  # when it was removed
+    is_backed_up: bool = True  # False: jobs that take all leave it out
+    snapshots: dict[str, GuestSnapshot] = field(default_factory=dict)
     fixed: dict[str, Any] = field(default_factory=dict)  # wire key -> value, whatever the curves say
     rated: dict[str, tuple[float, float, float]] = field(
         default_factory=dict
@@ -101,8 +139,17 @@ class Node:
     died_at: float | None = None  # since when it is off
     frozen_at: float | None = None  # since when its pvestatd is silent
     hastate: str = ""
+    version: PveVersion | None = None  # None: that of the cluster
     fixed: dict[str, Any] = field(default_factory=dict)
     fingerprint: str = ""  # with colons, upper-case, as GET /nodes tells it
+    certificate_expires_at: float = 0.0
+    disks: list[Disk] | None = None  # None: not looked at yet
+    has_zfs: bool = True
+    pool_health: dict[str, str] = field(default_factory=dict)  # ZFS pools that are not ONLINE
+    fixed_thin: dict[str, float] = field(default_factory=dict)  # used_ratio, metadata_ratio of the thin pool
+    subscription: dict[str, Any] = field(default_factory=dict)  # in wire keys; empty: there is none
+    pending_updates: int = 3
+    off_spans: list[tuple[float, float]] = field(default_factory=list)  # when it was off before
 
     @property
     def silent_since(self) -> float | None:
@@ -122,6 +169,8 @@ class Storage:
     is_shared: bool = False
     nodes: frozenset[str] = frozenset()  # empty: all
     inactive_on: frozenset[str] = frozenset()  # nodes that cannot reach it
+    is_disabled: bool = False
+    options: dict[str, Any] = field(default_factory=dict)  # more of its configuration, in wire keys
 
 
 @dataclass
@@ -134,6 +183,19 @@ class Cluster:
     nodes: dict[str, Node] = field(default_factory=dict)
     guests: dict[int, Guest] = field(default_factory=dict)
     storages: dict[str, Storage] = field(default_factory=dict)
+    seed: int = 1
+    jobs: dict[str, BackupJob] = field(default_factory=dict)
+    backups_per_guest: int = 7  # kept by each job
+    departed: dict[int, Guest] = field(default_factory=dict)  # removed guests: their backups stay
+    added_archives: list[Archive] = field(default_factory=list)
+    removed_archives: set[tuple[int, str, int]] = field(default_factory=set)  # (vmid, storage, at)
+    changed_archives: dict[tuple[int, str, int], dict[str, Any]] = field(default_factory=dict)
+    tasks: list[Task] = field(default_factory=list)  # those that a test began
+    ceph: Ceph | None = None
+    replication: dict[str, ReplicationJob] = field(default_factory=dict)
+    ha_requests: dict[int, str] = field(
+        default_factory=dict
+    )  # vmid -> requested state, if it is not "started"
     config_version: int = 3
     revision: int = 0  # rises with every change; figures are computed anew then
 
@@ -141,6 +203,11 @@ class Cluster:
     def kind(self) -> str:
         """Which product this is."""
         return "pve"
+
+    def version_of(self, node: str) -> PveVersion:
+        """Return the release of a node: mixed clusters are normal during upgrades."""
+        known = self.nodes.get(node)
+        return known.version if known is not None and known.version is not None else self.version
 
     @property
     def is_quorate(self) -> bool:
@@ -163,6 +230,15 @@ class Datastore:
     backend: str = "filesystem"
     error: str = ""
     deduplication: float = 14.0
+    namespaces: dict[str, dict[tuple[str, str], Group]] = field(
+        default_factory=dict
+    )  # path -> (type, id) -> group
+    namespace_comments: dict[str, str] = field(default_factory=dict)
+    added: list[tuple[str, Snapshot]] = field(default_factory=list)  # (namespace, snapshot)
+    removed: set[tuple[str, str, str, int]] = field(default_factory=set)  # (namespace, type, id, at)
+    changed: dict[tuple[str, str, str, int], dict[str, Any]] = field(default_factory=dict)
+    verification_failures: int = 0  # groups with one bad snapshot
+    failed_day: int = 0  # the day, since 1970, of those
     fixed: dict[str, Any] = field(default_factory=dict)
 
 
@@ -184,7 +260,10 @@ class BackupServer:
     root_bytes: int = 225 * GIB
     started_at: float = 0.0
     fingerprint: str = ""
+    certificate_expires_at: float = 0.0
     datastores: dict[str, Datastore] = field(default_factory=dict)
+    jobs: dict[tuple[str, str], PbsJob] = field(default_factory=dict)  # (kind, id) -> job
+    tasks: list[PbsTask] = field(default_factory=list)  # those that a test began
     fixed: dict[str, Any] = field(default_factory=dict)
     revision: int = 0
 

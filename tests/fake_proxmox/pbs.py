@@ -50,8 +50,9 @@ def permissions(request: Call) -> dict[str, dict[str, bool]]:
     account = request.account
     assert account is not None
     wanted = request.parameters.get("path")
-    paths = [wanted] if wanted else list(account.privileges)
-    known = sorted({privilege for granted in account.privileges.values() for privilege in granted})
+    paths = [wanted] if wanted else list(account.privileges) or ["/"]
+    granted = {name for names in account.privileges.values() for name in names}
+    known = sorted(request.site.access.administrator if account.is_superuser else granted)
     return {path: {name: True for name in known if account.has(path, name)} for path in paths}
 
 
@@ -170,8 +171,7 @@ def _usage(request: Call, store: Datastore) -> Row:
     if store.error or store.maintenance.startswith(("offline", "type=offline")):
         return row | {"error": store.error or f"datastore '{store.name}' is unavailable: {store.maintenance}"}
     now = request.now
-    used = int(store.total_bytes * _used_ratio(store, now))
-    reserved = store.total_bytes // 50
+    row |= sizes(request, store)
     start = int(request.told_now) // HISTORY_STEP_SECONDS * HISTORY_STEP_SECONDS
     start -= HISTORY_LENGTH * HISTORY_STEP_SECONDS
     offset = int(now - request.told_now)
@@ -180,17 +180,24 @@ def _usage(request: Call, store: Datastore) -> Row:
         for index in range(HISTORY_LENGTH)
     ]
     row |= {
-        "total": store.total_bytes,
-        "used": used,
-        "avail": max(0, store.total_bytes - used - reserved),
         "history": history,
         "history-start": start,
         "history-delta": HISTORY_STEP_SECONDS,
-        "estimated-full-date": _estimate(store, request.told_now, used),
-        "gc-status": _gc_status(server, store, used, request.told_now),
+        "estimated-full-date": _estimate(store, request.told_now, row["used"]),
     }
     row.update(store.fixed)
     return row
+
+
+def sizes(request: Call, store: Datastore) -> Row:
+    """Return size, use and garbage collection of a datastore."""
+    used = int(store.total_bytes * _used_ratio(store, request.now))
+    return {
+        "total": store.total_bytes,
+        "used": used,
+        "avail": max(0, store.total_bytes - used - store.total_bytes // 50),
+        "gc-status": gc_status(backup_server_of(request), store, request.now),
+    }
 
 
 def _used_ratio(store: Datastore, at: float) -> float:
@@ -208,7 +215,9 @@ def _estimate(store: Datastore, now: float, used: int) -> int:
     return int(now - now % HISTORY_STEP_SECONDS + days * 86_400)
 
 
-def _gc_status(server: BackupServer, store: Datastore, used: int, now: float) -> Row:
+def gc_status(server: BackupServer, store: Datastore, now: float) -> Row:
+    """Return what the last garbage collection found."""
+    used = int(store.total_bytes * _used_ratio(store, now))
     last_run = int(now) // 86_400 * 86_400
     chunks = used // (2 << 20)
     status: Row = {

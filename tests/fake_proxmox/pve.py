@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import zlib
 
 from tests.fake_proxmox import curves
 from tests.fake_proxmox.access import Refused
@@ -103,16 +103,23 @@ def _capabilities(request: Call, user: str) -> dict[str, dict[str, int]]:
 
 @call("GET", "/access/permissions", parameters=("path", "userid"))
 def permissions(request: Call) -> dict[str, dict[str, int]]:
-    """What the caller may do: ACL path -> privilege -> does it propagate."""
+    """What the caller, or one of its tokens, may do: ACL path -> privilege -> does it propagate."""
     account = request.account
     assert account is not None
-    wanted = request.parameters.get("path")
-    paths = (
-        [wanted]
-        if wanted
-        else ["/", "/access", "/nodes", "/pool", "/sdn", "/storage", "/vms", *account.privileges]
+    wanted, access = request.parameters.get("path"), request.site.access
+    other = request.parameters.get("userid", account.name)
+    if other != account.name:
+        if other.partition("!")[0] != account.name:
+            request.demand("/access", "Sys.Audit")
+        if other not in access.accounts:
+            raise ApiFailure(500, f"no such user ('{other}')")
+        account = access.accounts[other]
+    areas = ("/", "/access", "/nodes", "/pool", "/sdn", "/storage", "/vms")
+    paths = [wanted] if wanted else [*areas, *account.privileges]
+    granted = (
+        access.administrator if account.is_superuser else frozenset().union(*account.privileges.values())
     )
-    known = sorted({privilege for granted in account.privileges.values() for privilege in granted})
+    known = sorted(granted)
     answer = {path: {name: 1 for name in known if account.has(path, name)} for path in paths}
     return {path: granted for path, granted in answer.items() if granted}
 
@@ -120,14 +127,23 @@ def permissions(request: Call) -> dict[str, dict[str, int]]:
 @call("GET", "/version")
 def version(request: Call) -> Row:
     """The release of the answering node."""
-    release = cluster_of(request).version
+    release = cluster_of(request).version_of(request.server.name)
     return {"version": release.version, "release": release.release, "repoid": release.repoid}
 
 
 @call("GET", "/nodes/{node}/version", is_proxied=True)
 def node_version(request: Call) -> Row:
     """The release of the named node."""
-    return version(request)
+    release = cluster_of(request).version_of(node_of(request).name)
+    return {"version": release.version, "release": release.release, "repoid": release.repoid}
+
+
+@call("GET", "/nodes/{node}/time", privilege=("/nodes/{node}", "Sys.Audit"), is_proxied=True)
+def node_time(request: Call) -> Row:
+    """The clock of a node; `localtime` counts as if its wall clock showed UTC."""
+    node_of(request)
+    now = int(request.told_now)
+    return {"time": now, "localtime": now + 3_600, "timezone": "Europe/Vienna"}
 
 
 @call("GET", "/nodes")
@@ -187,10 +203,7 @@ def _sees_all(request: Call, privilege: str) -> bool:
 
 
 def _sees_guest(request: Call, row: Row) -> bool:
-    pool = row.get("pool")
-    return request.may(f"/vms/{row['vmid']}", "VM.Audit") or bool(
-        pool and request.may(f"/pool/{pool}", "VM.Audit")
-    )
+    return request.may(f"/vms/{row['vmid']}", "VM.Audit")
 
 
 def _node_row(request: Call, row: Row) -> Row:
@@ -235,13 +248,14 @@ def cluster_status(request: Call) -> list[Row]:
 @call("GET", "/nodes/{node}/status", privilege=("/nodes/{node}", "Sys.Audit"), is_proxied=True)
 def node_status(request: Call) -> Row:
     """Load, memory, swap, kernel and hardware of one node, read just now."""
-    cluster, node = cluster_of(request), node_of(request)
+    node = node_of(request)
+    release = cluster_of(request).version_of(node.name)
     figures = node_figures(node, request.now, _in_use(request, node))
     total, used = figures["maxmem"], figures["mem"]
-    cpu = _worker_cpu(request, figures["cpu"])
+    cpu = worker_cpu(request, figures["cpu"], node.name)
     mean = figures["cpu"] * node.cpus * 1.15
     memory: Row = {"total": total, "used": used, "free": int((total - used) * 0.6)}
-    if cluster.version.number >= (9, 0):
+    if release.number >= (9, 0):
         memory["available"] = total - used
     root_used = figures["disk"]
     answer: Row = {
@@ -276,15 +290,15 @@ def node_status(request: Call) -> Row:
             "avail": max(0, node.root_bytes - root_used - node.root_bytes // 20),
         },
         "ksm": {"shared": 3_500 * _MIB if node.cpus > 16 else 0},
-        "kversion": f"Linux {cluster.version.kernel} {cluster.version.kernel_build}",
-        "pveversion": f"pve-manager/{cluster.version.version}/{cluster.version.repoid}",
+        "kversion": f"Linux {release.kernel} {release.kernel_build}",
+        "pveversion": f"pve-manager/{release.version}/{release.repoid}",
         "uptime": figures["uptime"],
     }
-    if cluster.version.number >= (8, 0):
+    if release.number >= (8, 0):
         answer["current-kernel"] = {
             "sysname": "Linux",
-            "release": cluster.version.kernel,
-            "version": cluster.version.kernel_build,
+            "release": release.kernel,
+            "version": release.kernel_build,
             "machine": "x86_64",
         }
         answer["boot-info"] = {"mode": "efi", "secureboot": 0}
@@ -298,11 +312,10 @@ def _in_use(request: Call, node: Node) -> list[float]:
     return [sum(row["cpu"] * row["maxcpu"] for row in guests), float(sum(row["mem"] for row in guests))]
 
 
-def _worker_cpu(request: Call, cpu: float) -> float:
+def worker_cpu(request: Call, cpu: float, name: str) -> float:
     """Return CPU as one of three workers sees it: 0 at its first call, then means over odd spans."""
-    counts: dict[str, Any] = request.site.worker_calls
-    node = node_of(request)
-    counts[node.name] = counts.get(node.name, 0) + 1
-    if counts[node.name] <= 3:
+    counts: dict[str, int] = request.site.worker_calls
+    counts[name] = counts.get(name, 0) + 1
+    if counts[name] <= 3:
         return 0.0
-    return float(min(1.0, cpu * (1 + 0.5 * curves.noise(node.load.seed, counts[node.name]))))
+    return float(min(1.0, cpu * (1 + 0.5 * curves.noise(zlib.crc32(name.encode()), counts[name]))))

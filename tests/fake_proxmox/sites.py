@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from tests.fake_proxmox.access import Access
-from tests.fake_proxmox.building import PbsSpec, PveSpec, build_backup_server, build_cluster, new_guest
+from tests.fake_proxmox.backups import Archive, BackupHistory
+from tests.fake_proxmox.building import PveSpec, build_cluster, new_guest
 from tests.fake_proxmox.calls import Encoded
 from tests.fake_proxmox.figures import Round, Rows
-from tests.fake_proxmox.model import BackupServer, Cluster, Datastore, Guest, Node
+from tests.fake_proxmox.model import BackupServer, Cluster, Guest, Node, Storage
+from tests.fake_proxmox.pmg_model import MailGateway
 from tests.fake_proxmox.server import FakeServer
+from tests.fake_proxmox.tasks import TaskHistory
+from tests.fake_proxmox.verbs_backups import BACKUP_VERBS, BackupVerbs
+from tests.fake_proxmox.verbs_cluster import CLUSTER_VERBS, ClusterVerbs
+from tests.fake_proxmox.verbs_guests import GUEST_VERBS, GuestVerbs
+from tests.fake_proxmox.verbs_pbs import CONTENT_VERBS
 
 if TYPE_CHECKING:
     from tests.fake_proxmox.clock import Clock
     from tests.fake_proxmox.estate import FakeEstate
+    from tests.fake_proxmox.site_pbs import PbsSite
 
 #: Encoded answers kept per round: a few callers times a few `type` values.
 SHARED_BODIES = 64
@@ -26,13 +33,13 @@ _GUEST_FACTS = frozenset(
 
 
 class FakeSite:
-    """One PVE host, PVE cluster or PBS with all its listening addresses."""
+    """One PVE host, PVE cluster, PBS or PMG with all its listening addresses."""
 
-    def __init__(self, estate: FakeEstate, model: Cluster | BackupServer, seed: int) -> None:
+    def __init__(self, estate: FakeEstate, model: Cluster | BackupServer | MailGateway, seed: int) -> None:
         self.estate = estate
         self.model = model
         self.lock = threading.RLock()
-        self.access = Access(model.kind, seed)
+        self.access = Access(model.kind, seed, self.version_of(""))
         self.worker_calls: dict[str, int] = {}
         self.servers: list[FakeServer] = []
         self._bodies: dict[tuple[str, ...], Encoded] = {}
@@ -40,7 +47,7 @@ class FakeSite:
 
     @property
     def kind(self) -> str:
-        """Product: pve or pbs."""
+        """Product: pve, pbs or pmg."""
         return self.model.kind
 
     @property
@@ -107,9 +114,18 @@ class FakeSite:
             self._bodies[name] = Encoded(make())
         return self._bodies[name]
 
+    def version_of(self, node: str) -> tuple[int, int]:
+        """Return major and minor of the release that a node runs."""
+        raise NotImplementedError
+
     def rows(self, now: float) -> Rows:
         """Return the rows of /cluster/resources; only a PVE site has them."""
         raise NotImplementedError
+
+    def pool_of(self, vmid: str) -> str:
+        """Return the pool of a guest, empty without one."""
+        del vmid
+        return ""
 
     def reset_counters(self, vmid: int | None = None) -> None:
         """Let counters start again at 0; a PBS has none in its answers."""
@@ -118,16 +134,22 @@ class FakeSite:
         self, name: str, privileges: Mapping[str, Iterable[str]], *, expires_at: float = 0.0
     ) -> tuple[str, str]:
         """Return id and secret of a new token with exactly these privileges (path -> names)."""
-        with self._changing():
+        with self.changing():
             return self.access.add_token(name, privileges, expires_at=expires_at)
 
     def revoke_token(self, token_id: str) -> None:
         """From now on this token is refused."""
-        with self._changing():
+        with self.changing():
             self.access.revoke_token(token_id)
 
-    def _changing(self) -> _Change:
-        return _Change(self)
+    def set_privileges(self, token_id: str, privileges: Mapping[str, Iterable[str]]) -> None:
+        """A token or user has exactly these privileges from now on (path -> names)."""
+        with self.changing():
+            self.access.set_privileges(token_id, privileges)
+
+    def changing(self) -> Change:
+        """Return a context in which facts may change."""
+        return Change(self)
 
     def describe(self) -> dict[str, Any]:
         """Return what another process needs to use this instance."""
@@ -152,7 +174,7 @@ class FakeSite:
         }
 
 
-class _Change:
+class Change:
     """Holds the site while facts change, and makes the next answer see them."""
 
     def __init__(self, site: FakeSite) -> None:
@@ -166,7 +188,7 @@ class _Change:
         self._site.lock.release()
 
 
-class PveSite(FakeSite):
+class PveSite(GuestVerbs, BackupVerbs, ClusterVerbs, FakeSite):
     """A PVE host or cluster."""
 
     model: Cluster
@@ -174,7 +196,11 @@ class PveSite(FakeSite):
     def __init__(self, estate: FakeEstate, spec: PveSpec, seed: int) -> None:
         model = build_cluster(spec, seed=seed, at=estate.clock.now())
         super().__init__(estate, model, seed)
+        for name in (self.user, self.token_id):
+            self.access.add_privileges(name, spec.privileges)
         self._round = Round(model)
+        self.backups = BackupHistory(model)
+        self.tasks = TaskHistory(model, self.backups)
         for node in model.nodes.values():
             if not model.is_cluster:
                 node.address = "127.0.0.1"
@@ -183,6 +209,30 @@ class PveSite(FakeSite):
     def rows(self, now: float) -> Rows:
         """Return the rows of /cluster/resources at an instant."""
         return self._round.rows(self.round_key(now), now)
+
+    def version_of(self, node: str) -> tuple[int, int]:
+        """Return major and minor of the release that a node runs."""
+        return self.model.version_of(node).number
+
+    def pool_of(self, vmid: str) -> str:
+        """Return the pool of a guest, empty without one."""
+        guest = self.model.guests.get(int(vmid)) if vmid.isdigit() else None
+        return guest.pool if guest is not None else ""
+
+    def archives(self, storage: Storage, now: float, vmid: int = 0) -> list[Archive]:
+        """Return the backups in a storage, of one guest or all; a backup server that is part of the estate is asked."""
+        if storage.plugin == "pbs":
+            server = self.backup_server_of(storage)
+            if server is not None:
+                return server.archives_for(self, storage, now, vmid)
+        if vmid:
+            return self.backups.archives_of(vmid, storage.name, now)
+        return self.backups.archives(storage.name, now)
+
+    def backup_server_of(self, storage: Storage) -> PbsSite | None:
+        """Return the backup server behind a storage, None if it is not in the estate."""
+        wanted = storage.options.get("server")
+        return next((site for site in self.estate.sites if site.kind == "pbs" and site.name == wanted), None)
 
     def guest(self, vmid: int) -> Guest:
         """Return the facts of a guest."""
@@ -196,19 +246,19 @@ class PveSite(FakeSite):
 
     def set_metric(self, vmid: int, **fields: Any) -> None:
         """Fix fields of a guest's row, in wire names: `set_metric(101, cpu=0.97, mem=2**30)`."""
-        with self._changing():
+        with self.changing():
             self._fresh(vmid).fixed.update(fields)
 
     def clear_metric(self, vmid: int) -> None:
         """Give a guest's fields and rates back to the curves."""
-        with self._changing():
+        with self.changing():
             guest = self._fresh(vmid)
             guest.fixed.clear()
             guest.rated.clear()
 
     def set_rate(self, vmid: int, **rates: float) -> None:
         """Let counters grow by exactly so many units per second from now on: `set_rate(101, netin=1000)`."""
-        with self._changing():
+        with self.changing():
             now = self.clock.now()
             rows = {row["vmid"]: row for row in self.rows(now).guests}
             guest = self._fresh(vmid)
@@ -217,7 +267,7 @@ class PveSite(FakeSite):
 
     def reset_counters(self, vmid: int | None = None) -> None:
         """Let the counters of one guest, or of all, start again at 0 while its uptime goes on."""
-        with self._changing():
+        with self.changing():
             for guest in [self.guest(vmid)] if vmid is not None else self.model.guests.values():
                 guest.counted_from = self.clock.now()
                 guest.row = None
@@ -225,26 +275,26 @@ class PveSite(FakeSite):
 
     def start_guest(self, vmid: int) -> None:
         """The guest runs from now on, with counters at 0."""
-        with self._changing():
+        with self.changing():
             guest = self._fresh(vmid)
             guest.status = "running"
             guest.started_at = guest.counted_from = self.clock.now()
 
     def stop_guest(self, vmid: int) -> None:
         """The guest is stopped."""
-        with self._changing():
+        with self.changing():
             guest = self._fresh(vmid)
             guest.status = "stopped"
             guest.started_at = None
 
     def pause_guest(self, vmid: int) -> None:
         """The guest holds its memory and does nothing."""
-        with self._changing():
+        with self.changing():
             self._fresh(vmid).status = "paused"
 
     def migrate_guest(self, vmid: int, node: str) -> None:
         """The guest runs on another node, in a new process: uptime and counters begin again."""
-        with self._changing():
+        with self.changing():
             guest = self._fresh(vmid)
             guest.node = self.node(node).name
             if guest.started_at is not None:
@@ -252,7 +302,7 @@ class PveSite(FakeSite):
 
     def rename_guest(self, vmid: int, name: str) -> None:
         """The guest has another name."""
-        with self._changing():
+        with self.changing():
             self._fresh(vmid).name = name
 
     def change_guest(self, vmid: int, **facts: Any) -> None:
@@ -260,14 +310,14 @@ class PveSite(FakeSite):
         unknown = facts.keys() - _GUEST_FACTS
         if unknown:
             raise ValueError(f"no such facts: {', '.join(sorted(unknown))}")
-        with self._changing():
+        with self.changing():
             guest = self._fresh(vmid)
             for key, value in facts.items():
                 setattr(guest, key, value)
 
     def add_guest(self, vmid: int, name: str, kind: str = "qemu", node: str = "", **size: Any) -> None:
         """A new guest runs, on the first node unless told; `size`: cpus, memory_gib, disk_gib."""
-        with self._changing():
+        with self.changing():
             if vmid in self.model.guests:
                 raise ValueError(f"guest {vmid} exists")
             place = self.node(node).name if node else next(iter(self.model.nodes))
@@ -275,8 +325,10 @@ class PveSite(FakeSite):
 
     def remove_guest(self, vmid: int) -> None:
         """The guest is gone."""
-        with self._changing():
-            del self.model.guests[vmid]
+        with self.changing():
+            guest = self.model.guests.pop(vmid)
+            guest.departed_at = self.clock.now()
+            self.model.departed[vmid] = guest
 
     def _fresh(self, vmid: int) -> Guest:
         """Return a guest whose row will be made anew."""
@@ -288,20 +340,22 @@ class PveSite(FakeSite):
 
     def set_node_metric(self, node: str, **fields: Any) -> None:
         """Fix figures of a node's row, in wire names."""
-        with self._changing():
+        with self.changing():
             self.node(node).fixed.update(fields)
 
     def kill_node(self, node: str) -> None:
         """The node is off: it refuses connections; the others say offline, and unknown for its guests after 300 s."""
-        with self._changing():
+        with self.changing():
             self.node(node).died_at = self.clock.now()
         self.server(node).stop()
 
     def revive_node(self, node: str) -> None:
         """The node has just booted, and its guests with it."""
-        with self._changing():
+        with self.changing():
             now = self.clock.now()
             facts = self.node(node)
+            if facts.died_at is not None:
+                facts.off_spans.append((facts.died_at, now))
             facts.died_at = facts.frozen_at = None
             facts.started_at = now
             for guest in self.model.guests.values():
@@ -312,19 +366,19 @@ class PveSite(FakeSite):
 
     def freeze_node(self, node: str) -> None:
         """The pvestatd of the node is silent: its last figures stay for 300 s, then all is unknown."""
-        with self._changing():
+        with self.changing():
             self.node(node).frozen_at = self.clock.now()
 
     def thaw_node(self, node: str) -> None:
         """The pvestatd of the node works again."""
-        with self._changing():
+        with self.changing():
             self.node(node).frozen_at = None
 
     def remove_node(self, node: str) -> None:
         """The node has left the cluster, with its guests; its server stops for good."""
         server = self.server(node)
         server.stop()
-        with self._changing():
+        with self.changing():
             del self.model.nodes[node]
             self.model.guests = {
                 vmid: guest for vmid, guest in self.model.guests.items() if guest.node != node
@@ -333,56 +387,29 @@ class PveSite(FakeSite):
             self.servers.remove(server)
 
     def set_storage(self, name: str, **facts: Any) -> None:
-        """Change facts of a storage: total_bytes, used_ratio, inactive_on (names of nodes that cannot reach it)."""
-        unknown = facts.keys() - {"total_bytes", "used_ratio", "inactive_on"}
+        """Change facts of a storage: total_bytes, used_ratio, is_disabled, inactive_on (nodes that cannot reach it), nodes, options."""
+        unknown = facts.keys() - {
+            "total_bytes",
+            "used_ratio",
+            "inactive_on",
+            "nodes",
+            "is_disabled",
+            "options",
+        }
         if unknown:
             raise ValueError(f"no such facts: {', '.join(sorted(unknown))}")
-        with self._changing():
+        with self.changing():
             for key, value in facts.items():
-                setattr(self.model.storages[name], key, frozenset(value) if key == "inactive_on" else value)
+                setattr(
+                    self.model.storages[name],
+                    key,
+                    frozenset(value) if key in ("inactive_on", "nodes") else value,
+                )
 
     def remove_storage(self, name: str) -> None:
         """The storage is no longer configured."""
-        with self._changing():
+        with self.changing():
             del self.model.storages[name]
-
-
-class PbsSite(FakeSite):
-    """A backup server."""
-
-    model: BackupServer
-
-    def __init__(self, estate: FakeEstate, spec: PbsSpec, seed: int) -> None:
-        model = build_backup_server(spec, seed=seed, at=estate.clock.now())
-        super().__init__(estate, model, seed)
-        self.servers.append(FakeServer(self, model.name, "127.0.0.1", 0))
-
-    def set_datastore(self, name: str, **changes: Any) -> None:
-        """Change facts of a datastore (maintenance, error, mount_status, total_bytes, ...) or fix its wire fields."""
-        with self._changing():
-            store = self.model.datastores[name]
-            facts = {field.name for field in fields(Datastore)}
-            for key, value in changes.items():
-                if key in facts:
-                    setattr(store, key, value)
-                else:
-                    store.fixed[key] = value
-
-    def add_datastore(self, name: str, total_bytes: int, used_ratio: float) -> None:
-        """A new datastore is there."""
-        with self._changing():
-            self.model.datastores[name] = Datastore(name, total_bytes, used_ratio, 0.0005, len(name))
-
-    def remove_datastore(self, name: str) -> None:
-        """The datastore is gone."""
-        with self._changing():
-            del self.model.datastores[name]
-
-    def set_node_metric(self, node: str, **fields: Any) -> None:
-        """Fix fields of the node status, in wire names."""
-        del node
-        with self._changing():
-            self.model.fixed.update(fields)
 
 
 #: What the control channel may call.
@@ -412,6 +439,11 @@ VERBS = frozenset(
         "add_datastore",
         "remove_datastore",
         "add_token",
+        "set_privileges",
         "revoke_token",
+        *GUEST_VERBS,
+        *BACKUP_VERBS,
+        *CLUSTER_VERBS,
+        *CONTENT_VERBS,
     }
 )

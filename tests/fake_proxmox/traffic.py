@@ -40,13 +40,19 @@ class Traffic:
         self._in_flight: Counter[str] = Counter()
         self.reset()
 
+    @property
+    def calls_in_flight(self) -> int:
+        """How many calls are being carried out right now, by all nodes."""
+        with self._lock:
+            return self._in_flight.total()
+
     def reset(self) -> None:
         """Begin again at zero; calls that are in flight stay counted as such."""
         with self._lock:
             self.requests: Counter[str] = Counter()
             self.statuses: Counter[int] = Counter()
             self.log: deque[LoggedRequest] = deque(maxlen=LOG_LENGTH)
-            self.in_flight_peak: Counter[str] = Counter(self._in_flight)
+            self.in_flight_peak: Counter[str] = +self._in_flight
             self.connections = 0
             self.handshakes = 0
             self.failed_handshakes = 0

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
-from tests.fake_proxmox import FakeServer
+from tests.fake_proxmox import FakeServer, FakeSite
 
 TIMEOUT_SECONDS = 5.0
 
@@ -58,6 +58,19 @@ def token_header(server: FakeServer, token_id: str = "", token_value: str = "") 
     return {
         "Authorization": f"{scheme}={token_id or server.token_id}{separator}{token_value or server.token_value}"
     }
+
+
+def granted(site: FakeSite, *privileges: str, path: str = "/") -> dict[str, str]:
+    """Return the header of a new token that has exactly these privileges on a path and below."""
+    name = f"t{len(site.access.accounts)}"
+    return token_header(site.first, *site.add_token(name, {path: privileges}))
+
+
+def ticket_header(server: FakeServer, user: str = "", password: str = "") -> dict[str, str]:
+    """Return the cookie of a login, as the server's own user unless told."""
+    form = {"username": user or server.user, "password": password or server.password}
+    ticket = quote(str(post(server, "/access/ticket", form).data["ticket"]), safe="")
+    return {"Cookie": f"{server.kind.upper()}AuthCookie={ticket}"}
 
 
 def exchange(

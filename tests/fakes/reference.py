@@ -27,15 +27,33 @@ def reference(name: str) -> Any:
     pytest.skip(reason)
 
 
-def json_schema(fragment: dict[str, Any], *, product: str) -> dict[str, Any]:
-    """Return a JSON schema for a fragment of a published one.
+#: Perl prints a number in quotes if it was last a string: keys of which real servers are known to do so.
+TEXT_NUMBERS = frozenset(
+    {
+        *("vmid", "pid", "disk", "maxdisk", "metadata_size", "metadata_used", "lv_size", "used", "ctime"),
+        *("pressurecpusome", "pressureiosome", "pressureiofull", "pressurememorysome", "pressurememoryfull"),
+        *("keep-daily", "keep-weekly", "keep-monthly"),
+    }
+)
+#: Keys that real servers send with nothing in them.
+NULLS = frozenset({"clipboard", "osdid-list"})
+NUMBER_AS_TEXT = {"type": "string", "pattern": "^-?[0-9]+([.][0-9]+)?$"}
 
-    In the published form a property is required unless it says `optional`, and a boolean of PVE is 0 or 1.
+
+def json_schema(fragment: dict[str, Any], *, product: str, name: str = "") -> dict[str, Any]:
+    """Return a JSON schema for a fragment of a published one, which describes the property `name`.
+
+    In the published form a property is required unless it says `optional`, and a boolean of PVE and PMG is 0 or 1.
     """
     kind = fragment.get("type")
-    if kind == "boolean" and product == "pve":
-        return {"enum": [0, 1]}
+    if kind == "boolean" and product != "pbs":
+        # Before PVE 8 a guest that is no template said so with an empty text.
+        return {"enum": [0, 1, ""]} if name == "template" else {"enum": [0, 1]}
     schema: dict[str, Any] = {"type": kind} if kind else {}
+    if name in NULLS and product != "pbs":
+        return {"type": [kind, "null"]}
+    if name in TEXT_NUMBERS and product != "pbs":
+        return {"anyOf": [schema, NUMBER_AS_TEXT]}
     for key in ("enum", "minimum", "maximum", "minLength", "maxLength"):
         if key in fragment:
             schema[key] = fragment[key]
@@ -43,7 +61,9 @@ def json_schema(fragment: dict[str, Any], *, product: str) -> dict[str, Any]:
         schema["items"] = json_schema(fragment["items"], product=product)
     if "properties" in fragment:
         properties = fragment["properties"]
-        schema["properties"] = {key: json_schema(value, product=product) for key, value in properties.items()}
+        schema["properties"] = {
+            key: json_schema(value, product=product, name=key) for key, value in properties.items()
+        }
         schema["required"] = [
             key for key, value in properties.items() if not value.get("optional") and "default" not in value
         ]

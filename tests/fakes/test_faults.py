@@ -53,6 +53,27 @@ def test_connection_is_accepted_and_tls_never_answered(fake_pve: FakeServer, kin
     assert fake_pve.traffic.snapshot()["handshakes"] == 0
 
 
+def test_stalled_handshake_begins_and_goes_no_further(fake_pve: FakeServer) -> None:
+    fake_pve.faults.add("tls-stall")
+
+    with socket.create_connection((fake_pve.host, fake_pve.port), timeout=PATIENCE_SECONDS) as plain:
+        plain.sendall(b"client hello")
+        beginning = plain.recv(100)
+        with pytest.raises(TimeoutError):
+            plain.recv(100)
+
+    assert beginning == b"\x16\x03\x03\x00\x7a\x02"
+
+
+def test_silent_server_says_not_a_byte(fake_pve: FakeServer) -> None:
+    fake_pve.faults.add("silent")
+
+    with socket.create_connection((fake_pve.host, fake_pve.port), timeout=PATIENCE_SECONDS) as plain:
+        plain.sendall(b"client hello")
+        with pytest.raises(TimeoutError):
+            plain.recv(100)
+
+
 def test_count_limits_a_connection_fault(fake_pve: FakeServer) -> None:
     fake_pve.faults.add("silent", count=1)
     with pytest.raises(TimeoutError):
@@ -79,6 +100,18 @@ def test_hang_takes_the_request_and_never_answers(fake_pve: FakeServer) -> None:
         get(fake_pve, "/version", timeout=PATIENCE_SECONDS)
 
     assert fake_pve.traffic.snapshot()["requests"] == {"/version": 1}
+
+
+def test_call_that_hung_is_over_when_its_client_leaves(fake_pve: FakeServer) -> None:
+    fake_pve.faults.add("hang", count=1)
+    with pytest.raises(TimeoutError):
+        get(fake_pve, "/version", timeout=PATIENCE_SECONDS)
+
+    wait_until(lambda: not fake_pve.traffic.calls_in_flight)
+    fake_pve.traffic.reset()
+    get(fake_pve, "/version")
+
+    assert fake_pve.traffic.snapshot()["inFlightPeak"] == {"pve": 1}
 
 
 def test_drip_sends_so_many_bytes_per_second(fake_pve: FakeServer) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.fragments import COLLECTIONS, Fragment, changes_between, items_of, next_version, whole_change
+from monitoring.fragments import RESOURCES, Fragment, changes_between, items_of, next_version, whole_change
 from monitoring.rates import Rates
 from monitoring.resources import Views, guest_view, node_view, pbs_view, storage_views
 from nodes.proxmox.readings import (
@@ -73,7 +73,7 @@ def all_views(draw):
 def decoded(views):
     """The resources of the views by collection and id, as a client sees them."""
     items = items_of(views, number=0)
-    return {name: {item.id: msgspec.json.decode(item.body) for item in items[name]} for name in COLLECTIONS}
+    return {name: {item.id: msgspec.json.decode(item.body) for item in items[name]} for name in RESOURCES}
 
 
 def fragment(version, views, **fields):
@@ -114,8 +114,18 @@ def test_a_removed_instance_takes_all_its_resources_along():
     assert change == {"vms": {"gone": ["lab-pve1-100"]}}
 
 
+def test_what_another_instance_has_by_now_is_not_gone():
+    view = guest_view(GuestReading(100, "qemu", "pve1", "running"), Rates(), instance="lab", seen="t")
+
+    change = whole_change(fragment(1, Views(vms=(view,))), None, kept={"vms": {"lab-pve1-100"}})
+
+    assert change == b"{}"
+
+
 def test_figures_travel_as_rows_of_columns():
-    reading = GuestReading(100, "qemu", "pve1", "running", cpu_ratio=0.1, memory_total_bytes=100)
+    reading = GuestReading(
+        100, "qemu", "pve1", "running", cpu_ratio=0.1, memory_used_bytes=25, memory_total_bytes=100
+    )
     before = guest_view(reading, Rates(), instance="lab", seen="t")
     after = guest_view(msgspec.structs.replace(reading, cpu_ratio=0.2, memory_used_bytes=50), Rates(),
                        instance="lab", seen="t")  # fmt: skip

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from nodes.admin import ago
+from nodes import editing
+from nodes.admin import CERTIFICATES, ago
 from nodes.models import Instance
 from pulse.lib.crypto import unseal
 from tests.conftest import NOON
@@ -47,9 +49,9 @@ def no_network(host_probe):
 
 @pytest.fixture
 def admin() -> Client:
-    """A signed-in superuser on this machine."""
+    """A superuser who has just signed in, at a page of ours."""
     user = get_user_model().objects.create(username="root", is_staff=True, is_superuser=True)
-    client = Client(HTTP_HOST="localhost")
+    client = Client(HTTP_HOST="localhost", HTTP_ORIGIN="http://localhost")
     client.force_login(user)
     return client
 
@@ -172,7 +174,7 @@ def test_the_log_of_the_admin_names_the_instance_that_was_added(admin):
         ({"token_value": ""}, "credentials are required"),
         ({"fingerprint": "12"}, "64 hexadecimal digits"),
         ({"token_id": "bare"}, "user@realm!name"),
-        ({"kind": "pmg"}, "valid choice"),
+        ({"kind": "xen"}, "valid choice"),
     ],
     ids=str,
 )
@@ -292,9 +294,12 @@ def test_save_and_test_tells_what_the_host_answers(admin, host_probe):
     assert "answers as PVE 9.2.1 after 12 ms" in response.content.decode()
 
 
-def test_the_form_needs_the_csrf_token():
+@pytest.mark.parametrize(
+    "origin", [{}, {"HTTP_ORIGIN": "https://elsewhere.example"}], ids=["none", "foreign"]
+)
+def test_a_form_that_none_of_our_pages_sent_is_refused(origin):
     user = get_user_model().objects.create(username="root", is_staff=True, is_superuser=True)
-    client = Client(HTTP_HOST="localhost", enforce_csrf_checks=True)
+    client = Client(HTTP_HOST="localhost", enforce_csrf_checks=True, **origin)
     client.force_login(user)
 
     response = client.post(ADD, NEW)
@@ -318,6 +323,58 @@ def test_no_page_shows_a_secret(admin):
     text = "".join(page.content.decode() for page in pages)
     assert "canary" not in text
     assert instance.sealed_token not in text
+
+
+def test_the_words_of_a_host_are_shown_without_what_they_quote(admin):
+    quoted = "refused: PVEAPIToken=pulse@pam!pulse=canary-token and PVE:pulse@pam:6955B0C0::canary-ticket=="
+    instance = make_instance(state="failing", failure_message=quoted)
+
+    pages = [admin.get(url).content.decode() for url in (LIST, change_url(instance))]
+
+    assert ["refused: PVEAPIToken=pulse@pam!pulse=[hidden] and [hidden]" in page for page in pages] == [
+        True,
+        True,
+    ]
+    assert [page.count("canary") for page in pages] == [0, 0]
+
+
+CERTIFIED = {
+    "none": {"host": "http://192.0.2.1:8006"},
+    "learned": {"fingerprint": FINGERPRINT, "is_fingerprint_learned": True},
+    "confirmed": {"fingerprint": FINGERPRINT, "verify_tls": True},
+    "authorities": {"verify_tls": True},
+    "unchecked": {"is_fingerprint_learned": True},
+}
+
+
+@pytest.mark.parametrize("certificate", CERTIFIED)
+def test_the_list_tells_and_filters_how_a_certificate_is_judged(certificate, admin):
+    for name, fields in CERTIFIED.items():
+        make_instance(name=name, **fields)
+
+    page = admin.get(LIST, {"certificate": certificate})
+
+    (instance,) = page.context["cl"].result_list
+    assert instance.name == certificate
+    assert f'<td class="field-certificate">{CERTIFICATES[certificate]}</td>' in page.content.decode()
+
+
+def test_a_filter_that_does_not_exist_narrows_nothing(admin):
+    make_instance()
+
+    assert len(admin.get(LIST, {"certificate": "x"}).context["cl"].result_list) == 1
+
+
+@pytest.mark.parametrize("name", ["kind", "state", "is_paused", "certificate", "is_cluster"])
+def test_the_list_can_be_narrowed(name, admin):
+    make_instance()
+    make_instance("pbs", is_paused=True, state="ok", verify_tls=True, is_cluster=True)
+
+    filters = {
+        spec.title if hasattr(spec, "title") else "" for spec in admin.get(LIST).context["cl"].filter_specs
+    }
+
+    assert name.removeprefix("is_") in {title.removeprefix("is ") for title in filters}
 
 
 # --- actions ----------------------------------------------------------------------------------------------------------
@@ -349,6 +406,43 @@ def test_instances_are_paused_and_resumed(admin):
     assert "1 resumed" in act(admin, "resume_polling", instance)
     instance.refresh_from_db()
     assert not instance.is_paused
+
+
+def test_the_history_tells_who_paused_an_instance(admin):
+    instance = make_instance()
+
+    act(admin, "pause_polling", instance)
+    act(admin, "resume_polling", instance)
+
+    entries = LogEntry.objects.filter(object_id=instance.pk).order_by("pk")
+    assert [(entry.user.username, entry.change_message) for entry in entries] == [
+        ("root", "Polling paused."),
+        ("root", "Polling resumed."),
+    ]
+
+
+def test_an_instance_that_is_gone_meanwhile_does_not_stop_the_others(admin, monkeypatch):
+    gone, stays = make_instance(), make_instance()
+    pause = editing.pause
+
+    def pause_after_removal(pk):
+        Instance.objects.filter(pk=gone.pk).delete()
+        return pause(pk)
+
+    monkeypatch.setattr("nodes.admin.editing.pause", pause_after_removal)
+
+    assert "1 paused." in act(admin, "pause_polling", gone, stays)
+    stays.refresh_from_db()
+    assert stays.is_paused
+
+
+def test_poll_now_tells_of_those_that_are_paused(admin):
+    page = act(
+        admin, "poll_now", make_instance(), make_instance(is_paused=True), make_instance(is_paused=True)
+    )
+
+    assert "1 will be polled within a second or two." in page
+    assert "2 paused: resume polling first." in page
 
 
 def test_poll_now_makes_due_at_once_but_wakes_no_paused_one(admin):

@@ -169,6 +169,26 @@ def test_bytes_after_the_end_of_an_answer_are_not_taken_for_the_next_one() -> No
     assert answered.data == {"version": "9.1"}
 
 
+@pytest.mark.parametrize("tls", [True, False], ids=["https", "http"])
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(tls: bool) -> None:
+    is_read, is_sent = threading.Event(), threading.Event()
+
+    def script(link: Link) -> None:
+        while link.request():
+            link.answer(DATA)
+            if is_read.wait(10) and not is_sent.is_set():
+                link.answer(b'{"data":"smuggled"}')
+                is_sent.set()
+
+    with scripted(script, tls=tls) as server, Client(server.target()) as client:
+        client.get("/version")
+        is_read.set()
+        is_sent.wait(10)
+        answered = client.get("/version")
+
+    assert answered.data == {"version": "9.1"}
+
+
 def test_the_connection_of_a_failed_call_is_not_used_again() -> None:
     with scripted(always(b"", "500 Oops")) as server, Client(server.target()) as client:
         for _ in range(2):

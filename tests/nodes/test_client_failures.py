@@ -169,7 +169,16 @@ def test_an_unknown_parameter_is_named(fake_pve: FakeServer) -> None:
         ask(target_of(fake_pve), "/cluster/resources", {"novelty": 1})
 
 
-def test_the_plain_text_of_a_backup_servers_error_is_told(fake_pbs: FakeServer) -> None:
+def test_the_plain_text_that_a_backup_server_labels_as_json_is_told() -> None:
+    script = always(b"no such datastore 'usb'\n", "400 Bad Request")
+    with (
+        scripted(script) as server,
+        pytest.raises(errors.ServerError, match=r"\(400\): no such datastore 'usb'\."),
+    ):
+        ask(server.target(kind="pbs"))
+
+
+def test_a_call_that_a_backup_server_lacks_is_not_found(fake_pbs: FakeServer) -> None:
     with pytest.raises(errors.NotFound, match="does not know this call"):
         ask(target_of(fake_pbs), "/no/such/call")
 
@@ -254,7 +263,7 @@ def test_a_secret_that_a_server_echoes_is_blotted_out() -> None:
         sent = next(line for line in request.split(b"\r\n") if line.startswith(b"Authorization"))
         link.answer(json.dumps({"data": None, "message": sent.decode()}).encode(), "500 " + sent.decode())
 
-    with scripted(script) as server, pytest.raises(errors.ServerError, match=r"\(hidden\)") as caught:
+    with scripted(script) as server, pytest.raises(errors.ServerError, match=r"\[hidden\]") as caught:
         ask(server.target())
 
     assert TOKEN.token_value not in str(caught.value)

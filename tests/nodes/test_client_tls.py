@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from nodes.probe import certificate_of
 from nodes.proxmox import wire
 from nodes.proxmox.client import Client, Credential, Target
 from nodes.proxmox.errors import CertificateChanged, TlsFailed
@@ -193,6 +194,14 @@ def test_a_certificate_that_has_expired_is_refused(authority: Authority) -> None
     context = authority.context_for(LOOPBACK, days=-1)
     with scripted(always(DATA), context=context) as server, pytest.raises(TlsFailed, match="expired"):
         ask(Target("pve", server.url, TOKEN, verify_tls=True))
+
+
+def test_a_certificate_that_this_machine_trusts_is_shown_as_trusted(authority: Authority) -> None:
+    with scripted(always(DATA), context=authority.context_for(LOOPBACK)) as server:
+        shown = certificate_of(server.url)
+
+    assert (shown.is_trusted, shown.subject, shown.issuer) == (True, "CN=host", "CN=test authority")
+    assert server.connections == 1
 
 
 def test_calls_without_verification_do_not_turn_it_off_for_others(authority: Authority) -> None:

@@ -10,6 +10,7 @@ from django.db import connection as database
 
 from nodes import connecting
 from nodes.connecting import Connection, Member, connection_for, forget, target_of, targets_of
+from nodes.models import Instance
 from nodes.proxmox import pve
 from nodes.proxmox.client import Client, Credential, Target
 from nodes.proxmox.errors import (
@@ -22,7 +23,7 @@ from nodes.proxmox.errors import (
     TimedOut,
     Unreachable,
 )
-from tests.factories import make_instance
+from tests.factories import make_endpoint, make_instance
 from tests.fake_proxmox import PveSite
 from tests.nodes.servers import TOKEN
 
@@ -357,21 +358,31 @@ def test_an_instance_has_one_connection_until_its_version_rises() -> None:
 
 @pytest.mark.django_db
 def test_a_kept_connection_takes_over_new_members() -> None:
-    instance = make_instance()
+    instance = make_instance(is_cluster=True)
     connection = connection_for(instance)
+    make_endpoint(instance, "pve2", address="192.0.2.11")
 
-    connection_for(instance, [Member("pve2", "192.0.2.11")])
+    connection_for(instance)
 
     assert connection.addresses == ("https://192.0.2.10:8006", "https://192.0.2.11:8006")
 
 
 @pytest.mark.django_db
+def test_the_members_of_a_host_that_left_its_cluster_are_not_asked() -> None:
+    instance = make_instance(is_cluster=False)
+    make_endpoint(instance, "pve2", address="192.0.2.11")
+
+    assert connection_for(instance).addresses == ("https://192.0.2.10:8006",)
+
+
+@pytest.mark.django_db
 def test_a_kept_connection_is_found_without_a_query(django_assert_num_queries: Any) -> None:
-    instance = make_instance()
-    connection_for(instance, MEMBERS)
+    make_endpoint(make_instance(is_cluster=True), "pve2", address="192.0.2.11")
+    instance = Instance.objects.prefetch_related("endpoints").get()
+    connection_for(instance)
 
     with django_assert_num_queries(0, connection=database):
-        connection_for(instance, MEMBERS)
+        connection_for(instance)
 
 
 @pytest.mark.django_db

@@ -191,6 +191,40 @@ def test_a_member_keeps_its_certificate_when_the_cluster_is_read_again(host_prob
     assert instance.endpoints.count() == 3
 
 
+def test_a_member_that_left_the_cluster_is_forgotten(host_probe):
+    instance = make_instance(is_cluster=True, cluster_name="lab-cluster")
+    make_endpoint(instance, "former")
+    answers(host_probe, found_cluster(members=2))
+
+    editing.change(instance.pk, Draft(kind="pve", token_value="new"), at=NOON)
+
+    assert list(instance.endpoints.values_list("node_name", flat=True)) == ["pve1", "pve2"]
+
+
+def test_a_member_was_seen_when_the_cluster_was_read(host_probe):
+    answers(host_probe, found_cluster(members=2))
+
+    instance = editing.add(PVE, at=NOON).instance
+
+    assert list(instance.endpoints.values_list("last_seen_at", flat=True)) == [NOON, NOON]
+
+
+def test_an_edit_leaves_alone_what_polling_writes_meanwhile(monkeypatch):
+    instance = make_instance()
+    save_edit = editing.save_edit
+
+    def poll_first(row):
+        Instance.objects.filter(pk=row.pk).update(state="ok", last_success_at=NOON)
+        save_edit(row)
+
+    monkeypatch.setattr(editing, "save_edit", poll_first)
+
+    editing.change(instance.pk, Draft(kind="pve", name="renamed"), at=NOON)
+
+    instance.refresh_from_db()
+    assert (instance.name, instance.state, instance.last_success_at) == ("renamed", "ok", NOON)
+
+
 def test_a_cluster_stays_when_its_host_may_not_tell_of_it(host_probe):
     instance = make_instance(is_cluster=True, cluster_name="lab-cluster")
     make_endpoint(instance)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Callable
+import re
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -14,24 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodes.addresses import place_of
-from nodes.proxmox import answers, pbs, pve
+from nodes.proxmox import answers
 from nodes.proxmox.errors import BadAnswer, TooLarge
 from nodes.proxmox.wire import Reply
-from tests.nodes.recorded import recorded
+from tests.nodes.readers import READERS, VERSIONS, made_of, recorded_answers
+from tests.nodes.recorded import recorded, schema_paths
 
 PLACE = place_of("https://192.0.2.1:8006")
-
-READERS: dict[str, Callable[[object], object]] = {
-    "version": pve.read_version,
-    "resources": pve.read_cluster_resources,
-    "cluster": pve.read_cluster_status,
-    "node": pve.read_node_status,
-    "nodes": pve.read_node_certificates,
-    "pbs status": pbs.read_node_status,
-    "pbs usage": pbs.read_datastore_usage,
-    "pbs stores": pbs.read_datastores,
-    "pbs name": pbs.read_node_name,
-}
 
 RECORDINGS = (
     ("resources", "proxmox-go-sdk-pve9/cluster-resources.json", 0),
@@ -45,25 +35,63 @@ RECORDINGS = (
     ("pbs usage", "pbs-exporter-rs/status-datastore-usage.json", 0),
 )
 
-KEYS = st.sampled_from(
-    ["type", "node", "status", "vmid", "name", "cpu", "mem", "maxmem", "disk", "uptime", "tags", "template", "content",
-     "shared", "storage", "ip", "online", "local", "version", "loadavg", "memory", "cpuinfo", "store", "total", "used",
-     "avail", "error", "info", "fingerprint", "ssl_fingerprint"]
-)  # fmt: skip
-TYPES = st.sampled_from(["node", "qemu", "lxc", "storage", "cluster", "pool"])
+TYPES = st.sampled_from(
+    ["node", "qemu", "lxc", "storage", "cluster", "pool", "osd", "host", "service", "lrm", "master"]
+)
 LEAVES = (
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
     | st.text(st.characters(codec=None), max_size=20)
+    | st.sampled_from(
+        ["100", "UPID:a:00000001:00000001:5FBE5E7F:b:c:d:", "192.0.2.1/24", "local:x,size=32G", "1.5%"]
+    )
     | TYPES
 )
-JSON = st.recursive(
-    LEAVES,
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(KEYS, children, max_size=6),
-    max_leaves=20,
-)
+
+
+@cache
+def json_for(name: str) -> st.SearchStrategy[Any]:
+    """Return any JSON whose objects have the keys that a reader may come across."""
+    found = [key for answer in answers_for(name) for key in keys_in(answer)]
+    keys = st.sampled_from(sorted({"type", "id", *found}))
+    return st.recursive(
+        LEAVES,
+        lambda children: st.lists(children, max_size=4) | st.dictionaries(keys, children, max_size=8),
+        max_leaves=20,
+    )
+
+
+@cache
+def answers_for(name: str) -> list[Any]:
+    """Return the samples of a reader and the recorded answers that it gets."""
+    return [*READERS[name].samples(), *recorded_answers(name)]
+
+
+def keys_in(value: Any) -> list[str]:
+    """Return all keys in plain data."""
+    if isinstance(value, dict):
+        return [*value, *(key for entry in value.values() for key in keys_in(entry))]
+    return [key for entry in value for key in keys_in(entry)] if isinstance(value, list) else []
+
+
+def shape_of(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Return what a schema allows, without its limits: any of its properties may be missing."""
+    if "properties" in schema:
+        shapes = {key: shape_of(inner) for key, inner in schema["properties"].items()}
+        return st.fixed_dictionaries({}, optional=shapes)
+    if schema.get("type") == "array":
+        return st.lists(shape_of(schema.get("items") or {}), max_size=3)
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    return {
+        "boolean": st.sampled_from([0, 1, True, False]),
+        "integer": st.integers(),
+        "number": st.floats(allow_nan=False) | st.integers(),
+        "string": st.text(max_size=30),
+    }.get(schema.get("type", ""), st.just(made_of(schema)))
+
 
 JUNK: tuple[Any, ...] = (
     None, True, False, 0, -1, 1.5, 2**63, -(2**63) - 1, 10**30, float("nan"), float("inf"), -0.0, "", "0", "-1",
@@ -75,14 +103,24 @@ JUNK: tuple[Any, ...] = (
 def check(name: str, data: object) -> None:
     """Read, and hold the reading to what the rest of the product relies on."""
     try:
-        reading = READERS[name](data)
+        reading = READERS[name].read(data)
     except BadAnswer:
         return
     plain = msgspec.to_builtins(reading)
     encoded = json.dumps(plain, allow_nan=False, ensure_ascii=False).encode("utf-8")
     assert b"\\u0000" not in encoded
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u2028\u202e]", "".join(texts(plain)))
     for number in numbers(plain):
         assert isinstance(number, (bool, float)) or -(2**63) <= number < 2**63
+
+
+def texts(value: Any) -> list[str]:
+    """Return all texts in plain data, the keys of objects among them."""
+    if isinstance(value, dict):
+        return [*value, *(text for entry in value.values() for text in texts(entry))]
+    if isinstance(value, (list, tuple)):
+        return [text for entry in value for text in texts(entry)]
+    return [value] if isinstance(value, str) else []
 
 
 def numbers(value: Any) -> list[Any]:
@@ -95,10 +133,33 @@ def numbers(value: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", READERS)
-@given(data=JSON)
-@settings(max_examples=150, deadline=None)
-def test_any_json_is_a_reading_or_a_bad_answer(name: str, data: object) -> None:
-    check(name, data)
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_any_json_is_a_reading_or_a_bad_answer(name: str, data: st.DataObject) -> None:
+    check(name, data.draw(json_for(name)))
+
+
+@pytest.mark.parametrize(
+    ("name", "product", "path"),
+    [(name, *call) for name, source in READERS.items() for call in source.calls],
+)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_whatever_a_schema_allows_is_a_reading_or_a_bad_answer(
+    name: str, product: str, path: str, data: st.DataObject
+) -> None:
+    version = data.draw(st.sampled_from([one for one in VERSIONS[product] if path in schema_paths(one)]))
+
+    check(name, data.draw(shape_of(schema_paths(version)[path]["GET"]["returns"])))
+
+
+def test_five_thousand_mutations_over_all_readers_are_readings_or_bad_answers() -> None:
+    chance = random.Random("five thousand")
+    names = list(READERS)
+
+    for number in range(5000):
+        name = names[number % len(names)]
+        check(name, mutated(chance.choice(answers_for(name)), chance))
 
 
 @pytest.mark.parametrize(("name", "file", "index"), RECORDINGS)

@@ -6,7 +6,7 @@ import pytest
 
 from nodes.proxmox import pve
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import MemberReading, NodeCertificateReading
+from nodes.proxmox.readings import MemberReading, NodeCertificateReading, PoolReading
 
 
 def guest(vmid: Any = 101, **fields: Any) -> dict[str, Any]:
@@ -58,9 +58,41 @@ def test_a_list_without_one_readable_row_is_a_bad_answer() -> None:
         pve.read_cluster_resources([1, 2, "three"])
 
 
+def test_pools_are_read_once_by_their_name() -> None:
+    rows = [
+        {"type": "pool", "id": "/pool/web", "pool": "web"},
+        {"type": "pool", "id": "/pool/web/inner"},
+        {"type": "pool", "pool": "web"},
+        {"type": "pool"},
+    ]
+
+    reading = pve.read_cluster_resources(rows)
+
+    assert reading.pools == (PoolReading("web"), PoolReading("web/inner"))
+    assert reading.skipped == 1
+
+
+def test_what_the_host_spends_on_a_guest_is_unknown_where_it_is_zero() -> None:
+    reading = pve.read_cluster_resources([guest(100, memhost=5), guest(101, memhost=0), guest(102)])
+
+    assert [one.host_memory_bytes for one in reading.guests] == [5, None, None]
+
+
+def test_a_node_tells_its_state_in_high_availability_and_its_subscription() -> None:
+    row = node(hastate="maintenance", level="c", **{"cgroup-mode": 2, "host-arch": "aarch64"})
+
+    (reading,) = pve.read_cluster_resources([row]).nodes
+
+    assert (reading.ha_state, reading.level, reading.cgroup_mode, reading.architecture) == (
+        "maintenance",
+        "c",
+        2,
+        "aarch64",
+    )
+
+
 def test_types_to_come_are_passed_over() -> None:
     rows = [
-        {"type": "pool", "pool": "a"},
         {"type": "sdn", "sdn": "z"},
         {"type": "network"},
         {"type": "teapot"},
@@ -172,11 +204,11 @@ def test_a_storage_is_kept_once_per_node() -> None:
 
 @pytest.mark.parametrize("is_first", [True, False])
 def test_of_a_guest_on_two_nodes_the_running_one_is_kept(is_first: bool) -> None:
-    running, stopped = guest(node="pve2"), guest(node="pve1", status="stopped")
+    running, stopped = guest(node="pve1"), guest(node="pve2", status="stopped")
 
     reading = pve.read_cluster_resources([running, stopped] if is_first else [stopped, running])
 
-    assert [one.node for one in reading.guests] == ["pve2"]
+    assert [one.node for one in reading.guests] == ["pve1"]
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -254,6 +286,31 @@ def test_a_kernel_told_in_parts_only_is_put_together() -> None:
     kernel = {"sysname": "Linux", "release": "6.14.8-2-pve", "version": "#1 SMP", "machine": "x86_64"}
 
     assert pve.read_node_status({"current-kernel": kernel}).kernel_version == "Linux 6.14.8-2-pve #1 SMP"
+
+
+def test_a_node_status_tells_waiting_shared_memory_and_how_it_was_started() -> None:
+    reading = pve.read_node_status(
+        {"wait": 0.02, "ksm": {"shared": 4096}, "boot-info": {"mode": "efi", "secureboot": 1}}
+    )
+
+    assert (reading.io_wait_ratio, reading.ksm_shared_bytes, reading.boot_mode, reading.is_secure_boot) == (
+        0.02,
+        4096,
+        "efi",
+        True,
+    )
+
+
+def test_a_member_tells_its_number_and_its_subscription() -> None:
+    rows = [
+        {"type": "cluster", "name": "lab", "quorate": 1, "nodes": 3, "version": 7},
+        {"type": "node", "name": "pve1", "nodeid": 2, "level": "b"},
+    ]
+
+    reading = pve.read_cluster_status(rows)
+
+    assert (reading.node_count, reading.config_version) == (3, 7)
+    assert reading.members == (MemberReading("pve1", number=2, level="b"),)
 
 
 def test_the_available_memory_of_pve_9_is_read() -> None:

@@ -32,6 +32,8 @@ def test_a_node_of_pve_9_is_read() -> None:
         disk_used_bytes=4135010304,
         disk_total_bytes=14484905984,
         uptime_seconds=3378,
+        ha_state="online",
+        cgroup_mode=2,
     )
     assert [node.name for node in reading.nodes] == ["pve2-dogfood", "pve3-dogfood", "pve"]
 
@@ -91,6 +93,7 @@ def test_a_guest_in_migration_is_read_with_its_lock() -> None:
         uptime_seconds=5,
         lock="migrate",
         ha_state="migrate",
+        host_memory_bytes=36030464,
     )
 
 
@@ -167,9 +170,10 @@ def test_the_members_of_a_cluster_are_read_with_the_one_that_is_offline() -> Non
     assert reading.name == "testcluster"
     assert reading.is_quorate is True
     assert reading.is_cluster is True
+    assert (reading.node_count, reading.config_version) == (2, 24)
     assert reading.members == (
-        MemberReading(name="testnode", address="10.0.10.1", is_online=True, is_local=True),
-        MemberReading(name="testnode2", address="10.0.10.2", is_online=False, is_local=False),
+        MemberReading(name="testnode", address="10.0.10.1", is_online=True, is_local=True, number=1),
+        MemberReading(name="testnode2", address="10.0.10.2", is_online=False, is_local=False, number=2),
     )
 
 
@@ -225,6 +229,10 @@ def test_the_status_of_a_node_of_pve_8_is_read_with_its_processor() -> None:
         root_total_bytes=4398046511104,
         root_available_bytes=3109556322304,
         uptime_seconds=3898800,
+        io_wait_ratio=0.01,
+        ksm_shared_bytes=0,
+        boot_mode="efi",
+        is_secure_boot=False,
     )
 
 
@@ -289,6 +297,12 @@ def test_the_status_of_a_backup_server_is_read() -> None:
         memory_total_bytes=8195104768,
         load_average=(0.02, 0.03, 0.04),
         uptime_seconds=803,
+        swap_used_bytes=0,
+        swap_total_bytes=8191471616,
+        root_used_bytes=4948684800,
+        root_total_bytes=224872357888,
+        root_available_bytes=208426250240,
+        io_wait_ratio=0.5,
     )
 
 
@@ -311,6 +325,7 @@ def test_the_use_of_a_datastore_is_read() -> None:
             total_bytes=7999425155072,
             used_bytes=409493594112,
             available_bytes=7589931560960,
+            backend="filesystem",
         ),
     )
 

@@ -137,6 +137,46 @@ def test_text_is_one_clean_line(value: object, expected: str) -> None:
     assert values.text(value) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1767225600, 1767225600),
+        ("1606311559", 1606311559),
+        (0, None),
+        (-1, None),
+        (253402300799, 253402300799),
+        (253402300800, None),
+        (None, None),
+        (True, None),
+    ],
+)
+def test_an_instant_is_one_that_has_a_date(value: object, expected: int | None) -> None:
+    assert values.epoch(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("one\ntwo", "one\ntwo"),
+        ("one\r\ntwo\rthree", "one\ntwo\nthree"),
+        ("\n\none  \n\n  two\n\n", "one\n\n  two"),
+        ("a\tb\x00\u202e\u2028c", "a bc"),
+        ("half \ud800\npair", "half \ufffd\npair"),
+        ("größe\n🦊", "größe\n🦊"),
+        (7, "7"),
+        (None, ""),
+        (["x"], ""),
+    ],
+)
+def test_text_of_several_lines_keeps_its_line_breaks(value: object, expected: str) -> None:
+    assert values.lines(value) == expected
+
+
+def test_text_of_several_lines_is_cut_at_its_limit() -> None:
+    assert values.lines("abc\n\ndef", 5) == "abc"
+    assert values.lines("abc\n\ndef", 6) == "abc\n\nd"
+
+
 def test_text_is_cut_at_its_limit() -> None:
     assert values.text("abcdefgh", 5) == "abcde"
 

@@ -43,13 +43,14 @@ def until(condition: Callable[[], Found | None], *, seconds: float, what: str) -
 
 
 class PulseProcess:
-    """One `python -m pulse <verb>`; a context manager that kills what still runs."""
+    """One `python -m pulse <verb>`, or another command of Python; a context manager that kills what still runs."""
 
     def __init__(
         self,
         data_dir: Path,
         verb: str = "run",
         *,
+        command: tuple[str, ...] = (),
         port: int = 0,
         log_dir: Path | None = None,
         **variables: str,
@@ -58,7 +59,8 @@ class PulseProcess:
         self.log_path = (log_dir or data_dir.parent) / f"{verb}-{self.port}.log"
         self.environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         self.environment |= {"PULSE_DATA_DIR": str(data_dir), "PORT": str(self.port), **variables}
-        self.command = [sys.executable, "-m", "pulse", verb]
+        arguments = [part.format(port=self.port) for part in command] or ["-m", "pulse", verb]
+        self.command = [sys.executable, *arguments]
         self.started = time.monotonic()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

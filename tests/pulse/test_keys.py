@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -51,6 +54,27 @@ def test_of_many_processes_that_make_the_key_together_all_get_the_same(tmp_path)
         process.wait()
 
     assert found == {(tmp_path / "some.key").read_text() + "\n"}
+
+
+def test_of_many_threads_that_make_the_key_together_all_get_the_same(tmp_path):
+    together = threading.Barrier(8)
+
+    def make() -> str:
+        together.wait()
+        return secrets.token_hex(8)
+
+    with ThreadPoolExecutor(8) as pool:
+        made = [pool.submit(ensure_key_file, tmp_path / "some.key", make) for _ in range(8)]
+
+    assert {future.result() for future in made} == {(tmp_path / "some.key").read_text()}
+    assert [path.name for path in tmp_path.iterdir()] == ["some.key"]
+
+
+def test_what_a_killed_process_of_the_same_number_left_is_no_obstacle(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # as in every container
+    (tmp_path / ".some.key.1").write_text("half")
+
+    assert ensure_key_file(tmp_path / "some.key", lambda: "text") == "text"
 
 
 def test_nothing_is_left_beside_the_key(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 
 import pytest
 
@@ -81,8 +82,49 @@ def test_a_json_traceback_is_in_the_object():
         '{"password": "CANARY"}',
         "{'tokenValue': 'CANARY'}",
         "API_TOKEN=CANARY",
+        "Authorization: Basic CANARY",
+        "Authorization: PVEAPIToken=pulse@pve!monitor=CANARY",
+        "{'X-API-Token': 'CANARY'}",
+        "(b'authorization', b'Bearer CANARY')",
+        "CSRFPreventionToken: CANARY",
+        "Cookie: pulse_session=CANARY",
+        "Cookie: __Host-pulse=CANARY",
+        "in {'pulse_csrf': 'x', 'pulse_session': 'CANARY'}",
+        "no ticket PVE:pulse@pve:6955B0C0::CANARY+/== given",
+        "no ticket PBS:!tfa!pulse@pbs:6955B0C0::CANARY+/== given",
+        "Cookie PVEAuthCookie=PVE%3Apulse%40pve%3A6955B0C0%3A%3ACANARY%2B%3D",
+        "no ticket PVE%3Apulse%40pve%3A6955B0C0%3A%3ACANARY%2B%3D given",
+        "token 6955B0C0:CANARYCANARYCANARYCANARYCANARY+/ is old",
+        "{'text': 'pulse_5FKdTqSC_CANARY0sktptlDA9lQ8xWT_FzYkL9zZhYRpP2V_BjoPM'}",
+        "the token PULSE-REG-CANARY234567 was used",
+        "https://pulse:CANARY@pve1.lab:8006 and socks5://pulse:CANARY@proxy",
+        "https://pulse:CAN@CANARY@pve1.lab",
     ],
 )
 def test_whatever_looks_like_a_credential_is_hidden(text):
     assert "CANARY" not in clean(f"before {text} after")
     assert "[hidden]" in clean(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://pve1.lab:8006 refused the connection",
+        "pve-0 at 192.0.2.10:8006: Permission check failed (/nodes/pve1, Sys.Audit)",
+        "UPID:pve1:000A1B2C:0123ABCD:6955B0C0:vzdump:101:root@pam:",
+        "SHA-256 AB:CD:EF:01:23:45:67:89:AB:CD:EF:01:23:45:67:89:AB:CD:EF:01:23:45:67:89:AB:CD:EF:01:23:45:67:89",
+        "The login of pulse@pve was refused: invalid token value!",
+        "mail to ops@example.com about https://pve1.lab/",
+    ],
+)
+def test_whatever_is_no_credential_stays(text):
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize("part", ["PVE:", "a.", "https://", "https://a:", "PVEAPIToken=", "6955B0C0:", "'"])
+def test_no_text_takes_long_to_clean(part):
+    started = time.perf_counter()
+
+    clean(part * 20_000)
+
+    assert time.perf_counter() - started < 2

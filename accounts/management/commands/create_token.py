@@ -32,6 +32,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Store the token and print its text."""
+        if not tokens.is_token_name(options["name"]):
+            raise CommandError(
+                f"the name must have 1 to {tokens.NAME_LIMIT} characters, all of them printable"
+            )
         days = options["expires_in_days"]
         if days is not None and not 1 <= days <= MAX_EXPIRY_DAYS:
             raise CommandError(f"--expires-in-days must be from 1 to {MAX_EXPIRY_DAYS}")

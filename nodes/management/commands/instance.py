@@ -64,7 +64,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare one sub-command per verb."""
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        self.declare_add(verbs.add_parser("add", help="start to monitor a host"))
+        # Not abbreviated: `--password x` would be taken for the name of a file, after every user could read it.
+        self.declare_add(verbs.add_parser("add", help="start to monitor a host", allow_abbrev=False))
         listing = verbs.add_parser("list", help="show what is configured")
         listing.add_argument("--json", action="store_true", help="as the API lists it")
         for verb, help_text in (

@@ -1,8 +1,4 @@
-"""What one API call returned, parsed: facts with units in their names. None means that it was not told.
-
-Numbers are finite, sizes are bytes, ratios are 0 to 1 and may exceed 1 where Proxmox says so, uptimes and
-epochs are seconds. Texts are cleaned of control characters and bounded in length, and remain untrusted.
-"""
+"""What the live lane reads: nodes, guests, storages, membership, node status, and the figures of a PBS."""
 
 from __future__ import annotations
 
@@ -21,6 +17,10 @@ class NodeReading(msgspec.Struct, frozen=True, gc=False):
     disk_used_bytes: int | None = None  # root file system
     disk_total_bytes: int | None = None
     uptime_seconds: int | None = None
+    ha_state: str = ""  # online, maintenance, fence, gone, unknown; only where HA is used
+    level: str = ""  # of the subscription: c, b, s, p; empty for none
+    cgroup_mode: int | None = None  # 1, 2
+    architecture: str = ""  # PVE 9.2, and only where it is not x86_64
 
 
 class GuestReading(msgspec.Struct, frozen=True, gc=False):
@@ -47,6 +47,13 @@ class GuestReading(msgspec.Struct, frozen=True, gc=False):
     lock: str = ""
     pool: str = ""
     ha_state: str = ""
+    host_memory_bytes: int | None = None  # what the host spends on it; VMs of PVE 9
+
+
+class PoolReading(msgspec.Struct, frozen=True, gc=False):
+    """A `pool` row of GET /cluster/resources; which guests are in it, they say themselves."""
+
+    id: str
 
 
 class StorageReading(msgspec.Struct, frozen=True, gc=False):
@@ -68,6 +75,7 @@ class ResourcesReading(msgspec.Struct, frozen=True):
     nodes: tuple[NodeReading, ...] = ()
     guests: tuple[GuestReading, ...] = ()
     storages: tuple[StorageReading, ...] = ()
+    pools: tuple[PoolReading, ...] = ()
     skipped: int = 0
 
 
@@ -78,6 +86,8 @@ class MemberReading(msgspec.Struct, frozen=True, gc=False):
     address: str = ""
     is_online: bool | None = None
     is_local: bool = False  # the node that answered
+    number: int | None = None  # of the node in the cluster
+    level: str = ""  # of the subscription; empty for none
 
 
 class ClusterReading(msgspec.Struct, frozen=True):
@@ -86,6 +96,8 @@ class ClusterReading(msgspec.Struct, frozen=True):
     members: tuple[MemberReading, ...] = ()
     name: str = ""
     is_quorate: bool | None = None
+    node_count: int | None = None  # with those that are offline, as the cluster's configuration has it
+    config_version: int | None = None
 
     @property
     def is_cluster(self) -> bool:
@@ -113,6 +125,10 @@ class NodeStatusReading(msgspec.Struct, frozen=True):
     root_total_bytes: int | None = None
     root_available_bytes: int | None = None
     uptime_seconds: int | None = None
+    io_wait_ratio: float | None = None  # since the previous question to the same worker: it jumps about
+    ksm_shared_bytes: int | None = None
+    boot_mode: str = ""  # efi, legacy-bios; from PVE 8
+    is_secure_boot: bool | None = None
 
 
 class NodeCertificateReading(msgspec.Struct, frozen=True, gc=False):
@@ -131,14 +147,44 @@ class VersionReading(msgspec.Struct, frozen=True, gc=False):
 
 
 class DatastoreReading(msgspec.Struct, frozen=True, gc=False):
-    """A row of GET /status/datastore-usage."""
+    """A row of GET /status/datastore-usage. Instants are epoch seconds."""
 
     name: str
     total_bytes: int | None = None
     used_bytes: int | None = None
     available_bytes: int | None = None
     error: str = ""
+    mount_status: str = ""  # mounted, notmounted, nonremovable
+    backend: str = ""  # filesystem, s3; from PBS 4
+    maintenance: str = ""  # what the error tells of it, as offline; DatastoreStateReading knows every kind
+    estimated_full_at: int | None = None  # only where it grows
+    is_growing: bool | None = None  # None: fewer than seven points of history
+    history: tuple[float | None, ...] = ()  # ratios of use over the last month, oldest first
+    history_start_at: int | None = None
+    history_step_seconds: int | None = None
+    disk_bytes: int | None = None  # the rest is of the last garbage collection
+    index_bytes: int | None = None  # what the backups would take without deduplication
+    pending_bytes: int | None = None
+    removed_bytes: int | None = None
+    bad_chunk_count: int | None = None
+
+    @property
+    def deduplication(self) -> float | None:
+        """How many times each stored byte is used; None before the first garbage collection."""
+        if self.index_bytes is None or not self.disk_bytes:
+            return None
+        return self.index_bytes / self.disk_bytes
+
+
+class DatastoreStateReading(msgspec.Struct, frozen=True, gc=False):
+    """A row of GET /admin/datastore."""
+
+    name: str
+    comment: str = ""
+    maintenance: str = ""  # read-only, offline, unmount, delete, ...; empty when in service
+    maintenance_message: str = ""
     mount_status: str = ""
+    backend: str = ""
 
 
 class PbsStatusReading(msgspec.Struct, frozen=True):
@@ -150,3 +196,14 @@ class PbsStatusReading(msgspec.Struct, frozen=True):
     load_average: tuple[float, ...] = ()
     uptime_seconds: int | None = None
     fingerprint: str = ""
+    swap_used_bytes: int | None = None
+    swap_total_bytes: int | None = None
+    root_used_bytes: int | None = None
+    root_total_bytes: int | None = None
+    root_available_bytes: int | None = None
+    io_wait_ratio: float | None = None  # since anybody's previous question: it jumps about
+    kernel_version: str = ""
+    cpu_model: str = ""
+    cpu_count: int | None = None  # logical
+    boot_mode: str = ""
+    is_secure_boot: bool | None = None

@@ -1,0 +1,305 @@
+"""Which guests are safe: in a job, with all their disks, and with a good backup that is not too old; pure.
+
+What was not seen is unknown and never missing: a token that may not list backups gets an empty list, not an error.
+Instants are epoch seconds, as in the readings.
+Source: api-facts.md 4.1 (GET /cluster/backup, not-backed-up, storage content), 8 and 11.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Literal
+
+import msgspec
+
+from monitoring.backups.calendar import DAY, NotASchedule, last_before, offsets_of, parse
+from monitoring.backups.results import Outcome, outcome
+from nodes.proxmox.readings import (
+    BackupJobReading,
+    BackupSnapshotReading,
+    BackupVolumeReading,
+    GuestReading,
+    JobVolumeReading,
+    TaskReading,
+)
+
+State = Literal["covered", "uncovered", "unknown"]
+Freshness = Literal["good", "overdue", "bad", "never", "unknown"]
+Fault = Literal["", "unfinished", "verification_failed"]
+
+#: How long the run of a job may take before its backups are missed.
+TOLERANCE = timedelta(hours=12)
+#: A PBS writes this for the size of a backup that is not finished.
+UNFINISHED_BYTES = 1
+
+
+class Backup(msgspec.Struct, frozen=True, gc=False):
+    """One backup of a guest; only one without a fault is good."""
+
+    at: int
+    source: str  # storage, or <server>/<datastore>
+    fault: Fault = ""
+
+
+class GuestRun(msgspec.Struct, frozen=True, gc=False):
+    """One try to back up a guest; `status` is Proxmox's text, "" while it runs."""
+
+    vmid: int
+    started_at: int
+    status: str = ""
+    is_running: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        return outcome(self.status, is_running=self.is_running)
+
+
+class ExcludedDisk(msgspec.Struct, frozen=True, gc=False):
+    """A disk that no job takes, with Proxmox's own reason."""
+
+    key: str
+    reason: str = ""
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """Whether a guest is safe.
+
+    `state`: covered when an enabled job takes it and its backups can be seen, uncovered when no enabled job takes it,
+    unknown when the jobs were not read, or its backups may not be seen. `freshness` judges what exists: good, overdue (a
+    run is due that left nothing good), bad (nothing but faulty ones), never (none at all), unknown. `reason` says why
+    either is unknown.
+    """
+
+    vmid: int
+    state: State
+    freshness: Freshness
+    reason: str = ""
+    jobs: tuple[str, ...] = ()  # ids of the enabled ones that take it
+    excluded_disks: tuple[ExcludedDisk, ...] | None = ()  # None: not known
+    last_good_at: int | None = None
+    last_good_source: str = ""
+    newest: Backup | None = None  # good or not
+    failed_verification_count: int = 0
+    due_at: int | None = None  # newest run that should have left a backup by now
+    last_run: GuestRun | None = None
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The backups that were seen of the guests of one PVE instance, over all storages and servers.
+
+    `read` are the names of the sources that were read: storages by their name, also those of type pbs whose server was
+    read in their place. `unread` are the others, with the reason. Both empty: there is no place for backups at all.
+    """
+
+    backups: Mapping[int, Sequence[Backup]] = {}
+    read: frozenset[str] = frozenset()
+    unread: Mapping[str, str] = {}
+
+    @property
+    def reason(self) -> str:
+        """Why something was not read; a missing privilege before all else, because somebody can give it."""
+        reasons = sorted(self.unread.values())
+        return "no_permission" if "no_permission" in reasons else reasons[0] if reasons else ""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The jobs of one PVE instance. `jobs` and `uncovered` None: not read, for the reason given."""
+
+    jobs: tuple[BackupJobReading, ...] | None = None
+    volumes: Mapping[str, Sequence[JobVolumeReading]] = {}  # by job
+    uncovered: frozenset[int] | None = None  # vmids of GET /cluster/backup-info/not-backed-up
+    due_at: Mapping[str, int] = {}  # by job, see due_at()
+    reason: str = "not_read_yet"
+
+
+def of_volume(source: str, volume: BackupVolumeReading) -> Backup | None:
+    """Return a backup in a storage of PVE, None when it does not say from when it is."""
+    if volume.created_at is None:
+        return None
+    is_unfinished = volume.format.startswith("pbs-") and volume.size_bytes in (None, UNFINISHED_BYTES)
+    return Backup(volume.created_at, source, fault(volume.verification, is_unfinished=is_unfinished))
+
+
+def of_snapshot(source: str, snapshot: BackupSnapshotReading) -> Backup:
+    """Return a backup snapshot of a PBS."""
+    return Backup(
+        snapshot.taken_at, source, fault(snapshot.verification, is_unfinished=snapshot.size_bytes is None)
+    )
+
+
+def fault(verification: str, *, is_unfinished: bool) -> Fault:
+    """Return why a backup is not good; one that was never verified is."""
+    if is_unfinished:
+        return "unfinished"
+    return "verification_failed" if verification == "failed" else ""
+
+
+def runs_of(tasks: Iterable[TaskReading]) -> dict[int, GuestRun]:
+    """Return the newest try of each guest that has a backup task of its own. Jobs over several: see guest_results()."""
+    found: dict[int, GuestRun] = {}
+    for task in tasks:
+        if task.kind != "vzdump" or task.started_at is None:
+            continue
+        if not (task.subject.isascii() and task.subject.isdigit()):
+            continue
+        run = GuestRun(int(task.subject), task.started_at, task.status, is_running=task.ended_at is None)
+        known = found.get(run.vmid)
+        if known is None or run.started_at > known.started_at:
+            found[run.vmid] = run
+    return found
+
+
+def due_at(
+    job: BackupJobReading,
+    *,
+    at: datetime,
+    zone: tzinfo | None,
+    first_seen_at: datetime | None = None,
+    tolerance: timedelta = TOLERANCE,
+) -> int | None:
+    """Return the newest run of a job whose backups should be there by now, None when there is none.
+
+    Without a zone the earliest answer counts of those that fit the next run that Proxmox told, else one of a day ago.
+    """
+    try:
+        schedule = parse(job.schedule)
+    except NotASchedule:
+        return None
+    until = at - tolerance
+    if zone is not None or schedule.is_utc:
+        answers = [last_before(schedule, until, zone or UTC)]
+    else:
+        following = None if job.next_run_at is None else datetime.fromtimestamp(job.next_run_at, UTC)
+        offsets = offsets_of(schedule, following, at)
+        answers = [last_before(schedule, until, offset) for offset in offsets]
+        answers = answers or [last_before(schedule, until - DAY, UTC)]
+    told = [answer for answer in answers if answer is not None]
+    if not told or (first_seen_at is not None and min(told) < first_seen_at):
+        return None
+    return int(min(told).timestamp())
+
+
+def coverage(
+    guests: Iterable[GuestReading], plan: Plan, seen: Seen, runs: Mapping[int, GuestRun] | None = None
+) -> dict[int, Coverage]:
+    """Return the coverage of each guest by vmid; templates are left out."""
+    jobs = [Job(job, plan.volumes.get(job.id)) for job in plan.jobs or () if job.is_enabled]
+    return {
+        guest.vmid: judge(guest, jobs, plan, seen, (runs or {}).get(guest.vmid))
+        for guest in guests
+        if not guest.is_template
+    }
+
+
+class Job:
+    """An enabled job, ready to be asked about many guests."""
+
+    def __init__(self, reading: BackupJobReading, volumes: Iterable[JobVolumeReading] | None = None) -> None:
+        self.id = reading.id
+        self.storage = reading.storage
+        self.node = reading.node
+        self._reading = reading
+        self._vmids = frozenset(reading.vmids)
+        self._excluded = frozenset(reading.excluded)
+        self.is_by_pool = bool(reading.pool) and not reading.covers_all
+        #: By guest; None: not read.
+        self.volumes: dict[int, list[JobVolumeReading]] | None = None if volumes is None else {}
+        for volume in volumes or ():
+            if self.volumes is not None:
+                self.volumes.setdefault(volume.vmid, []).append(volume)
+
+    def names(self, guest: GuestReading) -> bool:
+        """Return whether the job means a guest, wherever that is."""
+        if self._reading.covers_all:
+            return guest.vmid not in self._excluded
+        if self.is_by_pool:
+            return guest.pool == self._reading.pool
+        return guest.vmid in self._vmids
+
+    def takes(self, guest: GuestReading) -> bool:
+        """Return whether the job backs a guest up: one that is tied to a node only while it is there."""
+        return self.names(guest) and (not self.node or self.node == guest.node)
+
+
+def judge(guest: GuestReading, jobs: Sequence[Job], plan: Plan, seen: Seen, run: GuestRun | None) -> Coverage:
+    """Return the coverage of one guest."""
+    taking = [job for job in jobs if job.takes(guest)]
+    is_planned = planned(guest, taking, jobs, plan)
+    if is_planned is False:
+        taking = []
+    backups = seen.backups.get(guest.vmid, ())
+    good = max((one for one in backups if not one.fault), key=lambda one: one.at, default=None)
+    freshness, due = freshness_of(good, backups, taking, plan, seen)
+    state: State = "unknown" if is_planned is None else "covered" if is_planned else "uncovered"
+    reason = plan.reason if is_planned is None else ""
+    if is_planned and not backups and not seen.read and seen.unread:
+        state = "unknown"
+    if not reason and (state == "unknown" or freshness == "unknown"):
+        reason = seen.reason
+    return Coverage(
+        vmid=guest.vmid,
+        state=state,
+        freshness=freshness,
+        reason=reason,
+        jobs=tuple(job.id for job in taking),
+        excluded_disks=excluded_disks(guest.vmid, taking),
+        last_good_at=good.at if good else None,
+        last_good_source=good.source if good else "",
+        newest=max(backups, key=lambda one: one.at, default=None),
+        failed_verification_count=sum(one.fault == "verification_failed" for one in backups),
+        due_at=due,
+        last_run=run,
+    )
+
+
+def planned(guest: GuestReading, taking: Collection[Job], jobs: Collection[Job], plan: Plan) -> bool | None:
+    """Return whether an enabled job takes a guest, None when that is not known.
+
+    Proxmox's own list of uncovered guests decides where it was read, but for one thing: it counts a job that is tied to
+    another node. A guest it does not list may be in a job by a pool that the list of guests does not tell.
+    """
+    if plan.uncovered is not None and guest.vmid in plan.uncovered:
+        return False
+    if taking:
+        return True
+    if plan.jobs is None:
+        return None
+    if plan.uncovered is None:
+        return None if any(job.is_by_pool for job in jobs) else False
+    return not any(job.names(guest) for job in jobs) and any(job.is_by_pool for job in jobs)
+
+
+def freshness_of(
+    good: Backup | None, backups: Collection[Backup], taking: Collection[Job], plan: Plan, seen: Seen
+) -> tuple[Freshness, int | None]:
+    """Return what is to be said of a guest's backups, and the run that should have left one.
+
+    A job whose storage was read and holds nothing from its run is overdue, whatever other places may hold.
+    """
+    dues = {job: plan.due_at[job.id] for job in taking if job.id in plan.due_at}
+    due = max(dues.values(), default=None)
+    behind = [job for job, at in dues.items() if good is None or good.at < at]
+    if good is not None and not behind:
+        return "good", due
+    if not seen.unread:
+        if good is not None:
+            return "overdue", due
+        return ("bad" if backups else "never"), due
+    return ("overdue" if any(job.storage in seen.read for job in behind) else "unknown"), due
+
+
+def excluded_disks(vmid: int, taking: Collection[Job]) -> tuple[ExcludedDisk, ...] | None:
+    """Return the disks of a guest that none of its jobs takes, None while that was not read of all of them."""
+    excluded: dict[str, str] = {}
+    included: set[str] = set()
+    for job in taking:
+        if job.volumes is None:
+            return None
+        for volume in job.volumes.get(vmid, ()):
+            if volume.is_included:
+                included.add(volume.volume)
+            else:
+                excluded.setdefault(volume.volume, volume.reason)
+    return tuple(ExcludedDisk(key, reason) for key, reason in excluded.items() if key not in included)

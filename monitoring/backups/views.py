@@ -1,0 +1,294 @@
+"""Backups, tasks and guest snapshots as the state sends them, and how they are built from what was collected; pure.
+
+Field names are wire names; instants are RFC 3339, sizes bytes. Source: state.md 2.6 and 2.7 of the contract. Fields that the
+contract does not know are our own: they say whose a backup is, and how that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from monitoring.backups.attribution import VMID, Attribution
+from monitoring.backups.judgement import GroupKey, group_key
+from monitoring.backups.results import outcome
+from monitoring.facts import BackupPlace, Facts
+from nodes.proxmox.readings import (
+    BackupSnapshotReading,
+    BackupVolumeReading,
+    GuestSnapshotReading,
+    TaskReading,
+)
+from pulse.lib.instants import instant
+
+
+class BackupTaskView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An item of `pveBackups.backupTasks`; `instance`, `outcome` and `user` are our own."""
+
+    id: str
+    node: str
+    type: str
+    vmid: int
+    status: str
+    startTime: str
+    endTime: str
+    instance: str
+    outcome: str  # ok, warning, failed, running, unknown
+    user: str = ""
+    error: str = ""
+
+
+class StorageBackupView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An item of `pveBackups.storageBackups`; `instance` and `encrypted` are our own."""
+
+    id: str
+    storage: str
+    node: str
+    type: str
+    vmid: int
+    time: str
+    ctime: int
+    size: int
+    format: str
+    protected: bool
+    volid: str
+    isPBS: bool
+    verified: bool
+    instance: str
+    notes: str = ""
+    verification: str = ""
+    encrypted: bool = False
+
+
+class GuestSnapshotView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An item of `pveBackups.guestSnapshots`; `instance` and `state` are our own."""
+
+    id: str
+    name: str
+    node: str
+    type: str
+    vmid: int
+    time: str
+    vmstate: bool
+    instance: str
+    description: str = ""
+    parent: str = ""
+    state: str = ""
+
+
+class PbsBackupView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An item of `pbsBackups`; from `owner` on the fields are our own."""
+
+    id: str
+    instance: str
+    datastore: str
+    namespace: str
+    backupType: str
+    vmid: str
+    backupTime: str
+    size: int
+    protected: bool
+    verified: bool
+    comment: str = ""
+    files: tuple[str, ...] = ()
+    owner: str = ""
+    encrypted: bool = False
+    unfinished: bool = False
+    verification: str = ""  # ok, failed; empty: never
+    verifiedAt: str = ""
+    attribution: str = ""  # attributed, ambiguous, foreign, unknown; empty: not judged yet
+    guestInstance: str = ""  # whose guest it is, where that is known
+    guestVmid: int = 0
+
+
+View = TypeVar("View", bound=msgspec.Struct)
+
+
+class Lists(msgspec.Struct, frozen=True):
+    """The long lists of one instance, by the names of their collections; each with the newest first."""
+
+    backupTasks: tuple[BackupTaskView, ...] = ()
+    storageBackups: tuple[StorageBackupView, ...] = ()
+    guestSnapshots: tuple[GuestSnapshotView, ...] = ()
+    pbsBackups: tuple[PbsBackupView, ...] = ()
+
+
+class GuestPlace(msgspec.Struct, frozen=True, gc=False):
+    """Where a guest runs now, for what is kept of it under its vmid."""
+
+    node: str
+    kind: str
+
+
+Attributions = Mapping[GroupKey, Attribution]
+
+
+def pve_lists(
+    instance: str, facts: Facts, guests: Mapping[int, GuestPlace], *, with_backups: bool = True
+) -> Lists:
+    """Return the lists of a PVE instance; snapshots only of guests that exist."""
+    snapshots = newest_first(guest_snapshots(instance, facts, guests), lambda one: (one.time, one.id))
+    if not with_backups:
+        return Lists(guestSnapshots=snapshots)
+    return Lists(
+        backupTasks=newest_first((task_view(instance, one) for one in backup_tasks(facts)), task_order),
+        storageBackups=newest_first(storage_backups(instance, facts), lambda one: (one.ctime, one.id)),
+        guestSnapshots=snapshots,
+    )
+
+
+def newest_first(views: Iterable[View], order: Callable[[View], tuple[int | str, ...]]) -> tuple[View, ...]:
+    """Return the views by descending order."""
+    return tuple(sorted(views, key=order, reverse=True))
+
+
+def task_order(view: BackupTaskView) -> tuple[int | str, ...]:
+    """Return the place of a task: by its start."""
+    return (view.startTime, view.id)
+
+
+def backup_tasks(facts: Facts) -> Iterator[TaskReading]:
+    """Yield the known backup tasks, each once: the cluster's list is the newer one, the nodes' lists go further back."""
+    recent = {task.upid: task for task in facts.tasks if task.kind == "vzdump"}
+    yield from recent.values()
+    for tasks in facts.backup_tasks.values():
+        yield from (task for task in tasks if task.upid not in recent)
+
+
+def task_view(instance: str, task: TaskReading) -> BackupTaskView:
+    """Return one backup task; vmid 0 is a job over several guests."""
+    is_running = task.ended_at is None and not task.status
+    how = outcome(task.status, is_running=is_running)
+    return BackupTaskView(
+        id=f"{instance}-{task.upid}",
+        node=task.node,
+        type=task.kind,
+        vmid=int(task.subject) if VMID.fullmatch(task.subject) else 0,
+        status="" if is_running else task.status,
+        startTime=instant(task.started_at),
+        endTime=instant(task.ended_at),
+        instance=instance,
+        outcome=how,
+        user=task.user,
+        error=task.status if how == "failed" else "",
+    )
+
+
+def storage_backups(instance: str, facts: Facts) -> Iterator[StorageBackupView]:
+    """Yield the backups in all storages, each volume once however many nodes see it."""
+    shared = {one.name for one in facts.storages if one.is_shared}
+    servers = {one.name for one in facts.storages if one.plugin == "pbs"}
+    seen: set[str] = set()
+    for key, volumes in facts.volumes.items():
+        storage, _, node = key.rpartition("/")
+        is_pbs = storage in servers or storage.startswith("pbs-")  # state.md 2.7
+        where = storage if not node or is_pbs or storage in shared else node
+        for volume in volumes:
+            if volume.volume not in seen:
+                seen.add(volume.volume)
+                yield storage_backup_view(instance, storage, where, volume, is_pbs=is_pbs)
+
+
+def storage_backup_view(
+    instance: str, storage: str, node: str, volume: BackupVolumeReading, *, is_pbs: bool
+) -> StorageBackupView:
+    """Return one backup in a storage."""
+    return StorageBackupView(
+        id=f"{instance}-{volume.volume}",
+        storage=storage,
+        node=node,
+        type=volume.kind or "unknown",
+        vmid=volume.vmid or 0,
+        time=instant(volume.created_at),
+        ctime=volume.created_at or 0,
+        size=volume.size_bytes or 0,
+        format=volume.format,
+        protected=volume.is_protected,
+        volid=volume.volume,
+        isPBS=is_pbs,
+        verified=is_pbs and volume.verification == "ok",
+        instance=instance,
+        notes=volume.notes,
+        verification=volume.verification,
+        encrypted=volume.is_encrypted,
+    )
+
+
+def guest_snapshots(
+    instance: str, facts: Facts, guests: Mapping[int, GuestPlace]
+) -> Iterator[GuestSnapshotView]:
+    """Yield the snapshots of all guests."""
+    for vmid, known in facts.guests.items():
+        place = guests.get(vmid)
+        if place is not None:
+            yield from (guest_snapshot_view(instance, vmid, place, one) for one in known.snapshots)
+
+
+def guest_snapshot_view(
+    instance: str, vmid: int, place: GuestPlace, snapshot: GuestSnapshotReading
+) -> GuestSnapshotView:
+    """Return one snapshot of a guest."""
+    return GuestSnapshotView(
+        id=f"{instance}-{place.node}-{vmid}-{snapshot.name}",
+        name=snapshot.name,
+        node=place.node,
+        type=place.kind,
+        vmid=vmid,
+        time=instant(snapshot.taken_at),
+        vmstate=snapshot.has_memory,
+        instance=instance,
+        description=snapshot.description,
+        parent=snapshot.parent,
+        state=snapshot.state,
+    )
+
+
+def pbs_lists(instance: str, facts: Facts, attributions: Attributions) -> Lists:
+    """Return the lists of a PBS: every snapshot of every namespace, with whose it is."""
+    views = (
+        view
+        for key, place in facts.places.items()
+        for view in place_backups(instance, key, place, attributions)
+    )
+    return Lists(pbsBackups=newest_first(views, lambda one: (one.backupTime, one.id)))
+
+
+def place_backups(
+    instance: str, key: str, place: BackupPlace, attributions: Attributions
+) -> Iterator[PbsBackupView]:
+    """Yield the backups of one namespace."""
+    store, _, namespace = key.partition("/")
+    for snapshots in place.snapshots.values():
+        for snapshot in snapshots:
+            whose = attributions.get(group_key(store, namespace, snapshot.kind, snapshot.id))
+            yield pbs_backup_view(instance, store, namespace, snapshot, whose)
+
+
+def pbs_backup_view(
+    instance: str, store: str, namespace: str, snapshot: BackupSnapshotReading, whose: Attribution | None
+) -> PbsBackupView:
+    """Return one backup snapshot of a PBS."""
+    return PbsBackupView(
+        id=f"pbs-{instance}-{store}-{namespace}-{snapshot.kind}-{snapshot.id}-{snapshot.taken_at}",
+        instance=instance,
+        datastore=store,
+        namespace=namespace,
+        backupType=snapshot.kind,
+        vmid=snapshot.id,
+        backupTime=instant(snapshot.taken_at),
+        size=snapshot.size_bytes or 0,
+        protected=snapshot.is_protected,
+        verified=snapshot.verification == "ok",
+        comment=snapshot.comment,
+        files=tuple(file.name for file in snapshot.files),
+        owner=snapshot.owner,
+        encrypted=snapshot.is_encrypted,
+        unfinished=snapshot.size_bytes is None,
+        verification=snapshot.verification,
+        verifiedAt=instant(snapshot.verified_at) if snapshot.verified_at else "",
+        attribution=whose.state if whose is not None else "",
+        guestInstance=whose.instance if whose is not None else "",
+        guestVmid=(whose.vmid or 0) if whose is not None else 0,
+    )

@@ -1,0 +1,92 @@
+"""`/api/charts`: the points of a range. Until history is kept, each resource has one point: its current value.
+
+That is the contract's answer for a resource without points in the range (http-api.md 4.1).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+
+from monitoring.fragments import Fragment
+from monitoring.resources import GuestView, NodeView, StorageView
+from monitoring.store import store
+from pulse.lib.auth import Access, policy
+
+Point = dict[str, float | int]
+Series = dict[str, list[Point]]
+
+
+@policy(GET=Access.MONITORING_READ)
+def charts(request: HttpRequest) -> HttpResponse:
+    """Return guest, node and storage series; `range` is accepted and bounds nothing while there is no history."""
+    body = charts_of(store().fragments().values(), at_ms=int(time.time()) * 1000)
+    return HttpResponse(msgspec.json.encode(body), content_type="application/json")
+
+
+def charts_of(fragments: Iterable[Fragment], *, at_ms: int) -> dict[str, Any]:
+    """Return the charts object; what is stale or not known now has no point. Times are in milliseconds."""
+    data: dict[str, Series] = {}
+    node_data: dict[str, Series] = {}
+    storage_data: dict[str, Series] = {}
+    for fragment in fragments:
+        for name in ("vms", "containers"):
+            for item in fragment.items.get(name, ()):
+                data[item.id] = guest_series(msgspec.json.decode(item.body, type=GuestView), at_ms)
+        for item in fragment.items.get("nodes", ()):
+            node_data[item.id] = node_series(msgspec.json.decode(item.body, type=NodeView), at_ms)
+        for item in fragment.items.get("storage", ()):
+            storage_data[item.id] = storage_series(msgspec.json.decode(item.body, type=StorageView), at_ms)
+    return {
+        "data": data,
+        "nodeData": node_data,
+        "storageData": storage_data,
+        "timestamp": at_ms,
+        "stats": {"oldestDataTimestamp": at_ms},
+    }
+
+
+def guest_series(view: GuestView, at_ms: int) -> Series:
+    """Return the seven series of a guest; percent, and bytes per second."""
+    values: dict[str, float | None] = {
+        "cpu": view.cpu * 100,
+        "memory": view.memory.usage,
+        "disk": None if view.diskReason else view.disk.usage,
+        "diskread": rate(view.diskRead),
+        "diskwrite": rate(view.diskWrite),
+        "netin": rate(view.networkIn),
+        "netout": rate(view.networkOut),
+    }
+    return points(values, at_ms, is_stale=view.stale)
+
+
+def node_series(view: NodeView, at_ms: int) -> Series:
+    """Return the three series of a node, in percent."""
+    values: dict[str, float | None] = {
+        "cpu": view.cpu * 100,
+        "memory": view.memory.usage,
+        "disk": view.disk.usage,
+    }
+    return points(values, at_ms, is_stale=view.stale or view.status != "online")
+
+
+def storage_series(view: StorageView, at_ms: int) -> Series:
+    """Return the one series of a storage, in percent."""
+    return points({"disk": view.usage}, at_ms, is_stale=view.stale or not view.active)
+
+
+def rate(value: int) -> float | None:
+    """Return a rate, None while there is none."""
+    return None if value < 0 else float(value)
+
+
+def points(values: dict[str, float | None], at_ms: int, *, is_stale: bool) -> Series:
+    """Return one point per known value."""
+    return {
+        name: [] if is_stale or value is None else [{"timestamp": at_ms, "value": round(value, 2)}]
+        for name, value in values.items()
+    }

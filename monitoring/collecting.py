@@ -1,0 +1,247 @@
+"""One turn of the slow lanes of one instance: run the errands that are due, as far as the host's time allows.
+
+A turn follows a good live poll, about every ten seconds. It makes one call at a time, so that of the two that a host is
+asked at once one stays free for the live figures, and ends when it has used its share of the interval: a host that answers
+slowly is asked less. Nothing here can make a live poll fail.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from django.db import DatabaseError
+
+from monitoring import errands, lists
+from monitoring.backups.attribution import BackupServer
+from monitoring.backups.judging import server_of
+from monitoring.calls import Calls
+from monitoring.collectors import forgetting, pbs, pve
+from monitoring.collectors.turn import Turn
+from monitoring.costs import LaneLedger
+from monitoring.errands import Errand
+from monitoring.facts import LAYOUT, Facts, Progress
+from monitoring.leases import lease
+from monitoring.memory import PollMemory
+from monitoring.models import CollectedFacts
+from monitoring.store import store
+from nodes.choices import InstanceKind
+from nodes.connecting import Connection, connection_for
+from nodes.models import Instance
+from nodes.proxmox.errors import CredentialUnreadable, LoginFailed, NodeBusy, ProxmoxError, TimedOut
+from nodes.proxmox.metering import accounted
+
+logger = logging.getLogger(__name__)
+
+#: Which errands each kind of instance has; others have none.
+ERRANDS: dict[str, Callable[[Turn], Iterable[Errand]]] = {
+    InstanceKind.PVE: pve.errands,
+    InstanceKind.PBS: pbs.errands,
+}
+#: Polls may come faster; the slow lanes do not.
+TURN_SECONDS = 9.0
+#: Calls of one turn for what is asked again and again, and while there is something that was never asked.
+CALLS_PER_TURN = 20
+FIRST_CALLS_PER_TURN = 60
+#: After this long a turn begins nothing more.
+BUDGET_SECONDS = 4.0
+#: The share of the time that a host may be kept busy: after a long turn it is left alone, for so long at most.
+BUSY_RATIO = 0.4
+LONGEST_REST_SECONDS = 60.0
+#: A node that is online and did not answer in time is left alone for this long.
+NODE_REST_SECONDS = 60.0
+#: A turn under way is ended after this long whatever a call is waiting for.
+DEADLINE_SECONDS = 60.0
+LEASE_SECONDS = 120
+#: Facts survive a restart; they are written this often when they have changed.
+SAVE_SECONDS = 300.0
+
+
+def collect(instance_id: int, at: datetime) -> bool:
+    """Run what is due; False when another turn is on, none is due, or the instance does not answer its live polls.
+
+    What was collected before a restart is shown at once, also of a host that does not answer. Never raises for what a host
+    does.
+    """
+    with lease(f"collecting:{instance_id}", LEASE_SECONDS) as held:
+        instance = Instance.objects.polled().prefetch_related("endpoints").filter(pk=instance_id).first()
+        memory = store().load_memory(instance_id)
+        if not held or instance is None or instance.kind not in ERRANDS:
+            return False
+        if memory is None or memory.instance_version != instance.version:
+            return False
+        facts = known_facts(instance)
+        if memory.failures or memory.succeeded_at is None:
+            if facts is not None:
+                keep(instance, memory, facts, at=at)
+            return False
+        facts = facts or Facts()
+        if not is_time(facts, at=at.timestamp()):
+            return False
+        try:
+            connection = connection_for(instance)
+        except CredentialUnreadable as error:
+            logger.warning("%s: %s", instance.name, error)
+            return False
+        run_turn(instance, connection, memory, facts, at=at.timestamp())
+        if not keep(instance, memory, facts, at=at):
+            connection.close()  # whoever edited or removed it did so before the last calls opened it anew
+        return True
+
+
+def is_time(facts: Facts, *, at: float) -> bool:
+    """Return whether a turn is due; one in the future says that the clock was set back."""
+    return facts.turn_at > at or at >= max(facts.turn_at + TURN_SECONDS, facts.rest_until)
+
+
+def known_facts(instance: Instance) -> Facts | None:
+    """Return what is known of an instance: in the store, else as it was saved, None when nothing is."""
+    known = store().load_facts(instance.pk) or saved_facts(instance)
+    return known if known is None or known.asked_at in ("", instance.host) else None
+
+
+def saved_facts(instance: Instance) -> Facts | None:
+    """Return the facts that were saved before a restart, None when there are none of this layout."""
+    row = CollectedFacts.objects.filter(instance=instance, layout=LAYOUT).first()
+    return row.facts() if row is not None else None
+
+
+def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) -> bool:
+    """Make the facts known and show them; False when the instance was edited, paused or removed meanwhile."""
+    polled = Instance.objects.polled().filter(pk=instance.pk)
+    if not polled.filter(version=instance.version).exists():
+        return False
+    store().save_facts(instance.pk, facts)
+    try:
+        lists.publish(instance, facts, memory, at=at.timestamp())
+    except Exception:  # a flaw of ours in the lists must not cost what was read
+        logger.exception("%s: the lists could not be made", instance.name)
+    save(instance, facts, at=at)
+    if not polled.exists():
+        store().remove(instance.pk)  # whoever removed it did so before there was this to take out
+        return False
+    return True
+
+
+def run_turn(
+    instance: Instance, connection: Connection, memory: PollMemory, facts: Facts, *, at: float
+) -> None:
+    """Run the errands that are due, the most urgent first, until the calls or the time of the turn are used up."""
+    begin(facts, instance, memory, at=at)
+    calls = Calls(connection, memory, at=at, deadline_seconds=DEADLINE_SECONDS)
+    turn = Turn(instance, calls, facts, memory, at, servers_of(instance))
+    wanted = planned(turn)
+    held = facts.permissions
+    facts.progress = errands.hastened(facts.progress, turn.hastened, at=at)
+    began = time.monotonic()
+    run_due(turn, errands.due(wanted, facts.progress, at=at), began=began)
+    facts.rest_until = at + min((time.monotonic() - began) / BUSY_RATIO, LONGEST_REST_SECONDS)
+    facts.progress = errands.hastened(facts.progress, turn.hastened, at=at)
+    if held is not None and facts.permissions != held:
+        facts.progress = errands.permitted(facts.progress, at=at)
+    names = {one.name for one in wanted}
+    if wanted and facts.progress.keys() - names:
+        facts.progress = errands.forgotten(facts.progress, names)
+    forgetting.forget(turn)
+
+
+def run_due(turn: Turn, waiting: Iterable[Errand], *, began: float) -> None:
+    """Run these errands in order, within the limits of a turn."""
+    facts, made = turn.facts, 0
+    for errand in waiting:
+        if time.monotonic() - began > BUDGET_SECONDS:
+            facts.slowed_at = turn.at
+            return
+        is_new = errand.name not in facts.progress
+        if made >= (FIRST_CALLS_PER_TURN if is_new else CALLS_PER_TURN):
+            continue
+        if facts.resting_nodes.get(errand.node, 0.0) > turn.at:
+            continue
+        made_now, error = run(turn, errand)
+        made += made_now
+        if error is not None and ends_turn(error):
+            return
+
+
+def begin(facts: Facts, instance: Instance, memory: PollMemory, *, at: float) -> None:
+    """Make the facts those of the instance as it is configured now."""
+    if facts.instance_version != instance.version:
+        facts.progress = errands.renewed(facts.progress)
+        facts.instance_version = instance.version
+        facts.touched += 1
+        facts.version += 1
+    facts.progress = errands.caught_up(facts.progress, at=at)
+    facts.asked_at = instance.host
+    facts.turn_at = at
+    facts.server_version = memory.pbs_version or facts.server_version
+
+
+def servers_of(instance: Instance) -> tuple[BackupServer, ...]:
+    """Return the PBS that Pulse knows, paused ones too, for a PVE: what they hold is not read through it."""
+    if instance.kind != InstanceKind.PVE:
+        return ()
+    return tuple(server_of(one) for one in Instance.objects.filter(kind=InstanceKind.PBS))
+
+
+def planned(turn: Turn) -> list[Errand]:
+    """Return every errand of an instance of its kind, none when a flaw of ours stands in the way."""
+    try:
+        return list(ERRANDS[turn.instance.kind](turn))
+    except Exception:
+        logger.exception("%s: nothing could be planned", turn.instance.name)
+        return []
+
+
+def run(turn: Turn, errand: Errand) -> tuple[int, ProxmoxError | None]:
+    """Run one errand and note how it went; returns how many calls it made, and its failure."""
+    facts = turn.facts
+    ledger = LaneLedger(facts.costs, errand.lane, at=turn.at)
+    known = facts.progress.get(errand.name, errands.NEVER)
+    failure: ProxmoxError | None = None
+    flaw: Exception | None = None
+    try:
+        with accounted(ledger):
+            errand.run()
+    except ProxmoxError as error:
+        failure = error
+    except Exception as error:  # a flaw of ours in one lane must not stop the others
+        failure, flaw = ProxmoxError(f"Pulse stumbled over the answer ({type(error).__name__})"), error
+    if failure is None:
+        progress = errands.succeeded(errand, known, at=turn.at)
+    else:
+        progress = errands.failed(errand, known, failure, at=turn.at)
+        if not any(one.code == failure.code for one in of_lane(facts, errand.lane)):
+            logger.info("%s: %s: %s", turn.instance.name, errand.name, failure, exc_info=flaw)
+        if errand.node and isinstance(failure, TimedOut | NodeBusy):
+            until = turn.at + NODE_REST_SECONDS
+            facts.resting_nodes = {**facts.resting_nodes, errand.node: until}
+    # Replaced, not changed: somebody may be reading it in another thread.
+    facts.progress = {**facts.progress, errand.name: progress}
+    return ledger.calls, failure
+
+
+def ends_turn(error: ProxmoxError) -> bool:
+    """Return whether every other call can only fail in the same way: the account or the address is the matter.
+
+    A call that timed out may have been about something that hangs.
+    """
+    return isinstance(error, LoginFailed) or (error.is_connection_level and not isinstance(error, TimedOut))
+
+
+def of_lane(facts: Facts, lane: str) -> Iterator[Progress]:
+    """Yield the progress of all errands of a lane."""
+    return (one for name, one in facts.progress.items() if name.partition("/")[0] == lane)
+
+
+def save(instance: Instance, facts: Facts, *, at: datetime) -> None:
+    """Write the facts to the database when they have changed, now and then: a restart asks no host for all of it again."""
+    since = at.timestamp() - facts.saved_at
+    if facts.touched == facts.saved_touched or 0 <= since < SAVE_SECONDS:
+        return
+    facts.saved_at, facts.saved_touched = at.timestamp(), facts.touched
+    try:
+        CollectedFacts.keep(instance, facts, at=at)
+    except DatabaseError as error:
+        logger.warning("%s: what was collected could not be saved (%s)", instance.name, type(error).__name__)

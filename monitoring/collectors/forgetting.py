@@ -1,0 +1,96 @@
+"""What the slow lanes forget: facts about what is gone, what nobody wants to see, and what may not be seen any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+from monitoring.collectors import rights
+from monitoring.collectors.pve import is_read_from_server, wanted_guests
+from monitoring.collectors.turn import Turn
+from nodes.choices import InstanceKind
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def forget(turn: Turn) -> None:
+    """Forget all of it."""
+    if turn.instance.kind == InstanceKind.PBS:
+        forget_server(turn)
+    else:
+        forget_cluster(turn)
+    turn.facts.resting_nodes = {
+        name: until for name, until in turn.facts.resting_nodes.items() if until > turn.at
+    }
+
+
+def only(known: Mapping[Key, Value], wanted: Collection[Key]) -> dict[Key, Value]:
+    """Return the entries whose keys are wanted."""
+    return {key: value for key, value in known.items() if key in wanted}
+
+
+def shed(turn: Turn, name: str, wanted: Collection[Any]) -> None:
+    """Keep only these entries of a dict of facts."""
+    known = getattr(turn.facts, name)
+    if known.keys() - wanted:
+        turn.keep(**{name: only(known, wanted)})
+
+
+def forget_cluster(turn: Turn) -> None:
+    """Forget guests, nodes and storages of a PVE that are gone, and backups that nobody wants.
+
+    Guests of a node that is away are still listed, so what is known of them stays. A list with rows that could not be read
+    says of nothing that it is gone.
+    """
+    reading, facts = turn.memory.reading, turn.facts
+    if reading is None or reading.skipped:
+        return
+    shed(turn, "guests", {guest.vmid for guest in wanted_guests(turn)})
+    nodes = {node.name for node in reading.nodes}
+    shed(turn, "nodes", nodes)
+    if not turn.instance.monitor_backups:
+        turn.keep(volumes={}, backup_tasks={}, task_results={}, jobs=(), job_volumes={}, uncovered=())
+        facts.volumes_at, facts.jobs_at, facts.uncovered_at = {}, 0.0, 0.0
+        return
+    shed(turn, "backup_tasks", nodes)
+    if facts.storages_at:
+        shed(turn, "volumes", wanted_volumes(turn, nodes))
+        facts.volumes_at = only(facts.volumes_at, facts.volumes)
+
+
+def wanted_volumes(turn: Turn, nodes: Collection[str]) -> set[str]:
+    """Return the keys of the storages whose backups are still to be shown."""
+    held = turn.facts.permissions
+    storages = {
+        one.name
+        for one in turn.facts.storages
+        if not is_read_from_server(turn, one) and (held is None or rights.sees_backups(held, one.name))
+    }
+    parts = {key: key.rpartition("/") for key in turn.facts.volumes}
+    return {
+        key
+        for key, (storage, _, node) in parts.items()
+        if storage in storages and (not node or node in nodes)
+    }
+
+
+def forget_server(turn: Turn) -> None:
+    """Forget datastores of a PBS that are gone, and kinds of jobs that nobody wants."""
+    instance, memory = turn.instance, turn.memory
+    stores = {one.name for one in memory.datastores} if instance.monitor_datastores else set()
+    if memory.datastores_at or not instance.monitor_datastores:
+        shed(turn, "namespaces", stores)
+        places = {
+            f"{store}/{namespace.path}"
+            for store, known in turn.facts.namespaces.items()
+            for namespace in known
+        }
+        shed(turn, "places", places)
+    wanted = {
+        "sync": instance.monitor_sync_jobs,
+        "verify": instance.monitor_verify_jobs,
+        "prune": instance.monitor_prune_jobs,
+        "garbage": instance.monitor_garbage_jobs,
+    }
+    shed(turn, "server_jobs", {kind for kind, is_wanted in wanted.items() if is_wanted})

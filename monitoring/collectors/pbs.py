@@ -1,0 +1,365 @@
+"""The slow lanes of a PBS. Groups tell which of them has a new snapshot: only those are listed again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from functools import partial
+
+from msgspec.structs import replace
+
+from monitoring.collectors.turn import LISTING_SECONDS, Turn
+from monitoring.errands import Errand
+from monitoring.facts import BackupPlace
+from nodes.proxmox import access, backup_server, backups, hardware
+from nodes.proxmox.errors import LoginFailed, ProxmoxError, TooLarge
+from nodes.proxmox.readings import (
+    BackupGroupReading,
+    BackupSnapshotReading,
+    ServerJobReading,
+    TaskReading,
+)
+
+HOST = "localhost"
+#: Tasks of this long are kept.
+TASK_SECONDS = 24 * 3600
+MOST_TASKS = 500
+#: More changed groups than this in one place are read by one listing of the whole place.
+MOST_GROUPS_ONE_BY_ONE = 8
+#: From this version on sync jobs that push are told, and one call tells all garbage collections.
+PUSH_SINCE = (3, 3)
+ALL_GARBAGE_SINCE = (3, 2)
+
+#: What an account must hold to see backups in a namespace: all, or its own.
+SEEING = ("Datastore.Audit", "Datastore.Backup")
+VERIFY_TASKS = frozenset({"verify", "verificationjob", "verify_group", "verify_snapshot"})
+#: Kinds of tasks that add or remove snapshots, with the kind of job that they are a run of.
+CHANGING_TASKS = {"prune": "prune", "prunejob": "prune", "syncjob": "sync"}
+
+
+def errands(turn: Turn) -> Iterator[Errand]:
+    """Yield every errand of the server, due or not."""
+    yield Errand("permissions", "", 900.0, partial(read_permissions, turn), rank=0)
+    yield Errand("tasks", "", 30.0, partial(read_tasks, turn), rank=2)
+    if turn.may("/system/certificates", "Sys.Modify"):
+        yield Errand("certificates", HOST, 6 * 3600.0, partial(read_certificates, turn), rank=3)
+    yield Errand("subscription", HOST, 6 * 3600.0, partial(read_subscription, turn), rank=3)
+    yield Errand("time", HOST, 6 * 3600.0, partial(read_time, turn), rank=2)
+    yield from job_errands(turn)
+    if turn.instance.monitor_datastores:
+        open_stores = set(datastores(turn))
+        for store in turn.memory.datastores:
+            is_open = store.name in open_stores
+            read = partial(read_namespaces, turn, store.name)
+            may = is_open and sees(turn, store.name)
+            yield Errand("namespaces", store.name, 600.0, read, 0, may)
+            for namespace in turn.facts.namespaces.get(store.name, ()):
+                yield from place_errands(turn, store.name, namespace.path, is_open=is_open)
+
+
+def datastores(turn: Turn) -> Iterator[str]:
+    """Yield the datastores that can be asked."""
+    for view in turn.views.pbs:
+        yield from (
+            store.name for store in view.datastores if store.status == "available" and not store.stale
+        )
+
+
+def sees(turn: Turn, store: str, namespace: str = "") -> bool:
+    """Return whether the account sees anything in a namespace, or in a datastore or below it."""
+    path = f"/datastore/{store}/{namespace}".rstrip("/")
+    if turn.may(path, *SEEING):
+        return True
+    held = turn.facts.permissions
+    if namespace or held is None:
+        return False
+    return any(
+        below.startswith(f"{path}/") and privileges.intersection(SEEING)
+        for below, privileges in held.held.items()
+    )
+
+
+def job_errands(turn: Turn) -> Iterator[Errand]:
+    """Yield the kinds of jobs that are to be monitored."""
+    instance = turn.instance
+    if instance.monitor_sync_jobs:
+        yield Errand("jobs", "sync", 300.0, partial(read_sync_jobs, turn), rank=1)
+    if instance.monitor_verify_jobs:
+        yield Errand("jobs", "verify", 300.0, partial(read_verify_jobs, turn), rank=1)
+    if instance.monitor_prune_jobs:
+        yield Errand("jobs", "prune", 300.0, partial(read_prune_jobs, turn), rank=1)
+    if instance.monitor_garbage_jobs:
+        yield Errand("jobs", "garbage", 300.0, partial(read_garbage, turn), rank=1)
+
+
+def place_errands(turn: Turn, store: str, namespace: str, *, is_open: bool) -> Iterator[Errand]:
+    """Yield the listing of groups, and the one of snapshots that also shows what was verified or protected since."""
+    key = f"{store}/{namespace}"
+    may = is_open and turn.may(f"/datastore/{key}".rstrip("/"), *SEEING)
+    yield Errand("groups", key, 300.0, partial(read_groups, turn, store, namespace), 1, may)
+    place = turn.facts.places.get(key)
+    if place is None or not place.is_large:
+        yield Errand("snapshots", key, 3600.0, partial(read_snapshots, turn, store, namespace), 1, may)
+        return
+    for group in place.groups:
+        read = partial(read_group, turn, store, namespace, group)
+        yield Errand("snapshots", f"{key} {name_of(group)}", 4 * 3600.0, read, 2, may)
+
+
+def version_of(turn: Turn) -> tuple[int, ...]:
+    """Return the version of the server as numbers."""
+    parts = turn.facts.server_version.replace("-", ".").split(".")[:3]
+    return tuple(int(part) for part in parts if part.isdigit())
+
+
+def read_permissions(turn: Turn) -> None:
+    """Read what the account may do."""
+    turn.keep(permissions=turn.ask(access.permissions))
+    turn.facts.permissions_at = turn.at
+
+
+def read_tasks(turn: Turn) -> None:
+    """Read the tasks of the last day; what was verified or backed up is looked at again."""
+    since = int(turn.at) - TASK_SECONDS
+    tasks = turn.ask(backup_server.server_tasks, since=since, limit=MOST_TASKS)
+    before = {task.upid: task for task in turn.facts.tasks}
+    if before:
+        for task in tasks:
+            known = before.get(task.upid)
+            if task.ended_at is not None and (known is None or known.ended_at is None):
+                turn.hasten(consequences(turn, task))
+    turn.facts.tasks = tasks  # neither published nor judged: no other version of what is
+
+
+def consequences(turn: Turn, task: TaskReading) -> Iterator[str]:
+    """Yield the errands that an ended task has made due."""
+    store, _, rest = task.subject.partition(":")
+    places = [key for key in turn.facts.places if key.partition("/")[0] == store]
+    if task.kind in VERIFY_TASKS:
+        yield "jobs/verify"
+        yield from (f"snapshots/{key}" for key in places)
+    elif task.kind == "backup":
+        yield from (f"groups/{key}" for key in places if is_told_in(rest, key.partition("/")[2]))
+    elif task.kind in CHANGING_TASKS:
+        yield f"jobs/{CHANGING_TASKS[task.kind]}"
+        yield from (f"groups/{key}" for key in places)
+    elif task.kind == "garbage_collection":
+        yield "jobs/garbage"
+
+
+def is_told_in(subject: str, namespace: str) -> bool:
+    """Return whether the subject of a backup task, such as `ns/dev/a:vm/100`, may be in a namespace; "" is the root.
+
+    PBS has written it in several ways: a namespace counts where it stands between colons, slashes or the ends.
+    """
+    if not namespace:
+        return re.fullmatch(r"(?:vm|ct|host)/[^/:]+", subject) is not None
+    return re.search(rf"(?:^|[:/]){re.escape(namespace)}(?:[:/]|$)", subject) is not None
+
+
+def read_certificates(turn: Turn) -> None:
+    """Read the certificates and when they expire."""
+    keep_host(turn, certificates=turn.ask(hardware.certificates, HOST))
+
+
+def read_subscription(turn: Turn) -> None:
+    """Read whether the server has a subscription."""
+    keep_host(turn, subscription=turn.ask(hardware.subscription, HOST))
+
+
+def read_time(turn: Turn) -> None:
+    """Read in which time zone schedules are meant."""
+    keep_host(turn, time_zone=turn.ask(backups.node_time, HOST).zone)
+
+
+def keep_host(turn: Turn, **values: object) -> None:
+    """Keep facts of the server itself."""
+    turn.keep(host=replace(turn.facts.host, **values))
+
+
+# --- jobs --------------------------------------------------------------------------------------------------------
+
+
+def keep_jobs(turn: Turn, kind: str, jobs: tuple[ServerJobReading, ...]) -> None:
+    """Keep the jobs of a kind, and since when each is known as it is."""
+    turn.facts.see_jobs(kind, {job.id: f"{job.is_disabled} {job.schedule}" for job in jobs}, at=turn.at)
+    turn.keep_entry("server_jobs", kind, jobs)
+
+
+def read_sync_jobs(turn: Turn) -> None:
+    """Read the sync jobs; without Remote.Audit the list is empty."""
+    all_directions = version_of(turn) >= PUSH_SINCE
+    keep_jobs(turn, "sync", turn.ask(backup_server.sync_jobs, all_directions=all_directions))
+
+
+def read_verify_jobs(turn: Turn) -> None:
+    """Read the verify jobs."""
+    keep_jobs(turn, "verify", turn.ask(backup_server.verify_jobs))
+
+
+def read_prune_jobs(turn: Turn) -> None:
+    """Read the prune jobs."""
+    keep_jobs(turn, "prune", turn.ask(backup_server.prune_jobs))
+
+
+def read_garbage(turn: Turn) -> None:
+    """Read the garbage collections, in one call where the server knows it.
+
+    Where it does not, one datastore that fails keeps what was known of it.
+    """
+    if version_of(turn) >= ALL_GARBAGE_SINCE:
+        keep_jobs(turn, "garbage", turn.ask(backup_server.garbage_collection))
+        return
+    known = {job.id: job for job in turn.facts.server_jobs.get("garbage", ())}
+    failure: ProxmoxError | None = None
+    for store in datastores(turn):
+        try:
+            known[store] = turn.ask(backup_server.store_garbage, store)
+        except ProxmoxError as error:
+            failure = error
+    stores = {one.name for one in turn.memory.datastores}
+    keep_jobs(turn, "garbage", tuple(known[store] for store in sorted(known.keys() & stores)))
+    if failure is not None:
+        raise failure
+
+
+# --- backups -----------------------------------------------------------------------------------------------------
+
+
+def read_namespaces(turn: Turn, store: str) -> None:
+    """Read the namespaces of a datastore; what was in those that are gone is forgotten after the turn."""
+    turn.keep_entry("namespaces", store, turn.ask(backup_server.namespaces, store))
+
+
+def read_groups(turn: Turn, store: str, namespace: str) -> None:
+    """Read the groups of a namespace, and the snapshots of those that have changed since.
+
+    One that fails, because it was removed meanwhile or cannot be read, does not keep the others from being read; the
+    listing of the whole place comes back to it.
+    """
+    key = f"{store}/{namespace}"
+    place = turn.facts.places.get(key) or BackupPlace()
+    groups = turn.ask(backup_server.groups, store, namespace, longest_seconds=LISTING_SECONDS)
+    names = {name_of(one) for one in groups}
+    place = replace(
+        place,
+        groups=groups,
+        groups_at=turn.at,
+        snapshots={name: known for name, known in place.snapshots.items() if name in names},
+    )
+    if not place.snapshots_at:
+        keep_place(turn, key, place)
+        return
+    known = turn.facts.places.get(key) or BackupPlace()
+    changed = changed_groups(known.groups, groups)
+    if len(changed) > MOST_GROUPS_ONE_BY_ONE:
+        keep_place(turn, key, place)
+        turn.hasten(
+            [f"snapshots/{key} {name_of(group)}" for group in changed]
+            if place.is_large
+            else [f"snapshots/{key}"]
+        )
+        return
+    for group in changed:
+        try:
+            found = ask_group(turn, store, namespace, group)
+        except ProxmoxError as error:
+            if error.is_connection_level or isinstance(error, LoginFailed):
+                # Not all are read: those that changed still differ from what is known.
+                unread = set(changed[changed.index(group) :])
+                keep_place(turn, key, replace(place, groups=still_changed(known.groups, groups, unread)))
+                raise
+        else:
+            place = replace(place, snapshots={**place.snapshots, name_of(group): found})
+    keep_place(turn, key, place)
+
+
+def still_changed(
+    before: tuple[BackupGroupReading, ...],
+    now: tuple[BackupGroupReading, ...],
+    unread: Collection[BackupGroupReading],
+) -> tuple[BackupGroupReading, ...]:
+    """Return the groups as they are now, those that are unread as they were; new ones among these are left out."""
+    known = {name_of(group): group for group in before}
+    kept = (known.get(name_of(group)) if group in unread else group for group in now)
+    return tuple(group for group in kept if group is not None)
+
+
+def ask_group(
+    turn: Turn, store: str, namespace: str, group: BackupGroupReading
+) -> tuple[BackupSnapshotReading, ...]:
+    """Return the snapshots of one group, the newest first."""
+    found = turn.ask(
+        backup_server.snapshots,
+        store,
+        namespace,
+        kind=group.kind,
+        id=group.id,
+        longest_seconds=LISTING_SECONDS,
+    )
+    return newest_first(found)
+
+
+def changed_groups(
+    before: tuple[BackupGroupReading, ...], now: tuple[BackupGroupReading, ...]
+) -> list[BackupGroupReading]:
+    """Return the groups that have other snapshots than before."""
+    known = {name_of(group): group for group in before}
+    return [
+        group
+        for group in now
+        if name_of(group) not in known
+        or (known[name_of(group)].last_backup_at, known[name_of(group)].count)
+        != (group.last_backup_at, group.count)
+    ]
+
+
+def read_snapshots(turn: Turn, store: str, namespace: str) -> None:
+    """Read all snapshots of a namespace; where they do not fit into one answer, each group is read by itself from now on."""
+    key = f"{store}/{namespace}"
+    place = turn.facts.places.get(key) or BackupPlace()
+    try:
+        found = turn.ask(backup_server.snapshots, store, namespace, longest_seconds=LISTING_SECONDS)
+    except TooLarge:
+        keep_place(turn, key, replace(place, is_large=True))
+        return
+    grouped: dict[str, list[BackupSnapshotReading]] = {}
+    for snapshot in found:
+        grouped.setdefault(f"{snapshot.kind}/{snapshot.id}", []).append(snapshot)
+    snapshots = {name: newest_first(members) for name, members in grouped.items()}
+    keep_place(turn, key, replace(place, snapshots=snapshots, snapshots_at=turn.at))
+
+
+def read_group(turn: Turn, store: str, namespace: str, group: BackupGroupReading) -> None:
+    """Read the snapshots of one group of a place that is too large to be read at once."""
+    key = f"{store}/{namespace}"
+    found = ask_group(turn, store, namespace, group)
+    place = turn.facts.places.get(key) or BackupPlace()
+    snapshots = {**place.snapshots, name_of(group): found}
+    is_whole = snapshots.keys() >= {name_of(one) for one in place.groups}
+    read_at = turn.at if is_whole else place.snapshots_at
+    keep_place(turn, key, replace(place, snapshots=snapshots, snapshots_at=read_at))
+
+
+def keep_place(turn: Turn, key: str, place: BackupPlace) -> None:
+    """Keep a place; instants alone are no news."""
+    known = turn.facts.places.get(key)
+    turn.facts.places = {**turn.facts.places, key: place}
+    if known is None or (known.groups, known.snapshots, bool(known.snapshots_at)) != (
+        place.groups,
+        place.snapshots,
+        bool(place.snapshots_at),
+    ):
+        turn.facts.is_news("places")
+
+
+def name_of(group: BackupGroupReading) -> str:
+    """Return what a group is called: `vm/100`."""
+    return f"{group.kind}/{group.id}"
+
+
+def newest_first(
+    snapshots: tuple[BackupSnapshotReading, ...] | list[BackupSnapshotReading],
+) -> tuple[BackupSnapshotReading, ...]:
+    """Return the snapshots of a group in the order of the state."""
+    return tuple(sorted(snapshots, key=lambda one: one.taken_at, reverse=True))

@@ -1,0 +1,30 @@
+"""What an account must hold to see backups in a storage of PVE; pure. Without it the list is empty, not refused.
+
+Source: api-facts.md 4.1 and 4.2.
+"""
+
+from __future__ import annotations
+
+from nodes.proxmox.readings import PermissionsReading
+
+ALLOCATE = "Datastore.Allocate"
+ALLOCATE_SPACE = "Datastore.AllocateSpace"
+BACKUP = "VM.Backup"
+#: Where a privilege on guests may stand: above all of them, at one, or at a pool of them.
+GUEST_PATHS = ("/vms", "/pool")
+
+
+def sees_all_backups(held: PermissionsReading, storage: str) -> bool:
+    """Return whether the account sees the backups of all guests in a storage."""
+    path = f"/storage/{storage}"
+    return held.has(path, ALLOCATE) or (held.has(path, ALLOCATE_SPACE) and held.has("/vms", BACKUP))
+
+
+def sees_backups(held: PermissionsReading, storage: str) -> bool:
+    """Return whether the account sees any backup in a storage, be it that of a single guest."""
+    if sees_all_backups(held, storage):
+        return True
+    return held.has(f"/storage/{storage}", ALLOCATE_SPACE) and any(
+        BACKUP in privileges and (path == "/" or path.startswith(GUEST_PATHS))
+        for path, privileges in held.held.items()
+    )

@@ -1,0 +1,121 @@
+"""One turn of the slow lanes of one instance: what the errands read with, and where they keep what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from monitoring.backups.attribution import BackupServer
+from monitoring.calls import Calls
+from monitoring.errands import DENIALS
+from monitoring.facts import Facts
+from monitoring.memory import PollMemory
+from monitoring.resources import Views
+from nodes.models import Instance
+from nodes.proxmox.client import Client
+from nodes.proxmox.errors import BadAnswer
+
+Result = TypeVar("Result")
+
+#: An answer that is not there by then does not come; longer where a call walks a whole storage.
+CALL_SECONDS = 5.0
+AGENT_SECONDS = 3.5
+LISTING_SECONDS = 30.0
+#: Failures to read the rights, whatever they were, after which the host is left to decide.
+BELIEVED_UNREADABLE = 3
+
+
+@dataclass(slots=True)
+class Turn:
+    """`memory` is what the last live poll left; `servers` are the PBS that Pulse knows, for a PVE.
+
+    `hastened` collects errands that something has made due, with the instant at which it happened.
+    """
+
+    instance: Instance
+    calls: Calls
+    facts: Facts
+    memory: PollMemory
+    at: float
+    servers: tuple[BackupServer, ...] = ()
+    hastened: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def views(self) -> Views:
+        """The live picture of the instance."""
+        return self.memory.views
+
+    def ask(
+        self,
+        function: Callable[..., Result],
+        *args: Any,
+        longest_seconds: float = CALL_SECONDS,
+        **options: Any,
+    ) -> Result:
+        """Return what a function of nodes.proxmox reads with these arguments from the address in use."""
+
+        def call(client: Client, *, timeout_seconds: float | None = None) -> Result:
+            return function(client, *args, timeout_seconds=timeout_seconds, **options)
+
+        return self.calls.ask_here(call, longest_seconds=longest_seconds)
+
+    def may(self, path: str, *privileges: str) -> bool:
+        """Return whether the account has one of the privileges at a path.
+
+        False until its rights have been read, so that no host has to refuse what need not be asked; where they cannot be
+        read the host decides.
+        """
+        held = self.facts.permissions
+        if held is None:
+            return self.rights_are_unreadable
+        return any(held.has(path, privilege) for privilege in privileges)
+
+    @property
+    def rights_are_unreadable(self) -> bool:
+        """Whether the account cannot be told what it may do; a host that was busy just now is asked again."""
+        known = self.facts.progress.get("permissions/")
+        if self.facts.permissions is not None or known is None or not known.code:
+            return False
+        return known.code in DENIALS or known.code == BadAnswer.code or known.failures >= BELIEVED_UNREADABLE
+
+    def hasten(self, names: Iterable[str], *, since: float | None = None) -> None:
+        """Let these errands come soon because of something that happened at an instant, just now unless told."""
+        for name in names:
+            self.hastened[name] = max(
+                self.hastened.get(name, 0.0), since if since is not None else self.at + 0.001
+            )
+
+    def keep(self, **values: Any) -> None:
+        """Keep facts of the instance; it is news when they differ from what is known."""
+        for name, value in values.items():
+            if getattr(self.facts, name) != value:
+                setattr(self.facts, name, value)
+                self.facts.is_news(name)
+
+    def keep_entry(self, name: str, key: Any, value: Any) -> None:
+        """Keep one entry of a dict of facts."""
+        known = getattr(self.facts, name)
+        if key not in known or known[key] != value:
+            self.keep(**{name: {**known, key: value}})
+
+    def keep_guest(self, vmid: int, **values: Any) -> None:
+        """Keep facts of a guest; instants alone are no news."""
+        known = self.facts.guest(vmid)
+        self.facts.set_guest(vmid, **values)
+        self._compare(known, values)
+
+    def keep_node(self, node: str, **values: Any) -> None:
+        """Keep facts of a node."""
+        known = self.facts.node(node)
+        self.facts.set_node(node, **values)
+        self._compare(known, values)
+
+    def _compare(self, known: object, values: dict[str, Any]) -> None:
+        changed = [
+            name
+            for name, value in values.items()
+            if not name.endswith("_at") and getattr(known, name) != value
+        ]
+        if changed:
+            self.facts.is_news(*changed)

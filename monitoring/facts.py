@@ -1,0 +1,234 @@
+"""What the slow lanes know of one instance, and when each of them last succeeded; can be stored.
+
+The collector alone writes. It replaces dicts and tuples instead of changing them, so that whoever reads in another thread
+sees one state or the next. Instants are epoch seconds of our own clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_address
+
+import msgspec
+
+from monitoring.costs import Costs
+from monitoring.filesystems import DiskUse
+from nodes.proxmox.readings import (
+    AddressReading,
+    BackupGroupReading,
+    BackupJobReading,
+    BackupSnapshotReading,
+    BackupVolumeReading,
+    CephOsdReading,
+    CephPoolReading,
+    CephReading,
+    CertificateReading,
+    DiskReading,
+    GuestConfigReading,
+    GuestDetailReading,
+    GuestSnapshotReading,
+    HaReading,
+    JobVolumeReading,
+    NamespaceReading,
+    NodeStorageReading,
+    PendingUpdateReading,
+    PermissionsReading,
+    PressureReading,
+    ReplicationReading,
+    ServerJobReading,
+    StorageConfigReading,
+    SubscriptionReading,
+    TaskReading,
+    ThinPoolReading,
+    UncoveredGuestReading,
+    VzdumpGuestReading,
+    ZfsPoolReading,
+)
+
+#: What is stored is of this layout; another release begins anew.
+LAYOUT = 1
+
+
+#: What the lists and the judgement are made from.
+JUDGED = frozenset(
+    {"permissions", "guests", "storages", "volumes", "backup_tasks", "task_results", "jobs", "job_volumes", "uncovered",
+     "host", "namespaces", "places", "server_jobs", "snapshots", "time_zone"}
+)  # fmt: skip
+#: Addresses of a guest in its row; all of them are in its details.
+SHOWN_ADDRESSES = 4
+
+
+@lru_cache(maxsize=65536)
+def is_reachable(address: str) -> bool:
+    """Return whether other machines can use an address."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return not (parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast)
+
+
+class Progress(msgspec.Struct, frozen=True, gc=False):
+    """How far one errand has come: a lane, or a lane and one of its subjects."""
+
+    tried_at: float = 0.0
+    done_at: float = 0.0  # 0: never
+    next_at: float = 0.0
+    failures: int = 0  # in a row
+    code: str = ""  # of the last failure, empty after a success
+    message: str = ""
+
+
+class GuestFacts(msgspec.Struct, frozen=True):
+    """What is known of one guest beside its live figures; `..._at` 0 is never."""
+
+    config: GuestConfigReading | None = None
+    config_at: float = 0.0
+    snapshots: tuple[GuestSnapshotReading, ...] = ()
+    snapshots_at: float = 0.0
+    disk: DiskUse | None = None
+    disk_at: float = 0.0
+    agent_code: str = ""  # why the agent told nothing, the code of the error
+    addresses: tuple[AddressReading, ...] = ()
+    addresses_at: float = 0.0
+    detail: GuestDetailReading | None = None
+    detail_at: float = 0.0
+
+    @property
+    def shown_addresses(self) -> tuple[str, ...]:
+        """The first few addresses that others can reach: no loopback, no link-local ones."""
+        shown = [one.address for one in self.addresses if is_reachable(one.address)]
+        return tuple(shown[:SHOWN_ADDRESSES])
+
+
+class NodeFacts(msgspec.Struct, frozen=True):
+    """What is known of one node beside its live figures and its status."""
+
+    version: str = ""
+    storages: tuple[NodeStorageReading, ...] = ()
+    storages_at: float = 0.0
+    zfs_pools: tuple[ZfsPoolReading, ...] = ()
+    thin_pools: tuple[ThinPoolReading, ...] = ()
+    disks: tuple[DiskReading, ...] = ()
+    disks_at: float = 0.0
+    certificates: tuple[CertificateReading, ...] = ()
+    subscription: SubscriptionReading | None = None
+    updates: tuple[PendingUpdateReading, ...] | None = None  # None: the account may not see them
+    pressure: PressureReading | None = None
+    pressure_at: float = 0.0
+    replications: tuple[ReplicationReading, ...] = ()
+    time_zone: str = ""
+
+
+class BackupPlace(msgspec.Struct, frozen=True):
+    """One namespace of a datastore: its groups, and the snapshots of each group under `<kind>/<id>`."""
+
+    groups: tuple[BackupGroupReading, ...] = ()
+    groups_at: float = 0.0
+    snapshots: dict[str, tuple[BackupSnapshotReading, ...]] = {}
+    snapshots_at: float = 0.0  # when those of all groups were read
+    is_large: bool = False  # one answer cannot hold them: each group is asked for by itself
+
+
+class JobSeen(msgspec.Struct, frozen=True, gc=False):
+    """Since when a job is known as it is. `seen_at` 0: it was there when Pulse first looked, at `noted_at`."""
+
+    schedule: str
+    seen_at: float
+    noted_at: float
+
+
+class Facts(msgspec.Struct):
+    """Everything collected of one instance.
+
+    `version` rises whenever the lists or the judgement over the backups may differ, `touched` with everything that is news.
+    """
+
+    layout: int = LAYOUT
+    instance_version: int = 0
+    version: int = 0
+    touched: int = 0
+    saved_touched: int = 0
+    listed_from: str = ""  # what the published lists were made from
+    saved_at: float = 0.0
+    progress: dict[str, Progress] = {}
+    costs: Costs = {}
+    asked_at: str = ""  # the address that all of this is from
+    turn_at: float = 0.0
+    rest_until: float = 0.0  # the host was kept busy for so long that it is left alone until then
+    resting_nodes: dict[
+        str, float
+    ] = {}  # nodes that did not answer in time, and until when they are left alone
+    slowed_at: float = 0.0  # when a turn last ended because the host answered slowly
+    jobs_seen: dict[str, JobSeen] = {}  # by "<kind> <id>"
+    kinds_seen: tuple[str, ...] = ()
+    permissions: PermissionsReading | None = None
+    permissions_at: float = 0.0
+    server_version: str = ""
+    tasks: tuple[TaskReading, ...] = ()  # the newest first; of PBS the last day's
+    # PVE
+    guests: dict[int, GuestFacts] = {}
+    nodes: dict[str, NodeFacts] = {}
+    storages: tuple[StorageConfigReading, ...] = ()
+    storages_at: float = 0.0
+    volumes: dict[str, tuple[BackupVolumeReading, ...]] = {}  # "<storage>/<node, empty when shared>"
+    volumes_at: dict[str, float] = {}
+    backup_tasks: dict[str, tuple[TaskReading, ...]] = {}  # vzdump, by node, the newest first
+    task_results: dict[str, tuple[VzdumpGuestReading, ...]] = {}  # by UPID of a job over several guests
+    jobs: tuple[BackupJobReading, ...] = ()
+    jobs_at: float = 0.0
+    job_volumes: dict[str, tuple[JobVolumeReading, ...]] = {}
+    uncovered: tuple[UncoveredGuestReading, ...] = ()
+    uncovered_at: float = 0.0
+    ha: HaReading | None = None
+    ceph: CephReading | None = None
+    ceph_osds: tuple[CephOsdReading, ...] = ()
+    ceph_pools: tuple[CephPoolReading, ...] = ()
+    replication_nodes: tuple[str, ...] = ()
+    # PBS
+    namespaces: dict[str, tuple[NamespaceReading, ...]] = {}  # by datastore
+    places: dict[str, BackupPlace] = {}  # "<datastore>/<namespace>"
+    server_jobs: dict[str, tuple[ServerJobReading, ...]] = {}  # by kind: sync, verify, prune, garbage
+    host: NodeFacts = NodeFacts()  # the server itself
+
+    def guest(self, vmid: int) -> GuestFacts:
+        """Return what is known of a guest, nothing when it is not known yet."""
+        return self.guests.get(vmid) or NO_GUEST
+
+    def node(self, name: str) -> NodeFacts:
+        """Return what is known of a node."""
+        return self.nodes.get(name) or NO_NODE
+
+    def see_jobs(self, kind: str, schedules: Mapping[str, str], *, at: float) -> None:
+        """Note the jobs of a kind with their schedules; one that is new or changed counts from now on."""
+        names = {f"{kind} {identity}": schedule for identity, schedule in schedules.items()}
+        is_first = kind not in self.kinds_seen
+        others = {name: one for name, one in self.jobs_seen.items() if not name.startswith(f"{kind} ")}
+        for name, schedule in names.items():
+            known = self.jobs_seen.get(name)
+            if known is not None and known.schedule == schedule:
+                others[name] = known
+            else:
+                others[name] = JobSeen(schedule, 0.0 if is_first else at, at)
+        self.jobs_seen = others
+        self.kinds_seen = (*self.kinds_seen, kind) if kind not in self.kinds_seen else self.kinds_seen
+
+    def is_news(self, *names: str) -> None:
+        """Note that these are other than before."""
+        self.touched += 1
+        self.version += not JUDGED.isdisjoint(names)
+
+    def set_guest(self, vmid: int, **values: object) -> None:
+        """Keep something of a guest."""
+        self.guests = {**self.guests, vmid: msgspec.structs.replace(self.guest(vmid), **values)}
+
+    def set_node(self, name: str, **values: object) -> None:
+        """Keep something of a node."""
+        self.nodes = {**self.nodes, name: msgspec.structs.replace(self.node(name), **values)}
+
+
+NO_GUEST = GuestFacts()
+NO_NODE = NodeFacts()
+#: Of an instance about which the slow lanes know nothing; nobody may change it.
+NOTHING_COLLECTED = Facts()

@@ -1,0 +1,115 @@
+"""The long lists of an instance as a fragment of their own: published when they change, not at every poll."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from monitoring.backups.views import GuestPlace, Lists, pbs_lists, pve_lists
+from monitoring.facts import Facts
+from monitoring.fragments import LISTS, Fragment, Item, lists_key, next_version
+from monitoring.memory import PollMemory
+from monitoring.store import store
+from nodes.choices import InstanceKind
+from nodes.models import Instance
+
+_encode = msgspec.json.encode
+_pack = msgspec.msgpack.encode
+
+
+def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at: float) -> bool:
+    """Replace the lists of an instance if what they are made from has changed; returns whether it did.
+
+    While the login is refused for good they are empty: nothing of such an instance is shown (state.md 6).
+    """
+    owned = store().load_judgement().attributions_of(instance.pk)
+    guests = places_of(instance, memory)
+    made_from = digest(facts.version, instance.version, memory.login_is_refused, owned, guests)
+    known = store().fragments().get(lists_key(instance.pk))
+    if known is not None and facts.listed_from == made_from:
+        return False
+    if memory.login_is_refused:
+        lists = Lists()
+    elif instance.kind == InstanceKind.PBS:
+        lists = pbs_lists(instance.name, facts, owned)
+    else:
+        lists = pve_lists(instance.name, facts, guests, with_backups=instance.monitor_backups)
+    items = items_of(lists)
+    facts.listed_from = made_from
+    if known is not None and (known.name, known.items) == (instance.name, items):
+        return False
+    store().publish(
+        Fragment(
+            instance_id=lists_key(instance.pk),
+            version=next_version(known.version if known is not None else 0, at),
+            kind=instance.kind,
+            name=instance.name,
+            health_key=instance.health_key,
+            is_healthy=True,
+            items=items,
+            polled_at=at,
+        )
+    )
+    return True
+
+
+def digest(*parts: object) -> str:
+    """Return what stands for these parts, the same in every process."""
+    return hashlib.blake2b(_pack(parts), digest_size=16).hexdigest()
+
+
+def places_of(instance: Instance, memory: PollMemory) -> dict[int, GuestPlace]:
+    """Return where the guests of a PVE are, those of a node that is away as well: their snapshots are still there."""
+    wanted = {
+        kind
+        for kind, is_wanted in (("qemu", instance.monitor_vms), ("lxc", instance.monitor_containers))
+        if is_wanted
+    }
+    if memory.reading is not None:
+        return {
+            guest.vmid: GuestPlace(guest.node, guest.kind)
+            for guest in sorted(memory.reading.guests, key=lambda one: one.vmid)
+            if not guest.is_template and guest.kind in wanted
+        }
+    views = sorted((*memory.views.vms, *memory.views.containers), key=lambda one: one.vmid)
+    return {view.vmid: GuestPlace(view.node, view.type) for view in views}
+
+
+def items_of(lists: Lists) -> dict[str, tuple[Item, ...]]:
+    """Return the encoded entries of each list, in the order of the state: the newest first."""
+    return {name: encoded(getattr(lists, name)) for name in LISTS}
+
+
+def encoded(views: Iterable[msgspec.Struct]) -> tuple[Item, ...]:
+    """Return the entries in order; their place is their instant, turned around because it is a text."""
+    items = [
+        Item(view.id, (newest_first(view), view.id), _encode(view))  # type: ignore[attr-defined]
+        for view in unique(views)
+    ]
+    items.sort(key=lambda item: item.order)
+    return tuple(items)
+
+
+def unique(views: Iterable[msgspec.Struct]) -> Iterator[msgspec.Struct]:
+    """Yield the entries, those with the id of another one under one of their own.
+
+    The ids of the contract are names joined by dashes, and names hold dashes: backups in the namespace `b-c` of `a` and in
+    `c` of `a-b` meet.
+    """
+    met: Counter[str] = Counter()
+    for view in views:
+        identity: str = view.id  # type: ignore[attr-defined]
+        met[identity] += 1
+        yield view if met[identity] == 1 else msgspec.structs.replace(view, id=f"{identity}~{met[identity]}")
+
+
+def newest_first(view: msgspec.Struct) -> str:
+    """Return a text that is the smaller the younger the entry is: each digit of its instant taken from nine."""
+    told = next(getattr(view, name) for name in ("startTime", "time", "backupTime") if hasattr(view, name))
+    return str(told).translate(NINES)
+
+
+NINES = str.maketrans("0123456789", "9876543210")

@@ -1,0 +1,94 @@
+"""How the lanes of one instance are doing, and what they cost the host; pure. Instants on the wire are RFC 3339."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from monitoring import costs
+from monitoring.costs import LaneCost
+from monitoring.facts import Facts, Progress
+from monitoring.memory import PollMemory
+from pulse.lib.instants import instant
+
+LIVE, NODE = "live", "node status"
+COST_MINUTES = 10
+
+
+class LaneReport(msgspec.Struct, frozen=True):
+    """One lane: how many subjects it has, how many were ever read, and since when the one longest unread is that old."""
+
+    lane: str
+    subjects: int
+    read: int
+    failing: int
+    newestRead: str
+    oldestRead: str
+    code: str = ""
+    message: str = ""
+
+
+class CostReport(msgspec.Struct, frozen=True):
+    """What the last minutes have cost, by lane and together; `slowedAt` is when a turn ended early for a slow host."""
+
+    minutes: int
+    callsPerMinute: float
+    bytesPerMinute: int
+    secondsPerMinute: float
+    refused: int
+    broken: int
+    unanswered: int
+    slowedAt: str
+    lanes: dict[str, LaneCost]
+
+
+def lane_reports(memory: PollMemory, facts: Facts) -> list[LaneReport]:
+    """Return the live lane and every slow one, by name."""
+    live = LaneReport(
+        lane=LIVE,
+        subjects=1,
+        read=1 if memory.succeeded_at else 0,
+        failing=1 if memory.failures else 0,
+        newestRead=instant(memory.succeeded_at),
+        oldestRead=instant(memory.succeeded_at),
+    )
+    by_lane: dict[str, dict[str, Progress]] = {}
+    for name, progress in facts.progress.items():
+        by_lane.setdefault(name.partition("/")[0], {})[name] = progress
+    return [live, *(lane_report(lane, by_lane[lane]) for lane in sorted(by_lane))]
+
+
+def lane_report(lane: str, progress: Mapping[str, Progress]) -> LaneReport:
+    """Return how one slow lane is doing; `message` is the failure of the subject that has failed most often."""
+    read = [one.done_at for one in progress.values() if one.done_at]
+    failing = [one for one in progress.values() if one.code]
+    worst = max(failing, key=lambda one: one.failures, default=None)
+    return LaneReport(
+        lane=lane,
+        subjects=len(progress),
+        read=len(read),
+        failing=len(failing),
+        newestRead=instant(max(read, default=0.0)),
+        oldestRead=instant(min(read, default=0.0)),
+        code=worst.code if worst else "",
+        message=worst.message if worst else "",
+    )
+
+
+def cost_report(memory: PollMemory, facts: Facts, *, at: float) -> CostReport:
+    """Return what the instance has been asked in the last whole minutes."""
+    by_lane = costs.summary(memory.costs, at=at, minutes=COST_MINUTES)
+    by_lane |= costs.summary(facts.costs, at=at, minutes=COST_MINUTES)
+    every = by_lane.values()
+    return CostReport(
+        minutes=COST_MINUTES,
+        callsPerMinute=round(sum(one.calls for one in every) / COST_MINUTES, 2),
+        bytesPerMinute=sum(one.bytes for one in every) // COST_MINUTES,
+        secondsPerMinute=round(sum(one.seconds for one in every) / COST_MINUTES, 3),
+        refused=sum(one.refused for one in every),
+        broken=sum(one.broken for one in every),
+        unanswered=sum(one.unanswered for one in every),
+        slowedAt=instant(facts.slowed_at),
+        lanes=by_lane,
+    )

@@ -1,0 +1,98 @@
+"""The jobs of a PBS as the state sends them; pure. Source: state.md 2.5, api-facts.md 11."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from monitoring.backups.results import outcome
+from monitoring.resources import (
+    BackupJobView,
+    GarbageJobView,
+    NamespaceView,
+    PruneJobView,
+    ServerJobs,
+    SyncJobView,
+    VerifyJobView,
+)
+from nodes.proxmox.readings import NamespaceReading, ServerJobReading
+from pulse.lib.instants import instant
+
+#: Job to the instant of the run that did not happen, None when none was missed.
+Missed = Callable[[ServerJobReading], int | None]
+
+
+def server_jobs(
+    jobs: Mapping[str, Iterable[ServerJobReading]], backups: Iterable[BackupJobView], missed: Missed
+) -> ServerJobs:
+    """Return the five lists; `backups` are the PVE jobs that write to this server."""
+    return ServerJobs(
+        backup=tuple(backups),
+        sync=tuple(sync_view(job, missed(job)) for job in jobs.get("sync", ())),
+        verify=tuple(verify_view(job, missed(job)) for job in jobs.get("verify", ())),
+        prune=tuple(prune_view(job, missed(job)) for job in jobs.get("prune", ())),
+        garbage=tuple(garbage_view(job, missed(job)) for job in jobs.get("garbage", ())),
+    )
+
+
+def status_of(job: ServerJobReading) -> str:
+    """Return how the last run went: ok, warning, failed, running, unknown (never ran)."""
+    is_running = bool(job.last_run_upid) and not job.last_run_state
+    return outcome(job.last_run_state, is_running=is_running)
+
+
+def error_of(job: ServerJobReading) -> str:
+    """Return the text of a run that failed, empty for any other."""
+    return job.last_run_state if status_of(job) == "failed" else ""
+
+
+def shared_fields(job: ServerJobReading, missed_at: int | None) -> dict[str, Any]:
+    """Return what the views of all kinds have in common."""
+    return {
+        "id": job.id,
+        "store": job.store,
+        "status": status_of(job),
+        "nextRun": instant(job.next_run_at),
+        "error": error_of(job),
+        "schedule": job.schedule,
+        "missedAt": instant(missed_at) if missed_at else "",
+        "disabled": job.is_disabled,
+    }
+
+
+def sync_view(job: ServerJobReading, missed_at: int | None) -> SyncJobView:
+    """Return one sync job."""
+    return SyncJobView(
+        remote=job.remote,
+        lastSync=instant(job.last_run_ended_at),
+        direction=job.direction,
+        **shared_fields(job, missed_at),
+    )
+
+
+def verify_view(job: ServerJobReading, missed_at: int | None) -> VerifyJobView:
+    """Return one verify job."""
+    return VerifyJobView(lastVerify=instant(job.last_run_ended_at), **shared_fields(job, missed_at))
+
+
+def prune_view(job: ServerJobReading, missed_at: int | None) -> PruneJobView:
+    """Return one prune job."""
+    return PruneJobView(lastPrune=instant(job.last_run_ended_at), **shared_fields(job, missed_at))
+
+
+def garbage_view(job: ServerJobReading, missed_at: int | None) -> GarbageJobView:
+    """Return the garbage collection of a datastore."""
+    return GarbageJobView(
+        lastGarbage=instant(job.last_run_ended_at),
+        removedBytes=job.removed_bytes or 0,
+        pendingBytes=job.pending_bytes or 0,
+        **shared_fields(job, missed_at),
+    )
+
+
+def namespace_views(namespaces: Iterable[NamespaceReading]) -> tuple[NamespaceView, ...]:
+    """Return the namespaces of a datastore, the root first, then by path."""
+    return tuple(
+        NamespaceView(one.path, one.path.count("/"), one.path.rpartition("/")[0])
+        for one in sorted(namespaces, key=lambda namespace: namespace.path)
+    )

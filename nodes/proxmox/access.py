@@ -1,0 +1,53 @@
+"""What an account may do, and which version a node runs: asked first, because both decide what else is asked.
+
+Readers raise BadAnswer only. Source: api-facts.md sections 4.1 and 4.2.
+"""
+
+from __future__ import annotations
+
+from nodes.proxmox.client import Client
+from nodes.proxmox.errors import BadAnswer
+from nodes.proxmox.pve import node_version
+from nodes.proxmox.readings import PermissionsReading
+from nodes.proxmox.values import fields, text, truth
+
+__all__ = ["node_version", "permissions", "read_permissions"]
+
+PATH_LIMIT = 512
+PATHS_LIMIT = 20_000
+PRIVILEGE_LIMIT = 64
+#: Proxmox knows some fifty.
+PRIVILEGES_LIMIT = 256
+
+
+def permissions(client: Client, *, timeout_seconds: float | None = None) -> PermissionsReading:
+    """Return what the calling account, or token, holds on PVE or PBS; everybody may ask about oneself.
+
+    A fresh token holds nothing: an empty reading, with which every other list comes back empty as well.
+    """
+    return read_permissions(client.get("/access/permissions", timeout_seconds=timeout_seconds).data)
+
+
+def read_permissions(data: object) -> PermissionsReading:
+    """Return the reading of GET /access/permissions: the flag of a privilege says whether it goes on below its path.
+
+    PVE sends the flag as 0 or 1, PBS as true or false; a privilege is held with either.
+    """
+    if not isinstance(data, dict) or len(data) > PATHS_LIMIT:
+        raise BadAnswer("The answer about permissions is not an object, or one of too many paths")
+    held: dict[str, frozenset[str]] = {}
+    inherited: dict[str, frozenset[str]] = {}
+    for told, privileges in data.items():
+        path = text(told, PATH_LIMIT)
+        if not path.startswith("/"):
+            continue
+        flags = {
+            privilege: truth(flag) is True
+            for key, flag in list(fields(privileges).items())[:PRIVILEGES_LIMIT]
+            if (privilege := text(key, PRIVILEGE_LIMIT))
+        }
+        held[path] = frozenset(flags)
+        inherited[path] = frozenset(privilege for privilege, goes_on in flags.items() if goes_on)
+    if data and not held:
+        raise BadAnswer("No entry of the answer about permissions can be read")
+    return PermissionsReading(held=held, inherited=inherited)

@@ -1,0 +1,84 @@
+"""Django behind ASGI with one change of thread a request, instead of one for each signal and for the view.
+
+Everything of ours is synchronous: views, middleware, database. Django's own handler serves that too, at three times the
+processor time, most of it tasks and threads handing over to each other (docs/decisions/0008).
+"""
+
+from __future__ import annotations
+
+import logging
+from io import BytesIO
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core import signals
+from django.core.handlers.asgi import ASGIRequest, get_script_prefix
+from django.core.handlers.base import BaseHandler
+from django.http import HttpResponseBase
+from django.urls import set_script_prefix
+
+from pulse.lib.errors import error_response
+from pulse.runtime.limiter import Message, Receive, Scope, Send, has_body
+
+logger = logging.getLogger(__name__)
+
+
+class SyncHandler(BaseHandler):
+    """An ASGI application for HTTP; answers are sent whole."""
+
+    request_class = ASGIRequest
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load_middleware(is_async=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request in the thread that its context names."""
+        body = await whole_body(receive) if has_body(scope) else b""
+        if body is None:
+            return  # the client has gone
+        start, content = await sync_to_async(self.answer, thread_sensitive=True)(dict(scope), body)
+        await send(start)
+        await send({"type": "http.response.body", "body": content})
+
+    def answer(self, scope: dict[str, Any], body: bytes) -> tuple[Message, bytes]:
+        """Return the first message of the answer and its content."""
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=type(self), scope=scope)
+        response = self.respond(scope, body)
+        try:
+            content = b"".join(response) if response.streaming else response.content  # type: ignore[attr-defined]
+            return start_message(response), content
+        finally:
+            response.close()
+
+    def respond(self, scope: dict[str, Any], body: bytes) -> HttpResponseBase:
+        """Return what the views answer, or a refusal for a path that is no text."""
+        try:
+            request = self.request_class(scope, BytesIO(body))
+        except UnicodeDecodeError:
+            logger.warning("a request with a path that is not UTF-8 was refused")
+            return error_response(400, "the path of the request cannot be read", code="bad_request")
+        return self.get_response(request)
+
+
+async def whole_body(receive: Receive) -> bytes | None:
+    """Return the body of a request, None when its client leaves before the end; the limiter has bounded it."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def start_message(response: HttpResponseBase) -> Message:
+    """Return status, headers and cookies of a response."""
+    headers = [(name.encode("ascii").lower(), value.encode("latin-1")) for name, value in response.items()]
+    headers += [
+        (b"set-cookie", cookie.output(header="").strip().encode("ascii"))
+        for cookie in response.cookies.values()
+    ]
+    return {"type": "http.response.start", "status": response.status_code, "headers": headers}

@@ -1,0 +1,173 @@
+"""http-api.md 12 and 17: GET /api/diagnostics and its export."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitoring import store
+from nodes import connecting
+from nodes.models import Instance
+from pulse import diagnostics
+from tests.factories import make_instance
+from tests.fake_proxmox import PbsSpec, PveSpec
+from tests.fake_proxmox.fixtures import virtual_estate
+from tests.monitoring.collected import turn
+from tests.monitoring.conftest import Watched
+
+pytestmark = pytest.mark.django_db
+
+ROUTE, EXPORT = "/api/diagnostics", "/api/diagnostics/export"
+
+
+@pytest.fixture(autouse=True)
+def fresh_store():
+    """A store of the test's own, and no connection left over."""
+    store.install(store.MemoryStore())
+    yield store.store()
+    for pk in list(connecting._kept):
+        connecting.forget(pk)
+    store.install(None)
+
+
+@pytest.fixture
+def watched(fake_cluster):
+    """A cluster of three, polled and collected some times."""
+    one = Watched(fake_cluster)
+    turn(one, times=6)
+    return one
+
+
+def test_without_instances_everything_is_there_and_empty(api):
+    response = api.get(ROUTE)
+
+    told = response.json()
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
+    assert (told["nodes"], told["pbs"], told["errors"]) == ([], [], [])
+    assert told["runtime"] == "python"
+    assert told["version"].startswith("v")
+    assert told["uptime"] >= 0
+    assert {"os", "arch", "goVersion", "numCPU", "numGoroutine", "memoryMB", "memory"} <= set(told["system"])
+    assert told["system"]["memory"]["alloc"] > 1_000_000
+
+
+def test_a_cluster_that_answers(watched, api):
+    (told,) = api.get(ROUTE).json()["nodes"]
+
+    assert (told["id"], told["name"], told["type"]) == ("lab", "lab", "pve")
+    assert (told["host"], told["authMethod"], told["connected"]) == (
+        watched.instance.host,
+        "api_token",
+        True,
+    )
+    assert told["details"]["node_count"] == 3
+    assert told["clusterInfo"] == {"nodes": 4}
+    assert told["lastPoll"] == "2026-01-01T12:00:10Z"
+    assert "error" not in told
+
+
+def test_lanes_and_what_they_cost_are_told(watched, api):
+    (told,) = api.get(ROUTE).json()["nodes"]
+
+    lanes = {lane["lane"]: lane for lane in told["lanes"]}
+    assert lanes["live"]["read"] == 1
+    assert (lanes["versions"]["subjects"], lanes["versions"]["read"]) == (3, 3)
+    assert told["cost"]["minutes"] == 10
+    assert {"callsPerMinute", "bytesPerMinute", "refused", "unanswered", "slowedAt", "lanes"} <= set(
+        told["cost"]
+    )
+
+
+def test_what_the_account_lacks_is_told_with_the_lines_that_repair_it(watched, api):
+    (told,) = api.get(ROUTE).json()["nodes"]
+
+    lacking = {one["feature"]: one for one in told["permissions"]}
+    assert "backups" in lacking
+    assert any("pveum" in line for line in lacking["backups"]["repair"])
+
+
+def test_a_pbs_that_answers(fake_pbs, api):
+    Watched(fake_pbs, "pbs")
+
+    (told,) = api.get(ROUTE).json()["pbs"]
+
+    assert (told["id"], told["connected"], told["details"]) == ("vault", True, {"version": "4.2"})
+
+
+def test_a_host_that_does_not_answer_says_why_and_holds_up_no_other(watched, fake_pbs, api, monkeypatch):
+    monkeypatch.setattr(diagnostics, "TRY_SECONDS", 1.0)
+    Watched(fake_pbs, "pbs")
+    fake_pbs.faults.add("hang")
+
+    told = api.get(ROUTE).json()
+
+    assert told["nodes"][0]["connected"] is True
+    assert told["pbs"][0]["connected"] is False
+    assert told["pbs"][0]["error"]
+    assert "details" not in told["pbs"][0]
+
+
+def test_a_paused_instance_is_not_asked(watched, fake_cluster, api):
+    Instance.objects.update(is_paused=True)
+    for server in fake_cluster.servers:
+        server.traffic.reset()
+
+    (told,) = api.get(ROUTE).json()["nodes"]
+
+    assert (told["connected"], told["paused"]) == (False, True)
+    assert told["error"] == "It is paused: Pulse asks it nothing"
+    assert sum(server.traffic.snapshot()["total"] for server in fake_cluster.servers) == 0
+
+
+METHODS = {
+    "token": ({"token_value": "s3cr3t"}, "api_token"),
+    "password": ({"password": "s3cr3t"}, "username_password"),
+    "neither": ({"user": "monitor@pve"}, "none"),
+}
+
+
+@pytest.mark.parametrize(("fields", "method"), METHODS.values(), ids=METHODS)
+def test_how_an_instance_logs_in(fields, method):
+    assert diagnostics.auth_method(make_instance(**fields)) == method
+
+
+def test_no_secret_is_told(api):
+    with virtual_estate(PveSpec(name="lab"), PbsSpec(name="vault", datastores=1)) as estate:
+        secrets = []
+        for name, kind in (("lab", "pve"), ("vault", "pbs")):
+            site = estate.site(name)
+            one = Watched(site, kind, password="pa55word-of-nobody", name=name)
+            secrets += [site.token_value, site.password, one.instance.sealed_token, one.instance.sealed_password]  # fmt: skip
+            turn(one, after=0)
+        estate.site("lab").revoke_token(estate.site("lab").token_id)
+
+        for route in (ROUTE, EXPORT):
+            body = api.get(route).content.decode()
+            assert [
+                secret for secret in (*secrets, "pa55word-of-nobody") if secret and str(secret) in body
+            ] == []
+
+
+def test_the_export_is_the_same_as_a_file(watched, api):
+    response = api.get(EXPORT)
+
+    assert response.headers["Content-Disposition"].startswith('attachment; filename="pulse-diagnostics-')
+    assert set(response.json()) == set(api.get(ROUTE).json())
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+@pytest.mark.parametrize("route", [ROUTE, EXPORT])
+def test_other_methods_are_405(route, method, api):
+    assert getattr(api, method)(route).status_code == 405
+
+
+@pytest.mark.parametrize("route", [ROUTE, EXPORT])
+def test_nobody_is_served_without_the_right_to_read_settings(route, remote, token_client):
+    assert remote.get(route).status_code == 401
+    assert token_client("monitoring:read").get(route).status_code == 403
+    assert token_client("settings:read").get(route).status_code == 200
+
+
+def test_it_may_not_be_asked_all_the_time(api):
+    statuses = [api.get(ROUTE).status_code for _ in range(13)]
+
+    assert statuses == [200] * 12 + [429]

@@ -1,0 +1,158 @@
+"""http-api.md 4.2: GET /api/storage/ and GET /api/storage/<id>."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+import time_machine
+
+from monitoring import store
+from monitoring.fragments import Fragment, items_of
+from monitoring.resources import Views, node_view, storage_views
+from nodes.proxmox.readings import NodeReading, StorageReading
+from tests.conftest import NOON
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def fresh_store():
+    """A store of the test's own."""
+    store.install(store.MemoryStore())
+    yield store.store()
+    store.install(None)
+
+
+def publish(pk, name, *storages, nodes=("pve1", "pve2"), ids=None):
+    views = Views(
+        nodes=tuple(
+            node_view(NodeReading(node, "online"), None, instance=name, seen="", health="healthy")
+            for node in nodes
+        ),
+        storage=tuple(storage_views(storages, instance=name, wire_ids=ids or {})),
+    )
+    store.store().publish(Fragment(pk, 1, "pve", name, name, True, items_of(views, number=pk)))
+
+
+def reading(name, node, *, shared=False):
+    return StorageReading(name, node, "available", "nfs" if shared else "dir", ("backup",), shared, 30, 100)
+
+
+@pytest.fixture
+def estate():
+    """Two instances with a shared storage each; the one of the second has been given another id."""
+    publish(
+        1,
+        "lab",
+        reading("local", "pve1"),
+        reading("local", "pve2"),
+        reading("nas", "pve1", shared=True),
+        reading("only-two", "pve2", shared=True),
+    )
+    publish(
+        2,
+        "lab-2",
+        reading("local", "pve1"),
+        reading("nas", "pve1", shared=True),
+        nodes=("pve1",),
+        ids={("nas", ""): "shared-lab-2-nas"},
+    )
+
+
+def ids(response):
+    return [one["id"] for one in response.json()["data"]]
+
+
+@pytest.mark.parametrize("route", ["/api/storage", "/api/storage/"])
+def test_all_storages_by_instance_and_name(route, estate, api):
+    with time_machine.travel(NOON, tick=False):
+        response = api.get(route)
+
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
+    assert response.json()["timestamp"] == 1767268800
+    assert ids(response) == [
+        "lab-pve1-local",
+        "lab-pve2-local",
+        "shared-nas",
+        "shared-only-two",
+        "lab-2-pve1-local",
+        "shared-lab-2-nas",
+    ]
+
+
+def test_one_storage_by_its_id(estate, api):
+    with time_machine.travel(NOON, tick=False):
+        response = api.get("/api/storage/shared-nas")
+
+    assert response.json() == {
+        "data": {
+            "id": "shared-nas",
+            "name": "nas",
+            "node": "shared",
+            "instance": "lab",
+            "type": "nfs",
+            "status": "available",
+            "total": 100,
+            "used": 30,
+            "free": 70,
+            "usage": 30.0,
+            "content": "backup",
+            "shared": True,
+            "enabled": True,
+            "active": True,
+            "nodes": ["pve1"],
+        },
+        "timestamp": 1767268800,
+    }
+
+
+NODES = {
+    "by its id": ("lab-pve1", ["lab-pve1-local", "shared-nas"]),
+    "by its id, another one": ("lab-pve2", ["lab-pve2-local", "shared-only-two"]),
+    "of an instance with a dash": ("lab-2-pve1", ["lab-2-pve1-local", "shared-lab-2-nas"]),
+    "by a name that one node has": ("pve2", ["lab-pve2-local", "shared-only-two"]),
+    "by a name that two nodes have": (
+        "pve1",
+        ["lab-pve1-local", "shared-nas", "lab-2-pve1-local", "shared-lab-2-nas"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("identity", "expected"), NODES.values(), ids=NODES)
+def test_the_storages_that_a_node_sees(identity, expected, estate, api):
+    assert ids(api.get(f"/api/storage/{identity}")) == expected
+
+
+def test_an_id_is_percent_decoded(api):
+    publish(3, "my lab", reading("data", "pve1"), nodes=("pve1",))
+
+    assert api.get("/api/storage/my%20lab-pve1-data").json()["data"]["id"] == "my lab-pve1-data"
+
+
+UNKNOWN = ["nothing", "lab", "shared-nas2", "line\nbreak", "²", "%", "'; DROP TABLE nodes; --", "x" * 3000]
+
+
+@pytest.mark.parametrize("identity", UNKNOWN, ids=range(8))
+def test_what_is_neither_a_storage_nor_a_node_is_404(identity, estate, api):
+    response = api.get(f"/api/storage/{quote(identity)}")
+
+    assert (response.status_code, response.json()["code"]) == (404, "storage_not_found")
+    assert len(response.content) < 1000
+
+
+def test_without_any_the_list_is_empty(api):
+    assert api.get("/api/storage/").json()["data"] == []
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+@pytest.mark.parametrize("route", ["/api/storage/", "/api/storage/x"])
+def test_other_methods_are_405(route, method, api):
+    assert getattr(api, method)(route).status_code == 405
+
+
+@pytest.mark.parametrize("route", ["/api/storage/", "/api/storage/shared-nas"])
+def test_nobody_is_served_without_the_right_to_read(route, estate, remote, token_client):
+    assert remote.get(route).status_code == 401
+    assert token_client("settings:read").get(route).status_code == 403
+    assert token_client("monitoring:read").get(route).status_code == 200

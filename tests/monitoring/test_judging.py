@@ -1,0 +1,434 @@
+"""One judgement over several instances: whose each backup is, which guests are safe, which runs were missed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from monitoring import store
+from monitoring.backups import judging
+from monitoring.backups.judging import Known, judge, missed_backup, missed_server_run, sources_of
+from monitoring.facts import BackupPlace, Facts, JobSeen, NodeFacts, Progress
+from monitoring.memory import PollMemory
+from nodes.models import Instance
+from nodes.proxmox.readings import (
+    BackupGroupReading,
+    BackupJobReading,
+    BackupSnapshotReading,
+    BackupVolumeReading,
+    GuestReading,
+    PermissionsReading,
+    ResourcesReading,
+    ServerJobReading,
+    StorageConfigReading,
+    TaskReading,
+    VzdumpGuestReading,
+)
+from tests.conftest import NOON
+from tests.factories import make_guest, make_instance
+from tests.fake_proxmox import PbsSpec, PveSpec
+from tests.fake_proxmox.fixtures import virtual_estate
+from tests.monitoring.collected import turn, with_token
+
+pytestmark = pytest.mark.django_db
+
+AT = int(NOON.timestamp())
+HOUR, DAY = 3600, 86400
+ALL = PermissionsReading(
+    {"/": frozenset({"Sys.Audit", "Datastore.Allocate", "Datastore.Audit", "VM.Audit"})},
+    {"/": frozenset({"Sys.Audit", "Datastore.Allocate", "Datastore.Audit", "VM.Audit"})},
+)
+AUDITOR = PermissionsReading(
+    {"/": frozenset({"Sys.Audit", "Datastore.Audit", "VM.Audit"})},
+    {"/": frozenset({"Sys.Audit", "Datastore.Audit", "VM.Audit"})},
+)
+DAILY = BackupJobReading("nightly", schedule="02:00", storage="nas", covers_all=True)
+NAS = StorageConfigReading("nas", "nfs", ("backup",), is_shared=True, server="10.0.0.9", path="/mnt/nas")
+
+
+def upid(number, started=AT):
+    return f"UPID:pve1:{number:08X}:00000001:{started:08X}:vzdump::root@pam:"
+
+
+def host(*vmids, **facts):
+    """A PVE with these guests, a nightly job into `nas`, and rights to see everything; read just now."""
+    instance = make_instance()
+    known = {
+        "permissions": ALL,
+        "jobs": (DAILY,),
+        "jobs_at": float(AT),
+        "storages": (NAS,),
+        "storages_at": float(AT),
+        "uncovered_at": float(AT),
+        "nodes": {"pve1": NodeFacts(time_zone="UTC")},
+        "progress": {"tasks/": Progress(AT, AT, AT + 20)},
+    }
+    reading = ResourcesReading(
+        guests=tuple(GuestReading(vmid, "qemu", "pve1", "running", name=f"g{vmid}") for vmid in vmids)
+    )
+    return Known(instance, Facts(**(known | facts)), PollMemory(reading=reading), reading.guests)
+
+
+def volumes(*told, storage="nas", read_at=AT):
+    """Backups in a storage, (vmid, age in hours), as facts of a PVE."""
+    readings = tuple(
+        BackupVolumeReading(
+            f"{storage}:backup/vzdump-qemu-{vmid}-{hours}.vma.zst", vmid, "qemu", AT - hours * HOUR, 5
+        )
+        for vmid, hours in told
+    )
+    return {"volumes": {f"{storage}/": readings}, "volumes_at": {f"{storage}/": float(read_at)}}
+
+
+def coverages(*known):
+    """Coverage of the guests of the first one."""
+    judged = judge(known, {}, version=1, at=NOON)
+    return {
+        vmid: (one.state, one.freshness, one.reason)
+        for vmid, one in judged.coverage_of(known[0].instance.pk).items()
+    }
+
+
+# --- coverage -----------------------------------------------------------------------------------------------------
+
+
+def test_a_guest_with_a_backup_of_the_last_run_is_safe_and_one_without_is_not():
+    found = coverages(host(100, 101, 102, **volumes((100, 10), (101, 40))))
+
+    assert found == {
+        100: ("covered", "good", ""),
+        101: ("covered", "overdue", ""),
+        102: ("covered", "never", ""),
+    }
+
+
+def test_an_auditor_gets_an_empty_list_which_says_nothing():
+    found = coverages(host(100, **volumes(), permissions=AUDITOR))
+
+    assert found == {100: ("unknown", "unknown", "no_permission")}
+
+
+def test_a_job_list_that_the_account_may_not_see_is_unknown():
+    none = PermissionsReading({"/": frozenset()}, {"/": frozenset()})
+
+    found = coverages(host(100, permissions=none, jobs=(), jobs_at=0.0, uncovered_at=0.0))
+
+    assert found == {100: ("unknown", "unknown", "no_permission")}
+
+
+def test_a_storage_that_was_not_read_for_hours_says_nothing_about_the_runs_since():
+    found = coverages(host(100, 101, **volumes((100, 40), (101, 9), read_at=AT - 6 * HOUR)))
+
+    assert found == {
+        100: ("covered", "unknown", "not_read_lately"),
+        101: ("covered", "good", ""),
+    }
+
+
+def test_nothing_is_judged_where_backups_are_not_to_be_monitored():
+    known = host(100, **volumes((100, 10)))
+    known.instance.monitor_backups = False
+
+    assert coverages(known) == {}
+
+
+def test_a_storage_on_local_disks_counts_as_read_when_the_slowest_node_was():
+    known = host(100)
+    known.facts.storages = (StorageConfigReading("local", "dir", ("backup",)),)
+    known.facts.volumes = {"local/pve1": (), "local/pve2": ()}
+    known.facts.volumes_at = {"local/pve1": float(AT), "local/pve2": float(AT - 6 * HOUR)}
+
+    read, unread = sources_of(known, [], judging.estate_of([known], []), at=NOON)
+
+    assert (read, unread) == (set(), {"local": "not_read_lately"})
+
+
+def test_a_log_tells_which_guest_of_a_job_failed_until_a_later_backup_is_there():
+    task = TaskReading(
+        upid(1), "pve1", "vzdump", started_at=AT - 10 * HOUR, ended_at=AT - 9 * HOUR, status="job errors"
+    )
+    results = (
+        VzdumpGuestReading(100, "qemu", False, "disk full"),
+        VzdumpGuestReading(101, "qemu", False, "disk full"),
+    )
+    known = host(
+        100,
+        101,
+        **volumes((100, 40), (101, 3)),
+        backup_tasks={"pve1": (task,)},
+        task_results={task.upid: results},
+    )
+
+    judged = judge([known], {}, version=1, at=NOON).coverage_of(known.instance.pk)
+
+    assert judged[100].last_run.status == "disk full"
+    assert judged[101].last_run is None
+
+
+# --- whose a backup is --------------------------------------------------------------------------------------------
+
+
+def vault(*groups, namespace="", read_at=AT, **facts):
+    """A PBS `vault` with one backup of each of these groups, six hours old."""
+    readings = tuple(BackupGroupReading("vm", str(vmid), AT - 6 * HOUR, 1, owner) for vmid, owner in groups)
+    snapshots = {
+        f"vm/{vmid}": (BackupSnapshotReading("vm", str(vmid), AT - 6 * HOUR, 100),) for vmid, _ in groups
+    }
+    place = BackupPlace(readings, float(read_at), snapshots, float(read_at))
+    instance = make_instance("pbs", host="https://192.0.2.100:8007")
+    return Known(instance, Facts(places={f"main/{namespace}": place}, **facts), PollMemory())
+
+
+def into_vault(username, namespace="", server="192.0.2.100"):
+    """The definition of a storage that leads to the vault."""
+    return StorageConfigReading(
+        "pbs",
+        "pbs",
+        ("backup",),
+        True,
+        server=server,
+        datastore="main",
+        namespace=namespace,
+        username=username,
+    )
+
+
+TO_PBS = BackupJobReading("nightly", schedule="02:00", storage="pbs", covers_all=True)
+
+
+def states(judged, server):
+    return {
+        key: (one.state, one.instance, one.vmid)
+        for key, one in judged.attributions_of(server.instance.pk).items()
+    }
+
+
+def test_two_clusters_with_the_same_numbers_in_one_namespace_are_told_apart_by_their_accounts():
+    first = host(100, storages=(into_vault("a@pbs!pve"),), jobs=(TO_PBS,))
+    second = host(100, storages=(into_vault("b@pbs!pve"),), jobs=(TO_PBS,))
+    server = vault((100, "b@pbs!pve"))
+
+    judged = judge([first, second, server], {}, version=1, at=NOON)
+
+    assert states(judged, server) == {"main/|vm/100": ("attributed", "lab-2", 100)}
+    assert judged.coverage_of(first.instance.pk)[100].freshness == "never"
+    assert judged.coverage_of(second.instance.pk)[100].freshness == "good"
+
+
+def test_what_nothing_tells_apart_belongs_to_nobody():
+    first = host(100, storages=(into_vault(""),), jobs=(TO_PBS,))
+    second = host(100, storages=(into_vault(""),), jobs=(TO_PBS,))
+    server = vault((100, "root@pam"))
+
+    judged = judge([first, second, server], {}, version=1, at=NOON)
+
+    assert states(judged, server) == {"main/|vm/100": ("ambiguous", "", None)}
+
+
+def test_a_paused_cluster_still_owns_its_backups():
+    paused = host(100, storages=(into_vault("a@pbs!pve"),), jobs=(TO_PBS,))
+    other = host(100, storages=(into_vault("b@pbs!pve"),), jobs=(TO_PBS,))
+    server = vault((100, "a@pbs!pve"))
+    paused.instance.is_paused = True
+
+    judged = judge([paused, other, server], {}, version=1, at=NOON)
+
+    assert states(judged, server) == {"main/|vm/100": ("attributed", "lab", 100)}
+    assert judged.coverage_of(other.instance.pk)[100].freshness == "never"
+    assert paused.instance.pk not in judged.coverages
+
+
+def test_facts_and_guests_of_a_paused_cluster_come_from_the_database():
+    known = host(100, storages=(into_vault("a@pbs!pve"),))
+    make_guest(known.instance, vmid=123, name="web")
+    judging.CollectedFacts.keep(known.instance, known.facts, at=NOON)
+    Instance.objects.filter(pk=known.instance.pk).update(is_paused=True)
+
+    found = judging.known_of(Instance.objects.get(pk=known.instance.pk))
+
+    assert [one.name for one in found.facts.storages] == ["pbs"]
+    assert [(one.vmid, one.name) for one in found.guests] == [(123, "web")]
+
+
+def test_an_instance_that_another_one_stands_for_is_no_second_owner():
+    instance = make_instance()
+    store.store().save_memory(instance.pk, PollMemory(duplicate_of=99))
+
+    assert judging.known_of(instance) is None
+
+
+REASONS = {
+    "read": ({}, {}, ""),
+    "not yet": ({"places": {}}, {}, "not_read_yet"),
+    "no right there": ({"permissions": PermissionsReading({"/": frozenset()})}, {}, "no_permission"),
+    "not to be monitored": ({}, {"monitor_datastores": False}, "server_not_monitored"),
+}
+
+
+@pytest.mark.parametrize(("facts", "fields", "reason"), REASONS.values(), ids=REASONS)
+def test_why_backups_behind_a_storage_were_not_seen_on_the_pbs(facts, fields, reason):
+    known = host(100, storages=(into_vault("a@pbs"),))
+    server = vault((100, "a@pbs"))
+    for name, value in facts.items():
+        setattr(server.facts, name, value)
+    for name, value in fields.items():
+        setattr(server.instance, name, value)
+
+    read, unread = sources_of(known, [server], judging.estate_of([known], [server]), at=NOON)
+
+    assert unread == ({"pbs": reason} if reason else {})
+    assert read == (set() if reason else {"pbs"})
+
+
+def test_a_pbs_that_was_silent_for_hours_says_nothing_about_the_runs_since():
+    known = host(100, storages=(into_vault("a@pbs"),), jobs=(TO_PBS,))
+    server = vault(read_at=AT - 5 * HOUR)
+
+    assert coverages(known, server) == {100: ("unknown", "unknown", "not_read_lately")}
+
+
+def test_a_pbs_that_pulse_does_not_know_is_judged_by_what_the_pve_lists():
+    elsewhere = into_vault("a@pbs", server="198.51.100.7")
+    known = host(100, 101, storages=(elsewhere,), jobs=(TO_PBS,), **volumes((100, 6), storage="pbs"))
+    unseen = host(100, storages=(elsewhere,), jobs=(TO_PBS,))
+
+    assert coverages(known) == {100: ("covered", "good", ""), 101: ("covered", "never", "")}
+    assert coverages(unseen) == {100: ("unknown", "unknown", "server_not_monitored")}
+
+
+# --- jobs ---------------------------------------------------------------------------------------------------------
+
+
+def ran(number, started, *, status="OK", subject="", node="pve1"):
+    return TaskReading(
+        upid(number, started),
+        node,
+        "vzdump",
+        subject,
+        started_at=started,
+        ended_at=started + 600,
+        status=status,
+    )
+
+
+TWO = AT - 10 * HOUR  # 02:00
+MISSED = {
+    "it ran": ((ran(1, TWO + 2), ran(2, TWO - DAY)), {}, None),
+    "it ran late": ((ran(1, TWO + 3000), ran(2, TWO - DAY)), {}, None),
+    "it did not": ((ran(2, TWO - DAY),), {}, TWO),
+    "somebody made one by hand": ((ran(1, TWO + 5, subject="777"), ran(2, TWO - DAY)), {}, TWO),
+    "on another node": ((ran(1, TWO + 5, node="pve2"), ran(2, TWO - DAY)), {"node": "pve1"}, TWO),
+    "nobody has looked since": ((ran(2, TWO - DAY),), {"looked": TWO + 60}, None),
+    "the list does not reach back": ((ran(1, TWO + 5 * HOUR),), {}, None),
+    "there never was a backup": ((), {}, TWO),
+    "it is switched off": ((ran(2, TWO - DAY),), {"is_enabled": False}, None),
+    "it was made today": ((ran(2, TWO - DAY),), {"seen_at": AT - HOUR}, None),
+    "nobody can read its schedule": ((ran(2, TWO - DAY),), {"schedule": "at tea time"}, None),
+}
+
+
+@pytest.mark.parametrize(("tasks", "given", "expected"), MISSED.values(), ids=MISSED)
+def test_a_run_that_was_missed(tasks, given, expected):
+    looked, seen_at = given.get("looked", AT), given.get("seen_at", 0.0)
+    changed = {key: value for key, value in given.items() if key not in ("looked", "seen_at")}
+    job = BackupJobReading(**({"id": "nightly", "schedule": "02:00", "covers_all": True} | changed))
+    facts = Facts(
+        backup_tasks={"pve1": tasks},
+        nodes={"pve1": NodeFacts(time_zone="UTC")},
+        progress={"tasks/": Progress(looked, looked, looked + 20)},
+        jobs_seen={"backup nightly": JobSeen("True 02:00", seen_at, seen_at)},
+    )
+
+    assert missed_backup(job, facts, tasks, at=NOON) == expected
+
+
+def test_a_job_of_a_pbs_that_should_have_run_since_it_was_looked_at_is_not_known_to_be_missed():
+    job = ServerJobReading("v1", "verify", "main", schedule="02:00", last_run_ended_at=TWO - DAY + 60)
+    seen = {"verify v1": JobSeen("False 02:00", 0.0, AT - 9 * DAY)}
+    host_facts = NodeFacts(time_zone="UTC")
+    looked = Facts(host=host_facts, jobs_seen=seen, progress={"jobs/verify": Progress(AT, AT, AT)})
+    unlooked = Facts(host=host_facts, jobs_seen=seen, progress={"jobs/verify": Progress(TWO, TWO + 60, TWO)})
+
+    run = missed_server_run(job, looked, "verify v1", at=NOON)
+
+    assert run == NOON - timedelta(hours=10)
+    assert missed_server_run(job, unlooked, "verify v1", at=NOON) is None
+
+
+def test_a_job_of_a_pve_is_shown_at_its_pbs_with_its_own_last_run_on_all_nodes():
+    weekly = BackupJobReading("weekly", schedule="sat 05:00", storage="pbs", vmids=(100,))
+    tasks = {
+        "pve1": (ran(1, TWO + 2), ran(3, AT - 5 * DAY - 7 * HOUR, subject="100")),
+        "pve2": (ran(2, TWO + 5, status="job errors", node="pve2"),),
+    }
+    known = host(100, storages=(into_vault("a@pbs"),), jobs=(TO_PBS, weekly), backup_tasks=tasks)
+    server = vault()
+
+    views = judge([known, server], {}, version=1, at=NOON).server_backup_jobs[server.instance.pk]
+
+    told = {view.id: (view.status, view.lastBackup, view.error, view.type, view.vmid) for view in views}
+    assert told == {
+        "lab-nightly": ("failed", "2026-01-01T02:10:05Z", "job errors", "all", ""),
+        "lab-weekly": ("ok", "2025-12-27T05:10:00Z", "", "guests", "100"),
+    }
+
+
+# --- when it is judged --------------------------------------------------------------------------------------------
+
+
+def test_it_is_judged_when_something_has_changed_and_when_time_went_on():
+    instance = make_instance()
+    facts = Facts(version=1)
+    store.store().save_facts(instance.pk, facts)
+    assert judging.judge_if_due(NOON) is True
+    assert judging.judge_if_due(NOON + timedelta(seconds=10)) is False
+
+    facts.version = 2
+    assert judging.judge_if_due(NOON + timedelta(seconds=20)) is True
+
+    guests = (GuestReading(100, "qemu", "pve1", "running"),)
+    store.store().save_memory(instance.pk, PollMemory(reading=ResourcesReading(guests=guests)))
+    assert judging.judge_if_due(NOON + timedelta(seconds=30)) is True
+
+    assert judging.judge_if_due(NOON + timedelta(seconds=329)) is False
+    assert judging.judge_if_due(NOON + timedelta(seconds=330)) is True
+    assert store.store().load_judgement().version == 4
+
+
+# --- against the fake ---------------------------------------------------------------------------------------------
+
+
+def test_two_clusters_and_one_pbs_from_the_first_call_to_the_picture(watch):
+    specs = (
+        PveSpec(name="one", guests=4, backup_server="vault"),
+        PveSpec(name="two", guests=4, backup_server="vault"),
+        PbsSpec(name="vault", datastores=1, groups=0, namespaces=0),
+    )
+    with virtual_estate(*specs) as estate:
+        kinds = {"one": "pve", "two": "pve", "vault": "pbs"}
+        watched = {name: watch(estate.site(name), kind, name=name) for name, kind in kinds.items()}
+        for name in ("one", "two"):
+            with_token(watched[name], estate.site(name))
+        for _ in range(6):
+            estate.clock.advance(10)
+            for one in watched.values():
+                one.seconds += 10
+                turn(one, after=0)
+        judging.judge_if_due(NOON + timedelta(seconds=60))
+        judged = store.store().load_judgement()
+        for one in watched.values():
+            one.poll()
+
+    owners = {
+        (key.rpartition("|")[2], whose.instance)
+        for key, whose in judged.attributions_of(watched["vault"].instance.pk).items()
+    }
+    assert {instance for _, instance in owners} <= {"one", "two", ""}
+    for name in ("one", "two"):
+        covered = judged.coverage_of(watched[name].instance.pk)
+        assert {one.freshness for one in covered.values()} == {"good"}
+        assert {guest["backupState"] for guest in watched[name].guests().values()} == {"good"}
+        assert {guest["lastBackup"] > "2025-12-31" for guest in watched[name].guests().values()} == {True}
+    (shown,) = watched["vault"].shown("pbs")
+    assert {job["instance"] for job in shown["backupJobs"]} == {"one", "two"}

@@ -1,0 +1,262 @@
+"""The store of a scale-out: what one process publishes the others see; trouble with Redis is not theirs."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import msgspec
+import pytest
+import redis
+
+from monitoring import redis_store
+from monitoring.fragments import Fragment, Item
+from monitoring.memory import PollMemory
+from monitoring.redis_store import RedisStore
+from monitoring.store import Tick
+from tests.process.running import free_port, until
+from tests.scale.servers import RedisServer
+
+#: The stores of the test that runs.
+MADE: list[RedisStore] = []
+NOBODY = "redis://127.0.0.1:{port}/0"
+
+
+def fragment(pk=1, version=1):
+    """A fragment with one guest."""
+    items = {"vms": (Item("lab-pve1-100", (100, "lab", "lab-pve1-100"), b'{"id":"lab-pve1-100"}'),)}
+    return Fragment(pk, version, "pve", "lab", "lab", True, items, b'{"vms":{}}', version - 1, 1767268800.0)
+
+
+class Heard:
+    """A listener that remembers; the same news twice, as after a reconnect, is the same news."""
+
+    def __init__(self, store):
+        self.ticks = []
+        self.stop = store.subscribe(self.hear)
+        following = [one for one in MADE if one._follower is not None and one.channel == store.channel]
+        listening = store._redis.pubsub_numsub
+        until(lambda: listening(store.channel)[0][1] >= len(following), seconds=10, what="all hear the ticks")
+
+    def hear(self, tick):
+        if tick not in self.ticks:
+            self.ticks.append(tick)
+
+    def kinds(self):
+        return [tick.kind for tick in self.ticks]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = RedisServer(tmp_path_factory.mktemp("redis") / "server")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def stores(server):
+    """`stores()` makes the store of one more process on an empty Redis."""
+    redis.Redis.from_url(server.url).flushall()
+
+    def make(url=server.url):
+        MADE.append(RedisStore(url))
+        return MADE[-1]
+
+    yield make
+    for one in MADE:
+        one.close()
+    MADE.clear()
+
+
+scale = pytest.mark.scale
+
+
+@scale
+def test_what_is_published_before_is_there_at_once(stores):
+    stores().publish(fragment())
+
+    assert stores().fragments() == {1: fragment()}
+
+
+@scale
+def test_what_is_published_later_comes_with_its_tick(stores):
+    writer, reader = stores(), stores()
+    heard = Heard(reader)
+
+    writer.publish(fragment(version=7))
+    until(lambda: heard.ticks, seconds=10, what="the tick")
+
+    assert heard.ticks == [Tick("state", 1, 7)]
+    assert reader.fragments() == {1: fragment(version=7)}
+
+
+@scale
+def test_an_older_fragment_does_not_replace_a_newer_one(stores):
+    writer, reader = stores(), stores()
+    heard = Heard(reader)
+    writer.publish(fragment(version=7))
+
+    writer.publish(fragment(version=6))
+    writer.broadcast(b"{}")
+    until(lambda: "message" in heard.kinds(), seconds=10, what="what was sent last")
+
+    assert heard.ticks == [Tick("state", 1, 7), Tick("message", message=b"{}")]
+    assert reader.fragments()[1].version == 7
+    assert stores().fragments()[1].version == 7
+
+
+@scale
+def test_a_removed_instance_is_gone_everywhere(stores):
+    writer, reader = stores(), stores()
+    writer.publish(fragment())
+    writer.save_memory(1, PollMemory(cycles=3))
+    heard = Heard(reader)
+
+    writer.remove(1)
+    until(lambda: "gone" in heard.kinds(), seconds=10, what="the tick")
+
+    assert reader.fragments() == {}
+    assert stores().fragments() == {}
+    assert reader.load_memory(1) is None
+
+
+@scale
+def test_a_message_reaches_every_process(stores):
+    writer, reader = stores(), stores()
+    at_home, elsewhere = Heard(writer), Heard(reader)
+
+    writer.broadcast(b'{"type":"nodes_changed"}')
+    until(lambda: at_home.ticks and elsewhere.ticks, seconds=10, what="the message")
+
+    assert elsewhere.ticks == at_home.ticks == [Tick("message", message=b'{"type":"nodes_changed"}')]
+
+
+@scale
+def test_another_database_of_the_same_server_is_another_pulse(stores, server):
+    ours, theirs = stores(), stores(server.url.removesuffix("/0") + "/1")
+    heard = Heard(ours)
+    ours.publish(fragment())
+
+    theirs.publish(fragment(version=9))
+    theirs.remove(1)
+    theirs.broadcast(b"{}")
+    ours.broadcast(b'{"type":"last"}')
+    until(lambda: "message" in heard.kinds(), seconds=10, what="the last message")
+
+    assert heard.ticks == [Tick("state", 1, 1), Tick("message", message=b'{"type":"last"}')]
+    assert ours.fragments() == {1: fragment()}
+
+
+@scale
+def test_a_memory_is_kept_for_whoever_polls_next(stores):
+    memory = PollMemory(cycles=3, trouble="of before", details_at={"pve1": 2.5})
+
+    stores().save_memory(1, memory)
+
+    assert stores().load_memory(1) == memory
+    assert stores().load_memory(2) is None
+
+
+@scale
+def test_everything_expires(stores, server):
+    store = stores()
+    store.publish(fragment())
+    store.save_memory(1, PollMemory())
+
+    client = redis.Redis.from_url(server.url)
+    keys = sorted(client.keys())
+
+    assert keys == [b"pulse:1:fragment:1", b"pulse:1:memory:1", b"pulse:1:versions"]
+    assert all(23 * 3600 < client.ttl(key) <= 24 * 3600 for key in keys)
+
+
+@scale
+def test_first_readers_that_come_together_all_get_the_whole(stores):
+    stores().publish(fragment())
+    reader, found = stores(), []
+
+    threads = [threading.Thread(target=lambda: found.append(reader.fragments())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert found == [{1: fragment()}] * 8
+
+
+@scale
+def test_a_listener_that_has_left_hears_nothing_more(stores):
+    writer, reader = stores(), stores()
+    leaving, staying = Heard(reader), Heard(reader)
+    leaving.stop()
+
+    writer.broadcast(b"{}")
+    until(lambda: staying.ticks, seconds=10, what="the message")
+
+    assert leaving.ticks == []
+
+
+@scale
+def test_a_tick_that_was_missed_is_made_up_for(stores, server):
+    reader = stores()
+    reader.fragments()
+    client = redis.Redis.from_url(server.url)
+    client.set("pulse:1:fragment:1", msgspec.msgpack.encode(fragment(version=5)))
+    client.hset("pulse:1:versions", "1", "5")
+    heard = Heard(reader)
+
+    reader._read_all()
+
+    assert heard.ticks == [Tick("state", 1, 5)]
+    assert reader.fragments() == {1: fragment(version=5)}
+
+
+@scale
+def test_a_redis_that_has_lost_everything_takes_nothing_away(stores, server):
+    reader = stores()
+    stores().publish(fragment())
+    reader.fragments()
+    redis.Redis.from_url(server.url).flushall()
+    heard = Heard(reader)
+
+    reader._read_all()
+
+    assert heard.ticks == []
+    assert reader.fragments() == {1: fragment()}
+
+
+# --- Without a server ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lonely(monkeypatch):
+    """A store whose Redis is not there, and whose follower is not started."""
+    monkeypatch.setattr(RedisStore, "_keep_following", lambda self: None)
+    return RedisStore(NOBODY.format(port=free_port()))
+
+
+def test_without_redis_nothing_fails(lonely, caplog):
+    lonely.publish(fragment())
+    lonely.remove(1)
+    lonely.broadcast(b"{}")
+    lonely.save_memory(1, PollMemory())
+
+    assert lonely.load_memory(1) is None
+    assert lonely.fragments() == {}
+    assert caplog.text.count("Redis ConnectionError") == 4
+
+
+def test_a_redis_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(redis_store, "TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(RedisStore, "_keep_following", lambda self: None)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = RedisStore(NOBODY.format(port=silent.getsockname()[1]))
+
+        assert store.load_memory(1) is None
+        assert store.fragments() == {}
+
+
+def test_a_memory_of_another_layout_is_none(lonely, monkeypatch):
+    monkeypatch.setattr(lonely._redis, "get", lambda key: b"\xc1 of another release")
+
+    assert lonely.load_memory(1) is None

@@ -1,0 +1,170 @@
+"""The state as a whole: complete, in the documented order, built once."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+
+import msgspec
+import pytest
+
+from monitoring import state
+from monitoring.fragments import Fragment, items_of
+from monitoring.rates import Rates
+from monitoring.resources import Views, guest_view, node_view, pbs_without_answer
+from nodes.proxmox.readings import GuestReading, NodeReading
+
+#: The contract's keys, and `pmg`, which it does not know.
+KEYS = {
+    "pmg", "nodes", "vms", "containers", "storage", "pbs", "pbsBackups", "metrics", "pveBackups", "performance",
+    "connectionHealth", "stats", "activeAlerts", "recentlyResolved", "lastUpdate",
+}  # fmt: skip
+
+
+def fragment(pk, name, *, version=1, vmids=(), nodes=(), number=0, is_healthy=True, views=None, **fields):
+    guests = tuple(
+        guest_view(GuestReading(vmid, "qemu", "pve1", "running"), Rates(), instance=name, seen="t")
+        for vmid in vmids
+    )
+    members = tuple(
+        node_view(NodeReading(node, "online"), None, instance=name, seen="t", health="healthy")
+        for node in nodes
+    )
+    shown = views or Views(nodes=members, vms=guests)
+    return Fragment(
+        pk,
+        version,
+        "pve",
+        name,
+        name,
+        is_healthy,
+        items_of(shown, number=number),
+        **{"polled_at": 1767268800.0, "calls": 3} | fields,
+    )
+
+
+def built(*fragments, clients=0):
+    return state.build({one.instance_id: one for one in fragments}, clients=clients)
+
+
+def decoded(*fragments, clients=0):
+    return msgspec.json.decode(built(*fragments, clients=clients).body)
+
+
+def test_the_empty_state_has_every_key():
+    empty = decoded()
+
+    assert set(empty) == KEYS
+    assert empty["pveBackups"] == {"backupTasks": [], "storageBackups": [], "guestSnapshots": []}
+    assert [empty[name] for name in ("nodes", "vms", "containers", "storage", "pbs", "metrics")] == [[]] * 6
+
+
+def test_resources_of_all_instances_are_in_the_documented_order():
+    told = decoded(
+        fragment(1, "b-lab", vmids=(100, 300), nodes=("z", "a")),
+        fragment(2, "a-lab", vmids=(100, 200), nodes=("m",)),
+    )
+
+    assert [one["id"] for one in told["vms"]] == [
+        "a-lab-pve1-100", "b-lab-pve1-100", "a-lab-pve1-200", "b-lab-pve1-300",
+    ]  # fmt: skip
+    assert [one["name"] for one in told["nodes"]] == ["a", "m", "z"]
+
+
+def test_backup_servers_are_in_the_order_of_their_creation():
+    first = Views(pbs=(pbs_without_answer(name="zeta", host="h", seen="t", health="unhealthy"),))
+    second = Views(pbs=(pbs_without_answer(name="alpha", host="h", seen="t", health="unhealthy"),))
+
+    told = decoded(fragment(5, "alpha", number=1, views=second), fragment(9, "zeta", number=0, views=first))
+
+    assert [one["name"] for one in told["pbs"]] == ["zeta", "alpha"]
+
+
+def test_health_and_counts_come_from_every_instance():
+    told = decoded(fragment(1, "lab"), fragment(2, "lab-2", is_healthy=False))
+
+    assert told["connectionHealth"] == {"lab": True, "lab-2": False}
+    assert told["performance"]["totalApiCalls"] == 6
+    assert told["lastUpdate"] == "2026-01-01T12:00:00Z"
+    assert told["stats"]["version"] == "v0.1.0"
+
+
+def test_the_time_of_the_state_is_the_end_of_the_newest_poll():
+    told = decoded(
+        fragment(1, "lab", polled_at=1767268800.0, poll_seconds=1.25, cycles=3),
+        fragment(2, "lab-2", polled_at=1767268790.0, poll_seconds=0.5, cycles=7),
+    )
+
+    assert told["lastUpdate"] == "2026-01-01T12:00:01.250Z"
+    assert told["performance"]["pollingStartTime"] == "2026-01-01T12:00:00Z"
+    assert told["performance"]["lastPollDuration"] == 1.25
+    assert told["performance"]["apiCallDuration"] == {"lab": 1.25, "lab-2": 0.5}
+    assert told["stats"]["pollingCycles"] == 7
+
+
+def test_before_the_first_poll_its_start_is_the_zero_time():
+    assert decoded()["performance"]["pollingStartTime"] == "0001-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def builds(monkeypatch):
+    """Forgets the state built last, and notes with how many instances one is built from now on."""
+    noted = []
+    original = state.build
+
+    def noting(fragments, *, clients):
+        noted.append(len(fragments))
+        return original(fragments, clients=clients)
+
+    monkeypatch.setattr(state, "_last", None)
+    monkeypatch.setattr(state, "build", noting)
+    return noted
+
+
+def test_a_state_is_built_once_for_all_threads(builds):
+    known = {1: fragment(1, "lab", vmids=(100,))}
+
+    threads = [threading.Thread(target=state.document, args=(known,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert builds == [1]
+
+
+def test_a_state_is_built_anew_when_an_instance_comes_changes_or_goes(builds):
+    one, two = fragment(1, "lab"), fragment(2, "lab-2")
+    renewed = fragment(1, "lab", version=2)
+
+    for known in ({1: one}, {1: one, 2: two}, {1: renewed, 2: two}, {1: renewed, 2: two}, {1: renewed}):
+        state.document(known)
+
+    assert builds == [1, 2, 2, 1]
+
+
+def test_the_number_of_clients_is_told(builds, monkeypatch):
+    known = {1: fragment(1, "lab")}
+    before = state.document(known)
+    monkeypatch.setattr(state, "clients", 3)
+
+    after = state.document(known)
+
+    assert msgspec.json.decode(before.body)["stats"]["webSocketClients"] == 0
+    assert msgspec.json.decode(after.body)["stats"]["webSocketClients"] == 3
+    assert before.etag != after.etag
+
+
+def test_a_new_version_of_a_fragment_changes_the_etag():
+    one = built(fragment(1, "lab"))
+    same = built(fragment(1, "lab"))
+    other = built(fragment(1, "lab", version=2))
+
+    assert one.etag == same.etag
+    assert one.etag != other.etag
+
+
+def test_the_compressed_form_is_the_same_state():
+    document = built(fragment(1, "lab", vmids=range(100, 200)))
+
+    assert gzip.decompress(document.gzipped()) == document.body

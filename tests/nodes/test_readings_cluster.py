@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nodes.proxmox import cluster
+from nodes.proxmox.errors import BadAnswer
+from nodes.proxmox.readings import (
+    CephCheckReading,
+    CephOsdReading,
+    CephPoolReading,
+    CephReading,
+    HaNodeReading,
+    HaReading,
+    HaServiceReading,
+    ReplicationReading,
+)
+
+
+def test_high_availability_is_read_with_its_services() -> None:
+    rows = [
+        {"type": "quorum", "id": "quorum", "node": "pve1", "quorate": 1, "status": "OK"},
+        {
+            "type": "master",
+            "id": "master",
+            "node": "pve2",
+            "status": "pve2 (active)",
+            "timestamp": 1767225600,
+        },
+        {"type": "fencing", "id": "fencing", "armed-state": "armed"},
+        {"type": "lrm", "id": "lrm:pve2", "node": "pve2", "status": "pve2 (idle)", "timestamp": 1767225601},
+        {
+            "type": "lrm",
+            "id": "lrm:pve1",
+            "node": "pve1",
+            "status": "pve1 (active)",
+            "timestamp": "1767225602",
+        },
+        {"type": "service", "sid": "vm:100", "node": "pve1", "state": "error", "request_state": "started"},
+        {"type": "service", "id": "service:ct:101", "node": "pve2", "state": "stopped"},
+    ]
+
+    assert cluster.read_ha_status(rows) == HaReading(
+        is_quorate=True,
+        master_node="pve2",
+        master_status="pve2 (active)",
+        master_seen_at=1767225600,
+        nodes=(
+            HaNodeReading("pve1", "pve1 (active)", 1767225602),
+            HaNodeReading("pve2", "pve2 (idle)", 1767225601),
+        ),
+        services=(
+            HaServiceReading("ct:101", "pve2", "stopped"),
+            HaServiceReading("vm:100", "pve1", "error", "started"),
+        ),
+        fencing="armed",
+    )
+
+
+def test_where_high_availability_is_not_used_the_reading_is_empty() -> None:
+    assert cluster.read_ha_status([]) == HaReading()
+
+
+def test_a_cluster_without_quorum_says_so() -> None:
+    assert cluster.read_ha_status([{"type": "quorum", "quorate": 0}]).is_quorate is False
+
+
+@pytest.mark.parametrize("data", [None, {}, [1], [{"node": "pve1"}]])
+def test_high_availability_that_cannot_be_read_is_a_bad_answer(data: object) -> None:
+    with pytest.raises(BadAnswer):
+        cluster.read_ha_status(data)
+
+
+def test_ceph_is_read_with_its_checks_and_rates() -> None:
+    data = {
+        "health": {"status": "HEALTH_WARN", "checks": {
+            "OSD_DOWN": {"severity": "HEALTH_WARN", "summary": {"message": "1 osds down"}, "muted": False},
+            "MON_CLOCK_SKEW": {"severity": "HEALTH_WARN", "summary": {"message": "skew"}, "muted": True}}},
+        "osdmap": {"num_osds": 6, "num_up_osds": 5, "num_in_osds": 6},
+        "pgmap": {"num_pgs": 129, "bytes_used": 40, "bytes_total": 100, "read_bytes_sec": 1, "write_bytes_sec": 2,
+                  "read_op_per_sec": 3, "write_op_per_sec": 4,
+                  "pgs_by_state": [{"state_name": "active+undersized", "count": 9}, {"state_name": "active+clean", "count": 120},
+                                   {"state_name": "", "count": 1}, {"state_name": "down"}]},
+        "monmap": {"mons": [{"name": "pve1"}, {"name": "pve2"}], "num_mons": 9},
+        "mgrmap": {"available": False},
+        "quorum_names": ["pve2", "pve1"],
+    }  # fmt: skip
+
+    assert cluster.read_ceph_status(data) == CephReading(
+        health="HEALTH_WARN",
+        checks=(
+            CephCheckReading("MON_CLOCK_SKEW", "HEALTH_WARN", "skew", is_muted=True),
+            CephCheckReading("OSD_DOWN", "HEALTH_WARN", "1 osds down"),
+        ),
+        osd_count=6,
+        osd_up_count=5,
+        osd_in_count=6,
+        used_bytes=40,
+        total_bytes=100,
+        placement_group_count=129,
+        placement_groups=(("active+clean", 120), ("active+undersized", 9)),
+        monitor_count=2,
+        quorum=("pve1", "pve2"),
+        manager_is_available=False,
+        read_bytes_per_second=1,
+        write_bytes_per_second=2,
+        read_operations_per_second=3,
+        write_operations_per_second=4,
+    )
+
+
+def test_ceph_of_old_releases_is_read() -> None:
+    data = {
+        "health": {"overall_status": "HEALTH_ERR", "summary": [{"severity": "HEALTH_ERR", "summary": "3 full osd(s)"}]},
+        "osdmap": {"osdmap": {"num_osds": 3, "num_up_osds": 2, "num_in_osds": 1}},
+    }  # fmt: skip
+
+    reading = cluster.read_ceph_status(data)
+
+    assert reading == CephReading(
+        health="HEALTH_ERR",
+        checks=(CephCheckReading("", "HEALTH_ERR", "3 full osd(s)"),),
+        osd_count=3,
+        osd_up_count=2,
+        osd_in_count=1,
+    )
+
+
+def test_more_checks_than_ceph_has_are_cut() -> None:
+    checks = {f"CHECK_{number}": {"severity": "HEALTH_WARN"} for number in range(300)}
+
+    reading = cluster.read_ceph_status({"health": {"status": "HEALTH_WARN", "checks": checks}})
+
+    assert len(reading.checks) == 200
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"health": {}}, {"health": "HEALTH_OK"}])
+def test_ceph_without_a_health_is_a_bad_answer(data: object) -> None:
+    with pytest.raises(BadAnswer):
+        cluster.read_ceph_status(data)
+
+
+def osd(number: Any, **fields: Any) -> dict[str, Any]:
+    return {"id": number, "type": "osd", **fields}
+
+
+def host(name: str, *children: Any) -> dict[str, Any]:
+    return {"id": -2, "type": "host", "name": name, "children": list(children)}
+
+
+def test_osds_are_the_leaves_of_a_tree() -> None:
+    first = osd(
+        "0", name="osd.zero", host="pve9", status="up", percent_used=12.5, total_space=800, bytes_used=100, device_class="ssd",
+        **{"in": 1},
+    )  # fmt: skip
+    tree = {
+        "children": [{"type": "root", "children": [host("pve2", osd(1, status="down")), host("pve1", first)]}]
+    }
+
+    assert cluster.read_ceph_osds({"root": tree}) == (
+        CephOsdReading(0, "osd.zero", "pve9", "up", True, 12.5, 800, "ssd", 100),
+        CephOsdReading(1, "osd.1", "pve2", "down"),
+    )
+
+
+def test_buckets_and_osds_without_a_number_are_left_out() -> None:
+    tree = {"root": host("pve1", osd(-1), osd("x"), osd(None), {"type": "rack"}, 5)}
+
+    assert cluster.read_ceph_osds(tree) == ()
+
+
+def test_a_tree_without_end_is_walked_to_a_limit() -> None:
+    tree = {"root": host("pve1", *(osd(number) for number in range(30_000)))}
+
+    assert len(cluster.read_ceph_osds(tree)) == 19_999
+
+
+@pytest.mark.parametrize("data", [None, [], {}])
+def test_osds_that_are_no_tree_are_a_bad_answer(data: object) -> None:
+    with pytest.raises(BadAnswer):
+        cluster.read_ceph_osds(data)
+
+
+def test_the_use_of_a_pool_is_a_ratio_whatever_its_field_is_called() -> None:
+    rows = [
+        {"pool_name": "vms", "bytes_used": 30, "percent_used": 0.25, "size": 3, "min_size": 2, "pg_num": 128},
+        {"pool_name": "data"},
+        {"size": 3},
+    ]
+
+    assert cluster.read_ceph_pools(rows) == (
+        CephPoolReading("data"),
+        CephPoolReading("vms", 30, 0.25, 3, 2, 128),
+    )
+
+
+def replication(**fields: Any) -> dict[str, Any]:
+    return {"id": "100-0", **fields}
+
+
+def test_a_replication_job_is_read_with_its_last_run() -> None:
+    row = replication(
+        guest=105, source="pve1", target="pve2", schedule="*/15", last_sync=1767225600, last_try=1767225900,
+        next_sync=1767226800, duration=4.5, fail_count=2, error="no route", pid=4711, disable=1,
+    )  # fmt: skip
+
+    assert cluster.read_node_replication([row]) == (
+        ReplicationReading(
+            id="100-0",
+            vmid=105,
+            source="pve1",
+            target="pve2",
+            schedule="*/15",
+            last_sync_at=1767225600,
+            last_try_at=1767225900,
+            next_sync_at=1767226800,
+            duration_seconds=4.5,
+            failure_count=2,
+            error="no route",
+            is_running=True,
+            is_disabled=True,
+        ),
+    )
+
+
+def test_a_replication_job_that_never_ran_has_no_last_run() -> None:
+    (reading,) = cluster.read_node_replication(
+        [replication(last_sync=0, last_try=0, fail_count=0, duration=-1)]
+    )
+
+    assert reading == ReplicationReading("100-0", vmid=100)
+
+
+def test_the_nodes_that_replicate_are_told_once() -> None:
+    rows = [
+        replication(source="pve2"),
+        replication(id="101-0", source="pve1"),
+        replication(id="102-0", source="pve2"),
+        replication(id="103-0"),
+    ]
+
+    assert cluster.read_replication_nodes(rows) == ("pve1", "pve2")
+
+
+def test_replication_jobs_come_by_id() -> None:
+    rows = [replication(id="101-0"), replication(), {"guest": 5}]
+
+    assert [job.id for job in cluster.read_replication_jobs(rows)] == ["100-0", "101-0"]

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nodes.proxmox import hardware
+from nodes.proxmox.errors import BadAnswer
+from nodes.proxmox.readings import (
+    CertificateReading,
+    DiskReading,
+    PendingUpdateReading,
+    PressureReading,
+    SmartReading,
+    SubscriptionReading,
+    ThinPoolReading,
+    ZfsPoolReading,
+)
+
+
+def disk(*, with_smart: bool = True, **fields: Any) -> DiskReading:
+    """Return the reading of one disk."""
+    (reading,) = hardware.read_disks([{"devpath": "/dev/sda", **fields}], with_smart=with_smart)
+    return reading
+
+
+def test_a_disk_is_read() -> None:
+    assert disk(
+        model="M", serial="S", vendor="V", wwn="0x5", type="ssd", size=512, used="ZFS", health="PASSED", wearout="97",
+        **{"osdid-list": ["4", 3], "osdid": 3},
+    ) == DiskReading("/dev/sda", "M", "S", "V", "0x5", "ssd", 512, "ZFS", "PASSED", 97, (3, 4))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wearout", "expected"),
+    [
+        ("N/A", None),
+        ("", None),
+        (None, None),
+        (-1, None),
+        (101, None),
+        (True, None),
+        ("100", 100),
+        (0, 0),
+        (96.6, 97),
+    ],
+)
+def test_a_wear_that_is_not_told_is_unknown_and_not_zero(wearout: object, expected: int | None) -> None:
+    assert disk(wearout=wearout).life_left_percent == expected
+
+
+def test_without_smart_nothing_is_said_of_health_and_wear() -> None:
+    reading = disk(with_smart=False, health="UNKNOWN", wearout="97")
+
+    assert (reading.health, reading.life_left_percent) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"osdid": -1, "osdid-list": None}, ()),
+        ({"osdid": "-1"}, ()),
+        ({"osdid": "444"}, (444,)),
+        ({"osdid-list": [], "osdid": 5}, ()),
+        ({"osdid-list": [7, 7, "x"]}, (7,)),
+        ({}, ()),
+    ],
+)
+def test_the_osds_of_a_disk_are_told_in_two_ways(fields: dict[str, Any], expected: tuple[int, ...]) -> None:
+    assert disk(**fields).osd_ids == expected
+
+
+def test_a_disk_of_a_backup_server_is_read_under_its_own_names() -> None:
+    reading = disk(**{"disk-type": "HDD", "status": "passed", "wearout": 12.0})
+
+    assert (reading.kind, reading.health, reading.life_left_percent) == ("hdd", "passed", 12)
+
+
+def test_disks_come_by_device() -> None:
+    rows = [{"devpath": "/dev/sdb"}, {"devpath": "/dev/sda"}, {"model": "x"}]
+
+    assert [one.device for one in hardware.read_disks(rows, with_smart=True)] == ["/dev/sda", "/dev/sdb"]
+
+
+def attributes(*pairs: tuple[object, object]) -> dict[str, Any]:
+    return {"type": "ata", "health": "PASSED", "attributes": [{"id": id, "raw": raw} for id, raw in pairs]}
+
+
+def test_a_sata_disk_tells_its_figures_in_attributes() -> None:
+    data = attributes((" 190", "31 (0 18 0 0 0)"), ("194", "32 (Min/Max 22/46)"), ("  9", "1309h+05m+12s"))
+
+    assert hardware.read_smart(data) == SmartReading("PASSED", temperature_celsius=32, power_on_hours=1309)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        ([(190, "31")], 31),
+        ([(194, "-5")], -5),
+        ([(194, "4294967296")], None),
+        ([(194, "151"), (190, "30")], 30),
+        ([(194, "hot")], None),
+        ([], None),
+    ],
+)
+def test_a_temperature_that_no_disk_can_have_is_unknown(
+    pairs: list[tuple[object, object]], expected: int | None
+) -> None:
+    assert hardware.read_smart(attributes(*pairs)).temperature_celsius == expected
+
+
+def test_an_nvme_disk_tells_its_figures_in_words() -> None:
+    text = "\nTemperature:       41 Celsius\nPercentage Used:      105%\nPower On Hours:     1,687\n"
+
+    assert hardware.read_smart({"health": "PASSED", "type": "text", "text": text}) == SmartReading(
+        "PASSED", temperature_celsius=41, life_left_percent=0, power_on_hours=1687
+    )
+
+
+def test_a_wear_that_is_told_goes_before_the_words() -> None:
+    reading = hardware.read_smart({"wearout": 69, "text": "Percentage Used: 30%\n", "health": "PASSED"})
+
+    assert reading.life_left_percent == 69
+
+
+def test_a_sas_disk_tells_its_hours_and_minutes() -> None:
+    text = "Current Drive Temperature:     20 C\nAccumulated power on time, hours:minutes 7127:12\n"
+
+    reading = hardware.read_smart({"health": "OK", "text": text})
+
+    assert (reading.temperature_celsius, reading.power_on_hours) == (20, 7127)
+
+
+def test_smart_of_a_backup_server_tells_a_status() -> None:
+    assert hardware.read_smart({"status": "failed"}).health == "failed"
+
+
+@pytest.mark.parametrize("data", [None, [], {}])
+def test_smart_that_is_none_is_a_bad_answer(data: object) -> None:
+    with pytest.raises(BadAnswer):
+        hardware.read_smart(data)
+
+
+def test_a_zfs_pool_is_read() -> None:
+    rows = [
+        {"name": "tank", "health": "DEGRADED", "size": 9, "alloc": 4, "free": 5, "frag": "15", "dedup": 1},
+        {"name": "rpool", "frag": -1},
+    ]
+
+    assert hardware.read_zfs_pools(rows) == (
+        ZfsPoolReading("rpool"),
+        ZfsPoolReading("tank", "DEGRADED", 9, 4, 5, 15),
+    )
+
+
+def test_a_thin_pool_is_read_with_its_metadata() -> None:
+    row = {"lv": "data", "vg": "pve", "lv_size": 9, "used": 4, "metadata_size": 3, "metadata_used": 2}
+
+    assert hardware.read_thin_pools([row]) == (ThinPoolReading("data", "pve", 9, 4, 3, 2),)
+
+
+def test_a_node_without_thin_pools_is_a_reading() -> None:
+    assert hardware.read_thin_pools([]) == ()
+
+
+def test_a_certificate_is_read() -> None:
+    rows = [
+        {"filename": "pveproxy-ssl.pem", "subject": "/CN=pve1.lab", "issuer": "/CN=R3", "fingerprint": "AB:" * 31 + "CD",
+         "notafter": 1767225600},
+        {"filename": "pve-ssl.pem", "fingerprint": "x"},
+        {"subject": "x"},
+    ]  # fmt: skip
+
+    assert hardware.read_certificates(rows) == (
+        CertificateReading("pve-ssl.pem"),
+        CertificateReading("pveproxy-ssl.pem", "/CN=pve1.lab", "/CN=R3", "ab" * 31 + "cd", 1767225600),
+    )
+
+
+def test_a_subscription_is_read_without_its_key() -> None:
+    data = {
+        "status": "Active",
+        "level": "c",
+        "productname": "Community",
+        "nextduedate": "2027-01-15",
+        "key": "pve1c-secret",
+    }
+
+    assert hardware.read_subscription(data) == SubscriptionReading("active", "c", "Community", "2027-01-15")
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"level": "c"}])
+def test_a_subscription_without_a_status_is_a_bad_answer(data: object) -> None:
+    with pytest.raises(BadAnswer):
+        hardware.read_subscription(data)
+
+
+def test_pending_updates_come_by_package() -> None:
+    rows = [
+        {
+            "Package": "qemu-server",
+            "Version": "9.0.2",
+            "OldVersion": "9.0.1",
+            "Origin": "Proxmox",
+            "Description": "long",
+        },
+        {"Package": "bash", "Version": "5.2-3"},
+        {"Title": "x"},
+    ]
+
+    assert hardware.read_pending_updates(rows) == (
+        PendingUpdateReading("bash", "5.2-3"),
+        PendingUpdateReading("qemu-server", "9.0.2", "9.0.1", "Proxmox"),
+    )
+
+
+def test_the_pressure_of_a_node_is_the_newest_one() -> None:
+    rows = [
+        {"time": 1767225660, "pressurecpusome": 2.5, "pressurememorysome": 0},
+        {"time": 1767225720},
+        {"time": 1767225600, "pressurecpusome": 1.5},
+        {"pressurecpusome": 9.5},
+    ]
+
+    assert hardware.read_node_pressure(rows) == PressureReading(
+        cpu_some=2.5, memory_some=0.0, measured_at=1767225660
+    )
+
+
+def test_a_node_of_pve_8_has_no_pressure() -> None:
+    assert hardware.read_node_pressure([{"time": 1767225660, "cpu": 0.5}]) is None
+
+
+def test_a_history_that_is_no_list_is_a_bad_answer() -> None:
+    with pytest.raises(BadAnswer):
+        hardware.read_node_pressure({"time": 5})
