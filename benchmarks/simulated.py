@@ -17,7 +17,13 @@ def specs(size: str) -> list[PveSpec | PbsSpec]:
     """Return the instances of a size."""
     clusters, nodes, guests, backup_servers = SIZES[size]
     hosts: list[PveSpec | PbsSpec] = [
-        PveSpec(name=f"cluster-{number:02d}", nodes=nodes, guests=guests, node_prefix=f"c{number:02d}-n")
+        PveSpec(
+            name=f"cluster-{number:02d}",
+            nodes=nodes,
+            guests=guests,
+            node_prefix=f"c{number:02d}-n",
+            agents=0,  # the reference asks none; tests/monitoring/test_slow_budget.py has 300
+        )
         for number in range(1, clusters + 1)
     ]
     return [*hosts, *(PbsSpec(name=f"vault-{number}") for number in range(1, backup_servers + 1))]

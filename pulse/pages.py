@@ -8,18 +8,31 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.gzip import gzip_page
 
 from pulse.lib.auth import Access, caller_of, policy
 
 #: What `app.js` imports, so that the browser fetches all of it at once and not one import after the other.
 MODULES = tuple(
     f"pulse/js/{name}.js"
-    for name in ("feed", "format", "guests", "order", "overview", "page", "state", "storage", "table")
+    for name in (
+        "feed",
+        "format",
+        "guests",
+        "order",
+        "overview",
+        "page",
+        "state",
+        "storage",
+        "table",
+        "words",
+    )
 )
 
 
 @policy(GET=Access.PAGE)
 @never_cache
+@gzip_page
 def home(request: HttpRequest) -> HttpResponse:
     """Show the dashboard; it runs no query, the figures come over the live feed."""
     caller = caller_of(request)

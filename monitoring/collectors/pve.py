@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 
 from monitoring.backups import attribution
 from monitoring.collectors import rights
@@ -202,10 +202,13 @@ def is_read_from_server(turn: Turn, config: StorageConfigReading) -> bool:
 def guest_errands(turn: Turn, guest: GuestReading, *, is_there: bool) -> Iterator[Errand]:
     """Yield what is asked of each guest; only while its node is online."""
     vmid, kind = guest.vmid, guest.kind
-    config = turn.facts.guest(vmid).config
+    known = turn.facts.guest(vmid)
+    config = known.config
     is_running = is_there and guest.status == "running"
     if is_running and guest.uptime_seconds:
-        hasten_started(turn, vmid, turn.at - guest.uptime_seconds)
+        started_at = turn.at - guest.uptime_seconds
+        if known.config_at <= started_at + AGENT_START_SECONDS:  # else all of it has been looked at since
+            hasten_started(turn, vmid, started_at)
     yield Errand("guest configuration", str(vmid), 7200.0, partial(read_config, turn, guest), 2, is_there, guest.node)  # fmt: skip
     yield Errand("guest snapshots", str(vmid), 3600.0, partial(read_snapshots, turn, guest), 4, is_there, guest.node)  # fmt: skip
     addresses = partial(read_addresses, turn, guest)
@@ -246,7 +249,13 @@ def may_ask_agent(turn: Turn, guest: GuestReading) -> bool:
 
 def version_of(turn: Turn, node: str) -> tuple[int, ...]:
     """Return the version of a node as numbers, () while it is not known."""
-    parts = turn.facts.node(node).version.replace("-", ".").split(".")[:3]
+    return numbers_of(turn.facts.node(node).version)
+
+
+@lru_cache(maxsize=256)
+def numbers_of(version: str) -> tuple[int, ...]:
+    """Return `8.4-1` as (8, 4, 1); kept, because it is asked for every guest."""
+    parts = version.replace("-", ".").split(".")[:3]
     return tuple(int(part) for part in parts if part.isascii() and part.isdigit())
 
 

@@ -3,17 +3,18 @@
 import { Feed } from "./feed.js";
 import { instant } from "./format.js";
 import { GuestTable, isColumn as isGuestColumn } from "./guests.js";
-import { cardsOf, drawCards, drawLive, drawProblems, drawSummary, liveState, problemsOf } from "./overview.js";
-import { find, request, setText, signIn } from "./page.js";
+import { cardsOf, drawCards, drawGateways, drawLive, drawProblems, drawSummary, liveState, problemsOf } from "./overview.js";
+import { find, panelOf, request, setText, signIn, toast } from "./page.js";
 import { apply, fromWire, guestsOf, NOTHING } from "./state.js";
-import { drawServers, isColumn as isStorageColumn, StorageTable } from "./storage.js";
+import { isColumn as isStorageColumn, StorageTable } from "./storage.js";
 
 const root = find("dashboard");
 const POLL_SECONDS = Number(root.dataset.pollSeconds);
 /** Figures older than three polls are stale. */
 const LIMIT_SECONDS = Math.max(30, 3 * POLL_SECONDS);
 const COLLAPSED_KEY = "pulse.collapsed";
-const HEADINGS = { overview: "Overview", storage: "Storage", backup: "Backup servers" };
+const HEADINGS = { overview: "Overview", storage: "Storage", backup: "Backups" };
+const PARTS_OF_BACKUP = ["risk", "all", "tasks", "snapshots", "jobs", "servers"];
 
 // --- The view: what a person has chosen; the address says all of it but the collapsed groups ------------------
 
@@ -25,6 +26,8 @@ const PARTS = {
   status: { otherwise: "", isAllowed: (value) => ["running", "stopped"].includes(value) },
   group: { otherwise: "node", isAllowed: (value) => ["instance", "type", "status", "none"].includes(value) },
   sort: { otherwise: "vmid", isAllowed: (value) => isGuestColumn(value.replace("-", "")) },
+  part: { otherwise: "risk", isAllowed: (value) => PARTS_OF_BACKUP.includes(value) },
+  by: { otherwise: "", isAllowed: (value) => /^-?[a-z]{1,12}$/.test(value) },
   order: { otherwise: "name", isAllowed: (value) => isStorageColumn(value.replace("-", "")) },
 };
 
@@ -141,8 +144,8 @@ const guestTable = new GuestTable(choose);
 const storageTable = new StorageTable(choose);
 
 function drawNow() {
-  const guests = guestsOf(state, seen);
-  const isFresh = hasState && state.nodes.size === 0 && state.pbs.size === 0 && instances !== null && instances.length === 0;
+  const guests = guestsOf(state, seen, now());
+  const isFresh = hasState && state.nodes.size + state.pbs.size + state.pmg.size === 0 && instances !== null && instances.length === 0;
   find("waiting").hidden = hasState;
   find("empty").hidden = !isFresh;
   for (const panel of document.querySelectorAll("[data-panel]")) panel.hidden = !hasState || isFresh || panel.dataset.panel !== view.tab;
@@ -151,19 +154,40 @@ function drawNow() {
   drawTop(guests, isHeld);
   if (!hasState || isFresh) return;
   if (isHeld) scrollBy(0, guestTable.top - before);
-  if (view.tab === "backup") drawServers(state, view, now());
+  panel?.follow(state, now);
   if (view.tab === "overview") drawOverview(guests, isHeld);
-  // Ages are told anew each second; the tables only when there is something new to tell.
-  const needed = [state, view, innerWidth];
+  // Ages are told anew each second; the tables, where they count in minutes, only when there is something new to tell.
+  const needed = [state, view, innerWidth, Math.floor(now() / 60_000)];
   if (!isWanted && needed.every((part, index) => part === drawn[index])) return;
   drawn = needed;
-  if (view.tab === "storage") storageTable.show(state, view);
-  if (view.tab === "overview") guestTable.show(guests, view, isWanted);
+  if (view.tab === "storage") storageTable.show(state, view, now());
+  if (view.tab === "overview") guestTable.show(guests, view, isWanted, now());
+  if (view.tab === "backup") drawBackups(guests, isWanted);
+}
+
+let backups = null;
+
+/** Draws the view of backups; its part of the scripts comes when somebody opens it. */
+function drawBackups(guests, wanted) {
+  if (backups instanceof Promise) return;
+  if (backups) {
+    backups.show(state, guests, view, now(), wanted);
+    return;
+  }
+  backups = import("./backups.js").then(
+    ({ BackupsView }) => {
+      backups = new BackupsView(choose);
+      draw(true);
+    },
+    () => (backups = null), // Pulse does not answer now; the next picture tries again
+  );
 }
 
 function drawOverview(guests, isHeld) {
   const before = isHeld ? guestTable.top : 0;
-  drawSummary(state, guests);
+  const live = liveState({ isLinked, hasState, ageSeconds: ageSeconds(), limitSeconds: LIMIT_SECONDS });
+  drawSummary(state, guests, { isLive: live === "live" || live === "connecting", now: now() });
+  drawGateways(state, now());
   const cards = cardsOf(state, guests, instances);
   const connections = new Set(cards.map((card) => card.node?.instance ?? card.waiting.name));
   drawCards(cards, { now: now(), showAll, hasOneInstance: connections.size < 2 });
@@ -176,7 +200,7 @@ function drawTop(guests, isHeld) {
   const age = ageSeconds();
   const live = liveState({ isLinked, hasState, ageSeconds: age, limitSeconds: LIMIT_SECONDS });
   drawLive(live, hasState ? age : null);
-  const isStale = live === "stale" && state.nodes.size + state.pbs.size > 0;
+  const isStale = live === "stale" && state.nodes.size + state.pbs.size + state.pmg.size > 0;
   drawProblems(hasState ? problemsOf(state, guests, instances, { isStale, ageSeconds: age }) : [], now(), isHeld);
 }
 
@@ -252,10 +276,13 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   const asked = viewOf(new URL(link.href).search);
   const isTab = link.dataset.tabLink !== undefined;
+  const isPart = link.dataset.partLink !== undefined;
   // A tab keeps how the others were left; every other link says all of the view.
-  choose(isTab ? { tab: asked.tab, q: "" } : asked);
+  if (isTab) choose({ tab: asked.tab, q: "" });
+  else if (isPart) choose({ part: asked.part, by: "" });
+  else choose(asked);
   scrollTo(0, 0);
-  if (!isTab) find("toolbar").scrollIntoView();
+  if (!isTab && !isPart) find("toolbar").scrollIntoView();
 });
 
 const filter = find("filter");
@@ -288,6 +315,28 @@ find("all-cards").addEventListener("click", () => {
   draw();
 });
 
+// --- The panel of a resource: what the address has after its "#" --------------------------------------------------
+
+let panel = null;
+
+async function showPanel() {
+  if (location.hash === "#nodes") {
+    history.replaceState(null, "", location.pathname + location.search);
+    document.querySelector("[data-open-nodes]")?.click();
+  }
+  if (!panel && !panelOf(location.hash)) return;
+  // Loaded when first needed, as most of what it shows is.
+  try {
+    panel ??= await import("./panel.js");
+  } catch {
+    toast("Pulse does not answer, so nothing more can be read now.");
+    return;
+  }
+  panel.follow(state, now);
+  panel.showAddress();
+}
+addEventListener("hashchange", showPanel);
+
 addEventListener("popstate", () => {
   view = viewOf(location.search);
   isTyping = false;
@@ -319,3 +368,4 @@ setInterval(() => {
 showChoices();
 readInstances();
 draw();
+showPanel();

@@ -74,6 +74,14 @@ function pair(seconds, large, largeUnit, small, smallUnit) {
   return second ? `${head} ${second}${GAP}${smallUnit}` : head;
 }
 
+/** Returns how old figures are in one word and one unit: `stale`, `7 min old`, `3 h old`, `12 d old`. */
+export function age(minutes) {
+  if (minutes === null || minutes < 1) return "stale";
+  if (minutes < 60) return `${minutes}${GAP}min old`;
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)}${GAP}h old`;
+  return `${Math.floor(minutes / (24 * 60))}${GAP}d old`;
+}
+
 /** Returns an uptime; 0 means that the thing does not run. */
 export function uptime(seconds) {
   return seconds > 0 ? duration(seconds) : UNKNOWN;

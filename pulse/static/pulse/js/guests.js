@@ -1,9 +1,10 @@
 // The guest table: its columns, its order, and what it says when nothing is left of it.
 
-import { bytes, level, percent, printable, rate, UNKNOWN, uptime } from "./format.js";
+import { age, bytes, level, percent, printable, rate, UNKNOWN, uptime } from "./format.js";
 import { arrange, held, statusOf } from "./order.js";
-import { find, icon, make, setIcon, setText } from "./page.js";
+import { find, icon, make, panelAddress, setData, setIcon, setText } from "./page.js";
 import { barCell, fitting, setTitle, textCell, WindowedTable } from "./table.js";
+import { BACKUP_STATES, backupWhy, fullTime, reasonText, sentence, since } from "./words.js";
 
 const COMPACT_PIXELS = 720;
 const STATUS_ICONS = { running: "running", stopped: "stopped", paused: "paused", suspended: "paused" };
@@ -14,11 +15,24 @@ const whileRunning = (valueOf) => (guest) => (isRunning(guest) ? valueOf(guest) 
 const knownRate = (field) => whileRunning((guest) => (guest[field] < 0 ? null : guest[field]));
 const diskIsKnown = (guest) => !guest.isUnknown && !guest.diskReason && guest.disk.used > 0;
 
-/** Why a figure is missing, for the pointer. */
-const DISK_REASONS = {
-  not_collected: "Proxmox does not know how full the disk of a running VM is without asking inside it",
-  stopped: "Not known while the guest is stopped",
-};
+/** Why the use of the disks is missing, for the pointer. */
+function diskWhy(guest) {
+  if (guest.diskReason === "not_read_yet") return "Unknown: only the guest agent of a VM knows how full its disks are";
+  return guest.diskReason ? `Unknown: ${reasonText(guest.diskReason)}` : "";
+}
+
+/** The clock of the ages in the table: epoch milliseconds, moved on with every picture. */
+let shownAt = 0;
+const DAY_MS = 24 * 3600 * 1000;
+const lastBackup = (guest) => (Date.parse(guest.lastBackup) > 0 ? Date.parse(guest.lastBackup) : null);
+
+/** Sorts by how urgent a state is, within it by the age of the last good backup; none at all is the oldest. */
+function backupUrgency(guest) {
+  const state = BACKUP_STATES[guest.backupState];
+  if (!state) return null;
+  const days = lastBackup(guest) === null ? 99_999 : Math.max(0, (Date.now() - lastBackup(guest)) / DAY_MS);
+  return state.rank * 100_000 + Math.min(days, 99_999);
+}
 
 /** What each column sorts by: null is not known and goes last. */
 const VALUES = {
@@ -36,10 +50,15 @@ const VALUES = {
   diskwrite: knownRate("diskWrite"),
   uptime: whileRunning((guest) => guest.uptime),
   tags: (guest) => (guest.tags ?? []).join(" "),
+  backup: backupUrgency,
+  pool: (guest) => guest.pool ?? "",
 };
 
 /** Columns whose largest value is of interest first. */
-const LARGEST_FIRST = new Set(["cpu", "memory", "disk", "netin", "netout", "diskread", "diskwrite", "uptime"]);
+const LARGEST_FIRST = new Set(["cpu", "memory", "disk", "netin", "netout", "diskread", "diskwrite", "uptime", "backup"]);
+
+/** Which number of a guest the cell of a column draws, as the explanations name it. */
+const NUMBERS = { cpu: "cpu", memory: "memory", disk: "disk", netin: "networkIn", netout: "networkOut", diskread: "diskRead", diskwrite: "diskWrite", uptime: "uptime" };
 
 const cpuFigure = (guest) => {
   if (!isRunning(guest)) return { share: null, level: "", text: UNKNOWN, detail: "" };
@@ -52,17 +71,18 @@ const memoryFigure = (guest) => {
   const detail = guest.memory.total ? bytes(guest.memory.total) : "";
   if (!isRunning(guest) || !guest.memory.total) return { share: null, level: "", text: UNKNOWN, detail };
   const share = guest.memory.usage;
-  return { share, level: level(share, "memory"), text: percent(share), detail };
+  const why = guest.memoryReason ? sentence(reasonText(guest.memoryReason)) : "";
+  return { share, level: level(share, "memory"), text: percent(share), detail, why, isDoubtful: guest.memoryTrust === "low" };
 };
 
 const diskFigure = (guest) => {
   const detail = guest.disk.total ? bytes(guest.disk.total) : "";
-  if (!diskIsKnown(guest)) return { share: null, level: "", text: UNKNOWN, detail, why: DISK_REASONS[guest.diskReason] };
+  if (!diskIsKnown(guest)) return { share: null, level: "", text: UNKNOWN, detail, why: diskWhy(guest) };
   return { share: guest.disk.usage, level: level(guest.disk.usage, "disk"), text: percent(guest.disk.usage), detail };
 };
 
 const rateCell = (field) => textCell((guest) => (isRunning(guest) ? rate(guest[field]) : UNKNOWN));
-const statusWord = (guest) => (guest.isStale && !guest.isUnknown ? "stale" : statusOf(guest));
+const statusWord = (guest) => (guest.isStale && !guest.isUnknown ? age(guest.oldMinutes) : statusOf(guest));
 const nameOf = (guest) => printable(guest.name || `${KINDS[guest.type] ?? "guest"} ${guest.vmid}`);
 
 function statusIcon(guest) {
@@ -71,7 +91,8 @@ function statusIcon(guest) {
 
 function statusTitle(guest) {
   if (!guest.isStale) return "";
-  return `Last known: ${guest.status}. Nothing newer has been read.`;
+  if (guest.status === "unknown") return "Nobody knows whether it runs: its node does not answer.";
+  return `${printable(guest.status)} when it was last read. Nothing newer is known.`;
 }
 
 function statusCell() {
@@ -88,13 +109,16 @@ function statusCell() {
 }
 
 function nameCell() {
-  const name = make("bdi", { class: "name" });
+  const text = make("bdi");
+  const name = make("a", { class: "name" }, text);
   const lock = icon("lock");
   const locked = make("span", { class: "lock", role: "img" }, lock);
   const write = (guest) => {
-    const text = nameOf(guest);
-    setText(name, text);
-    setTitle(name, text.length > 16 ? text : "");
+    const word = nameOf(guest);
+    setText(text, word);
+    setTitle(name, word.length > 16 ? word : "");
+    const address = panelAddress(guest.id);
+    if (name.getAttribute("href") !== address) name.setAttribute("href", address);
     locked.hidden = !guest.lock;
     if (guest.lock) locked.setAttribute("aria-label", `locked: ${printable(guest.lock)}`);
     setTitle(locked, guest.lock ? `Locked: ${printable(guest.lock)}` : "");
@@ -103,7 +127,7 @@ function nameCell() {
 }
 
 /** The cell of narrow screens: the name, and under it what the missing columns would say. */
-function compactNameCell() {
+const compactNameCell = (hasNode) => () => {
   const [first, second] = [nameCell(), make("span", { class: "under" })];
   const svg = icon("unknown");
   const status = make("span", { class: "status" }, svg);
@@ -111,11 +135,15 @@ function compactNameCell() {
     first.write(guest);
     setIcon(svg, statusIcon(guest));
     status.dataset.status = guest.isStale ? "stale" : guest.status;
-    const age = isRunning(guest) ? ` · ${uptime(guest.uptime)}` : "";
-    setText(second, `${printable(statusWord(guest))} · ${guest.vmid} · ${KINDS[guest.type] ?? guest.type} · ${printable(guest.node)}${age}`);
+    const parts = [statusWord(guest), guest.vmid, KINDS[guest.type] ?? guest.type];
+    if (hasNode) parts.push(guest.node);
+    if (isRunning(guest)) parts.push(uptime(guest.uptime));
+    const backup = BACKUP_STATES[guest.backupState];
+    if (backup && backup.tone !== "ok") parts.splice(1, 0, `backup ${backup.word}`);
+    setText(second, printable(parts.join(" · ")));
   };
   return { content: [make("span", { class: "first" }, status, ...first.content), second], write };
-}
+};
 
 function tagsCell() {
   const list = make("span", { class: "tags" });
@@ -131,8 +159,24 @@ function tagsCell() {
   return { content: [list], write };
 }
 
+function backupCell() {
+  const svg = icon("unknown");
+  const [word, old] = [make("span"), make("span", { class: "quiet" })];
+  const content = make("span", { class: "status" }, svg, word, old);
+  const write = (guest) => {
+    const state = BACKUP_STATES[guest.backupState];
+    setIcon(svg, state?.icon ?? "clock");
+    setText(word, state?.word ?? "…");
+    setText(old, state && lastBackup(guest) !== null ? since(lastBackup(guest), shownAt) : "");
+    setData(content, "tone", state?.tone ?? "");
+    const last = lastBackup(guest) === null ? "" : ` Last good backup: ${fullTime(guest.lastBackup)}.`;
+    setTitle(content, `${backupWhy(guest)}${last}`);
+  };
+  return { content: [content], write };
+}
+
 const COLUMNS = [
-  { id: "status", label: "Status", width: 92, rank: 1, build: statusCell },
+  { id: "status", label: "Status", width: 100, rank: 1, build: statusCell },
   { id: "name", label: "Name", width: 150, rank: 0, isHeader: true, build: nameCell },
   { id: "vmid", label: "ID", width: 60, rank: 4, build: textCell((guest) => String(guest.vmid)) },
   { id: "type", label: "Kind", width: 52, rank: 8, build: textCell((guest) => KINDS[guest.type] ?? printable(guest.type)) },
@@ -140,6 +184,7 @@ const COLUMNS = [
   { id: "cpu", label: "CPU", width: 122, rank: 2, build: barCell(cpuFigure) },
   { id: "memory", label: "Memory", width: 148, rank: 3, build: barCell(memoryFigure) },
   { id: "disk", label: "Disk", width: 148, rank: 5, build: barCell(diskFigure) },
+  { id: "backup", label: "Backup", width: 128, rank: 5.5, build: backupCell },
   { id: "netin", label: "Net in", width: 84, rank: 9, build: rateCell("networkIn") },
   { id: "netout", label: "Net out", width: 84, rank: 10, build: rateCell("networkOut") },
   { id: "diskread", label: "Read", title: "Disk read", width: 84, rank: 12, build: rateCell("diskRead") },
@@ -148,11 +193,13 @@ const COLUMNS = [
   { id: "tags", label: "Tags", width: 96, rank: 11, build: tagsCell },
 ];
 
-const COMPACT = [
-  { id: "name", label: "Name", width: 0, rank: 0, isHeader: true, build: compactNameCell },
+const compact = (hasNode) => [
+  { id: "name", label: "Name", width: 0, rank: 0, isHeader: true, build: compactNameCell(hasNode) },
   { id: "cpu", label: "CPU", width: 0, rank: 0, build: barCell(cpuFigure) },
   { id: "memory", label: "Memory", width: 0, rank: 0, build: barCell(memoryFigure) },
 ];
+
+const [COMPACT, COMPACT_BY_NODE] = [compact(true), compact(false)];
 
 /** Returns whether a column of this name exists: addresses come from outside. */
 export function isColumn(id) {
@@ -178,6 +225,7 @@ export class GuestTable {
     body.addEventListener("pointerenter", (event) => (this.#hasPointer = event.pointerType === "mouse"));
     body.addEventListener("pointerleave", () => this.#release());
     body.addEventListener("focusout", () => this.#release());
+    body.addEventListener("click", (event) => this.#explain(event));
     find("resort").addEventListener("click", () => choose({}));
     find("clear").addEventListener("click", () => choose({ q: "", type: "", status: "" }));
     addEventListener("resize", () => this.#shown && this.#setColumns(this.#shown.view), { passive: true });
@@ -194,7 +242,8 @@ export class GuestTable {
   }
 
   /** Shows the guests; `isWanted` says that a person asked for this order, which a pointer does not stop. */
-  show(guests, view, isWanted) {
+  show(guests, view, isWanted, now = shownAt) {
+    shownAt = now;
     this.#shown = { guests, view };
     this.#setColumns(view);
     this.#table.setSort(view.sort);
@@ -213,6 +262,16 @@ export class GuestTable {
     this.#table.draw();
   }
 
+  /** A click on a figure asks where it comes from; by keyboard the panel of the guest leads there. */
+  #explain(event) {
+    const cell = event.target.closest("td");
+    const column = cell?.className.replace("c-", "");
+    const key = cell?.parentElement.dataset.key;
+    if (event.target.closest("a, button") || !getSelection().isCollapsed || !key) return;
+    if (column === "backup") location.hash = panelAddress(key);
+    else if (Object.hasOwn(NUMBERS, column)) location.hash = panelAddress(key, NUMBERS[column]);
+  }
+
   #release() {
     this.#hasPointer = false;
     // The focus is still on its way to the next element.
@@ -224,12 +283,11 @@ export class GuestTable {
     const isCompact = width < COMPACT_PIXELS - 32;
     find("guests").classList.toggle("compact", isCompact);
     if (isCompact) {
-      this.#table.setColumns(COMPACT);
+      this.#table.setColumns(view.group === "node" ? COMPACT_BY_NODE : COMPACT);
       return;
     }
     // In groups by node the name of the node stands above its rows already.
-    const columns = COLUMNS.map((column) => (column.id === "node" && view.group === "node" ? { ...column, rank: 99 } : column));
-    this.#table.setColumns(fitting(columns, width));
+    this.#table.setColumns(fitting(COLUMNS.filter((column) => column.id !== "node" || view.group !== "node"), width));
   }
 
   #nextSort(id) {
@@ -293,7 +351,7 @@ function countsOf({ count, running, unknown }) {
 function sumsOf({ running, cpus, cpusUsed, memory, memoryUsed }) {
   if (!running) return "";
   const cores = cpusUsed >= 10 ? Math.round(cpusUsed) : cpusUsed.toFixed(1);
-  return `CPU ${cores} of ${cpus} · memory ${bytes(memoryUsed)} of ${bytes(memory)}`;
+  return `CPU ${cores} of ${cpus} cores · memory ${bytes(memoryUsed)} of ${bytes(memory)}`;
 }
 
 /** Returns why no guest is left, and which choice took them away. */
@@ -304,6 +362,6 @@ export function explain(total, fitting, view) {
   if (view.status) choices.push(view.status === "running" ? "only running ones" : "only stopped ones");
   const chosen = choices.join(" and ");
   if (!view.q) return `None of the ${total} guests is left with ${chosen}.`;
-  if (fitting === 0) return `None of the ${total} guests has “${printable(view.q)}” in its name, ID, node, tags or status.`;
+  if (fitting === 0) return `None of the ${total} guests has “${printable(view.q)}” in its name, ID, node, pool, tags, addresses or status.`;
   return `“${printable(view.q)}” fits ${fitting} of ${total} guests, but none with ${chosen}.`;
 }

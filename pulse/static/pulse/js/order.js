@@ -47,22 +47,53 @@ export function parseFilter(text) {
     .filter((words) => words.length > 0);
 }
 
-/** Returns whether a text in lower case fits one of the alternatives; no alternative means no filter. */
-export function fits(haystack, alternatives) {
-  return alternatives.length === 0 || alternatives.some((words) => words.every((word) => haystack.includes(word)));
+/**
+ * Returns whether something fits one of the alternatives; no alternative means no filter. A word is looked for in the
+ * text, which is in lower case; `field:word` in the beginnings of one field's values, where `fieldsOf()` has that field.
+ */
+export function fits(haystack, alternatives, fieldsOf = () => ({})) {
+  return alternatives.length === 0 || alternatives.some((words) => words.every((word) => fitsWord(haystack, word, fieldsOf)));
+}
+
+function fitsWord(haystack, word, fieldsOf) {
+  if (!/[.:]/.test(word)) return haystack.includes(word);
+  const fields = fieldsOf();
+  const [, name, value] = /^([a-z]+):(.*)$/.exec(word) ?? [];
+  if (name === undefined || !Object.hasOwn(fields, name)) return haystack.includes(word) || fitsAddress(word, fields.ip);
+  // Without a value it asks whether there is any.
+  return fields[name].some((one) => one !== "" && one.toLowerCase().startsWith(value));
 }
 
 const haystacks = new WeakMap();
+
+/** A bare number means a guest's: only what has a dot or a colon in it is looked for among addresses. */
+function fitsAddress(word, addresses = []) {
+  return addresses.some((one) => one.toLowerCase().startsWith(word));
+}
 
 /** Returns what the filter looks at in a guest. */
 export function guestText(guest) {
   let text = haystacks.get(guest);
   if (text === undefined) {
-    const parts = [guest.name, guest.vmid, guest.node, guest.instance, statusOf(guest), ...(guest.tags ?? [])];
+    const parts = [guest.name, guest.vmid, guest.node, guest.instance, statusOf(guest), guest.pool ?? "", ...(guest.tags ?? [])];
     text = parts.join("\n").toLowerCase();
     haystacks.set(guest, text);
   }
   return text;
+}
+
+/** Returns what `field:word` of the filter looks at in a guest. */
+export function guestFields(guest) {
+  return {
+    backup: [guest.backupState ?? ""],
+    pool: [guest.pool ?? ""],
+    tag: guest.tags ?? [],
+    node: [guest.node],
+    cluster: [guest.instance],
+    status: [statusOf(guest)],
+    ip: guest.ipAddresses ?? [],
+    ha: [guest.haState ?? ""],
+  };
 }
 
 /** Returns the status of a guest in one word, `unknown` when nothing vouches for the last one any more. */
@@ -93,7 +124,7 @@ const GROUPS = {
  */
 export function arrange(guests, view, valueOf) {
   const alternatives = parseFilter(view.q);
-  const fitting = alternatives.length ? guests.filter((guest) => fits(guestText(guest), alternatives)) : guests;
+  const fitting = alternatives.length ? guests.filter((guest) => fits(guestText(guest), alternatives, () => guestFields(guest))) : guests;
   const shown = view.type || view.status ? fitting.filter((guest) => passes(guest, view)) : fitting;
   const ordered = valueOf ? sorted(shown, valueOf, view.sort.startsWith("-")) : shown;
   const counts = { total: guests.length, fitting: fitting.length, shown: shown.length };

@@ -1,8 +1,9 @@
 // What stands above the tables: the live indicator, the problems, the sums and the node cards.
 
-import { bytes, clock, duration, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
+import { age, bytes, clock, duration, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
 import { naturalKey } from "./order.js";
-import { find, icon, keep, make, makeBar, setData, setIcon, setText } from "./page.js";
+import { find, icon, keep, make, makeBar, panelAddress, setData, setIcon, setText } from "./page.js";
+import { minutesSince } from "./state.js";
 import { setTitle } from "./table.js";
 
 /** With more nodes than this the cards lose their small print; with more than that the quiet ones are folded away. */
@@ -37,8 +38,8 @@ export function drawLive(state, ageSeconds) {
     find("announcer").textContent = state === "live" ? "" : word;
   }
   const isOld = state === "reconnecting" || state === "stale";
-  const age = ageSeconds === null ? "" : duration(ageSeconds);
-  setText(find("live-age"), isOld && age ? `data ${age} old` : age);
+  const span = ageSeconds === null ? "" : duration(ageSeconds);
+  setText(find("live-age"), isOld && span ? `data ${span} old` : span);
 }
 
 /**
@@ -50,7 +51,7 @@ export function problemsOf(state, guests, instances, { isStale, ageSeconds }) {
   const silent = new Set();
   for (const instance of instances ?? []) {
     if (instance.paused || instance.status === "connected" || !instance.failingSince) continue;
-    silent.add(instance.type === "pbs" ? `pbs-${instance.name}` : instance.name);
+    silent.add(instance.type === "pve" ? instance.name : `${instance.type}-${instance.name}`);
     problems.push(silentInstance(instance, guests));
   }
   for (const [key, isHealthy] of Object.entries(state.connectionHealth)) {
@@ -92,11 +93,12 @@ function counted(count, noun) {
 /** Draws the problems and their number in the top bar. While `isHeld`, the strip may grow but not shrink. */
 export function drawProblems(problems, now, isHeld) {
   const strip = find("problems");
-  if (isHeld) strip.style.setProperty("min-height", `${strip.offsetHeight}px`);
+  const isShown = !strip.hidden;
+  if (isHeld && isShown) strip.style.setProperty("min-height", `${strip.offsetHeight}px`);
   else strip.style.removeProperty("min-height");
   const told = problems.map((problem) => ({ ...problem, now }));
   keep(strip, told, (problem) => problem.key, makeProblem);
-  strip.hidden = problems.length === 0 && !isHeld;
+  strip.hidden = problems.length === 0 && !(isHeld && isShown);
   const badge = find("problem-count");
   badge.hidden = problems.length === 0;
   setText(badge.lastElementChild, String(problems.length));
@@ -122,8 +124,17 @@ function writeSince(element, since, now) {
   element.dateTime = new Date(since).toISOString();
 }
 
-/** Draws the sums over everything that answers. */
-export function drawSummary(state, guests) {
+/**
+ * Draws the sums over everything that answers. With no connection at all they are the last known ones, and say so at
+ * their edge, where nothing has to move for it.
+ */
+export function drawSummary(state, guests, { isLive, now }) {
+  const healths = Object.values(state.connectionHealth);
+  const isKnown = isLive && (healths.length === 0 || healths.includes(true));
+  const at = instant(state.lastUpdate);
+  setData(find("summary-frame"), "state", isKnown ? "" : "stale");
+  find("last-known").hidden = isKnown;
+  if (!isKnown) setText(find("last-known").lastElementChild, at === null || !isLive ? lastKnown(at, now) : lastKnown(newestSeen(state), now));
   const nodes = [...state.nodes.values()];
   const online = nodes.filter((node) => node.status === "online");
   const running = guests.filter((guest) => !guest.isUnknown && guest.status === "running").length;
@@ -141,6 +152,16 @@ export function drawSummary(state, guests) {
   ];
   if (servers.length) facts.push(share("Backup", sum(servers, (one) => one.used), sum(servers, (one) => one.used + one.free), "disk"));
   keep(find("summary"), facts, (fact) => fact.key, makeFact);
+}
+
+function lastKnown(at, now) {
+  return at === null ? "Last known figures" : `Last known figures, of ${clock(at, now)}`;
+}
+
+/** Returns when anything was last seen: a poll that fails changes the state too. */
+function newestSeen(state) {
+  const seen = [...state.nodes.values(), ...state.pbs.values(), ...state.pmg.values()].map((one) => instant(one.lastSeen)).filter((at) => at !== null);
+  return seen.length ? Math.max(...seen) : null;
 }
 
 function sum(items, valueOf) {
@@ -244,7 +265,7 @@ function makeCard() {
   const note = make("p", { class: "card-note" });
   const rows = ["CPU", "Memory", "Disk"].map(makeMeter);
   const meters = make("dl", { class: "meters" }, ...rows.map((row) => row.root));
-  const [load, count] = [make("span"), make("span")];
+  const [load, count] = [make("span"), make("a", { title: "Show them in the table" })];
   const foot = make("p", { class: "card-foot quiet" }, count, load);
   const root = make("li", { class: "card" }, make("div", { class: "card-head" }, name, status), facts, meters, note, foot);
   const write = ({ node, guests, now, hasOneInstance }) => {
@@ -253,10 +274,13 @@ function makeCard() {
     setData(root, "state", state);
     status.dataset.status = state === "online" ? "running" : state;
     setIcon(svg, iconName);
-    setText(word, text);
+    const minutes = minutesSince(node.lastSeen, now);
+    setText(word, state === "stale" ? age(minutes) : text);
     setText(name.firstElementChild, printable(node.name));
-    setTitle(name, `Show what runs on ${printable(node.name)}`);
-    name.setAttribute("href", `?q=${encodeURIComponent(node.name)}`);
+    setTitle(name, `Everything about ${printable(node.name)}`);
+    name.setAttribute("href", panelAddress(node.id));
+    count.setAttribute("href", `?q=${encodeURIComponent(`node:${node.name}`)}`);
+    for (const [row, number] of [[rows[0], "cpu"], [rows[1], "memory"], [rows[2], "disk"]]) row.link.setAttribute("href", panelAddress(node.id, number));
     setText(facts, factsOf(node, hasOneInstance));
     setTitle(facts, facts.textContent);
     const isDown = state === "offline" || state === "unknown";
@@ -264,10 +288,19 @@ function makeCard() {
     note.hidden = !isDown;
     if (isDown) setText(note, silence(node, now));
     else writeMeters(rows, node);
-    setText(count, guests.total ? `${guests.running} of ${counted(guests.total, "guest")} running` : "no guests");
-    setText(load, node.loadAverage.length && !isDown ? `load ${node.loadAverage.map((one) => one.toFixed(2)).join(" ")}` : "");
+    setText(count, countOf(guests, isDown));
+    setText(load, node.loadAverage.length && !isDown ? `load ${node.loadAverage.map(loadText).join("  ")}` : "");
   };
   return { root, write };
+}
+
+function countOf({ total, running }, isDown) {
+  if (isDown) return total ? `${counted(total, "guest")}, unknown` : "no guest known on it";
+  return total ? `${running} of ${total} running` : "no guests";
+}
+
+function loadText(load) {
+  return load.toFixed(load < 9.95 ? 2 : 1);
 }
 
 function writeMeters([cpu, memory, disk], node) {
@@ -289,17 +322,79 @@ function silence(node, now) {
   return `Last seen ${clock(seen, now)}, ${duration(Math.max(0, (now - seen) / 1000))} ago.`;
 }
 
-/** One line of a card: word, bar, percentage and, quieter, of what. */
+/** One figure of a card: word, of what, percentage and, under them, the bar. */
 function makeMeter(label) {
   const bar = makeBar();
   const [number, detail] = [make("span", { class: "number" }), make("span", { class: "detail" })];
-  const root = make("div", { class: "meter" }, make("dt", {}, label), make("dd", {}, bar.bar, number, detail));
+  const link = make("a", { class: "number-link", title: `Where does ${label} come from?` }, number, make("span", { class: "aside" }, `, ${label}: where does it come from?`));
+  const figures = make("dd", {}, detail, link);
+  const root = make("div", { class: "meter" }, make("dt", {}, label), figures, make("dd", { class: "meter-bar" }, bar.bar));
   const write = (value, kind, text) => {
     const word = value === null ? "" : level(value, kind);
     bar.set(value ?? 0, word);
     setData(number, "level", word);
     setText(number, value === null ? UNKNOWN : percent(value));
     setText(detail, value === null ? "" : text);
+  };
+  return { root, write, link };
+}
+
+/** Draws the mail gateways; without one there is no word of them. */
+export function drawGateways(state, now) {
+  const gateways = [...state.pmg.values()];
+  find("mail").hidden = gateways.length === 0;
+  keep(find("gateways"), gateways.map((gateway) => ({ gateway, now })), ({ gateway }) => gateway.id, makeGateway);
+}
+
+const MAIL_FIGURES = [["countIn", "in"], ["countOut", "out"], ["spamIn", "spam"], ["virusIn", "viruses"], ["bouncesIn", "bounces"]];
+
+function makeGateway() {
+  const svg = icon("unknown");
+  const word = make("span");
+  const status = make("span", { class: "status" }, svg, word);
+  const name = make("a", { class: "card-name" }, make("bdi"));
+  const facts = make("p", { class: "card-facts quiet" });
+  const nodes = make("ul", { class: "mail-nodes" });
+  const foot = make("p", { class: "card-foot quiet" });
+  const root = make("li", { class: "card" }, make("div", { class: "card-head" }, name, status), facts, nodes, foot);
+  const write = ({ gateway, now }) => {
+    const state = gateway.status !== "online" ? "offline" : gateway.stale ? "stale" : "online";
+    const [iconName, text] = NODE_STATES[state];
+    setData(root, "state", state);
+    status.dataset.status = state === "online" ? "running" : state;
+    setIcon(svg, iconName);
+    setText(word, state === "stale" ? age(minutesSince(gateway.lastSeen, now)) : text);
+    setText(name.firstElementChild, printable(gateway.name));
+    name.setAttribute("href", panelAddress(gateway.id));
+    setText(facts, gatewayFacts(gateway, now));
+    keep(nodes, gateway.nodes, (node) => node.name, makeMailNode);
+    const told = MAIL_FIGURES.filter(([key]) => key in (gateway.statistics ?? {})).map(([key, label]) => `${gateway.statistics[key]} ${label}`);
+    setText(foot, told.length ? `Since midnight: ${told.join(", ")}` : "");
+  };
+  return { root, write };
+}
+
+function gatewayFacts(gateway, now) {
+  if (gateway.nodes.length === 0) return silence(gateway, now);
+  const version = gateway.nodes.map((node) => /\d+\.\d+(\.\d+)*/.exec(node.version)?.[0]).find(Boolean);
+  return printable([version && `PMG ${version}`, counted(gateway.nodes.length, "node")].filter(Boolean).join(" · "));
+}
+
+function makeMailNode() {
+  const svg = icon("running");
+  const name = make("bdi", { class: "name" });
+  const status = make("span", { class: "status" }, svg, name);
+  const [load, queues] = [make("span"), make("span", { class: "queues" })];
+  const root = make("li", {}, status, load, queues);
+  const write = (node) => {
+    const isDown = node.status !== "online";
+    status.dataset.status = isDown ? "offline" : "running";
+    setIcon(svg, isDown ? "offline" : "running");
+    setText(name, printable(node.name));
+    const memory = node.memory.total ? `, memory ${percent(node.memory.usage)}` : "";
+    setText(load, isDown ? `offline${node.error ? `: ${printable(node.error)}` : ""}` : `CPU ${percent(node.cpu * 100)}${memory}${node.inSync === false ? ", out of step" : ""}`);
+    const waiting = Object.entries(node.queues).map(([queue, total]) => `${printable(queue)} ${total}`);
+    setText(queues, waiting.length ? `Queues: ${waiting.join(", ")}` : isDown ? "" : "Queues not read yet");
   };
   return { root, write };
 }

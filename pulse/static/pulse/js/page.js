@@ -30,6 +30,28 @@ export function icon(name) {
   return svg;
 }
 
+/** Returns the address of the panel of a resource, or of the explanation of one of its numbers. */
+export function panelAddress(id, number = "") {
+  const parts = number ? [id, number] : [id];
+  return `#resource/${parts.map(encodeURIComponent).join("/")}`;
+}
+
+/** Returns `{id, number}` of such an address, null for any other. */
+export function panelOf(hash) {
+  const [head, id, number = ""] = hash.slice(1).split("/");
+  if (head !== "resource" || !id) return null;
+  try {
+    return { id: decodeURIComponent(id), number: decodeURIComponent(number) };
+  } catch {
+    return null; // a broken escape: nobody's link
+  }
+}
+
+/** Returns a shape and a word; `state` is `{word, icon, tone}`. */
+export function badge(state, word = state.word) {
+  return make("span", { class: "status", "data-tone": state.tone || undefined }, state.icon ? icon(state.icon) : "", make("span", {}, word));
+}
+
 /** Makes an icon show another one. */
 export function setIcon(svg, name) {
   const href = `#icon-${name}`;

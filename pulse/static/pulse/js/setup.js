@@ -4,14 +4,16 @@
 import { instant, printable } from "./format.js";
 import { find, icon, keep, make, request, setIcon, setText, toast } from "./page.js";
 
-const KINDS = { pve: "Proxmox VE", pbs: "Backup Server" };
+const KINDS = { pve: "Proxmox VE", pbs: "Backup Server", pmg: "Mail Gateway" };
 const HINTS = {
   pve: "Name or IP address; port 8006 unless you give another. One member stands for its whole cluster.",
   pbs: "Name or IP address; port 8007 unless you give another.",
+  pmg: "Name or IP address; port 8006 unless you give another. A mail gateway knows no API tokens: give it a user with the role Auditor.",
 };
 const PLACEHOLDERS = {
   pve: { host: "pve1.example.net", tokenName: "pulse@pve!monitor", user: "pulse@pve" },
   pbs: { host: "backup.example.net", tokenName: "pulse@pbs!monitor", user: "pulse@pbs" },
+  pmg: { host: "mail.example.net", tokenName: "", user: "pulse@pmg" },
 };
 
 for (const dialog of document.querySelectorAll("dialog")) {
@@ -51,12 +53,14 @@ function makeConnection() {
   const status = make("span", { class: "status" }, svg, word);
   const facts = make("p", { class: "facts" });
   const told = make("p", { class: "told", role: "status" });
+  const reading = make("button", { type: "button", class: "button text" }, "What may Pulse see?", make("span", { class: "aside" }));
+  reading.addEventListener("click", async () => (await import("./access.js")).showAccess(shown));
   const buttons = {
     Test: () => testStored(shown, told),
     Edit: () => changeNode(shown),
     Delete: () => askToDelete(shown),
   };
-  const actions = make("div", { class: "actions" });
+  const actions = make("div", { class: "actions" }, reading);
   for (const [label, act] of mayChange() ? Object.entries(buttons) : []) {
     const button = make("button", { type: "button", class: "button text" }, label, make("span", { class: "aside" }));
     button.addEventListener("click", act);
@@ -117,7 +121,7 @@ let doomed = null;
 function askToDelete(instance) {
   doomed = instance;
   setText(find("delete-title"), `Delete ${printable(instance.name)}?`);
-  const what = instance.type === "pbs" ? "its datastores" : "its nodes, guests and storages";
+  const what = { pbs: "its datastores and backups", pmg: "its figures" }[instance.type] ?? "its nodes, guests and storages";
   setText(
     find("delete-text"),
     `Pulse forgets the connection, its stored credential and ${what} at once. Nothing changes on the host itself. ` +
@@ -188,6 +192,10 @@ function follow() {
   const kind = fields.type.value;
   setText(find("host-hint"), HINTS[kind]);
   for (const [name, text] of Object.entries(PLACEHOLDERS[kind])) fields[name].placeholder = text;
+  // A mail gateway knows no tokens.
+  const isMail = kind === "pmg";
+  if (isMail) fields.auth.value = "password";
+  find("ways").hidden = isMail;
   for (const part of form.querySelectorAll("[data-auth]")) part.hidden = part.dataset.auth !== fields.auth.value;
   const kept = edited ? "unchanged" : "";
   fields.tokenValue.placeholder = edited?.hasToken ? kept : "";
@@ -250,9 +258,15 @@ async function test() {
     return;
   }
   await step("Signing in to the host…", async () => {
+    const key = hostKey();
     const answer = needsNewSecret()
       ? await request("POST", "/api/config/nodes/test-connection", wanted())
       : await testAsStored();
+    if (hostKey() !== key) {
+      showResult(); // the answer is of a host that is not in the form any more
+      follow();
+      return;
+    }
     showResult(notice("ok", make("p", {}, printable(answer.message))));
     find("save").hidden = false;
     find("save").focus();
@@ -341,7 +355,7 @@ function certificateFacts(answer) {
 
 function trustOptions(answer) {
   if (!answer.trusted) {
-    const where = fields.type.value === "pbs" ? "the dashboard of the backup server under “Show Fingerprint”" : "the node's page under System, Certificates";
+    const where = fields.type.value === "pmg" ? "the gateway's page under Configuration, Certificates" : fields.type.value === "pbs" ? "the dashboard of the backup server under “Show Fingerprint”" : "the node's page under System, Certificates";
     return [make("p", { class: "quiet small" }, `No authority that this system knows vouches for it. Compare the fingerprint with the one on ${where}; Pulse then accepts this certificate and no other.`)];
   }
   const option = (value, isChecked, text) => make("label", {}, make("input", { type: "radio", name: "trust", value, checked: isChecked }), make("span", {}, text));

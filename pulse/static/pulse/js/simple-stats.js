@@ -1,70 +1,63 @@
 // A table of containers that reads the original protocol of /ws: the smallest client there can be.
-// @ts-check
 
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+import { bytes, clock, instant, percent, printable, rate, UNKNOWN, uptime } from "./format.js";
 
-/** Bytes as text; negative is "no rate yet". @param {number} value */
-function bytes(value) {
-  if (value < 0) return "—";
-  let unit = 0;
-  while (value >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
+const rows = document.getElementById("simple-stats-rows");
+const status = document.getElementById("simple-stats-status");
+const LONGEST_WAIT_MS = 30000;
+
+/** Returns the texts of a row; figures only while the container runs. */
+function textsOf(guest) {
+  const isRunning = guest.status === "running";
+  const memory = guest.memory.total ? `${bytes(guest.memory.used)} of ${bytes(guest.memory.total)}` : UNKNOWN;
+  return [
+    guest.name || String(guest.vmid),
+    guest.stale ? `${guest.status}, stale` : guest.status,
+    isRunning ? percent(guest.cpu * 100) : UNKNOWN,
+    isRunning ? memory : UNKNOWN,
+    ...["networkIn", "networkOut", "diskRead", "diskWrite"].map((field) => (isRunning ? rate(guest[field]) : UNKNOWN)),
+    isRunning ? uptime(guest.uptime) : UNKNOWN,
+  ].map(printable);
 }
 
-/** Bytes per second as text. @param {number} value */
-function rate(value) {
-  return value < 0 ? "—" : `${bytes(value)}/s`;
-}
-
-/** Show the containers of a state. @param {{containers: any[], lastUpdate: string}} state */
-function show(state) {
-  const rows = state.containers.map((guest) => {
-    const row = document.createElement("tr");
-    const cells = [
-      guest.name || String(guest.vmid),
-      guest.stale ? `${guest.status} (old)` : guest.status,
-      `${(guest.cpu * 100).toFixed(1)} %`,
-      `${bytes(guest.memory.used)} of ${bytes(guest.memory.total)}`,
-      rate(guest.networkIn),
-      rate(guest.networkOut),
-      rate(guest.diskRead),
-      rate(guest.diskWrite),
-    ];
-    for (const text of cells) {
-      const cell = document.createElement("td");
-      cell.textContent = text;
-      row.append(cell);
-    }
-    return row;
+function rowOf(guest) {
+  const row = document.createElement("tr");
+  textsOf(guest).forEach((text, index) => {
+    const cell = document.createElement(index === 0 ? "th" : "td");
+    if (index === 0) cell.scope = "row";
+    if (index > 1) cell.className = "figures";
+    cell.textContent = text;
+    row.append(cell);
   });
-  document.getElementById("simple-stats-rows")?.replaceChildren(...rows);
-  say(rows.length ? `As of ${new Date(state.lastUpdate).toLocaleTimeString()}` : "No containers");
+  return row;
 }
 
-/** @param {string} text */
+function show(state) {
+  rows.replaceChildren(...state.containers.map(rowOf));
+  const at = instant(state.lastUpdate);
+  const age = at === null ? "" : `, as of ${clock(at, Date.now())}`;
+  const count = state.containers.length;
+  say(count ? `${count} container${count === 1 ? "" : "s"}${age}` : "No container is known.");
+}
+
 function say(text) {
-  const status = document.getElementById("simple-stats-status");
-  if (status) status.textContent = text;
+  if (status.textContent !== text) status.textContent = text;
 }
 
-let wait = 1000;
+let waitMs = 1000;
 
 function connect() {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
   socket.addEventListener("message", (event) => {
     const message = JSON.parse(event.data);
-    if (message.type === "initialState" || message.type === "rawData") {
-      wait = 1000;
-      show(message.data);
-    }
+    if (message.type !== "initialState" && message.type !== "rawData") return;
+    waitMs = 1000;
+    show(message.data);
   });
   socket.addEventListener("close", () => {
-    say("Connection lost, trying again…");
-    setTimeout(connect, wait);
-    wait = Math.min(wait * 2, 30000);
+    say("The connection is lost, trying again… The figures below are those of before.");
+    setTimeout(connect, waitMs);
+    waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
   });
 }
 

@@ -1,9 +1,13 @@
 // The state as the page keeps it, and how changes turn one into the next; pure.
 //
-// Each collection is a Map by id whose order is the documented one (state.md 2). Nothing is changed in place: a
-// resource that is another object than before has changed, and one that is the same has not.
+// Each collection is a Map by id. Those of resources are in the documented order (state.md 2); the long lists are put
+// in order when somebody looks at them (`listOf`). Nothing is changed in place: a resource that is another object than
+// before has changed, and one that is the same has not.
 
-const COLLECTIONS = ["nodes", "vms", "containers", "storage", "pbs"];
+const RESOURCES = ["nodes", "vms", "containers", "storage", "pbs", "pmg"];
+/** The long lists, each with the field that orders it, the newest first. */
+const LISTS = { backupTasks: "startTime", storageBackups: "time", guestSnapshots: "time", pbsBackups: "backupTime" };
+const COLLECTIONS = [...RESOURCES, ...Object.keys(LISTS)];
 const TOP = ["lastUpdate", "connectionHealth", "performance", "stats"];
 
 /** The documented order of a collection: the fields to compare, one after the other. PBS come first seen first. */
@@ -13,16 +17,15 @@ const ORDER = {
   containers: ["vmid", "instance", "id"],
   storage: ["instance", "name", "node"],
   pbs: [],
+  pmg: [],
 };
-
-/** What the page has before the first message. */
-export const NOTHING = fromWire({});
 
 /** Returns the state of a `state` message. */
 export function fromWire(state) {
   const kept = {};
   for (const name of COLLECTIONS) {
-    const items = Array.isArray(state[name]) ? state[name] : [];
+    const told = state[name] ?? state.pveBackups?.[name];
+    const items = Array.isArray(told) ? told : [];
     kept[name] = new Map(items.map((item) => [item.id, item]));
   }
   for (const name of TOP) kept[name] = state[name] ?? NO_TOP[name];
@@ -31,12 +34,23 @@ export function fromWire(state) {
 
 const NO_TOP = { lastUpdate: "", connectionHealth: {}, performance: {}, stats: {} };
 
+/** What the page has before the first message. */
+export const NOTHING = fromWire({});
+
 /** Returns the collections and the top of a state as the wire has them. */
 export function toWire(state) {
   const wire = {};
-  for (const name of COLLECTIONS) wire[name] = [...state[name].values()];
+  for (const name of RESOURCES) wire[name] = [...state[name].values()];
+  const { pbsBackups, ...others } = Object.fromEntries(Object.keys(LISTS).map((name) => [name, listOf(state, name)]));
+  Object.assign(wire, { pbsBackups, pveBackups: others });
   for (const name of TOP) wire[name] = state[name];
   return wire;
+}
+
+/** Returns a long list in its order: the newest first, those of one instant by id. */
+export function listOf(state, name) {
+  const field = LISTS[name];
+  return [...state[name].values()].sort((a, b) => compare(b[field], a[field]) || compare(a.id, b.id));
 }
 
 /**
@@ -51,7 +65,7 @@ export function apply(state, message) {
   for (const name of COLLECTIONS) {
     const change = message.collections?.[name];
     if (!change) continue;
-    const changed = applyTo(state[name], change, ORDER[name]);
+    const changed = applyTo(state[name], change, ORDER[name] ?? []);
     if (changed === null) return null;
     next[name] = changed;
   }
@@ -119,12 +133,14 @@ function compareTexts(a, b) {
 }
 
 /**
- * Returns all guests, each with what the page knows beyond the wire: `isStale` (figures of before) and `isUnknown`
- * (its node is down or nothing was ever read: neither its status nor its figures hold).
+ * Returns all guests, each with what the page knows beyond the wire: `isStale` (figures of before), `isUnknown`
+ * (its node is down or nothing was ever read: neither its status nor its figures hold) and `oldMinutes`, the age of
+ * stale figures in whole minutes, null for all others and when nobody knows.
  *
- * `reuse` maps what was returned last time, so that unchanged guests stay the same objects.
+ * `reuse` maps what was returned last time, so that unchanged guests stay the same objects; `now` is in epoch
+ * milliseconds.
  */
-export function guestsOf(state, reuse = new Map()) {
+export function guestsOf(state, reuse = new Map(), now = 0) {
   const down = new Set();
   for (const node of state.nodes.values()) {
     if (node.status !== "online") down.add(`${node.instance}\n${node.name}`);
@@ -134,12 +150,14 @@ export function guestsOf(state, reuse = new Map()) {
     for (const wire of state[name].values()) {
       const isUnknown = wire.status === "unknown" || down.has(`${wire.instance}\n${wire.node}`);
       const isStale = isUnknown || wire.stale === true || state.connectionHealth[wire.instance] === false;
+      const oldMinutes = isStale ? minutesSince(wire.lastSeen, now) : null;
       const before = reuse.get(wire.id);
-      if (before && before.wire === wire && before.isStale === isStale && before.isUnknown === isUnknown) {
+      const isSame = before && before.wire === wire && before.isStale === isStale && before.isUnknown === isUnknown;
+      if (isSame && before.oldMinutes === oldMinutes) {
         guests.push(before);
         continue;
       }
-      const guest = { ...wire, wire, isStale, isUnknown };
+      const guest = { ...wire, wire, isStale, isUnknown, oldMinutes };
       reuse.set(wire.id, guest);
       guests.push(guest);
     }
@@ -149,4 +167,10 @@ export function guestsOf(state, reuse = new Map()) {
     for (const id of reuse.keys()) if (!present.has(id)) reuse.delete(id);
   }
   return guests;
+}
+
+/** Returns the whole minutes since an RFC 3339 instant; null for the contract's zero time and for none at all. */
+export function minutesSince(text, now) {
+  const at = Date.parse(text);
+  return at > 0 ? Math.max(0, Math.floor((now - at) / 60_000)) : null;
 }

@@ -1,8 +1,9 @@
 // The storages of the PVE nodes, and the backup servers with their datastores.
 
-import { bytes, clock, duration, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
+import { age, bytes, clock, duration, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
 import { fits, parseFilter, sorted } from "./order.js";
-import { find, icon, keep, make, setData, setIcon, setText } from "./page.js";
+import { find, icon, keep, make, panelAddress, setData, setIcon, setText } from "./page.js";
+import { minutesSince } from "./state.js";
 import { barCell, fitting, textCell, WindowedTable } from "./table.js";
 
 const COMPACT_PIXELS = 720;
@@ -11,10 +12,12 @@ const ICONS = { available: "running", inactive: "stopped", disabled: "stopped", 
 
 const isKnown = (storage) => KNOWN.has(storage.status) && storage.total > 0;
 const placeOf = (storage) => (storage.shared ? "shared" : storage.node);
-const wordOf = (storage) => (storage.isStale && storage.status !== "unknown" ? "stale" : storage.status);
+const isOld = (storage) => storage.isStale && storage.status !== "unknown";
+const statusOf = (storage) => (isOld(storage) ? "stale" : storage.status);
+const wordOf = (storage) => (isOld(storage) ? age(storage.oldMinutes) : storage.status);
 
 const VALUES = {
-  status: wordOf,
+  status: statusOf,
   name: (storage) => storage.name,
   node: placeOf,
   instance: (storage) => storage.instance,
@@ -27,11 +30,12 @@ const VALUES = {
 };
 
 const LARGEST_FIRST = new Set(["usage", "used", "free", "total"]);
+/** The columns whose figure can be explained under their own name. */
+const NUMBERS = LARGEST_FIRST;
 
 const usageFigure = (storage) => {
-  const detail = storage.total ? bytes(storage.total) : "";
-  if (!isKnown(storage)) return { share: null, level: "", text: UNKNOWN, detail };
-  return { share: storage.usage, level: level(storage.usage, "disk"), text: percent(storage.usage), detail };
+  if (!isKnown(storage)) return { share: null, level: "", text: UNKNOWN, detail: "" };
+  return { share: storage.usage, level: level(storage.usage, "disk"), text: percent(storage.usage), detail: "" };
 };
 
 const sizeCell = (field) => textCell((storage) => (isKnown(storage) ? bytes(storage[field]) : UNKNOWN));
@@ -39,8 +43,9 @@ const sizeCell = (field) => textCell((storage) => (isKnown(storage) ? bytes(stor
 /** Who sees a storage: its node, or all of a shared one, which stands in the list once. */
 function placeText(storage) {
   if (!storage.shared) return printable(storage.node);
-  const count = storage.nodes?.length ?? 0;
-  return count ? `shared by ${count} node${count === 1 ? "" : "s"}` : "shared";
+  const nodes = storage.nodes ?? [];
+  if (nodes.length === 1) return `${printable(nodes[0])} (shared)`;
+  return nodes.length ? `shared by ${nodes.length} nodes` : "shared";
 }
 
 function statusCell() {
@@ -48,36 +53,46 @@ function statusCell() {
   const word = make("span");
   const content = make("span", { class: "status" }, svg, word);
   const write = (storage) => {
-    setIcon(svg, storage.isStale ? "clock" : (ICONS[storage.status] ?? "unknown"));
+    setIcon(svg, isOld(storage) ? "clock" : (ICONS[storage.status] ?? "unknown"));
     setText(word, printable(wordOf(storage)));
     content.dataset.status = storage.isStale ? "stale" : storage.status;
   };
   return { content: [content], write };
 }
 
-function compactNameCell() {
-  const name = make("bdi", { class: "name" });
-  const under = make("span", { class: "under" });
+/** The name of a storage, which opens its panel. */
+function nameCell() {
+  const text = make("bdi");
+  const name = make("a", { class: "name" }, text);
   const write = (storage) => {
-    setText(name, printable(storage.name));
-    setText(under, `${printable(wordOf(storage))} · ${placeText(storage)} · ${printable(storage.type)}`);
+    setText(text, printable(storage.name));
+    name.setAttribute("href", panelAddress(storage.id));
   };
-  return { content: [make("span", { class: "first" }, name), under], write };
+  return { content: [name], write };
 }
 
-const name = textCell((storage) => printable(storage.name));
+function compactNameCell() {
+  const name = nameCell();
+  const under = make("span", { class: "under" });
+  const write = (storage) => {
+    name.write(storage);
+    const size = isKnown(storage) ? ` · ${bytes(storage.total)}` : "";
+    setText(under, `${printable(wordOf(storage))}${size} · ${placeText(storage)} · ${printable(storage.type)}`);
+  };
+  return { content: [make("span", { class: "first" }, ...name.content), under], write };
+}
 
 const COLUMNS = [
   { id: "status", label: "Status", width: 104, rank: 1, build: statusCell },
-  { id: "name", label: "Name", width: 160, rank: 0, isHeader: true, build: name },
+  { id: "name", label: "Name", width: 160, rank: 0, isHeader: true, build: nameCell },
   { id: "node", label: "Node", width: 150, rank: 2, build: textCell(placeText, (storage) => printable((storage.nodes ?? []).join(", "))) },
   { id: "instance", label: "Cluster", width: 120, rank: 7, build: textCell((storage) => printable(storage.instance)) },
   { id: "type", label: "Kind", width: 96, rank: 6, build: textCell((storage) => printable(storage.type)) },
   { id: "content", label: "Content", width: 190, rank: 9, build: textCell((storage) => printable(storage.content.replaceAll(",", ", ")), (storage) => printable(storage.content)) },
   { id: "usage", label: "Usage", width: 220, rank: 3, build: barCell(usageFigure) },
   { id: "used", label: "Used", width: 92, rank: 4, build: sizeCell("used") },
-  { id: "free", label: "Free", width: 92, rank: 5, build: sizeCell("free") },
-  { id: "total", label: "Total", width: 92, rank: 8, build: sizeCell("total") },
+  { id: "free", label: "Free", width: 92, rank: 8, build: sizeCell("free") },
+  { id: "total", label: "Total", width: 100, rank: 5, build: sizeCell("total") },
 ];
 
 const COMPACT = [
@@ -101,16 +116,22 @@ export class StorageTable {
       onSort: (id) => choose({ order: this.#nextSort(id) }),
       makeGroup: () => ({ content: "", write() {} }),
     });
+    this.#table.body.addEventListener("click", (event) => {
+      const cell = event.target.closest("td");
+      const column = cell?.className.replace("c-", "");
+      if (event.target.closest("a") || !getSelection().isCollapsed || !NUMBERS.has(column)) return;
+      location.hash = panelAddress(cell.parentElement.dataset.key, column);
+    });
   }
 
   /** Shows the storages that fit the filter, in the order of the view. */
-  show(state, view) {
+  show(state, view, now) {
     this.#sort = view.order;
     const isCompact = this.#table.width < COMPACT_PIXELS - 32;
     find("storages").classList.toggle("compact", isCompact);
     this.#table.setColumns(isCompact ? COMPACT : fitting(COLUMNS, this.#table.width));
     this.#table.setSort(view.order);
-    const all = this.#marked(state);
+    const all = this.#marked(state, now);
     const alternatives = parseFilter(view.q);
     const shown = all.filter((storage) => fits(textOf(storage), alternatives));
     const ordered = sorted(shown, VALUES[view.order.replace("-", "")], view.order.startsWith("-"));
@@ -126,12 +147,19 @@ export class StorageTable {
   }
 
   /** Returns the storages with `isStale`; unchanged ones stay the same objects, so that their rows are not written. */
-  #marked(state) {
+  #marked(state, now) {
     const known = new Map();
+    const seen = new Map();
+    // A storage does not say when it was read: with the nodes of its connection.
+    for (const { instance, lastSeen } of state.nodes.values()) {
+      if (!(seen.get(instance) > lastSeen)) seen.set(instance, lastSeen);
+    }
     for (const wire of state.storage.values()) {
       const isStale = wire.stale === true || state.connectionHealth[wire.instance] === false;
       const before = this.#known.get(wire.id);
-      known.set(wire.id, before?.wire === wire && before.isStale === isStale ? before : { ...wire, wire, isStale });
+      const oldMinutes = isStale ? minutesSince(seen.get(wire.instance), now) : null;
+      const isSame = before?.wire === wire && before.isStale === isStale && before.oldMinutes === oldMinutes;
+      known.set(wire.id, isSame ? before : { ...wire, wire, isStale, oldMinutes });
     }
     this.#known = known;
     return [...known.values()];
@@ -148,7 +176,7 @@ export class StorageTable {
 }
 
 function textOf(storage) {
-  return [storage.name, placeOf(storage), storage.instance, storage.type, storage.content, wordOf(storage)].join("\n").toLowerCase();
+  return [storage.name, placeOf(storage), storage.instance, storage.type, storage.content, statusOf(storage)].join("\n").toLowerCase();
 }
 
 /** Draws the backup servers that fit the filter, each with its datastores. */
@@ -171,7 +199,7 @@ function makeServer() {
   const svg = icon("unknown");
   const word = make("span");
   const status = make("span", { class: "status" }, svg, word);
-  const name = make("bdi", { class: "card-name" });
+  const name = make("a", { class: "card-name" }, make("bdi"));
   const facts = make("p", { class: "quiet" });
   const stores = make("tbody");
   const head = make("tr", {}, ...["Datastore", "Usage", "Used", "Free", "Total"].map((text) => make("th", { scope: "col" }, text)));
@@ -185,7 +213,8 @@ function makeServer() {
     status.dataset.status = isOnline ? "running" : "offline";
     setIcon(svg, isOnline ? "running" : "offline");
     setText(word, server.status === "online" && server.stale ? "stale" : printable(server.status));
-    setText(name, printable(server.name));
+    setText(name.firstElementChild, printable(server.name));
+    name.setAttribute("href", panelAddress(server.id));
     setText(caption, `Datastores of ${printable(server.name)}`);
     setText(facts, serverFacts(server, isOnline, now));
     table.hidden = server.datastores.length === 0;
@@ -223,7 +252,8 @@ function makeStore() {
   );
   const write = (store) => {
     setText(name, printable(store.name));
-    setText(problem, store.error ? printable(store.error) : store.status === "available" ? "" : printable(store.status));
+    const upkeep = store.maintenance ? `maintenance: ${printable(store.maintenance)}` : "";
+    setText(problem, store.error ? printable(store.error) : store.status === "available" ? upkeep : printable(store.status));
     problem.hidden = problem.textContent === "";
     usage.write(store);
     for (const { cell } of sizes) cell.write(store);

@@ -15,7 +15,8 @@ export class WindowedTable {
   #columns = [];
   #entries = [];
   #rows = new Map();
-  #rowHeight = 32;
+  /** In pixels, 0 until it is read: asking costs a layout. */
+  #rowHeight = 0;
   #isPrinting = false;
   #frame = 0;
   #onSort;
@@ -33,7 +34,7 @@ export class WindowedTable {
     [this.#above, this.#body, this.#below] = [spacer(), make("tbody"), spacer()];
     table.append(this.#above.body, this.#body, this.#below.body);
     addEventListener("scroll", () => this.#request(), { passive: true });
-    addEventListener("resize", () => this.#request(), { passive: true });
+    addEventListener("resize", () => this.#resize(), { passive: true });
     addEventListener("beforeprint", () => this.#print(true));
     addEventListener("afterprint", () => this.#print(false));
   }
@@ -50,8 +51,8 @@ export class WindowedTable {
 
   /** Makes the table have these columns; `build()` of each returns `{content, write(item)}` for one cell. */
   setColumns(columns) {
-    const ids = columns.map((column) => column.id).join();
-    if (ids === this.#columns.map((column) => column.id).join()) return;
+    const isSame = columns.length === this.#columns.length && columns.every((column, index) => column === this.#columns[index]);
+    if (isSame) return;
     this.#columns = columns;
     const focused = this.#head.contains(document.activeElement) ? document.activeElement.dataset.column : "";
     this.#head.replaceChildren(make("tr", {}, ...columns.map((column) => this.#headerCell(column))));
@@ -96,10 +97,15 @@ export class WindowedTable {
     if (!this.#frame) this.#frame = requestAnimationFrame(() => this.draw());
   }
 
+  #resize() {
+    this.#rowHeight = 0;
+    this.#request();
+  }
+
   #window() {
     const count = this.#entries.length;
     if (this.#isPrinting) return [0, count];
-    this.#rowHeight = parseFloat(getComputedStyle(this.#table).getPropertyValue("--row-height"));
+    if (!this.#rowHeight) this.#rowHeight = parseFloat(getComputedStyle(this.#table).getPropertyValue("--row-height"));
     const top = this.#above.body.getBoundingClientRect().top;
     const first = Math.floor(-top / this.#rowHeight) - MARGIN;
     const last = Math.ceil((innerHeight - top) / this.#rowHeight) + MARGIN;
@@ -109,12 +115,12 @@ export class WindowedTable {
   #write(first, last) {
     const wanted = new Set();
     for (let index = first; index < last; index += 1) wanted.add(this.#entries[index].key);
-    const spare = [];
+    const spare = new Map();
     for (const [key, row] of this.#rows) {
       if (wanted.has(key)) continue;
       this.#rows.delete(key);
       if (row.isGroup) row.root.remove();
-      else spare.push(row);
+      else spare.set(row.root, row);
     }
     let place = this.#body.firstElementChild;
     for (let index = first; index < last; index += 1) {
@@ -122,7 +128,7 @@ export class WindowedTable {
       let row = this.#rows.get(entry.key);
       if (!row || row.isGroup !== Boolean(entry.group)) {
         row?.root.remove();
-        row = entry.group ? this.#groupRow() : (spare.pop() ?? this.#itemRow());
+        row = entry.group ? this.#groupRow() : this.#spareRow(spare, place);
         this.#rows.set(entry.key, row);
       }
       row.write(entry, index);
@@ -131,7 +137,14 @@ export class WindowedTable {
       if (row.root === place) place = place.nextElementSibling;
       else this.#body.insertBefore(row.root, place);
     }
-    for (const row of spare) row.root.remove();
+    for (const root of spare.keys()) root.remove();
+  }
+
+  /** Returns a row to write: best the one that stands at the place already, as moving costs more than writing. */
+  #spareRow(spare, place) {
+    const row = spare.get(place) ?? spare.values().next().value ?? this.#itemRow();
+    spare.delete(row.root);
+    return row;
   }
 
   #isUsed(element, wanted) {
@@ -186,7 +199,7 @@ export class WindowedTable {
   }
 }
 
-/** Rows above and below the visible ones: one empty body of the height that they would have. */
+/** Rows above and below the visible ones: one empty body of the height that they would have, also of none: its place counts. */
 function spacer() {
   const cell = make("td");
   const body = make("tbody", { class: "spacer", "aria-hidden": "true" }, make("tr", {}, cell));
@@ -195,7 +208,6 @@ function spacer() {
     body,
     set(pixels) {
       if (pixels !== height) cell.style.setProperty("height", `${pixels}px`);
-      body.hidden = pixels === 0;
       height = pixels;
     },
   };
@@ -225,24 +237,39 @@ export function textCell(textOf, titleOf) {
 
 /**
  * Returns a column's cell with a bar, a number and a quieter text: `figureOf(item)` is `{share, level, text, detail,
- * why}`; without a share there is no bar, and `why` says why to a pointer.
+ * why, isDoubtful}`; without a share there is no bar. `why` says to a pointer why it is missing, or how far it is to be
+ * trusted; a doubtful one is marked as well.
  */
 export function barCell(figureOf) {
   return () => {
     const bar = makeBar();
-    const [text, detail] = [document.createTextNode(""), document.createTextNode("")];
+    const [text, detail, reason] = ["", "", ""].map((empty) => document.createTextNode(empty));
+    const spoken = make("span", { class: "aside" }, reason);
     const number = make("span", { class: "number" }, text);
+    let doubt = null;
     let why = "";
     const write = (item) => {
       const figure = figureOf(item);
-      if ((figure.why ?? "") !== why) setTitle(number, (why = figure.why ?? ""));
+      if ((figure.why ?? "") !== why) {
+        why = figure.why ?? "";
+        setTitle(number, why);
+        // The pointer has the title, the reader this.
+        reason.nodeValue = why;
+      }
+      if (figure.isDoubtful) {
+        if (!doubt) number.prepend((doubt = make("span", { class: "doubt", role: "note", tabindex: "0" }, "≈")));
+        setData(doubt, "words", `Not to be trusted: ${figure.why}`);
+      } else if (doubt) {
+        doubt.remove();
+        doubt = null;
+      }
       bar.set(figure.share, figure.level);
       bar.bar.hidden = figure.share === null;
       setData(number, "level", figure.level);
       if (text.nodeValue !== figure.text) text.nodeValue = figure.text;
       if (detail.nodeValue !== figure.detail) detail.nodeValue = figure.detail;
     };
-    return { content: [make("span", { class: "figure" }, number, bar.bar, make("span", { class: "detail" }, detail))], write };
+    return { content: [make("span", { class: "figure" }, number, bar.bar, make("span", { class: "detail" }, detail), spoken)], write };
   };
 }
 

@@ -1,0 +1,107 @@
+// What codes of the server mean, in words; and a shape for each state. Pure.
+
+import { duration, instant, printable, UNKNOWN } from "./format.js";
+
+/** State of a guest's backups to its word, its shape and how urgent it is. */
+export const BACKUP_STATES = {
+  uncovered: { word: "uncovered", icon: "offline", tone: "bad", rank: 6, why: "No enabled backup job takes this guest." },
+  never: { word: "never", icon: "offline", tone: "bad", rank: 5, why: "A job takes it, and there is no backup of it anywhere." },
+  overdue: { word: "overdue", icon: "clock", tone: "warn", rank: 4, why: "A run of its job was due and left no good backup." },
+  bad: { word: "bad", icon: "problem", tone: "bad", rank: 3, why: "All its backups are unfinished or failed their verification." },
+  unknown: { word: "unknown", icon: "unknown", tone: "warn", rank: 2, why: "Pulse cannot tell whether there is a backup." },
+  good: { word: "good", icon: "ok", tone: "ok", rank: 1, why: "The last run of every job left a good backup." },
+};
+
+/** How a task or the run of a job ended. */
+export const OUTCOMES = {
+  failed: { word: "failed", icon: "offline", tone: "bad", rank: 5 },
+  warning: { word: "warning", icon: "problem", tone: "warn", rank: 4 },
+  unknown: { word: "unknown", icon: "unknown", tone: "warn", rank: 3 },
+  running: { word: "running", icon: "sync", tone: "busy", rank: 2 },
+  ok: { word: "ok", icon: "ok", tone: "ok", rank: 1 },
+};
+
+/** What a verification on a backup server has found. */
+export const VERIFICATIONS = {
+  failed: { word: "failed", icon: "offline", tone: "bad", rank: 5 },
+  unfinished: { word: "unfinished", icon: "problem", tone: "warn", rank: 4 },
+  never: { word: "never", icon: "stopped", tone: "", rank: 3 },
+  ok: { word: "verified", icon: "ok", tone: "ok", rank: 2 },
+  none: { word: UNKNOWN, icon: "", tone: "", rank: null },
+};
+
+/** Whose a backup is. */
+export const ATTRIBUTIONS = {
+  attributed: "",
+  ambiguous: "ambiguous",
+  foreign: "foreign",
+  unknown: "not attributed",
+};
+
+const REASONS = {
+  no_permission: "the account may not see it",
+  not_read_yet: "it has not been read yet",
+  stopped: "the guest does not run",
+  not_told: "Proxmox did not tell it",
+  no_balloon: "the balloon driver of the guest does not report: this is what the host has given it",
+  near_maximum: "this is the host's view and near the maximum, where caches of the guest count as used",
+  just_booted: "the guest has booted just now",
+  agent_disabled: "the guest agent is not enabled in the guest's options",
+  agent_not_running: "the guest agent is enabled and does not answer",
+  agent_timeout: "the guest agent did not answer in time",
+  agent_refused: "the guest agent does not allow the question",
+  not_supported: "the guest tells no file system that can be counted",
+  permission_denied: "the account may not ask",
+  unreachable: "the host cannot be reached",
+  timeout: "the host did not answer in time",
+  refused: "the host refused the connection",
+  login_failed: "the login was refused",
+  certificate_changed: "the host showed another certificate",
+};
+
+/** Why a listed file system is not in the sum. */
+export const SKIPPED = {
+  network: "on the network",
+  fuse: "a second view",
+  system: "boot or recovery",
+  read_only: "read only",
+  same_device: "counted already",
+  loop: "a file of another one",
+  no_size: "without a size",
+};
+
+/** Returns a reason of the server as part of a sentence; one that is not known here as it was told. */
+export function reasonText(code) {
+  if (!code) return "";
+  return Object.hasOwn(REASONS, code) ? REASONS[code] : printable(code).replaceAll("_", " ");
+}
+
+/** Returns the same as a sentence. */
+export function sentence(text) {
+  return text ? `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}` : "";
+}
+
+const BLIND = { no_permission: "the account may not list them", not_read_yet: "they have not been read yet" };
+
+/** Returns why a guest's backups are as they are, for people. */
+export function backupWhy({ backupState, backupReason }) {
+  const state = BACKUP_STATES[backupState];
+  if (!state) return "Its backups have not been judged yet.";
+  if (!backupReason) return state.why;
+  const reason = BLIND[backupReason] ?? reasonText(backupReason);
+  return backupState === "unknown" ? `Nothing is known of its backups: ${reason}.` : `${state.why} Nothing is known of older backups: ${reason}.`;
+}
+
+/** Returns how long ago an instant was, in one unit: `5 h`, `3 d`; a dash when there is none. */
+export function since(at, now) {
+  const from = typeof at === "number" ? at : instant(at);
+  if (from === null || !Number.isFinite(from)) return UNKNOWN;
+  return duration(Math.max(0, (now - from) / 1000)).split(" ")[0];
+}
+
+/** Returns the date and time of an instant in full, in the zone of the browser. */
+export function fullTime(at) {
+  const from = typeof at === "number" ? at : instant(at);
+  if (from === null || !Number.isFinite(from)) return "";
+  return new Date(from).toLocaleString("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hour12: false });
+}

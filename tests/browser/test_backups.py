@@ -1,0 +1,156 @@
+"""The view of backups: who is at risk stands first, everything is found, and twenty thousand backups freeze nothing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.estates import judged, list_row, list_rows, wait_for_rows
+
+#: What the page gets as if the server had sent it: many backups more.
+MANY = """
+  const response = Response.prototype.json;
+  Response.prototype.json = async function () {
+    const message = await response.call(this);
+    if (message?.type !== "state") return message;
+    const [first] = message.state.pbsBackups;
+    message.state.pbsBackups = Array.from({ length: 20000 }, (_, index) => ({
+      ...first, id: `many-${index}`, vmid: String(100 + (index % 900)), comment: `guest-${index % 900}`,
+      backupTime: new Date(Date.UTC(2026, 0, 1) - index * 600000).toISOString(),
+    }));
+    return message;
+  };
+"""
+
+#: The longest that the page is busy without a break while something is done.
+LONGEST_TASK = """
+  () => {
+    window.longest = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) window.longest = Math.max(window.longest, entry.duration);
+    }).observe({ type: "longtask", buffered: false });
+  }
+"""
+
+
+@pytest.fixture
+def watched(demo):
+    judged(demo)
+    return demo
+
+
+def texts(page, column):
+    """Return the texts of one column of the list."""
+    return [text.strip() for text in list_rows(page).locator(f".c-{column}").all_inner_texts()]
+
+
+def test_guests_at_risk_stand_worst_first_with_the_reason(watched, pages):
+    page = pages.open(f"{watched.url}?tab=backup")
+
+    expect(list_row(page, "mail-02").locator(".c-state")).to_have_text("uncovered")
+    expect(list_row(page, "mail-02").locator(".c-why")).to_contain_text(
+        "No enabled backup job takes this guest."
+    )
+    expect(list_row(page, "app-02").locator(".c-state")).to_have_text("overdue")
+    words = texts(page, "state")
+    order = ["uncovered", "never", "overdue", "bad", "unknown"]
+    assert words == sorted(words, key=order.index)
+    assert "good" not in words
+
+
+def test_all_backups_stand_in_one_list_of_which_only_the_visible_rows_exist(watched, pages):
+    page = pages.open(f"{watched.url}?tab=backup&part=all")
+    expect(list_rows(page).first).to_be_visible()
+
+    count = int(page.locator("[data-backup-list]").get_attribute("aria-rowcount"))
+
+    assert count > 500
+    assert list_rows(page).count() < 80
+
+
+def test_a_backup_that_failed_its_verification_is_found_by_its_field(watched, pages):
+    page = pages.open(f"{watched.url}?tab=backup&part=all")
+    expect(list_rows(page).first).to_be_visible()
+
+    page.get_by_role("searchbox").fill("verified:failed")
+
+    expect(page.locator("[data-backup-count]")).to_have_text(re.compile(r"^1 of \d+ backups$"))
+    expect(list_rows(page).locator(".c-verified")).to_have_text("failed")
+    expect(page).to_have_url(re.compile(r"part=all.*q=verified|q=verified.*part=all"))
+
+
+def test_backups_of_nobody_known_are_marked_and_a_host_has_its_name(watched, pages):
+    page = pages.open(f"{watched.url}?tab=backup&part=all&q=laptop-anna")
+
+    row = list_row(page, "laptop-anna").first
+
+    expect(row.locator(".c-kind")).to_have_text("host")
+    expect(row.locator(".c-marks")).to_contain_text("foreign")
+    expect(row.locator("a.name")).to_be_hidden()
+
+
+def test_failed_jobs_come_before_all_others(watched, pages):
+    page = pages.open(f"{watched.url}?tab=backup&part=jobs")
+
+    expect(list_row(page, "v-main").locator(".c-state")).to_have_text("failed")
+    expect(list_row(page, "v-main").locator(".c-next")).to_have_text(re.compile(r"^in \d"))
+    assert set(texts(page, "state")[:2]) == {"failed"}
+
+
+def test_old_snapshots_and_those_with_memory_stand_out(watched, pages):
+    page = pages.open(f"{watched.url}?tab=backup&part=snapshots&q=app-03")
+
+    expect(list_row(page, "app-03").locator(".mark")).to_have_text(["old", "with memory"])
+
+
+def test_a_task_says_how_it_ended_in_words(watched, pages):
+    page = pages.open(f"{watched.url}?tab=backup&part=tasks&by=-state")
+
+    expect(list_rows(page).first.locator(".c-state")).to_have_text("failed")
+    expect(list_rows(page).first.locator(".c-text")).to_have_text("job errors")
+
+
+def test_where_no_backup_is_known_the_page_says_what_may_be_the_reason(lab, pages):
+    page = pages.open(f"{lab.url}?tab=backup&part=all")
+
+    expect(page.locator("[data-no-backups]")).to_have_text(
+        "No backups are known. The account may not list them: see Nodes, “What may Pulse see?”."
+    )
+
+
+def test_guests_are_sorted_and_filtered_by_their_backup(watched, pages):
+    page = pages.open(f"{watched.url}?group=none&sort=-backup")
+    wait_for_rows(page)
+    rows = page.locator("[data-guests] tbody:not(.spacer) tr")
+    first = rows.first
+    expect(first.locator(".c-backup")).to_contain_text("uncovered")
+    expect(rows.nth(2).locator(".c-backup")).to_contain_text("overdue")
+
+    page.get_by_role("searchbox").fill("backup:overdue")
+
+    expect(first.locator(".name")).to_have_text("app-02")
+    expect(first.locator(".c-backup")).to_have_text(re.compile(r"overdue\s*3\u202fd"))
+
+
+def test_twenty_thousand_backups_cost_nothing_until_they_are_looked_at(watched, pages):
+    page = pages.open()
+    page.add_init_script(MANY)
+    scripts = []
+    page.on("request", lambda request: scripts.append(request.url.rpartition("/")[2]))
+    page.goto(watched.url)
+    wait_for_rows(page)
+    assert "backups.js" not in scripts
+    page.evaluate(LONGEST_TASK)
+
+    page.get_by_role("link", name="Backups").click()
+    page.get_by_role("link", name=re.compile("All backups")).click()
+    expect(page.locator("[data-backup-list]")).to_have_attribute("aria-rowcount", re.compile(r"^20\d{3}$"))
+
+    assert "backups.js" in scripts
+    assert list_rows(page).count() < 80
+    longest = page.evaluate("window.longest")
+    print("longest task", round(longest), "ms")
+    # On a quiet machine it is below 100 ms.
+    assert longest < 1000

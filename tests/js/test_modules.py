@@ -1,0 +1,33 @@
+"""The pure modules of the page, run by node's own test runner."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+MODULES = Path("pulse/static/pulse/js")
+NODE = shutil.which("node")
+
+
+@pytest.mark.parametrize("module", ["backup-rows", "explain", "format", "order", "state", "words"])
+def test_a_pure_module_of_the_page_keeps_its_promises(module, tmp_path):
+    if NODE is None and os.environ.get("CI") != "true":
+        pytest.skip("node is not installed: the pure modules of the page are not tested here")
+    assert NODE is not None, "node is needed to test the pure modules of the page"
+    # Before version 20 node takes a .js file for a module only where a package says so; the page needs no package.
+    shutil.copytree(HERE.parents[1] / MODULES, tmp_path / MODULES)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    test = tmp_path / "tests" / "js" / f"{module}.test.mjs"
+    test.parent.mkdir(parents=True)
+    shutil.copy(HERE / test.name, test)
+
+    run = subprocess.run([NODE, "--test", str(test)], capture_output=True, text=True, timeout=60)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "# fail 0" in run.stdout or "ℹ fail 0" in run.stdout
+    assert "# pass 0" not in run.stdout

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { BACKUP_STATES, backupWhy, reasonText, since } from "../../pulse/static/pulse/js/words.js";
+
+test("the states of backups are in the order of their urgency", () => {
+  const order = Object.keys(BACKUP_STATES).sort((a, b) => BACKUP_STATES[b].rank - BACKUP_STATES[a].rank);
+
+  assert.deepEqual(order, ["uncovered", "never", "overdue", "bad", "unknown", "good"]);
+});
+
+test("why a guest is at risk is a sentence", () => {
+  const cases = [
+    [{ backupState: "overdue" }, "A run of its job was due and left no good backup."],
+    [{ backupState: "unknown", backupReason: "no_permission" }, "Nothing is known of its backups: the account may not list them."],
+    [{ backupState: "uncovered", backupReason: "not_read_yet" }, "No enabled backup job takes this guest. Nothing is known of older backups: they have not been read yet."],
+    [{}, "Its backups have not been judged yet."],
+  ];
+  for (const [guest, text] of cases) assert.equal(backupWhy(guest), text);
+});
+
+test("a reason that the page does not know is shown as it came, without hidden characters", () => {
+  assert.equal(reasonText("new_kind\u202eof"), "new kind⟨202E⟩of");
+  assert.equal(reasonText("constructor"), "constructor");
+  assert.equal(reasonText(""), "");
+});
+
+test("an age has one unit, and none is a dash", () => {
+  const noon = Date.parse("2026-01-01T12:00:00Z");
+
+  assert.equal(since("2026-01-01T06:30:00Z", noon), "5\u202fh");
+  assert.equal(since("2025-12-28T11:00:00Z", noon), "4\u202fd");
+  assert.equal(since("0001-01-01T00:00:00Z", noon), "—");
+  assert.equal(since(null, noon), "—");
+});
