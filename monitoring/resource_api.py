@@ -132,7 +132,7 @@ def details_of(found: Found, judgement: Judgement) -> dict[str, Any]:
     view, facts = found.view, found.facts
     if isinstance(view, GuestView):
         return guest_details(view, facts) | {
-            "backups": backup_details(judgement, found.instance_id, view.vmid),
+            "backups": backup_details(judgement, found.instance_id, view),
             "replication": [
                 job for known in facts.nodes.values() for job in known.replications if job.vmid == view.vmid
             ],
@@ -168,20 +168,33 @@ def guest_details(view: GuestView, facts: Facts) -> dict[str, Any]:
     }
 
 
-def backup_details(judgement: Judgement, instance_id: int, vmid: int) -> dict[str, Any] | None:
-    """Return what is judged of a guest's backups, None while nothing is."""
-    judged = judgement.coverage_of(instance_id).get(vmid)
+def backup_details(judgement: Judgement, instance_id: int, view: GuestView) -> dict[str, Any] | None:
+    """Return what is judged of a guest's backups, None while nothing is; each place on a PBS with its evidence."""
+    judged = judgement.coverage_of(instance_id).get(view.vmid)
     if judged is None:
         return None
     told: dict[str, Any] = msgspec.to_builtins(judged)
     for name in ("last_good_at", "due_at"):
         told[name] = instant(told[name]) if told[name] else None
+    names = {key: fragment.name for key, fragment in store().fragments().items()}
+    told["attributions"] = [
+        {"server": names.get(pk, ""), "group": key, "evidence": one.evidence}
+        for pk, owned in judgement.attributions.items()
+        for key, one in owned.items()
+        if one.state == "attributed" and (one.instance, one.vmid) == (view.instance, view.vmid)
+    ]
     return told
+
+
+def done_at(facts: Facts, errand: str) -> str:
+    """Return when an errand last succeeded, the zero time when it never did."""
+    known = facts.progress.get(errand)
+    return instant(known.done_at if known is not None else None)
 
 
 def node_details(view: NodeView, memory: PollMemory, facts: Facts) -> dict[str, Any]:
     """Return everything about one node."""
-    known = facts.node(view.name)
+    known, held = facts.node(view.name), facts.permissions
     versions = {name: one.version for name, one in facts.nodes.items() if one.version}
     return {
         "status": memory.details.get(view.name),
@@ -196,8 +209,12 @@ def node_details(view: NodeView, memory: PollMemory, facts: Facts) -> dict[str, 
         "disks": known.disks,
         "disksRead": instant(known.disks_at),
         "certificates": known.certificates,
+        "certificatesRead": done_at(facts, f"certificates/{view.name}"),
         "subscription": known.subscription,
+        "subscriptionRead": done_at(facts, f"subscription/{view.name}"),
         "updates": known.updates,
+        "updatesRead": done_at(facts, f"updates/{view.name}"),
+        "mayReadUpdates": None if held is None else held.has(f"/nodes/{view.name}", "Sys.Modify"),
         "pressure": known.pressure,
         "pressureRead": instant(known.pressure_at),
         "replication": known.replications,

@@ -41,6 +41,7 @@ urlpatterns: list[URLPattern] = [
     # 12. Diagnostics
     path("api/diagnostics", diagnostics.diagnostics),
     path("api/diagnostics/export", diagnostics.diagnostics_export),
+    path("api/diagnostics/<str:node_id>", diagnostics.instance_report),
     # 13. Security
     path("api/security/status", accounts.security_status),
     path("api/security/me", accounts.who_am_i),

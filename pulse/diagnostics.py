@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import threading
 import time
@@ -31,12 +32,14 @@ from nodes.models import Instance
 from nodes.probe import Probe
 from nodes.proxmox.errors import ProxmoxError
 from pulse.lib.auth import Access, Limit, policy
+from pulse.lib.errors import ApiError
 from pulse.lib.instants import rfc3339
 from pulse.views import STARTED_SECONDS
 
 #: The whole answer is due within 15 s; hosts that are silent are given up before.
 TRY_SECONDS = 8.0
 AT_ONCE = 16
+NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 #: It reaches out to every host: nobody may ask for it all the time.
 DIAGNOSES = Limit("diagnostics", 12, 60)
 
@@ -56,6 +59,23 @@ def diagnostics_export(request: HttpRequest) -> HttpResponse:
         f'attachment; filename="pulse-diagnostics-{at:%Y%m%d-%H%M%S}.json"'
     )
     return response
+
+
+@policy(GET=Access.SETTINGS_READ)
+def instance_report(request: HttpRequest, node_id: str) -> HttpResponse:
+    """Return the lanes of one instance, their cost and its permissions, without trying the host."""
+    kind, _, number = node_id.partition("-")
+    known = (
+        Instance.objects.by_wire_id(kind, int(number))
+        if NUMBER.fullmatch(number)
+        else Instance.objects.none()
+    )
+    instance = known.first()
+    if instance is None:
+        raise ApiError(404, "node not found", code="node_not_found")
+    memory = store().load_memory(instance.pk) or PollMemory()
+    facts = store().load_facts(instance.pk) or Facts()
+    return answer(kept_report(instance, memory, facts, at=timezone.now().timestamp()))
 
 
 def answer(body: dict[str, Any]) -> HttpResponse:
@@ -144,7 +164,12 @@ def described(instance: Instance, tried: Probe | str, *, at: float) -> dict[str,
         entry["details"] = {"version": found.version}
     if instance.last_success_at is not None:
         entry["lastPoll"] = rfc3339(instance.last_success_at.replace(microsecond=0))
-    return entry | {
+    return entry | kept_report(instance, memory, facts, at=at)
+
+
+def kept_report(instance: Instance, memory: PollMemory, facts: Facts, *, at: float) -> dict[str, Any]:
+    """Return how the lanes of an instance are doing, what they cost, and what its account lacks; no host is asked."""
+    return {
         "nodeId": instance.wire_id,
         "paused": instance.is_paused,
         "state": instance.state,

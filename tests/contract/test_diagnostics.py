@@ -171,3 +171,24 @@ def test_it_may_not_be_asked_all_the_time(api):
     statuses = [api.get(ROUTE).status_code for _ in range(13)]
 
     assert statuses == [200] * 12 + [429]
+
+
+def test_one_instance_is_told_without_trying_it(fake_pve, client):
+    Watched(fake_pve).poll()
+    fake_pve.traffic.reset()
+
+    answer = client.get("/api/diagnostics/pve-0", HTTP_HOST="localhost")
+
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["nodeId"], told["paused"], told["state"]) == ("pve-0", False, "ok")
+    assert told["lanes"][0]["lane"] == "live"
+    assert set(told) == {"nodeId", "paused", "state", "lanes", "cost", "permissions"}
+    assert fake_pve.traffic.snapshot()["total"] == 0
+
+
+@pytest.mark.parametrize("identity", ["pve-7", "pve", "pve-x", "xen-0", "pve-99999999999"])
+def test_an_instance_that_is_not_there_is_not_found(client, identity):
+    answer = client.get(f"/api/diagnostics/{identity}", HTTP_HOST="localhost")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "node_not_found")

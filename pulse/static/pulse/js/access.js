@@ -9,7 +9,6 @@ const STATES = {
   partial: { word: "in part", icon: "problem", tone: "warn" },
   missing: { word: "missing", icon: "offline", tone: "bad" },
 };
-const LISTS = ["nodes", "pbs", "pmg"];
 
 let asked = 0;
 
@@ -18,11 +17,11 @@ export function showAccess(instance) {
   const ticket = (asked += 1);
   setText(find("access-title"), `What may Pulse see on ${printable(instance.name)}?`);
   fill(find("permissions"), waiting("Asking the host what the account may see…"));
-  fill(find("lanes"), waiting("Trying all hosts, this takes a few seconds…"));
+  fill(find("lanes"), waiting("Reading…"));
   find("node-access").showModal();
   const path = `/api/config/nodes/${encodeURIComponent(instance.id)}/permissions`;
   load(ticket, path, "permissions", (answer) => permissionsOf(answer, instance));
-  load(ticket, "/api/diagnostics", "lanes", (answer) => lanesOf(answer, instance));
+  load(ticket, `/api/diagnostics/${encodeURIComponent(instance.id)}`, "lanes", lanesOf);
 }
 
 async function load(ticket, path, name, contentOf) {
@@ -130,9 +129,7 @@ function block(title, lines, caution) {
 
 // --- Lanes and cost ----------------------------------------------------------------------------------------------
 
-function lanesOf(report, instance) {
-  const entry = LISTS.flatMap((list) => report[list] ?? []).find((one) => one.nodeId === instance.id);
-  if (!entry) return [make("p", { class: "quiet" }, "Nothing is told of this connection yet.")];
+function lanesOf(entry) {
   const now = Date.now();
   const { cost } = entry;
   const failing = entry.lanes.filter((lane) => lane.failing);

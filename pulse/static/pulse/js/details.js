@@ -284,7 +284,7 @@ function nodeFacts(node, details, now) {
     ["Time zone", printable(details.timeZone ?? "")],
     ["Quorum", details.quorum === null ? "no cluster, or not told" : details.quorum ? "yes" : "no"],
     ["Subscription", subscriptionText(details.subscription)],
-    ["Updates", details.updates ? updates : `${UNKNOWN} the account may not see them`],
+    ["Updates", details.updates ? updates : `${UNKNOWN} ${details.mayReadUpdates ? "not read yet" : "the account may not see them"}`],
   ]));
 }
 
