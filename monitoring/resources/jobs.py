@@ -1,0 +1,121 @@
+"""Datastores, namespaces and jobs of a PBS as the state sends them; pure. Source: state.md 2.5 of the contract."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class NamespaceView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An item of `namespaces`; the root is "" and comes first. `depth` is the number of slashes."""
+
+    path: str
+    depth: int
+    parent: str = ""
+
+
+class DatastoreView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An item of `datastores` in state.md 2.5; from `maintenance` on the fields are our own."""
+
+    name: str
+    total: int
+    used: int
+    free: int
+    usage: float
+    status: str
+    error: str = ""
+    namespaces: tuple[NamespaceView, ...] = ()
+    maintenance: str = ""
+    backend: str = ""  # filesystem, s3
+    fullAt: str = ""  # when it will be full if it goes on growing as in the last month
+    deduplication: float = 0.0  # factor; 0: not known
+    stale: bool = False
+
+
+class BackupJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An item of `backupJobs`: a PVE job that writes here. From `instance` on the fields of all jobs are our own."""
+
+    id: str
+    store: str
+    status: str
+    type: str
+    lastBackup: str
+    nextRun: str
+    vmid: str = ""
+    error: str = ""
+    instance: str = ""
+    schedule: str = ""
+    missedAt: str = ""
+    disabled: bool = False
+
+
+class SyncJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An item of `syncJobs`."""
+
+    id: str
+    store: str
+    status: str
+    remote: str
+    lastSync: str
+    nextRun: str
+    error: str = ""
+    schedule: str = ""
+    direction: str = ""
+    missedAt: str = ""
+    disabled: bool = False
+
+
+class VerifyJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An item of `verifyJobs`."""
+
+    id: str
+    store: str
+    status: str
+    lastVerify: str
+    nextRun: str
+    error: str = ""
+    schedule: str = ""
+    missedAt: str = ""
+    disabled: bool = False
+
+
+class PruneJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An item of `pruneJobs`."""
+
+    id: str
+    store: str
+    status: str
+    lastPrune: str
+    nextRun: str
+    error: str = ""
+    schedule: str = ""
+    missedAt: str = ""
+    disabled: bool = False
+
+
+class GarbageJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An item of `garbageJobs`."""
+
+    id: str
+    store: str
+    status: str
+    lastGarbage: str
+    nextRun: str
+    error: str = ""
+    removedBytes: int = 0
+    schedule: str = ""
+    pendingBytes: int = 0
+    missedAt: str = ""
+    disabled: bool = False
+
+
+class ServerJobs(msgspec.Struct, frozen=True):
+    """The five job lists of a PBS."""
+
+    backup: tuple[BackupJobView, ...] = ()
+    sync: tuple[SyncJobView, ...] = ()
+    verify: tuple[VerifyJobView, ...] = ()
+    prune: tuple[PruneJobView, ...] = ()
+    garbage: tuple[GarbageJobView, ...] = ()
+
+
+NO_JOBS = ServerJobs()

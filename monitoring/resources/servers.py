@@ -1,0 +1,143 @@
+"""How backup servers and mail gateways are built from readings; pure. Source: state.md 2.5 of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from monitoring.resources.figures import percent, usage
+from monitoring.resources.jobs import NO_JOBS, DatastoreView, NamespaceView, ServerJobs
+from monitoring.resources.shapes import (
+    MailNodeView,
+    PbsView,
+    PmgView,
+)
+from nodes.proxmox.readings import (
+    DatastoreReading,
+    MailNodeReading,
+    MailQueueReading,
+    MailStatisticsReading,
+    PbsStatusReading,
+)
+from pulse.lib.instants import instant
+
+
+def datastore_view(
+    reading: DatastoreReading, namespaces: tuple[NamespaceView, ...] = (), *, is_stale: bool = False
+) -> DatastoreView:
+    """Return one datastore; the percentage is of used and available, as PBS's own history has it."""
+    used, free = max(reading.used_bytes or 0, 0), max(reading.available_bytes or 0, 0)
+    broken = bool(reading.error) or reading.mount_status == "notmounted"
+    return DatastoreView(
+        name=reading.name,
+        total=max(reading.total_bytes or 0, 0),
+        used=used,
+        free=free,
+        usage=percent(used, used + free),
+        status="unavailable" if broken else "available",
+        error=reading.error or ("not mounted" if broken else ""),
+        namespaces=namespaces,
+        maintenance=reading.maintenance,
+        backend=reading.backend,
+        fullAt=instant(reading.estimated_full_at) if reading.estimated_full_at else "",
+        deduplication=round(reading.deduplication or 0.0, 2),
+        stale=is_stale,
+    )
+
+
+def pbs_view(
+    *,
+    name: str,
+    host: str,
+    version: str,
+    status: PbsStatusReading | None,
+    datastores: Iterable[DatastoreView],
+    seen: str,
+    jobs: ServerJobs = NO_JOBS,
+    is_stale: bool = False,
+) -> PbsView:
+    """Return a PBS that answers; CPU and memory stay 0 when the token may not read them."""
+    known = status or PbsStatusReading()
+    used, total = known.memory_used_bytes or 0, known.memory_total_bytes or 0
+    return PbsView(
+        id=f"pbs-{name}",
+        name=name,
+        host=host,
+        status="online",
+        version=version or "connected",
+        cpu=known.cpu_ratio or 0.0,
+        memory=percent(used, total),
+        memoryUsed=used,
+        memoryTotal=total,
+        uptime=known.uptime_seconds or 0,
+        datastores=tuple(datastores),
+        backupJobs=jobs.backup,
+        syncJobs=jobs.sync,
+        verifyJobs=jobs.verify,
+        pruneJobs=jobs.prune,
+        garbageJobs=jobs.garbage,
+        connectionHealth="healthy",
+        lastSeen=seen,
+        stale=is_stale,
+    )
+
+
+def pbs_without_answer(*, name: str, host: str, seen: str, health: str) -> PbsView:
+    """Return a PBS that has not answered since Pulse knows it."""
+    view = pbs_view(name=name, host=host, version="unknown", status=None, datastores=(), seen=seen)
+    return msgspec.structs.replace(view, status="offline", connectionHealth=health)
+
+
+def pmg_view(
+    *,
+    name: str,
+    host: str,
+    nodes: Iterable[MailNodeReading],
+    queues: Mapping[str, Iterable[MailQueueReading]],
+    statistics: MailStatisticsReading | None,
+    seen: str,
+    is_stale: bool = False,
+) -> PmgView:
+    """Return a mail gateway that answers; statistics that were not told are left out."""
+    told = msgspec.structs.asdict(statistics) if statistics is not None else {}
+    return PmgView(
+        id=f"pmg-{name}",
+        name=name,
+        host=host,
+        status="online",
+        nodes=tuple(mail_node_view(node, queues.get(node.name, ())) for node in nodes),
+        connectionHealth="healthy",
+        lastSeen=seen,
+        statistics={camel(key): value for key, value in told.items() if value is not None},
+        stale=is_stale,
+    )
+
+
+def mail_node_view(node: MailNodeReading, queues: Iterable[MailQueueReading]) -> MailNodeView:
+    """Return one node; one that the asked node cannot reach has no figures."""
+    return MailNodeView(
+        name=node.name,
+        status="offline" if node.error else "online",
+        role=node.role,
+        cpu=node.cpu_ratio or 0.0,
+        memory=usage(node.memory_used_bytes, node.memory_total_bytes),
+        disk=usage(node.root_used_bytes, node.root_total_bytes),
+        uptime=node.uptime_seconds or 0,
+        version=node.version,
+        queues={queue.queue: queue.total for queue in queues},
+        inSync=node.is_in_sync,
+        error=node.error,
+    )
+
+
+def camel(name: str) -> str:
+    """Return a name of ours as the wire spells names."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def pmg_without_answer(*, name: str, host: str, seen: str, health: str) -> PmgView:
+    """Return a mail gateway that has not answered since Pulse knows it."""
+    view = pmg_view(name=name, host=host, nodes=(), queues={}, statistics=None, seen=seen)
+    return msgspec.structs.replace(view, status="offline", connectionHealth=health)

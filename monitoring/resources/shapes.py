@@ -1,0 +1,200 @@
+"""Resources as the state sends them; pure.
+
+Field names are wire names. Sizes are bytes, `usage` is a percentage 0 to 100, `cpu` a fraction, rates are bytes
+per second. What is not known carries the contract's value (0, -1, "") and `stale` or a reason beside it.
+Source: state.md section 2 of the contract.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from monitoring.resources.jobs import (
+    BackupJobView,
+    DatastoreView,
+    GarbageJobView,
+    PruneJobView,
+    SyncJobView,
+    VerifyJobView,
+)
+from pulse.lib.instants import ZERO_TIME
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
+    """`memory` and `disk` of nodes and guests."""
+
+    total: int = 0
+    used: int = 0
+    free: int = 0
+    usage: float = 0.0
+
+
+class CpuInfo(msgspec.Struct, frozen=True, gc=False):
+    """`cpuInfo` of a node; `cores` are logical CPUs, `mhz` is a text as Proxmox has it."""
+
+    model: str = ""
+    cores: int = 0
+    sockets: int = 0
+    mhz: str = ""
+
+
+class NodeView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """state.md 2.1. `stale` is our own: the figures are the last known ones."""
+
+    id: str
+    name: str
+    instance: str
+    status: str
+    type: str
+    cpu: float
+    memory: Usage
+    disk: Usage
+    uptime: int
+    loadAverage: tuple[float, ...]
+    kernelVersion: str
+    pveVersion: str
+    cpuInfo: CpuInfo
+    lastSeen: str
+    connectionHealth: str
+    stale: bool = False
+
+
+class GuestView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """state.md 2.2; from `pool` on the fields are our own.
+
+    Sources say where a figure comes from, reasons why there is none or how far it is to be trusted: see
+    monitoring.guest_memory, monitoring.filesystems, monitoring.backups.coverage.
+    """
+
+    id: str
+    vmid: int
+    name: str
+    node: str
+    instance: str
+    status: str
+    type: str
+    cpu: float
+    cpus: int
+    memory: Usage
+    disk: Usage
+    networkIn: int
+    networkOut: int
+    diskRead: int
+    diskWrite: int
+    uptime: int
+    template: bool
+    lastBackup: str
+    lastSeen: str
+    tags: tuple[str, ...] = ()
+    lock: str = ""
+    pool: str = ""
+    haState: str = ""
+    memorySource: str = ""
+    memoryTrust: str = ""
+    memoryReason: str = ""
+    diskSource: str = ""
+    diskReason: str = ""
+    ipAddresses: tuple[str, ...] = ()
+    backupState: str = ""
+    backupReason: str = ""
+    stale: bool = False
+
+
+class GuestExtras(msgspec.Struct, frozen=True, gc=False):
+    """What the slow lanes add to a guest's live figures. `disk` None: not known, for this reason."""
+
+    disk: Usage | None = None
+    disk_reason: str = "not_read_yet"
+    addresses: tuple[str, ...] = ()
+    last_backup: str = ZERO_TIME
+    backup_state: str = ""
+    backup_reason: str = ""
+
+
+NO_EXTRAS = GuestExtras()
+
+
+class StorageView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """state.md 2.4. `nodes` (who sees a shared storage) and `stale` are our own."""
+
+    id: str
+    name: str
+    node: str
+    instance: str
+    type: str
+    status: str
+    total: int
+    used: int
+    free: int
+    usage: float
+    content: str
+    shared: bool
+    enabled: bool
+    active: bool
+    nodes: tuple[str, ...] = ()
+    stale: bool = False
+
+
+class PbsView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """state.md 2.5; `stale` is our own."""
+
+    id: str
+    name: str
+    host: str
+    status: str
+    version: str
+    cpu: float
+    memory: float
+    memoryUsed: int
+    memoryTotal: int
+    uptime: int
+    datastores: tuple[DatastoreView, ...]
+    backupJobs: tuple[BackupJobView, ...]
+    syncJobs: tuple[SyncJobView, ...]
+    verifyJobs: tuple[VerifyJobView, ...]
+    pruneJobs: tuple[PruneJobView, ...]
+    garbageJobs: tuple[GarbageJobView, ...]
+    connectionHealth: str
+    lastSeen: str
+    stale: bool = False
+
+
+class MailNodeView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One node of a mail gateway. `cpu` is a fraction, `memory` and `disk` as of PVE nodes."""
+
+    name: str
+    status: str  # online, offline
+    role: str
+    cpu: float
+    memory: Usage
+    disk: Usage
+    uptime: int
+    version: str
+    queues: dict[str, int]  # messages that wait, by queue
+    inSync: bool | None = None
+    error: str = ""
+
+
+class PmgView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A mail gateway; not in the contract. `statistics` are the totals since its midnight."""
+
+    id: str
+    name: str
+    host: str
+    status: str
+    nodes: tuple[MailNodeView, ...]
+    connectionHealth: str
+    lastSeen: str
+    statistics: dict[str, float] = {}
+    stale: bool = False
+
+
+class Views(msgspec.Struct, frozen=True):
+    """All resources of one instance, by the keys of the state."""
+
+    nodes: tuple[NodeView, ...] = ()
+    vms: tuple[GuestView, ...] = ()
+    containers: tuple[GuestView, ...] = ()
+    storage: tuple[StorageView, ...] = ()
+    pbs: tuple[PbsView, ...] = ()
+    pmg: tuple[PmgView, ...] = ()
