@@ -9,6 +9,7 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from monitoring.store import store
+from nodes import inventory
 from nodes.connecting import forget
 from nodes.models import Instance
 
@@ -20,6 +21,7 @@ def instance_removed(instance: Instance, **_: Any) -> None:
 
     def leave() -> None:
         forget(pk)
+        inventory.forget(pk)
         store().remove(pk)
 
     transaction.on_commit(leave, robust=True)

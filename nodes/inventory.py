@@ -96,12 +96,33 @@ def keep(
 
     Raises IntegrityError when another process wrote the same at the same moment, or removed the instance.
     """
-    mark = digest(facts) if is_whole else ""
+    mark = mark_of(instance, model, facts) if is_whole else ""
     if mark and written.get(model.__name__) == mark:
         return
     with transaction.atomic():
         write(instance, model, facts, key_of, is_whole=is_whole, at=at)
     written[model.__name__] = mark
+
+
+#: The facts that this process looked at last, by instance and model, with their digest: comparing is cheaper than digesting.
+_looked_at: dict[tuple[int, str], tuple[Mapping[Any, Facts], str]] = {}
+
+
+def mark_of(instance: Instance, model: type[Row], facts: Mapping[Any, Facts]) -> str:
+    """Return the digest of these facts, the one of last time when they are the same."""
+    place = (instance.pk, model.__name__)
+    known = _looked_at.get(place)
+    if known is not None and known[0] == facts:
+        return known[1]
+    mark = digest(facts)
+    _looked_at[place] = (facts, mark)
+    return mark
+
+
+def forget(instance_id: int) -> None:
+    """Drop what this process knows of a removed instance."""
+    for place in [place for place in list(_looked_at) if place[0] == instance_id]:
+        _looked_at.pop(place, None)
 
 
 def digest(facts: Mapping[Any, Facts]) -> str:
