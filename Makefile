@@ -40,6 +40,7 @@ scale: $(VENV)/.installed-dev ## Run web, worker and beat against real Redis and
 
 bench: $(VENV)/.installed-dev ## Measure start-up, memory, processor time and requests
 	$(PY) benchmarks/estate.py S L
+	$(PY) -m benchmarks.lanes
 	$(PY) -m benchmarks.feed
 	$(PY) benchmarks/killloop.py
 
