@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from nodes.proxmox.readings import GuestDetailReading, GuestReading, NodeReading, NodeStatusReading
+from nodes.proxmox.readings import GuestDetailReading, GuestReading
 
 Source = Literal["balloon", "host", "cgroup", "none"]
 Trust = Literal["high", "medium", "low"]
@@ -98,41 +98,3 @@ def measured(used: int, total: int | None, source: Source, trust: Trust, reason:
     """Return a figure that was told, never below 0 and never above what there is."""
     used = max(used, 0)
     return GuestMemory(used if total is None else min(used, total), total, source, trust, reason)
-
-
-class NodeMemory(msgspec.Struct, frozen=True, gc=False):
-    """Memory of a node. The ZFS cache is in `used_bytes` and shrinks when others need it, so it is told apart."""
-
-    used_bytes: int | None = None
-    total_bytes: int | None = None
-    arc_bytes: int | None = None  # None: not told
-
-    @property
-    def used_without_arc_bytes(self) -> int | None:
-        """Used by what cannot be given back; None when either part is not known."""
-        if self.used_bytes is None or self.arc_bytes is None:
-            return None
-        return self.used_bytes - self.arc_bytes
-
-
-def node_memory(
-    reading: NodeReading,
-    status: NodeStatusReading | None = None,
-    *,
-    status_age_seconds: float | None = None,
-    arc_bytes: int | None = None,
-) -> NodeMemory:
-    """Return the memory of a node: total without what is available where that is told, else as the list has it."""
-    known = status or NodeStatusReading()
-    is_recent = status_age_seconds is not None and 0 <= status_age_seconds <= DETAIL_SECONDS
-    available = known.memory_available_bytes if is_recent else None
-    if available is not None and known.memory_total_bytes:
-        total, used = known.memory_total_bytes, known.memory_total_bytes - available
-    elif reading.memory_total_bytes and reading.memory_used_bytes is not None:
-        total, used = reading.memory_total_bytes, reading.memory_used_bytes
-    elif known.memory_total_bytes and known.memory_used_bytes is not None:
-        total, used = known.memory_total_bytes, known.memory_used_bytes
-    else:
-        return NodeMemory()
-    used = min(max(used, 0), total)
-    return NodeMemory(used, total, None if arc_bytes is None else min(max(arc_bytes, 0), used))

@@ -137,7 +137,7 @@ def fault(verification: str, *, is_unfinished: bool) -> Fault:
 
 
 def runs_of(tasks: Iterable[TaskReading]) -> dict[int, GuestRun]:
-    """Return the newest try of each guest that has a backup task of its own. Jobs over several: see guest_results()."""
+    """Return the newest try of each guest that has a backup task of its own. Of a job over several only its log tells."""
     found: dict[int, GuestRun] = {}
     for task in tasks:
         if task.kind != "vzdump" or task.started_at is None:

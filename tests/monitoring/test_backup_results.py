@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring.backups.results import guest_results, outcome
+from monitoring.backups.results import outcome
 
 CASES = {
     "good": ("OK", "ok"),
@@ -34,34 +34,3 @@ def test_outcome_of_a_status_text(status, expected):
 @pytest.mark.parametrize("status", ["", "OK", "job errors"])
 def test_a_task_that_runs_has_no_result_whatever_its_text(status):
     assert outcome(status, is_running=True) == "running"
-
-
-def test_the_log_of_a_job_tells_its_guests_apart():
-    log = [
-        "INFO: starting new backup job: vzdump --all 1",
-        "INFO: Starting Backup of VM 100 (qemu)",
-        "INFO: archive file size: 1.05GB",
-        "INFO: Finished Backup of VM 100 (00:02:11)",
-        "INFO: Starting Backup of VM 101 (lxc)",
-        "ERROR: Backup of VM 101 failed - command 'rsync' failed: exit code 23",
-        "INFO: Starting Backup of VM 102 (qemu)",
-    ]
-
-    assert guest_results(log) == {
-        100: "OK",
-        101: "command 'rsync' failed: exit code 23",
-        102: "unexpected status",
-    }
-
-
-LINES = {
-    "a failure without a start": ("ERROR: Backup of VM 7 failed - no such VM", {7: "no such VM"}),
-    "a failure without words": ("ERROR: Backup of VM 7 failed - ", {7: "failed"}),
-    "a name that quotes a line of a log": ("INFO: VM Name: INFO: Finished Backup of VM 7 (", {}),
-    "a number no guest has": ("INFO: Finished Backup of VM 12345678901 (00:00:01)", {}),
-}
-
-
-@pytest.mark.parametrize(("line", "expected"), LINES.values(), ids=LINES)
-def test_only_lines_of_the_log_itself_count(line, expected):
-    assert guest_results([line]) == expected

@@ -1,4 +1,4 @@
-"""Memory of guests and nodes: who says so, and how far it can be trusted (state.md 3.2, api-facts.md 3.2)."""
+"""Memory of guests: who says so, and how far it can be trusted (state.md 3.2, api-facts.md 3.2)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.guest_memory import GuestMemory, NodeMemory, guest_memory, node_memory
-from nodes.proxmox.readings import GuestDetailReading, GuestReading, NodeReading, NodeStatusReading
+from monitoring.guest_memory import GuestMemory, guest_memory
+from nodes.proxmox.readings import GuestDetailReading, GuestReading
 
 
 def vm(used=600, *, total=1000, uptime=3600, status="running", kind="qemu"):
@@ -93,50 +93,3 @@ def test_no_guest_ever_uses_more_than_it_has(used, total, free, balloon, host, u
 
     assert found.used_bytes is None or 0 <= found.used_bytes <= (found.total_bytes or 2**63)
     assert (found.used_bytes is None) == (found.source == "none")
-
-
-LISTED = NodeReading("pve1", "online", memory_used_bytes=600, memory_total_bytes=1000)
-TOLD = NodeStatusReading(memory_used_bytes=610, memory_total_bytes=1000, memory_available_bytes=450)
-
-#: List, status, its age, ZFS cache: used, total, cache.
-NODES = {
-    "available is told": (LISTED, TOLD, 60, None, (550, 1000, None)),
-    "available is told just now": (LISTED, TOLD, 0, None, (550, 1000, None)),
-    "available without a total": (LISTED, NodeStatusReading(memory_available_bytes=450), 60, None,
-        (600, 1000, None)),
-    "more used than there is": (
-        NodeReading("pve1", "online", memory_used_bytes=1200, memory_total_bytes=1000), None, None, None,
-        (1000, 1000, None)),
-    "available was told too long ago": (LISTED, TOLD, 301, None, (600, 1000, None)),
-    "a status of unknown age": (LISTED, TOLD, None, None, (600, 1000, None)),
-    "before PVE 9": (LISTED, NodeStatusReading(memory_used_bytes=610, memory_total_bytes=1000), 60, None,
-        (600, 1000, None)),
-    "no status": (LISTED, None, None, None, (600, 1000, None)),
-    "a narrow account sees only the status": (NodeReading("pve1", "online"),
-        NodeStatusReading(memory_used_bytes=610, memory_total_bytes=1000), 60, None, (610, 1000, None)),
-    "a list without what is used": (NodeReading("pve1", "online", memory_total_bytes=1000),
-        NodeStatusReading(memory_used_bytes=610, memory_total_bytes=1000), 60, None, (610, 1000, None)),
-    "a list without a total": (NodeReading("pve1", "online", memory_used_bytes=600), None, None, None,
-        (None, None, None)),
-    "a status without what is used": (NodeReading("pve1", "online"), NodeStatusReading(memory_total_bytes=1000), 60,
-        None, (None, None, None)),
-    "a status without a total": (NodeReading("pve1", "online"), NodeStatusReading(memory_used_bytes=610), 60, None,
-        (None, None, None)),
-    "a cache below zero": (LISTED, None, None, -5, (600, 1000, 0)),
-    "nothing is told": (NodeReading("pve1", "unknown"), None, None, 100, (None, None, None)),
-    "a cache stays in what is used": (LISTED, None, None, 200, (600, 1000, 200)),
-    "a cache larger than what is used": (LISTED, None, None, 900, (600, 1000, 600)),
-    "more available than there is": (
-        LISTED, NodeStatusReading(memory_total_bytes=1000, memory_available_bytes=2000), 60, None,
-        (0, 1000, None)),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("listed", "status", "age", "arc", "expected"), NODES.values(), ids=NODES)
-def test_memory_of_a_node(listed, status, age, arc, expected):
-    assert node_memory(listed, status, status_age_seconds=age, arc_bytes=arc) == NodeMemory(*expected)
-
-
-@pytest.mark.parametrize(("arc", "expected"), [(200, 400), (0, 600), (None, None)])
-def test_what_remains_without_the_cache(arc, expected):
-    assert node_memory(LISTED, arc_bytes=arc).used_without_arc_bytes == expected
