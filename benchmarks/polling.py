@@ -21,7 +21,7 @@ django.setup()
 
 import msgspec
 
-from monitoring import fragments, pve, state
+from monitoring import fragments, pve_views, state
 from monitoring.fragments import Fragment
 from monitoring.memory import PollMemory
 from monitoring.resources import Views
@@ -75,7 +75,7 @@ def main(clusters: int = 10, guests: int = 1000) -> None:
             readings = timed("readings", lambda data=data: calls.read_cluster_resources(data))
             views: Views = timed(
                 "rates and resources",
-                lambda i=instance, r=readings, m=memory, s=step: pve.views_of(
+                lambda i=instance, r=readings, m=memory, s=step: pve_views.views_of(
                     i, r, m, seen=f"2026-01-01T00:00:{s * 10:02}Z", at=s * 10.0, interval=10.0
                 ),
             )

@@ -16,7 +16,7 @@ from django.db import DatabaseError
 
 from monitoring import errands, lists
 from monitoring.backups.attribution import BackupServer
-from monitoring.backups.judging import server_of
+from monitoring.backups.known import server_of
 from monitoring.calls import Calls
 from monitoring.collectors import forgetting, pbs, pve
 from monitoring.collectors.turn import Turn

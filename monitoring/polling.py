@@ -10,7 +10,19 @@ from datetime import datetime
 from django.conf import settings
 from django.db import DatabaseError
 
-from monitoring import failing, fragments, lanes, outcomes, pbs, pmg, pve, reports, resources, state
+from monitoring import (
+    failing,
+    fragments,
+    lanes,
+    outcomes,
+    pbs,
+    pmg,
+    pve,
+    pve_views,
+    reports,
+    resources,
+    state,
+)
 from monitoring.calls import Calls
 from monitoring.costs import LaneLedger
 from monitoring.facts import NOTHING_COLLECTED
@@ -145,10 +157,10 @@ def look(this: Poll) -> ResourcesReading | None:
         succeeded(this, pmg.views_of(instance, memory, seen=this.seen, at=this.epoch))
         return None
     with accounted(LaneLedger(memory.costs, reports.LIVE, at=this.epoch)):
-        reading = pve.with_disabled_storages(pve.look(calls, memory, at=this.epoch), facts)
+        reading = pve_views.with_disabled_storages(pve.look(calls, memory, at=this.epoch), facts)
     refuse_duplicate(this)
     claim_storage_ids(this, reading.storages)
-    views = pve.views_of(
+    views = pve_views.views_of(
         instance,
         reading,
         memory,
@@ -220,7 +232,7 @@ def settle_pve(this: Poll, reading: ResourcesReading) -> None:
         with accounted(LaneLedger(memory.costs, reports.NODE, at=this.epoch)):
             is_first = pve.read_details(calls, memory, online, at=this.epoch, interval=this.interval)
         if is_first:
-            publish(this, pve.with_details(instance, reading, memory, seen=this.seen))
+            publish(this, pve_views.with_details(instance, reading, memory, seen=this.seen))
     inventory.apply(instance, reading, memory.details, written=memory.written, at=this.at)
     outcomes.record_membership(instance, memory.cluster, at=this.at)
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from monitoring.collectors import rights
-from monitoring.collectors.pve import is_read_from_server, wanted_guests
+from monitoring.collectors.pve.backups import is_read_from_server
+from monitoring.collectors.pve.common import wanted_guests
 from monitoring.collectors.turn import Turn
 from nodes.choices import InstanceKind
 

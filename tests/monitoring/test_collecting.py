@@ -299,7 +299,7 @@ def test_a_flaw_of_ours_in_one_errand_stops_nothing_else(host, fake_pve, monkeyp
     def broken(turn, node):
         raise KeyError("surprise")
 
-    monkeypatch.setattr(pve, "read_certificates", broken)
+    monkeypatch.setattr(pve.nodes, "read_certificates", broken)
 
     turn(host, times=8)
 
@@ -313,7 +313,7 @@ def test_a_flaw_of_ours_in_planning_leaves_what_is_known(host, monkeypatch):
     turn(host, times=4)
     before = facts_of(host).progress
 
-    monkeypatch.setattr(pve, "listed_storages", lambda *args: 1 / 0)
+    monkeypatch.setattr(pve.backups, "listed_storages", lambda *args: 1 / 0)
 
     assert turn(host) is True
     assert facts_of(host).progress == before
@@ -464,14 +464,14 @@ def test_an_instance_that_is_removed_during_a_turn_leaves_nothing_behind(
     host, monkeypatch, django_capture_on_commit_callbacks
 ):
     host.poll(after=10)
-    original = pve.read_tasks
+    original = pve.cluster.read_tasks
 
     def read_and_remove(turn):
         original(turn)
         with django_capture_on_commit_callbacks(execute=True):
             editing.remove(host.instance.pk, at=moment(host))
 
-    monkeypatch.setattr(pve, "read_tasks", read_and_remove)
+    monkeypatch.setattr(pve.cluster, "read_tasks", read_and_remove)
     collecting.collect(host.instance.pk, moment(host))
 
     assert store.store().load_facts(host.instance.pk) is None
@@ -481,17 +481,17 @@ def test_an_instance_that_is_removed_during_a_turn_leaves_nothing_behind(
 
 def test_an_edit_during_a_turn_publishes_nothing_under_the_old_name(host, monkeypatch):
     host.poll(after=10)
-    original = pve.read_tasks
+    original = pve.cluster.read_tasks
 
     def read_and_rename(turn):
         original(turn)
         Instance.objects.filter(pk=host.instance.pk).update(name="renamed", version=99)
 
-    monkeypatch.setattr(pve, "read_tasks", read_and_rename)
+    monkeypatch.setattr(pve.cluster, "read_tasks", read_and_rename)
     collecting.collect(host.instance.pk, moment(host))
     assert -host.instance.pk not in store.store().fragments()
 
-    monkeypatch.setattr(pve, "read_tasks", original)
+    monkeypatch.setattr(pve.cluster, "read_tasks", original)
     turn(host)
     assert store.store().fragments()[-host.instance.pk].name == "renamed"
 

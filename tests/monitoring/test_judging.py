@@ -8,9 +8,13 @@ import pytest
 
 from monitoring import store
 from monitoring.backups import judging
-from monitoring.backups.judging import Known, judge, missed_backup, missed_server_run, sources_of
+from monitoring.backups.jobs import missed_backup, missed_server_run
+from monitoring.backups.judging import judge
+from monitoring.backups.known import Known, known_of
+from monitoring.backups.sources import sources_of
 from monitoring.facts import BackupPlace, Facts, JobSeen, NodeFacts, Progress
 from monitoring.memory import PollMemory
+from monitoring.models import CollectedFacts
 from nodes.models import Instance
 from nodes.proxmox.readings import (
     BackupGroupReading,
@@ -242,10 +246,10 @@ def test_a_paused_cluster_still_owns_its_backups():
 def test_facts_and_guests_of_a_paused_cluster_come_from_the_database():
     known = host(100, storages=(into_vault("a@pbs!pve"),))
     make_guest(known.instance, vmid=123, name="web")
-    judging.CollectedFacts.keep(known.instance, known.facts, at=NOON)
+    CollectedFacts.keep(known.instance, known.facts, at=NOON)
     Instance.objects.filter(pk=known.instance.pk).update(is_paused=True)
 
-    found = judging.known_of(Instance.objects.get(pk=known.instance.pk))
+    found = known_of(Instance.objects.get(pk=known.instance.pk))
 
     assert [one.name for one in found.facts.storages] == ["pbs"]
     assert [(one.vmid, one.name) for one in found.guests] == [(123, "web")]
@@ -255,7 +259,7 @@ def test_an_instance_that_another_one_stands_for_is_no_second_owner():
     instance = make_instance()
     store.store().save_memory(instance.pk, PollMemory(duplicate_of=99))
 
-    assert judging.known_of(instance) is None
+    assert known_of(instance) is None
 
 
 REASONS = {

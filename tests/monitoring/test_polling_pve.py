@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring import pve
+from monitoring import pve, pve_views
 from monitoring.memory import PollMemory
 from nodes import editing
 from nodes.proxmox.readings import GuestReading, NodeReading, ResourcesReading
@@ -43,7 +43,9 @@ def test_templates_are_not_shown(watch, fake_pve):
         ),
     )
 
-    views = pve.views_of(watch(fake_pve).instance, readings, PollMemory(), seen="", at=0.0, interval=10.0)
+    views = pve_views.views_of(
+        watch(fake_pve).instance, readings, PollMemory(), seen="", at=0.0, interval=10.0
+    )
 
     assert [view.vmid for view in views.vms] == [100]
 

@@ -6,8 +6,7 @@ import shlex
 
 import pytest
 
-from nodes import doctor
-from nodes.doctor import FEATURES, PathFinding, examine, is_account, repairs, version_of
+from nodes.doctor import FEATURES, PathFinding, examination, examine, is_account, repairs, version_of
 from nodes.proxmox.readings import PermissionsReading
 
 AUDITOR = frozenset({"Sys.Audit", "Datastore.Audit", "VM.Audit", "Pool.Audit"})
@@ -233,15 +232,15 @@ def test_a_separated_token_needs_what_its_user_needs(separation, option, for_bot
 
     assert option in found.repair[0]
     assert bool(found.user_repair) == for_both
-    assert (doctor.PVE_BOTH_NEEDED in found.note) == for_both
-    assert doctor.CAUTION in found.note
+    assert (examination.PVE_BOTH_NEEDED in found.note) == for_both
+    assert examination.CAUTION in found.note
 
 
 def test_a_token_of_a_backup_server_is_always_separated():
     found = pbs(NOBODY, has_privilege_separation=False)["datastores"]
 
     assert found.user_repair == ("proxmox-backup-manager acl update / Audit --auth-id pulse@pbs",)
-    assert doctor.BOTH_NEEDED in found.note
+    assert examination.BOTH_NEEDED in found.note
 
 
 def test_a_user_without_a_token_needs_one_line():
@@ -249,7 +248,7 @@ def test_a_user_without_a_token_needs_one_line():
 
     assert found.repair == ("pveum acl modify / --users pulse@pve --roles PVEAuditor",)
     assert found.user_repair == ()
-    assert found.note == doctor.CAUTION
+    assert found.note == examination.CAUTION
 
 
 def test_root_needs_nothing_and_its_token_does():
@@ -325,7 +324,7 @@ def test_a_hostile_account_gets_no_line_and_is_told_why():
     found = pve(NOBODY, account="pulse@pve!x;reboot")["guests"]
 
     assert (found.state, found.repair, found.user_repair) == ("missing", (), ())
-    assert doctor.BAD_ACCOUNT in found.note
+    assert examination.BAD_ACCOUNT in found.note
 
 
 @pytest.mark.parametrize("name", ["nas;reboot", "-nas", "$(id)", "a b", "../../x", "n\nas"])

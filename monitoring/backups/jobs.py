@@ -1,0 +1,206 @@
+"""Which runs of which jobs should have been and were not, and the PVE jobs that write to a PBS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from monitoring.backups import coverage
+from monitoring.backups.attribution import Estate
+from monitoring.backups.calendar import NotASchedule, missed_run, parse
+from monitoring.backups.known import Known
+from monitoring.backups.results import outcome
+from monitoring.backups.views import backup_tasks
+from monitoring.facts import Facts
+from monitoring.resources import BackupJobView
+from nodes.choices import InstanceKind
+from nodes.proxmox.readings import (
+    BackupJobReading,
+    ServerJobReading,
+    TaskReading,
+)
+from nodes.proxmox.tasks import read_upid
+from pulse.lib.instants import instant
+
+#: How late a job may begin before its run counts as missed.
+LATENESS = timedelta(hours=1)
+#: A run begins so much before its time at most: clocks differ.
+EARLINESS_SECONDS = 120
+
+
+@lru_cache(maxsize=256)
+def zone_called(name: str) -> tzinfo | None:
+    """Return a time zone by its name, None when this machine does not know it."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (OSError, ValueError):
+        return None
+
+
+def zone_of(facts: Facts, node: str = "") -> tzinfo | None:
+    """Return the time zone in which the schedules of an instance are meant."""
+    names = [facts.node(node).time_zone] if node else []
+    names += [facts.host.time_zone, *(known.time_zone for known in facts.nodes.values())]
+    return next((zone for name in names if (zone := zone_called(name)) is not None), None)
+
+
+def first_seen(facts: Facts, job: str) -> datetime | None:
+    """Return since when a job is known as it is, None when it was there before Pulse."""
+    epoch = facts.jobs_seen.get(job)
+    return datetime.fromtimestamp(epoch.seen_at, UTC) if epoch is not None and epoch.seen_at else None
+
+
+def missed_jobs(known: Known, *, at: datetime) -> dict[str, int]:
+    """Return the runs of an instance's jobs that should have been and were not, by "<kind> <id>"."""
+    facts = known.facts
+    found: dict[str, int] = {}
+    if known.instance.kind == InstanceKind.PVE:
+        tasks = list(backup_tasks(facts))
+        for job in facts.jobs:
+            missed = missed_backup(job, facts, tasks, at=at)
+            if missed is not None:
+                found[f"backup {job.id}"] = missed
+    for kind, jobs in facts.server_jobs.items():
+        for server_job in jobs:
+            name = f"{kind} {server_job.id}"
+            run = missed_server_run(server_job, facts, name, at=at)
+            if run is not None:
+                found[name] = int(run.timestamp())
+    return found
+
+
+def missed_backup(
+    job: BackupJobReading, facts: Facts, tasks: Sequence[TaskReading], *, at: datetime
+) -> int | None:
+    """Return when a backup job should have begun and no task did, None when one did or nobody can tell."""
+    looked = facts.progress.get("tasks/")
+    if not job.is_enabled or not facts.backup_tasks or looked is None:
+        return None
+    due = last_due(job, facts, at=at, tolerance=LATENESS)
+    if due is None or looked.done_at < due + LATENESS.total_seconds():
+        return None  # nobody has looked since
+    begun = [task for task in tasks if may_be_run(task, job)]
+    reaches_back = any((task.started_at or due) < due for task in begun) or not any(
+        facts.backup_tasks.values()
+    )
+    return due if reaches_back and not any(is_near(task, due) for task in begun) else None
+
+
+def last_due(job: BackupJobReading, facts: Facts, *, at: datetime, tolerance: timedelta) -> int | None:
+    """Return when a job should have begun last, None when it should not have yet or its schedule is not known."""
+    return coverage.due_at(
+        job,
+        at=at,
+        zone=zone_of(facts, job.node),
+        first_seen_at=first_seen(facts, f"backup {job.id}"),
+        tolerance=tolerance,
+    )
+
+
+def may_be_run(task: TaskReading, job: BackupJobReading) -> bool:
+    """Return whether a task may be a run of a job, which it does not name.
+
+    A job over one guest names that; one over several names none, and is one task on each node.
+    """
+    if task.started_at is None or (job.node and task.node != job.node):
+        return False
+    return not task.subject or task.subject in {str(vmid) for vmid in job.vmids}
+
+
+def is_near(task: TaskReading, due: int) -> bool:
+    """Return whether a task began at the time of a run."""
+    return task.started_at is not None and (
+        due - EARLINESS_SECONDS <= task.started_at <= due + LATENESS.total_seconds()
+    )
+
+
+def missed_server_run(job: ServerJobReading, facts: Facts, name: str, *, at: datetime) -> datetime | None:
+    """Return when a job of a PBS should have run and did not."""
+    if job.is_disabled or not job.schedule:
+        return None
+    try:
+        schedule = parse(job.schedule)
+    except NotASchedule:
+        return None
+    looked = facts.progress.get(f"jobs/{job.kind}")
+    if looked is None or not looked.done_at:
+        return None
+    at = min(at, datetime.fromtimestamp(looked.done_at, UTC))  # nobody knows what has run since
+    told = read_upid(job.last_run_upid) if job.last_run_upid else None
+    started = told.started_at if told is not None else None
+    ended = moment(job.last_run_ended_at)
+    since = first_seen(facts, name) or moment(
+        facts.jobs_seen[name].noted_at if name in facts.jobs_seen else None
+    )
+    return missed_run(
+        schedule,
+        at=at,
+        zone=zone_of(facts),
+        last_start_at=moment(started) or ended,
+        first_seen_at=since or at,
+        tolerance=LATENESS,
+        last_end_at=ended,
+        is_running=bool(job.last_run_upid) and not job.last_run_state,
+        next_run_at=moment(job.next_run_at),
+    )
+
+
+def moment(epoch: float | None) -> datetime | None:
+    """Return the instant of epoch seconds."""
+    return datetime.fromtimestamp(epoch, UTC) if epoch and epoch < 253_402_300_799 else None
+
+
+def jobs_into(
+    server: Known,
+    hosts: Iterable[Known],
+    evidence: Estate,
+    missed: Mapping[int, Mapping[str, int]],
+    *,
+    at: datetime,
+) -> Iterator[BackupJobView]:
+    """Yield the PVE jobs that write to a PBS, which itself knows none (state.md 2.5)."""
+    for (name, datastore, _), definitions in evidence.definitions.items():
+        if name != server.name:
+            continue
+        for host in hosts:
+            definition = definitions.get(host.name)
+            for job in host.facts.jobs if definition is not None else ():
+                if definition is not None and job.storage in definition.storages:
+                    missed_at = missed.get(host.instance.pk, {}).get(f"backup {job.id}")
+                    yield backup_job_view(job, host, datastore, missed_at, at=at)
+
+
+#: How the tasks of one run went together: the worst counts.
+WORST_FIRST = ("failed", "running", "unknown", "warning", "ok")
+
+
+def backup_job_view(
+    job: BackupJobReading, host: Known, datastore: str, missed_at: int | None, *, at: datetime
+) -> BackupJobView:
+    """Return one backup job with its newest run: the tasks that began when it was due, one on each node."""
+    due = last_due(job, host.facts, at=at, tolerance=timedelta(0))
+    tasks = [task for task in backup_tasks(host.facts) if may_be_run(task, job)]
+    if due is not None and not any(is_near(task, due) for task in tasks):
+        # It may begin any moment, or was missed: then the run before is the newest.
+        before = datetime.fromtimestamp(due - 1, UTC)
+        due = last_due(job, host.facts, at=before, tolerance=timedelta(0))
+    run = [task for task in tasks if due is not None and is_near(task, due)]
+    told = {outcome(task.status, is_running=task.ended_at is None): task for task in run}
+    status = next((one for one in WORST_FIRST if one in told), "unknown")
+    ends = [task.ended_at for task in run if task.ended_at is not None]
+    return BackupJobView(
+        id=f"{host.name}-{job.id}",
+        store=datastore,
+        status=status,
+        type="all" if job.covers_all else "pool" if job.pool else "guests",
+        lastBackup=instant(max(ends, default=None)),
+        nextRun=instant(job.next_run_at),
+        vmid=",".join(str(vmid) for vmid in job.vmids),
+        error=told["failed"].status if status == "failed" else "",
+        instance=host.name,
+        schedule=job.schedule,
+        missedAt=instant(missed_at) if missed_at else "",
+        disabled=not job.is_enabled,
+    )

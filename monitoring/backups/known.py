@@ -1,0 +1,92 @@
+"""What is known of one instance when backups are judged: of one that is polled, and of one that is paused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+from zlib import crc32
+
+import msgspec
+
+from monitoring.backups.attribution import BackupServer
+from monitoring.backups.coverage import Backup
+from monitoring.facts import LAYOUT, Facts
+from monitoring.memory import PollMemory
+from monitoring.models import CollectedFacts
+from monitoring.store import store
+from nodes.choices import InstanceKind
+from nodes.models import Guest, Instance
+from nodes.proxmox.readings import (
+    GuestReading,
+)
+
+
+@dataclass(slots=True)
+class Known:
+    """One instance and what is known of it; of a paused one it is evidence only, and nothing is judged."""
+
+    instance: Instance
+    facts: Facts
+    memory: PollMemory
+    guests: Sequence[GuestReading] = ()  # of a PVE
+    seen: dict[int, list[Backup]] = field(default_factory=dict)  # PVE: backups by vmid
+
+    @property
+    def name(self) -> str:
+        """The name of the instance."""
+        return self.instance.name
+
+    @property
+    def mark(self) -> int:
+        """A number that differs whenever what is judged of the instance may differ."""
+        guests = [(one.vmid, one.kind, one.node, one.name, one.pool, one.is_template) for one in self.guests]
+        made_of = (self.facts.version, self.name, self.instance.host, self.instance.fingerprint, guests)
+        return crc32(msgspec.msgpack.encode(made_of))
+
+
+def known_of(instance: Instance) -> Known | None:
+    """Return what is known of an instance, None of one that another instance stands for, or that is a paused PBS.
+
+    A paused PVE still owns its backups: without it they would be taken for those of a cluster with the same numbers.
+    """
+    if instance.is_paused:
+        if instance.kind != InstanceKind.PVE:
+            return None
+        row = CollectedFacts.objects.filter(instance=instance, layout=LAYOUT).first()
+        facts = saved(row.instance_id, row.saved_at, row) if row is not None else None
+        return Known(instance, facts or Facts(), PollMemory(), recorded_guests(instance))
+    memory = store().load_memory(instance.pk) or PollMemory()
+    if memory.duplicate_of:
+        return None
+    facts = store().load_facts(instance.pk)
+    guests = memory.reading.guests if memory.reading is not None else recorded_guests(instance)
+    return Known(instance, facts or Facts(), memory, guests)
+
+
+_saved: dict[int, tuple[datetime, Facts | None]] = {}
+
+
+def saved(pk: int, at: datetime, row: CollectedFacts) -> Facts | None:
+    """Return the facts of a row; those of the same instant are opened once."""
+    known = _saved.get(pk)
+    if known is None or known[0] != at:
+        known = _saved[pk] = (at, row.facts())
+    return known[1]
+
+
+def recorded_guests(instance: Instance) -> tuple[GuestReading, ...]:
+    """Return the guests of a PVE as they were recorded last, for one that was not read since the start."""
+    if instance.kind != InstanceKind.PVE:
+        return ()
+    return tuple(
+        GuestReading(one.vmid, one.kind, one.node_name, "unknown", name=one.name)
+        for one in Guest.objects.filter(instance=instance, gone_at=None).order_by("vmid")
+    )
+
+
+def server_of(instance: Instance) -> BackupServer:
+    """Return under what a PBS is known: its configured host, and the certificate that it shows."""
+    host = urlsplit(instance.host).hostname or ""
+    return BackupServer(instance.name, (host,), instance.fingerprint)

@@ -1,0 +1,28 @@
+"""The slow lanes of a PVE host or cluster. Periods: api-facts.md 10, longer where a task tells what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monitoring.collectors.pve.backups import backup_errands
+from monitoring.collectors.pve.cluster import instance_errands
+from monitoring.collectors.pve.common import is_online, wanted_guests
+from monitoring.collectors.pve.guests import guest_errands
+from monitoring.collectors.pve.nodes import node_errands
+from monitoring.collectors.turn import Turn
+from monitoring.errands import Errand
+
+
+def errands(turn: Turn) -> Iterator[Errand]:
+    """Yield every errand of the instance, due or not."""
+    nodes = {node.name: is_online(node) for node in turn.views.nodes}
+    online = sorted(name for name, is_there in nodes.items() if is_there)
+    yield from instance_errands(turn)
+    guests = wanted_guests(turn)
+    running = {(guest.node, guest.kind) for guest in guests if guest.status == "running"}
+    for node in turn.views.nodes:
+        yield from node_errands(turn, node, {kind for name, kind in running if name == node.name})
+    if turn.instance.monitor_backups:
+        yield from backup_errands(turn, nodes, online)
+    for guest in guests:
+        yield from guest_errands(turn, guest, is_there=nodes.get(guest.node, False))

@@ -1,0 +1,114 @@
+"""What is asked once for a whole cluster: rights, storages, tasks, high availability, Ceph, replication."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from monitoring.collectors.pve.common import is_online
+from monitoring.collectors.turn import AGENT_SECONDS, Turn
+from monitoring.errands import Errand
+from nodes.proxmox import access, backups, cluster
+from nodes.proxmox.readings import TaskReading
+
+#: Kinds of tasks after which a guest has other snapshots than before.
+SNAPSHOT_TASKS = frozenset(
+    {"qmsnapshot", "qmdelsnapshot", "qmrollback", "vzsnapshot", "vzdelsnapshot", "vzrollback"}
+)
+#: Kinds of tasks about a guest that leave its configuration as it is; every other one may have changed it.
+HARMLESS_TASKS = frozenset(
+    {"vncproxy", "spiceproxy", "vncshell", "termproxy", "qmstart", "qmstop", "qmshutdown", "qmreboot", "qmreset",
+     "qmsuspend", "qmresume", "vzstart", "vzstop", "vzshutdown", "vzreboot", "vzdump", "hastart", "hastop"}
+)  # fmt: skip
+CEPH_PLUGINS = frozenset({"rbd", "cephfs"})
+
+
+def instance_errands(turn: Turn) -> Iterator[Errand]:
+    """Yield what is asked once for the whole cluster."""
+    audits = turn.may("/", "Sys.Audit")
+    yield Errand("permissions", "", 900.0, partial(read_permissions, turn), rank=0)
+    yield Errand("storage configuration", "", 1800.0, partial(read_storages, turn), rank=0)
+    yield Errand("tasks", "", 20.0, partial(read_tasks, turn), rank=0)
+    yield Errand("high availability", "", ha_period(turn), partial(read_ha, turn), is_possible=audits)
+    has_ceph = any(storage.type in CEPH_PLUGINS for storage in turn.views.storage)
+    if has_ceph or turn.facts.ceph is not None:
+        sees = audits or turn.may("/", "Datastore.Audit")
+        yield Errand("ceph", "", 30.0, partial(read_ceph, turn), is_possible=sees)
+        yield Errand("ceph", "pools", 300.0, partial(read_ceph_parts, turn), rank=3, is_possible=sees)
+    yield Errand("replication", "", 900.0, partial(read_replication_nodes, turn))
+
+
+def ha_period(turn: Turn) -> float:
+    """Return how often to look at high availability: seldom where nothing is managed."""
+    ha = turn.facts.ha
+    return 30.0 if ha is not None and (ha.services or ha.is_quorate is False) else 300.0
+
+
+def read_permissions(turn: Turn) -> None:
+    """Read what the account may do."""
+    turn.keep(permissions=turn.ask(access.permissions))
+    turn.facts.permissions_at = turn.at
+
+
+def read_storages(turn: Turn) -> None:
+    """Read how the storages are defined."""
+    turn.keep(storages=turn.ask(backups.storage_definitions))
+    turn.facts.storages_at = turn.at
+
+
+def read_tasks(turn: Turn) -> None:
+    """Read the recent tasks of all nodes, and let what they have changed be read again."""
+    tasks = turn.ask(backups.cluster_tasks)
+    before = {task.upid: task for task in turn.facts.tasks}
+    ended = [
+        task
+        for task in tasks
+        if task.ended_at is not None and (task.upid not in before or before[task.upid].ended_at is None)
+    ]
+    if before:
+        turn.hasten(consequences(turn, ended))
+    if vzdumps(before.values()) != vzdumps(tasks):
+        turn.facts.version += 1  # others are no part of what is published or judged
+    turn.facts.tasks = tasks
+
+
+def vzdumps(tasks: Iterable[TaskReading]) -> list[TaskReading]:
+    """Return the backup tasks among these."""
+    return [task for task in tasks if task.kind == "vzdump"]
+
+
+def consequences(turn: Turn, ended: Iterable[TaskReading]) -> Iterator[str]:
+    """Yield the errands that tasks have made due."""
+    for task in ended:
+        if task.kind == "vzdump":
+            yield f"backup tasks/{task.node}"
+            # A task does not tell into which storage it has written; not into one of another node.
+            yield from (
+                f"backups/{key}" for key in turn.facts.volumes if key.endswith(("/", f"/{task.node}"))
+            )
+        elif task.kind in SNAPSHOT_TASKS:
+            yield f"guest snapshots/{task.subject}"
+        elif task.kind not in HARMLESS_TASKS:
+            yield f"guest configuration/{task.subject}"
+
+
+def read_ha(turn: Turn) -> None:
+    """Read the state of high availability."""
+    turn.keep(ha=turn.ask(cluster.ha_status))
+
+
+def read_ceph(turn: Turn) -> None:
+    """Read the health of Ceph; a cluster of which no node has it has none."""
+    turn.keep(ceph=turn.ask(cluster.ceph_status, longest_seconds=AGENT_SECONDS))
+
+
+def read_ceph_parts(turn: Turn) -> None:
+    """Read OSDs and pools through the node that answers."""
+    node = next((one.name for one in turn.views.nodes if is_online(one)), "localhost")
+    turn.keep(ceph_osds=turn.ask(cluster.ceph_osds, node))
+    turn.keep(ceph_pools=turn.ask(cluster.ceph_pools, node))
+
+
+def read_replication_nodes(turn: Turn) -> None:
+    """Read which nodes replicate guests to others."""
+    turn.keep(replication_nodes=turn.ask(cluster.replication_nodes))

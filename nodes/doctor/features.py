@@ -1,0 +1,170 @@
+"""What each feature of the pages needs of an account, by product and version; pure.
+
+Source: api-facts.md 1.2, 4.1, 4.2 and 11.1; the `permissions` of the published API schemas.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+Version = tuple[int, ...]
+#: What together opens one thing: (path, privilege). Paths may hold {node}, {storage}, {backup_storage}, {datastore}.
+Way = tuple[tuple[str, str], ...]
+
+
+class Role(msgspec.Struct, frozen=True):
+    """What the repair grants: a role, at a path; `privileges` are set for a role that has to be made first."""
+
+    name: str
+    path: str = "/"
+    privileges: tuple[str, ...] = ()
+
+
+class Feature(msgspec.Struct, frozen=True):
+    """Something the pages show, and what the account needs for it on these versions."""
+
+    key: str
+    kind: str  # pve, pbs
+    title: str
+    ways: tuple[Way, ...]  # any of them is enough; the first is the one that is asked for
+    why: str
+    without: str  # what the pages lack
+    role: Role | None
+    note: str = ""
+    is_optional: bool = False
+    since: Version = ()
+    until: Version = ()  # the first version it is not for
+
+
+AUDITOR = Role("PVEAuditor")
+AUDIT = Role("Audit")
+DELETES = (
+    "Proxmox has no privilege that only lists backups: this one also allows to delete them. "
+    "It is not needed for backups on a PBS that is watched itself."
+)
+DATASTORE_AUDIT = ("/storage/{backup_storage}", "Datastore.Audit")
+ALLOCATE = ("/storage/{backup_storage}", "Datastore.Allocate")
+ALLOCATE_SPACE = ("/storage/{backup_storage}", "Datastore.AllocateSpace")
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        "guests", "pve", "Virtual machines and containers", ((("/vms", "VM.Audit"),),),
+        "Proxmox lists only guests with VM.Audit.", "Guests do not appear at all.", AUDITOR,
+    ),
+    Feature(
+        "nodes", "pve", "Figures of the nodes", ((("/nodes/{node}", "Sys.Audit"),),),
+        "CPU, memory, disk and uptime of a node need Sys.Audit on it.",
+        "Nodes are listed without any figure.", AUDITOR,
+    ),
+    Feature(
+        "storages", "pve", "Storages", ((("/storage/{storage}", "Datastore.Audit"),),),
+        "Proxmox lists only storages with Datastore.Audit.", "Storages do not appear.", AUDITOR,
+    ),
+    Feature(
+        "cluster", "pve", "Cluster and quorum", ((("/", "Sys.Audit"),),),
+        "The members and the quorum are told with Sys.Audit on /.",
+        "Members, quorum and failing over to another member.", AUDITOR,
+    ),
+    Feature(
+        "tasks", "pve", "Tasks of all accounts", ((("/", "Sys.Audit"),),),
+        "Without Sys.Audit on / an account sees only its own tasks.",
+        "Backups, migrations and other tasks, and their failures.", AUDITOR,
+    ),
+    Feature(
+        "backup_jobs", "pve", "Backup jobs", ((("/", "Sys.Audit"),),),
+        "Jobs, and guests in no job, are told with Sys.Audit on /.",
+        "Which guests are in a job, missed runs, disks that no job takes.", AUDITOR,
+    ),
+    Feature(
+        "backups", "pve", "Backups in storages",
+        ((DATASTORE_AUDIT, ALLOCATE), (ALLOCATE_SPACE, ALLOCATE), (ALLOCATE_SPACE, ("/vms", "VM.Backup"))),
+        "PVEAuditor gets an empty list: each backup needs Datastore.Allocate on its storage.",
+        "Backups in these storages, and whether a guest has one.",
+        Role("PulseBackups", "/storage/{backup_storage}", ("Datastore.Audit", "Datastore.Allocate")),
+        DELETES,
+    ),
+    Feature(
+        "agent", "pve", "Guest agent", ((("/vms", "VM.Monitor"),),),
+        "Up to PVE 8 the guest agent is asked with VM.Monitor.",
+        "How full the disks of virtual machines are, and their addresses.",
+        Role("PulseGuestAgent", "/", ("VM.Monitor",)),
+        "VM.Monitor also allows commands that change a guest. From PVE 9 on PVEAuditor is enough.",
+        until=(9,),
+    ),
+    Feature(
+        "agent", "pve", "Guest agent",
+        ((("/vms", "VM.GuestAgent.Audit"),), (("/vms", "VM.GuestAgent.Unrestricted"),)),
+        "From PVE 9 on the guest agent is asked with VM.GuestAgent.Audit; VM.Monitor is gone.",
+        "How full the disks of virtual machines are, and their addresses.", AUDITOR, since=(9,),
+    ),
+    Feature(
+        "high_availability", "pve", "High availability", ((("/", "Sys.Audit"),),),
+        "Its state is told with Sys.Audit on /.", "Services in error, fencing, dead managers.", AUDITOR,
+    ),
+    Feature(
+        "ceph", "pve", "Ceph", ((("/", "Sys.Audit"),), (("/", "Datastore.Audit"),)),
+        "Its state is told with Sys.Audit or Datastore.Audit on /.", "Health, OSDs and pools of Ceph.", AUDITOR,
+    ),
+    Feature(
+        "disks", "pve", "Disks and pools", ((("/", "Sys.Audit"),), (("/", "Datastore.Audit"),)),
+        "Disks, ZFS and thin pools are told with Sys.Audit or Datastore.Audit on /.",
+        "Health and wear of disks, degraded pools, full metadata.", AUDITOR, until=(8,),
+    ),
+    Feature(
+        "disks", "pve", "Disks and pools", ((("/", "Sys.Audit"),),),
+        "Disks, ZFS and thin pools are told with Sys.Audit on /.",
+        "Health and wear of disks, degraded pools, full metadata.", AUDITOR, since=(8,),
+    ),
+    Feature(
+        "history", "pve", "Fine history", ((("/", "Sys.Audit"),),),
+        "The last half hour in steps of 10 s is told with Sys.Audit on /.",
+        "Charts have gaps where Pulse was not running.", AUDITOR, is_optional=True, since=(8, 2, 5),
+    ),
+    Feature(
+        "pools", "pve", "Resource pools", ((("/pool", "Pool.Audit"),),),
+        "Pools are told with Pool.Audit.", "Pools, and backup jobs by pool.", AUDITOR, is_optional=True,
+    ),
+    Feature(
+        "updates", "pve", "Pending updates", ((("/nodes/{node}", "Sys.Modify"),),),
+        "Proxmox tells pending updates only to accounts that may change the node.",
+        "The number of pending updates.",
+        Role("PulseUpdates", "/nodes", ("Sys.Audit", "Sys.Modify")),
+        "Sys.Modify allows far more than to look: leave it out unless the list is worth that.",
+        is_optional=True,
+    ),
+    Feature(
+        "host", "pbs", "Figures of the server", ((("/system/status", "Sys.Audit"),),),
+        "CPU, memory and uptime are told with Sys.Audit on /system/status.",
+        "The server is shown without figures.", AUDIT,
+    ),
+    Feature(
+        "datastores", "pbs", "Datastores and backups", ((("/datastore/{datastore}", "Datastore.Audit"),),),
+        "Datastores and what is in them need Datastore.Audit.",
+        "Datastores, backups, verify, prune and garbage collection.", AUDIT,
+    ),
+    Feature(
+        "tasks", "pbs", "Tasks of all accounts", ((("/system/tasks", "Sys.Audit"),),),
+        "Without Sys.Audit on /system/tasks an account sees only its own tasks.",
+        "Backups under way and failed tasks.", AUDIT,
+    ),
+    Feature(
+        "sync_jobs", "pbs", "Sync jobs", ((("/remote", "Remote.Audit"),),),
+        "The role Audit does not include Remote.Audit, and sync jobs without it are left out.",
+        "Sync jobs and their failures.", Role("RemoteAudit", "/remote"),
+    ),
+    Feature(
+        "disks", "pbs", "Disks and pools", ((("/system/disks", "Sys.Audit"),),),
+        "Disks and ZFS pools are told with Sys.Audit on /system/disks.",
+        "Health and wear of disks, degraded pools.", AUDIT,
+    ),
+    Feature(
+        "updates", "pbs", "Pending updates", ((("/", "Sys.Audit"),),),
+        "Pending updates are told with Sys.Audit on /.", "The number of pending updates.", AUDIT,
+        is_optional=True,
+    ),
+    Feature(
+        "certificates", "pbs", "Certificates", ((("/system/certificates", "Sys.Modify"),),),
+        "PBS tells its certificates only to accounts that may change them.",
+        "The date on which a certificate expires, other than the one that is served.", None,
+        "Only the role Admin has it: not worth it.", is_optional=True,
+    ),
+)  # fmt: skip
