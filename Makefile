@@ -43,6 +43,7 @@ bench: $(VENV)/.installed-dev ## Measure start-up, memory, processor time and re
 	$(PY) -m benchmarks.lanes
 	$(PY) -m benchmarks.feed
 	$(PY) benchmarks/killloop.py
+	$(PY) -m benchmarks.redis_facts
 
 requirements: $(VENV)/.installed-dev ## Write the requirements files from uv.lock
 	$(VENV)/bin/uv export --locked $(EXPORT) --no-dev -o requirements.txt

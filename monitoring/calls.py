@@ -1,13 +1,10 @@
-"""What one poll asks of its instance: within one deadline, and nothing that the account was refused not long ago."""
+"""What one poll or turn asks of its instance: within one deadline, and nothing that the account was refused not long ago."""
 
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from contextvars import copy_context
 from typing import Protocol, TypeVar
 
 from monitoring import lanes
@@ -15,6 +12,7 @@ from monitoring.memory import PollMemory
 from nodes.connecting import Connection
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import NotFound, PermissionDenied, ProxmoxError, TimedOut
+from nodes.proxmox.metering import accounted
 
 Result = TypeVar("Result")
 Reading = TypeVar("Reading", covariant=True)
@@ -27,7 +25,7 @@ class Call(Protocol[Reading]):
 
 
 class Calls:
-    """The calls of one poll. Every method raises ProxmoxError and nothing else; any thread may use them."""
+    """The calls of one poll or turn. Every method raises ProxmoxError and nothing else."""
 
     def __init__(
         self, connection: Connection, memory: PollMemory, *, at: float, deadline_seconds: float
@@ -37,18 +35,14 @@ class Calls:
         self._at = at
         self._until = time.monotonic() + deadline_seconds
         self._refused: list[str] = []
-        self._made_before = connection.meter.calls
-        self._failed_before = connection.meter.failed_calls
+        #: How many calls were made so far, logins and second tries not counted, and how many of them failed.
+        self.made = 0
+        self.failed = 0
 
-    @property
-    def made(self) -> int:
-        """How many calls the poll has made so far, logins and second tries not counted."""
-        return self.connection.meter.calls - self._made_before
-
-    @property
-    def failed(self) -> int:
-        """How many of them failed."""
-        return self.connection.meter.failed_calls - self._failed_before
+    def record(self, *, seconds: float, bytes_received: int, status: int | None, is_failure: bool) -> None:
+        """Count one call; see nodes.proxmox.metering.Ledger. Others may use the same connection meanwhile."""
+        self.made += 1
+        self.failed += is_failure
 
     def seconds_left(self) -> float:
         """Return how much of the poll's time is left; negative when it is over."""
@@ -60,14 +54,16 @@ class Calls:
         def once(client: Client) -> Result:
             return call(client, timeout_seconds=self._limit(math.inf))
 
-        return self.connection.ask(once)
+        with accounted(self):
+            return self.connection.ask(once)
 
     def ask_here(self, call: Call[Result], *, longest_seconds: float) -> Result:
         """Return what the call reads from the address in use.
 
         For calls that the asked host hands on to another node: a node that hangs says nothing about the address.
         """
-        return call(self.connection.client(), timeout_seconds=self._limit(longest_seconds))
+        with accounted(self):
+            return call(self.connection.client(), timeout_seconds=self._limit(longest_seconds))
 
     def unless_refused(self, path: str, ask: Callable[[], Result]) -> Result | None:
         """Return what `ask` reads; None when the account may not ask it, now or not long ago."""
@@ -100,24 +96,3 @@ def quietly(ask: Callable[[], Result]) -> Result | None:
         return ask()
     except ProxmoxError:
         return None
-
-
-def beside(work: Callable[[], Result]) -> Callable[[], Result]:
-    """Begin the work in a thread of its own; the answer waits for it and returns, or raises, what it came to.
-
-    A daemon: a host that hangs must not hold up the end of the process.
-    """
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    try:
-        # In a copy of this context: its calls are written into the same ledger.
-        threading.Thread(target=copy_context().run, args=(run,), name="poll-beside", daemon=True).start()
-    except RuntimeError:  # no thread to be had: one after the other, then
-        run()
-    return future.result

@@ -10,11 +10,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import DatabaseError
-
-from monitoring import errands, lists
+from monitoring import errands, lists, saving
 from monitoring.backups.attribution import BackupServer
 from monitoring.backups.known import server_of
 from monitoring.calls import Calls
@@ -22,16 +21,16 @@ from monitoring.collectors import forgetting, pbs, pve
 from monitoring.collectors.turn import Turn
 from monitoring.costs import LaneLedger
 from monitoring.errands import Errand
-from monitoring.facts import LAYOUT, Facts, Progress
+from monitoring.facts import Facts, Progress
 from monitoring.leases import lease
 from monitoring.memory import PollMemory
-from monitoring.models import CollectedFacts
 from monitoring.store import store
 from nodes.choices import InstanceKind
 from nodes.connecting import Connection, connection_for
 from nodes.models import Instance
 from nodes.proxmox.errors import CredentialUnreadable, LoginFailed, NodeBusy, ProxmoxError, TimedOut
 from nodes.proxmox.metering import accounted
+from nodes.proxmox.slots import in_background
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +44,8 @@ TURN_SECONDS = 9.0
 #: Calls of one turn for what is asked again and again, and while there is something that was never asked.
 CALLS_PER_TURN = 20
 FIRST_CALLS_PER_TURN = 60
+#: What is found for the first time is asked for in the same turn, so many times one after the other.
+ROUNDS = 4
 #: After this long a turn begins nothing more.
 BUDGET_SECONDS = 4.0
 #: The share of the time that a host may be kept busy: after a long turn it is left alone, for so long at most.
@@ -55,8 +56,6 @@ NODE_REST_SECONDS = 60.0
 #: A turn under way is ended after this long whatever a call is waiting for.
 DEADLINE_SECONDS = 60.0
 LEASE_SECONDS = 120
-#: Facts survive a restart; they are written this often when they have changed.
-SAVE_SECONDS = 300.0
 
 
 def collect(instance_id: int, at: datetime) -> bool:
@@ -72,7 +71,7 @@ def collect(instance_id: int, at: datetime) -> bool:
             return False
         if memory is None or memory.instance_version != instance.version:
             return False
-        facts = known_facts(instance)
+        facts = saving.known_facts(instance)
         if memory.failures or memory.succeeded_at is None:
             if facts is not None:
                 keep(instance, memory, facts, at=at)
@@ -96,29 +95,19 @@ def is_time(facts: Facts, *, at: float) -> bool:
     return facts.turn_at > at or at >= max(facts.turn_at + TURN_SECONDS, facts.rest_until)
 
 
-def known_facts(instance: Instance) -> Facts | None:
-    """Return what is known of an instance: in the store, else as it was saved, None when nothing is."""
-    known = store().load_facts(instance.pk) or saved_facts(instance)
-    return known if known is None or known.asked_at in ("", instance.host) else None
-
-
-def saved_facts(instance: Instance) -> Facts | None:
-    """Return the facts that were saved before a restart, None when there are none of this layout."""
-    row = CollectedFacts.objects.filter(instance=instance, layout=LAYOUT).first()
-    return row.facts() if row is not None else None
-
-
 def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) -> bool:
     """Make the facts known and show them; False when the instance was edited, paused or removed meanwhile."""
     polled = Instance.objects.polled().filter(pk=instance.pk)
     if not polled.filter(version=instance.version).exists():
         return False
-    store().save_facts(instance.pk, facts)
     try:
         lists.publish(instance, facts, memory, at=at.timestamp())
     except Exception:  # a flaw of ours in the lists must not cost what was read
         logger.exception("%s: the lists could not be made", instance.name)
-    save(instance, facts, at=at)
+    try:
+        saving.save(instance, facts, at=at)
+    finally:  # last of all: both have noted in the facts what they were made from
+        store().save_facts(instance.pk, facts)
     if not polled.exists():
         store().remove(instance.pk)  # whoever removed it did so before there was this to take out
         return False
@@ -132,36 +121,65 @@ def run_turn(
     begin(facts, instance, memory, at=at)
     calls = Calls(connection, memory, at=at, deadline_seconds=DEADLINE_SECONDS)
     turn = Turn(instance, calls, facts, memory, at, servers_of(instance))
-    wanted = planned(turn)
+    spent = Spent(time.monotonic())
     held = facts.permissions
-    facts.progress = errands.hastened(facts.progress, turn.hastened, at=at)
-    began = time.monotonic()
-    run_due(turn, errands.due(wanted, facts.progress, at=at), began=began)
-    facts.rest_until = at + min((time.monotonic() - began) / BUSY_RATIO, LONGEST_REST_SECONDS)
+    wanted = run_rounds(turn, spent)
+    facts.rest_until = at + min(spent.seconds() / BUSY_RATIO, LONGEST_REST_SECONDS)
     facts.progress = errands.hastened(facts.progress, turn.hastened, at=at)
     if held is not None and facts.permissions != held:
         facts.progress = errands.permitted(facts.progress, at=at)
-    names = {one.name for one in wanted}
-    if wanted and facts.progress.keys() - names:
-        facts.progress = errands.forgotten(facts.progress, names)
+    facts.calls += calls.made
+    facts.failed_calls += calls.failed
+    if wanted:
+        facts.progress = errands.forgotten(facts.progress, wanted)
     forgetting.forget(turn)
 
 
-def run_due(turn: Turn, waiting: Iterable[Errand], *, began: float) -> None:
+@dataclass(slots=True)
+class Spent:
+    """What a turn has used of its calls and its time; `began` is monotonic."""
+
+    began: float
+    calls: int = 0
+    is_over: bool = False
+
+    def seconds(self) -> float:
+        """Return how long the turn has taken so far."""
+        return time.monotonic() - self.began
+
+
+def run_rounds(turn: Turn, spent: Spent) -> list[Errand]:
+    """Plan and run; once more when something was read for the first time, which others may depend on.
+
+    Returns all errands there are by the last plan.
+    """
+    facts, wanted = turn.facts, []
+    for _ in range(ROUNDS):
+        wanted = planned(turn)
+        facts.progress = errands.hastened(facts.progress, turn.hastened, at=turn.at)
+        known = len(facts.progress)
+        run_due(turn, errands.due(wanted, facts.progress, at=turn.at), spent)
+        if spent.is_over or len(facts.progress) == known:
+            break
+    return wanted
+
+
+def run_due(turn: Turn, waiting: Iterable[Errand], spent: Spent) -> None:
     """Run these errands in order, within the limits of a turn."""
-    facts, made = turn.facts, 0
+    facts = turn.facts
     for errand in waiting:
-        if time.monotonic() - began > BUDGET_SECONDS:
-            facts.slowed_at = turn.at
+        if spent.seconds() > BUDGET_SECONDS:
+            facts.slowed_at, spent.is_over = turn.at, True
             return
         is_new = errand.name not in facts.progress
-        if made >= (FIRST_CALLS_PER_TURN if is_new else CALLS_PER_TURN):
+        if spent.calls >= (FIRST_CALLS_PER_TURN if is_new else CALLS_PER_TURN):
             continue
         if facts.resting_nodes.get(errand.node, 0.0) > turn.at:
             continue
-        made_now, error = run(turn, errand)
-        made += made_now
+        made, error = run(turn, errand)
+        spent.calls += made
         if error is not None and ends_turn(error):
+            spent.is_over = True
             return
 
 
@@ -172,7 +190,8 @@ def begin(facts: Facts, instance: Instance, memory: PollMemory, *, at: float) ->
         facts.instance_version = instance.version
         facts.touched += 1
         facts.version += 1
-    facts.progress = errands.caught_up(facts.progress, at=at)
+    if facts.turn_at > at:
+        facts.progress = errands.caught_up(facts.progress, at=at)
     facts.asked_at = instance.host
     facts.turn_at = at
     facts.server_version = memory.pbs_version or facts.server_version
@@ -202,8 +221,8 @@ def run(turn: Turn, errand: Errand) -> tuple[int, ProxmoxError | None]:
     failure: ProxmoxError | None = None
     flaw: Exception | None = None
     try:
-        with accounted(ledger):
-            errand.run()
+        with accounted(ledger), in_background():
+            errand.run(turn, *errand.args)
     except ProxmoxError as error:
         failure = error
     except Exception as error:  # a flaw of ours in one lane must not stop the others
@@ -233,15 +252,3 @@ def ends_turn(error: ProxmoxError) -> bool:
 def of_lane(facts: Facts, lane: str) -> Iterator[Progress]:
     """Yield the progress of all errands of a lane."""
     return (one for name, one in facts.progress.items() if name.partition("/")[0] == lane)
-
-
-def save(instance: Instance, facts: Facts, *, at: datetime) -> None:
-    """Write the facts to the database when they have changed, now and then: a restart asks no host for all of it again."""
-    since = at.timestamp() - facts.saved_at
-    if facts.touched == facts.saved_touched or 0 <= since < SAVE_SECONDS:
-        return
-    facts.saved_at, facts.saved_touched = at.timestamp(), facts.touched
-    try:
-        CollectedFacts.keep(instance, facts, at=at)
-    except DatabaseError as error:
-        logger.warning("%s: what was collected could not be saved (%s)", instance.name, type(error).__name__)

@@ -45,7 +45,7 @@ class LaneLedger:
         self._lock = threading.Lock()
         self._minute = minute_of(costs, lane, at=at)
 
-    def record(self, *, seconds: float, bytes_received: int, status: int | None) -> None:
+    def record(self, *, seconds: float, bytes_received: int, status: int | None, is_failure: bool) -> None:
         """Note one call."""
         minute = self._minute
         with self._lock:
@@ -67,6 +67,15 @@ def minute_of(costs: Costs, lane: str, *, at: float) -> Minute:
         minutes = [one for one in minutes if now - KEPT_MINUTES < one.minute < now] + [Minute(now)]
         costs[lane] = minutes
     return minutes[-1]
+
+
+def own(costs: Costs) -> Costs:
+    """Return a copy that a ledger may write on; of each lane only the last minute is ever written on, the others are shared."""
+    return {
+        lane: [*minutes[:-1], msgspec.structs.replace(minutes[-1])]
+        for lane, minutes in list(costs.items())
+        if minutes
+    }
 
 
 def summary(costs: Costs, *, at: float, minutes: int = 10) -> dict[str, LaneCost]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain, zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from msgspec.structs import replace
@@ -36,18 +36,24 @@ NEVER = Progress()
 
 
 class Errand(NamedTuple):
-    """One or a few calls that belong together. `run` makes them and keeps what they told; it raises ProxmoxError."""
+    """One or a few calls that belong together.
+
+    `run(turn, *args)` makes them and keeps what they told; it raises ProxmoxError.
+    """
 
     lane: str
     subject: str
     period_seconds: float
-    run: Callable[[], None]
+    run: Callable[..., None]
+    args: tuple[Any, ...] = ()
     #: Lower comes first among those that were never run.
     rank: int = 1
     #: False: its subject exists and cannot be asked now, because its node is away or the guest does not run.
     is_possible: bool = True
     #: The node that answers: once it did not in time, it is left alone for a while. Empty where something else may hang.
     node: str = ""
+    #: After a failure the next try waits this long at least.
+    retry_seconds: float = RETRY_SECONDS
 
     @property
     def name(self) -> str:
@@ -94,8 +100,9 @@ def failed(errand: Errand, known: Progress, error: ProxmoxError, *, at: float) -
     if error.code in DENIALS:
         wait = DENIAL_SECONDS * (1 + JITTER_RATIO * spread(errand.name))
     else:
-        patience = max(RETRY_SECONDS, min(errand.period_seconds, error.patience_seconds))
-        wait = min(patience * 2 ** min(failures - 1, 10), LONGEST_RETRY_SECONDS)
+        patience = max(errand.retry_seconds, min(errand.period_seconds, error.patience_seconds))
+        longest = max(errand.retry_seconds, LONGEST_RETRY_SECONDS)
+        wait = min(patience * 2 ** min(failures - 1, 10), longest)
     asked = min(error.retry_after_seconds or 0.0, LONGEST_RETRY_SECONDS)
     return Progress(
         tried_at=at,
@@ -107,14 +114,16 @@ def failed(errand: Errand, known: Progress, error: ProxmoxError, *, at: float) -
     )
 
 
-def forgotten(progress: Mapping[str, Progress], present: Iterable[str]) -> dict[str, Progress]:
-    """Return the progress without errands whose subject is gone."""
-    names = set(present)
+def forgotten(progress: dict[str, Progress], wanted: Iterable[Errand]) -> dict[str, Progress]:
+    """Return the progress without errands whose subject is gone; the same object when none is."""
+    names = {errand.name for errand in wanted}
+    if names >= progress.keys():
+        return progress
     return {name: one for name, one in progress.items() if name in names}
 
 
 def hastened(
-    progress: Mapping[str, Progress], happened: Mapping[str, float], *, at: float
+    progress: dict[str, Progress], happened: Mapping[str, float], *, at: float
 ) -> dict[str, Progress]:
     """Return the progress with these errands due soon, by name with the instant at which something happened to each.
 
@@ -129,7 +138,7 @@ def hastened(
         soon = max(at, known.tried_at + HASTE_SECONDS)
         if known.next_at > soon:
             changed[name] = replace(known, next_at=soon)
-    return {**progress, **changed}
+    return {**progress, **changed} if changed else progress
 
 
 def permitted(progress: Mapping[str, Progress], *, at: float) -> dict[str, Progress]:

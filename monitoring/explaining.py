@@ -10,15 +10,22 @@ from typing import Any
 
 import msgspec
 
-from monitoring import lanes
-from monitoring.facts import Facts, GuestFacts
+from monitoring.facts import Facts, GuestFacts, NodeFacts
 from monitoring.memory import PollMemory
 from monitoring.rates import Sample
-from monitoring.resources import GuestView, NodeView, PbsView, PmgView, StorageView
-from nodes.proxmox.readings import GuestReading, NodeReading, StorageReading
+from monitoring.resources import GuestView, NodeView, StorageView
+from nodes.proxmox.readings import GuestReading, NodeReading, NodeStatusReading, StorageReading
 from pulse.lib.instants import instant
 
 RESOURCES = "GET /cluster/resources"
+HISTORY = "GET /nodes/{node}/rrddata?timeframe=hour"
+
+#: What a node takes for used, by `memorySource`; api-facts.md 3.2.
+USED_MEMORY = {
+    "available": "used is MemTotal - MemAvailable (from PVE 8.4 on), so the ZFS cache counts as used",
+    "free": "used is MemTotal - MemFree - Buffers - Cached (before PVE 8.4), so the ZFS cache counts as used",
+    "": "what counts as used depends on the version, which is not known yet; the ZFS cache does in all",
+}
 
 #: Why there is no figure, or why it is not to be trusted, in words.
 REASONS = {
@@ -33,7 +40,7 @@ REASONS = {
     "agent_not_running": "the guest agent is enabled and does not answer: is it installed and running?",
     "agent_timeout": "the guest agent did not answer in time",
     "agent_refused": "the guest agent does not allow this call",
-    "no_permission": "the account may not ask the guest agent",
+    "no_permission": "the account may not see it",
     "not_supported": "the guest tells no file system that can be counted",
 }
 
@@ -128,9 +135,12 @@ def disk_number(view: GuestView, raw: GuestReading, known: GuestFacts, live: Whe
     note = REASONS.get(view.diskReason, view.diskReason)
     value = None if view.diskReason else msgspec.structs.asdict(view.disk)
     if view.type == "lxc":
-        fields = {"disk": raw.disk_used_bytes, "maxdisk": raw.disk_total_bytes}
-        return number("disk", value, "bytes", "disk of maxdisk: the root file system", RESOURCES, fields, live,
-                      source=view.diskSource, note=note)  # fmt: skip
+        return number(
+            "disk", value, "bytes", "disk of maxdisk: the root file system; mount points are not in it",
+            RESOURCES if known.config is None else f"{RESOURCES}; GET /nodes/{view.node}/lxc/{view.vmid}/config",
+            {"disk": raw.disk_used_bytes, "maxdisk": raw.disk_total_bytes} | mount_point_fields(known), live,
+            source=view.diskSource, note=note,
+        )  # fmt: skip
     files = [msgspec.structs.asdict(one) for one in known.disk.filesystems] if known.disk else []
     return number(
         "disk", value, "bytes", "the sum over the counted file systems; Proxmox itself tells 0 for every VM",
@@ -138,6 +148,17 @@ def disk_number(view: GuestView, raw: GuestReading, known: GuestFacts, live: Whe
         {"filesystems": files, "maxdisk (boot disk only)": raw.disk_total_bytes}, When(known.disk_at, at),
         source=view.diskSource, note=note,
     )  # fmt: skip
+
+
+def mount_point_fields(known: GuestFacts) -> dict[str, Any]:
+    """Return the mount points of a container as its configuration has them; nobody tells how full they are."""
+    disks = known.config.disks if known.config is not None else ()
+    found = [
+        {"key": disk.key, "mp": disk.mount_point, "size": disk.size_bytes, "used": None}
+        for disk in disks
+        if disk.key.startswith("mp")
+    ]
+    return {"mount points": found} if found else {}
 
 
 def rate_numbers(view: GuestView, raw: GuestReading, sample: Sample | None, live: When) -> Iterator[Number]:
@@ -173,19 +194,11 @@ def node_numbers(view: NodeView, memory: PollMemory, facts: Facts, *, at: float)
     detail = memory.details.get(view.name)
     call = f"GET /nodes/{view.name}/status"
     yield number(
-        "cpu", view.cpu, "fraction of all CPUs", "cpu, 0 while the node is not online", RESOURCES,
-        {"cpu": raw.cpu_ratio, "maxcpu": raw.cpu_count, "status": raw.status}, live,
+        "cpu", None if view.cpuReason else view.cpu, "fraction of all CPUs", "cpu, 0 while the node is not online",
+        RESOURCES, {"cpu": raw.cpu_ratio, "maxcpu": raw.cpu_count, "status": raw.status}, live,
+        note=REASONS.get(view.cpuReason, ""),
     )  # fmt: skip
-    is_listed = bool(raw.memory_total_bytes) or detail is None
-    yield number(
-        "memory", msgspec.structs.asdict(view.memory), "bytes",
-        "mem of maxmem, where the list tells them, else memory of the node's status; the ZFS cache counts as used",
-        RESOURCES if is_listed else call,
-        {"mem": raw.memory_used_bytes, "maxmem": raw.memory_total_bytes}
-        if is_listed or detail is None
-        else {"memory.used": detail.memory_used_bytes, "memory.total": detail.memory_total_bytes},
-        live if is_listed else status,
-    )  # fmt: skip
+    yield node_memory_number(view, raw, detail, facts.node(view.name), live, status)
     root = {
         "rootfs.used": detail.root_used_bytes if detail else None,
         "rootfs.total": detail.root_total_bytes if detail else None,
@@ -202,13 +215,41 @@ def node_numbers(view: NodeView, memory: PollMemory, facts: Facts, *, at: float)
     yield number("loadAverage", list(view.loadAverage), "processes over 1, 5 and 15 minutes", "loadavg", call,
                  {"loadavg": load}, status)  # fmt: skip
     yield number("uptime", view.uptime, "seconds", "uptime", RESOURCES, {"uptime": raw.uptime_seconds}, live)
-    pressure = facts.node(view.name).pressure
-    if pressure is not None:
+    history = facts.node(view.name).history
+    if history is not None and history.pressure is not None:
+        pressure = msgspec.structs.asdict(history.pressure)
         yield number(
-            "pressure", msgspec.structs.asdict(pressure), "percent of the last 10 s", "the newest row with pressure columns",
-            f"GET /nodes/{view.name}/rrddata?timeframe=hour", msgspec.structs.asdict(pressure),
-            When(facts.node(view.name).pressure_at, at),
+            "pressure", pressure, "percent of the last 10 s", "the newest row with pressure columns",
+            HISTORY.format(node=view.name), pressure, When(facts.node(view.name).history_at, at),
         )  # fmt: skip
+
+
+def node_memory_number(
+    view: NodeView,
+    raw: NodeReading,
+    detail: NodeStatusReading | None,
+    known: NodeFacts,
+    live: When,
+    status: When,
+) -> Number:
+    """Return how the memory of a node was found, with the cache of ZFS, which is a part of it."""
+    fields: dict[str, Any]
+    if raw.memory_total_bytes or detail is None:
+        formula, calls, when = "mem of maxmem", [RESOURCES], live
+        fields = {"mem": raw.memory_used_bytes, "maxmem": raw.memory_total_bytes}
+    else:
+        formula, calls, when = "memory.used of memory.total, because the list tells none", [], status
+        fields = {"memory.used": detail.memory_used_bytes, "memory.total": detail.memory_total_bytes}
+    if detail is not None:
+        fields["memory.available"] = detail.memory_available_bytes
+        calls.append(f"GET /nodes/{view.name}/status")
+    if known.history is not None:
+        fields |= {"arcsize": known.history.arc_bytes, "arcsize read": instant(known.history_at)}
+        calls.append(HISTORY.format(node=view.name))
+    return number(
+        "memory", msgspec.structs.asdict(view.memory), "bytes", f"{formula}; {USED_MEMORY[view.memorySource]}",
+        "; ".join(calls), fields, when, source=view.memorySource,
+    )  # fmt: skip
 
 
 def storage_numbers(view: StorageView, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
@@ -236,61 +277,3 @@ def storage_numbers(view: StorageView, memory: PollMemory, facts: Facts, *, at: 
         f"GET /nodes/{raw.node}/storage", {"avail": probe.available_bytes if probe else None},
         When(known.storages_at, at),
     )  # fmt: skip
-
-
-def pbs_numbers(view: PbsView, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
-    """Yield the numbers of a backup server and its datastores."""
-    status = When(memory.pbs_status_at, at)
-    raw = memory.pbs_status
-    call = "GET /nodes/localhost/status"
-    late = "it could not be renewed" if at - memory.pbs_status_at > lanes.GRACE_SECONDS else ""
-    yield number(
-        "cpu", view.cpu, "fraction", "cpu", call, {"cpu": raw.cpu_ratio if raw else None}, status, note=late
-    )
-    yield number(
-        "memory", view.memory, "percent", "memory.used of memory.total", call,
-        {"memory.used": raw.memory_used_bytes if raw else None, "memory.total": raw.memory_total_bytes if raw else None},
-        status, note=late,
-    )  # fmt: skip
-    told = {one.name: one for one in memory.datastores}
-    for store in view.datastores:
-        reading = told.get(store.name)
-        fields = {
-            "used": reading.used_bytes if reading else None,
-            "avail": reading.available_bytes if reading else None,
-            "total": reading.total_bytes if reading else None,
-        }
-        yield number(
-            f"datastores.{store.name}.usage", store.usage, "percent", "used of used + avail, as PBS itself has it",
-            "GET /status/datastore-usage", fields, When(memory.datastores_at, at),
-        )  # fmt: skip
-
-
-def pmg_numbers(view: PmgView, memory: PollMemory, *, at: float) -> Iterator[Number]:
-    """Yield the numbers of a mail gateway and its nodes."""
-    nodes, queues = When(memory.mail_nodes_at, at), When(memory.mail_queues_at, at)
-    call = "GET /config/cluster/status?list_single_node=1"
-    told = {node.name: node for node in memory.mail_nodes}
-    for node in view.nodes:
-        raw = told.get(node.name)
-        if raw is not None and not raw.error:
-            fields = {
-                "cpu": raw.cpu_ratio,
-                "memory.used": raw.memory_used_bytes,
-                "memory.total": raw.memory_total_bytes,
-            }
-            yield number(f"nodes.{node.name}.cpu", node.cpu, "fraction", "cpu", call, fields, nodes)
-            yield number(
-                f"nodes.{node.name}.memory", msgspec.structs.asdict(node.memory), "bytes", "memory.used of memory.total",
-                call, fields, nodes,
-            )  # fmt: skip
-        for queue, total in node.queues.items():
-            yield number(
-                f"nodes.{node.name}.queues.{queue}", total, "messages", "total of the row TOTAL",
-                f"GET /nodes/{node.name}/postfix/qshape?queue={queue}", {"total": total}, queues,
-            )  # fmt: skip
-    for name, value in view.statistics.items():
-        yield number(
-            f"statistics.{name}", value, "since midnight of the server", "as told", "GET /statistics/mail", {name: value},
-            When(memory.mail_statistics_at, at),
-        )  # fmt: skip

@@ -1,7 +1,7 @@
 """What the slow lanes know of one instance, and when each of them last succeeded; can be stored.
 
 The collector alone writes. It replaces dicts and tuples instead of changing them, so that whoever reads in another thread
-sees one state or the next. Instants are epoch seconds of our own clock.
+sees one state or the next, and a store sees what is new. Instants are epoch seconds of our own clock.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from nodes.proxmox.readings import (
     CephPoolReading,
     CephReading,
     CertificateReading,
+    DatastoreStateReading,
     DiskReading,
     GuestConfigReading,
     GuestDetailReading,
@@ -31,17 +32,20 @@ from nodes.proxmox.readings import (
     HaReading,
     JobVolumeReading,
     NamespaceReading,
+    NodeHistoryReading,
     NodeStorageReading,
     PendingUpdateReading,
     PermissionsReading,
-    PressureReading,
+    QdeviceReading,
     ReplicationReading,
     ServerJobReading,
+    SmartReading,
     StorageConfigReading,
     SubscriptionReading,
     TaskReading,
     ThinPoolReading,
     UncoveredGuestReading,
+    VoteReading,
     VzdumpGuestReading,
     ZfsPoolReading,
 )
@@ -102,6 +106,16 @@ class GuestFacts(msgspec.Struct, frozen=True):
         return tuple(shown[:SHOWN_ADDRESSES])
 
 
+class SmartFacts(msgspec.Struct, frozen=True):
+    """What SMART told of one disk: in the list of all of them, and when it was asked by itself; `..._at` 0 is never."""
+
+    serial: str = ""  # of the disk that had the name then: another one may have it after a start of the host
+    listed: SmartReading | None = None
+    listed_at: float = 0.0
+    own: SmartReading | None = None
+    own_at: float = 0.0
+
+
 class NodeFacts(msgspec.Struct, frozen=True):
     """What is known of one node beside its live figures and its status."""
 
@@ -112,12 +126,14 @@ class NodeFacts(msgspec.Struct, frozen=True):
     thin_pools: tuple[ThinPoolReading, ...] = ()
     disks: tuple[DiskReading, ...] = ()
     disks_at: float = 0.0
+    smart: dict[str, SmartFacts] = {}  # by device; only where it is wanted
     certificates: tuple[CertificateReading, ...] = ()
     subscription: SubscriptionReading | None = None
     updates: tuple[PendingUpdateReading, ...] | None = None  # None: the account may not see them
-    pressure: PressureReading | None = None
-    pressure_at: float = 0.0
+    history: NodeHistoryReading | None = None
+    history_at: float = 0.0
     replications: tuple[ReplicationReading, ...] = ()
+    replications_at: float = 0.0
     time_zone: str = ""
 
 
@@ -166,6 +182,8 @@ class Facts(msgspec.Struct):
     permissions: PermissionsReading | None = None
     permissions_at: float = 0.0
     server_version: str = ""
+    calls: int = 0  # of all turns since the start
+    failed_calls: int = 0
     tasks: tuple[TaskReading, ...] = ()  # the newest first; of PBS the last day's
     # PVE
     guests: dict[int, GuestFacts] = {}
@@ -185,12 +203,22 @@ class Facts(msgspec.Struct):
     ceph: CephReading | None = None
     ceph_osds: tuple[CephOsdReading, ...] = ()
     ceph_pools: tuple[CephPoolReading, ...] = ()
-    replication_nodes: tuple[str, ...] = ()
+    replication_jobs: tuple[ReplicationReading, ...] = ()
+    votes: tuple[VoteReading, ...] = ()
+    qdevice: QdeviceReading | None = None  # None: the node that answered runs none
     # PBS
+    datastore_states: dict[str, DatastoreStateReading] = {}  # by datastore
+    datastore_states_at: float = 0.0
+    datastores_left_out: tuple[str, ...] = ()  # those without figures when the list was read
     namespaces: dict[str, tuple[NamespaceReading, ...]] = {}  # by datastore
     places: dict[str, BackupPlace] = {}  # "<datastore>/<namespace>"
     server_jobs: dict[str, tuple[ServerJobReading, ...]] = {}  # by kind: sync, verify, prune, garbage
     host: NodeFacts = NodeFacts()  # the server itself
+
+    def done_at(self, errand: str) -> float:
+        """Return when an errand last succeeded, 0 when it never did."""
+        known = self.progress.get(errand)
+        return known.done_at if known is not None else 0.0
 
     def guest(self, vmid: int) -> GuestFacts:
         """Return what is known of a guest, nothing when it is not known yet."""

@@ -8,13 +8,24 @@ from typing import Any
 
 import msgspec
 
-from monitoring.resources import GuestView, NodeView, PbsView, PmgView, StorageView, Usage, Views
+from monitoring.resources import (
+    ConcernView,
+    GuestView,
+    NodeView,
+    PbsView,
+    PmgView,
+    StorageView,
+    Usage,
+    Views,
+)
 
 #: The keys of the state that hold resources, in the order of the document.
 RESOURCES = ("nodes", "vms", "containers", "storage", "pbs", "pmg")
+#: What is made anew by every poll: the resources, and what is wrong with them.
+POLLED = (*RESOURCES, "concerns")
 #: The long lists, which seldom change; all but the last stand under `pveBackups` in the state.
 LISTS = ("backupTasks", "storageBackups", "guestSnapshots", "pbsBackups")
-COLLECTIONS = (*RESOURCES, *LISTS)
+COLLECTIONS = (*POLLED, *LISTS)
 
 _GUEST_FIGURES = (
     "cpu", "memory.used", "memory.free", "memory.usage", "disk.used", "disk.free", "disk.usage",
@@ -32,6 +43,7 @@ FIGURES = {
     "storage": ("used", "free", "usage"),
     "pbs": ("cpu", "memory", "memoryUsed", "uptime", "lastSeen"),
     "pmg": ("nodes", "statistics", "lastSeen"),
+    "concerns": ("readAt",),
 }  # fmt: skip
 
 _encode = msgspec.json.encode
@@ -90,7 +102,10 @@ def next_version(previous: int, epoch_seconds: float) -> int:
 
 
 def items_of(views: Views, *, number: int) -> dict[str, tuple[Item, ...]]:
-    """Return the encoded resources in the documented order (state.md 2); `number` orders PBS by creation."""
+    """Return the encoded resources in the documented order (state.md 2); `number` orders PBS by creation.
+
+    Concerns are ordered by level, which begins with the critical ones.
+    """
     return {
         "nodes": _sorted(Item(view.id, (view.name, view.instance), _encode(view)) for view in views.nodes),
         "vms": _sorted(
@@ -104,6 +119,9 @@ def items_of(views: Views, *, number: int) -> dict[str, tuple[Item, ...]]:
         ),
         "pbs": _sorted(Item(view.id, (number, view.id), _encode(view)) for view in views.pbs),
         "pmg": _sorted(Item(view.id, (number, view.id), _encode(view)) for view in views.pmg),
+        "concerns": _sorted(
+            Item(view.id, (view.level, view.instance, view.id), _encode(view)) for view in views.concerns
+        ),
     }
 
 
@@ -118,7 +136,7 @@ def changes_between(before: Views, after: Views) -> bytes:
     per column); keys without content are left out.
     """
     parts: dict[str, Any] = {}
-    for collection in RESOURCES:
+    for collection in POLLED:
         change = _collection_change(
             SPLITS[collection], getattr(before, collection), getattr(after, collection)
         )
@@ -157,8 +175,16 @@ class Split:
     def __init__(self, view_type: type[msgspec.Struct], figures: tuple[str, ...]) -> None:
         facts = [path for path in leaves(view_type) if path not in figures]
         self.columns = figures
-        self.figures: Callable[[Any], tuple[Any, ...]] = attrgetter(*figures)
+        self.figures: Callable[[Any], tuple[Any, ...]] = getter(*figures)
         self.facts: Callable[[Any], tuple[Any, ...]] = attrgetter(*facts)
+
+
+def getter(*paths: str) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what reads these paths of a resource as a tuple, also a single one."""
+    if len(paths) > 1:
+        return attrgetter(*paths)
+    only = attrgetter(*paths)
+    return lambda view: (only(view),)
 
 
 def leaves(view_type: type[msgspec.Struct]) -> list[str]:
@@ -179,6 +205,7 @@ SPLITS = {
         ("storage", StorageView),
         ("pbs", PbsView),
         ("pmg", PmgView),
+        ("concerns", ConcernView),
     )
 }
 

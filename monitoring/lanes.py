@@ -23,6 +23,8 @@ BELIEVED_EMPTY = 3
 POLL_SECONDS = 25.0
 #: Node details stop taking more nodes in one poll after this long; the rest comes in the next.
 DETAIL_BUDGET_SECONDS = 2.0
+#: The membership comes from memory; the figures, which are there by then, do not wait long for it.
+MEMBERSHIP_CALL_SECONDS = 5.0
 #: A node answers about itself within this, or it hangs.
 DETAIL_CALL_SECONDS = 5.0
 #: Login failures in a row after which tries become rarer, and how rare.

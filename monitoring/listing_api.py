@@ -1,4 +1,7 @@
-"""Routes that list parts of the state: storages, backups, guest snapshots. Source: http-api.md 4.2, 4.4 and 4.5."""
+"""Routes that list parts of the state: storages, backups, guest snapshots. Source: http-api.md 4.2, 4.4 and 4.5.
+
+`sources`, which tell how far the places were read that the lists are from, are our own.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from collections.abc import Mapping
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from monitoring import state
+from monitoring.backups import listings
 from monitoring.fragments import Fragment
 from monitoring.resources import NodeView, StorageView
 from monitoring.store import store
@@ -59,13 +64,24 @@ def is_seen_by(storage: StorageView, nodes: set[tuple[str, str]]) -> bool:
 
 @policy(GET=Access.MONITORING_READ)
 def backups(request: HttpRequest, rest: str = "") -> HttpResponse:
-    """Return tasks, backups in storages, guest snapshots and backups on PBS, each with the newest first."""
+    """Return tasks, backups in storages, guest snapshots and backups on PBS, each with the newest first, and their sources."""
     fragments = store().fragments()
     parts = {
         name: b"[%s]" % state.joined(fragments, name)
         for name in ("backupTasks", "storageBackups", "guestSnapshots", "pbsBackups")
     }
-    return answer(parts)
+    return answer(parts | {"sources": encoded_sources()})
+
+
+@policy(GET=Access.MONITORING_READ)
+def backup_sources(request: HttpRequest) -> HttpResponse:
+    """Return the sources alone: a page that follows the lists over the live feed needs no more."""
+    return answer({"sources": encoded_sources()})
+
+
+def encoded_sources() -> bytes:
+    """Return the places where backups may be, as they are known now."""
+    return msgspec.json.encode(listings.sources(timezone.now()))
 
 
 @policy(GET=Access.MONITORING_READ)

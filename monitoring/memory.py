@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import msgspec
 
 from monitoring.costs import Costs
@@ -78,3 +80,16 @@ class PollMemory(msgspec.Struct):
     mail_statistics_at: float = 0.0
     # calls that are not made again before an instant, because the account may not make them
     denied_until: dict[str, float] = {}
+
+    @property
+    def listed_mark(self) -> int | None:
+        """A number that differs whenever guests or storages for backups may be judged otherwise; None while none were read."""
+        if self.reading is None:
+            return None
+        guests = [
+            (one.vmid, one.kind, one.node, one.name, one.pool, one.is_template) for one in self.reading.guests
+        ]
+        storages = [
+            (one.name, one.node, one.is_shared) for one in self.reading.storages if "backup" in one.content
+        ]
+        return crc32(msgspec.msgpack.encode((guests, storages)))

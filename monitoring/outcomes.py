@@ -140,11 +140,17 @@ def record_presence(
     A host without a majority takes all others for offline, which says nothing about them.
     """
     stale = at - timedelta(seconds=SUCCESS_RESOLUTION_SECONDS)
+    seen: list[int] = []
+    lost: list[int] = []
     for name, endpoint in known.items():
-        is_online = told[name].is_online is True
-        if is_online and (
-            not endpoint.is_online or endpoint.last_seen_at is None or endpoint.last_seen_at <= stale
-        ):
-            ClusterEndpoint.objects.filter(pk=endpoint.pk).update(is_online=True, last_seen_at=at)
-        elif not is_online and endpoint.is_online and has_majority:
-            ClusterEndpoint.objects.filter(pk=endpoint.pk).update(is_online=False)
+        if told[name].is_online is True:
+            is_news = (
+                not endpoint.is_online or endpoint.last_seen_at is None or endpoint.last_seen_at <= stale
+            )
+            seen += [endpoint.pk] if is_news else []
+        elif endpoint.is_online and has_majority:
+            lost.append(endpoint.pk)
+    if seen:
+        ClusterEndpoint.objects.filter(pk__in=seen).update(is_online=True, last_seen_at=at)
+    if lost:
+        ClusterEndpoint.objects.filter(pk__in=lost).update(is_online=False)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from monitoring import lanes
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.calls import Calls, quietly
+from monitoring.concerns import pbs_concerns
+from monitoring.datastores import known_datastores, states_now
 from monitoring.facts import NOTHING_COLLECTED, Facts
 from monitoring.memory import PollMemory
-from monitoring.resources import Views, datastore_view, pbs_view
+from monitoring.resources import ServerJobs, Views, datastore_view, pbs_view
 from monitoring.server_jobs import namespace_views, server_jobs
 from nodes.models import Instance
 from nodes.proxmox import pbs
@@ -95,8 +97,11 @@ def views_of(
     """Return the PBS as it is now; figures that could not be renewed are shown for a while, marked."""
     is_current = memory.pbs_status_at == at
     status = memory.pbs_status if at - memory.pbs_status_at <= lanes.GRACE_SECONDS else None
-    datastores = memory.datastores if instance.monitor_datastores else ()
+    states = states_now(facts, at=at)
+    datastores = known_datastores(memory.datastores, states) if instance.monitor_datastores else ()
     late = at - memory.datastores_at > lanes.GRACE_SECONDS
+    told = {one.name for one in memory.datastores}
+    jobs = wanted_jobs(instance, facts)
     missed = judgement.missed_by(instance.pk)
     view = pbs_view(
         name=instance.name,
@@ -104,18 +109,38 @@ def views_of(
         version=memory.pbs_version,
         status=status,
         datastores=(
-            datastore_view(reading, namespace_views(facts.namespaces.get(reading.name, ())), is_stale=late)
+            datastore_view(
+                reading,
+                namespace_views(facts.namespaces.get(reading.name, ())),
+                state=states.get(reading.name),
+                is_stale=late and reading.name in told,
+            )
             for reading in datastores
         ),
-        jobs=server_jobs(
-            wanted_jobs(instance, facts),
-            judgement.server_backup_jobs.get(instance.pk, ()),
-            lambda job: missed.get(f"{job.kind} {job.id}"),
-        ),
+        jobs=jobs_of(instance, facts, judgement),
         seen=seen,
         is_stale=status is not None and not is_current,
     )
-    return Views(pbs=(view,))
+    concerns = pbs_concerns(
+        instance=instance.name,
+        datastores=datastores,
+        datastores_at=memory.datastores_at,
+        jobs=jobs,
+        missed=missed,
+        facts=facts,
+        at=at,
+    )
+    return Views(pbs=(view,), concerns=concerns)
+
+
+def jobs_of(instance: Instance, facts: Facts, judgement: Judgement) -> ServerJobs:
+    """Return the jobs of the server and those of PVE that write to it."""
+    missed = judgement.missed_by(instance.pk)
+    return server_jobs(
+        wanted_jobs(instance, facts),
+        judgement.server_backup_jobs.get(instance.pk, ()),
+        lambda job: missed.get(f"{job.kind} {job.id}"),
+    )
 
 
 def wanted_jobs(instance: Instance, facts: Facts) -> dict[str, tuple[ServerJobReading, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitoring import lanes
 from monitoring.calls import Calls, quietly
+from monitoring.concerns import pmg_concerns
 from monitoring.memory import PollMemory
 from monitoring.resources import Views, pmg_view
 from nodes.models import Instance
@@ -84,4 +85,5 @@ def views_of(instance: Instance, memory: PollMemory, *, seen: str, at: float) ->
         seen=seen,
         is_stale=at - memory.mail_nodes_at > lanes.GRACE_SECONDS,
     )
-    return Views(pmg=(view,))
+    concerns = pmg_concerns(instance=instance.name, nodes=memory.mail_nodes, nodes_at=memory.mail_nodes_at)
+    return Views(pmg=(view,), concerns=concerns)

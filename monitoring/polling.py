@@ -21,18 +21,19 @@ from monitoring import (
     pve_views,
     reports,
     resources,
+    saving,
     state,
 )
 from monitoring.calls import Calls
 from monitoring.costs import LaneLedger
-from monitoring.facts import NOTHING_COLLECTED
+from monitoring.facts import NOTHING_COLLECTED, Facts
 from monitoring.fragments import Fragment
 from monitoring.leases import lease
 from monitoring.memory import PollMemory
 from monitoring.resources import Views
 from monitoring.store import store
 from nodes import inventory
-from nodes.choices import InstanceKind, PollState
+from nodes.choices import InstanceKind
 from nodes.connecting import connection_for, forget
 from nodes.models import Instance
 from nodes.proxmox.errors import ProxmoxError
@@ -48,7 +49,10 @@ LEASE_SECONDS = 60
 
 @dataclass(slots=True)
 class Poll:
-    """One poll under way. `started` is monotonic; `calls` is None until there is a connection."""
+    """One poll under way. `started` is monotonic; `calls` is None until there is a connection.
+
+    `facts` are what the slow lanes knew when it began.
+    """
 
     instance: Instance
     memory: PollMemory
@@ -56,6 +60,7 @@ class Poll:
     interval: float
     started: float
     calls: Calls | None = None
+    facts: Facts = NOTHING_COLLECTED
 
     @property
     def epoch(self) -> float:
@@ -113,7 +118,8 @@ def begin(instance: Instance, memory: PollMemory, at: datetime) -> Poll:
     memory.cycles += 1
     memory.first_polled_at = memory.first_polled_at or at.timestamp()
     interval = float(settings.POLLING_INTERVAL_SECONDS)
-    return Poll(instance, memory, at, interval, started=time.monotonic())
+    known = saving.known_facts(instance) if instance.kind != InstanceKind.PMG else None
+    return Poll(instance, memory, at, interval, started=time.monotonic(), facts=known or NOTHING_COLLECTED)
 
 
 def cycle(this: Poll) -> None:
@@ -141,8 +147,7 @@ def look(this: Poll) -> ResourcesReading | None:
     calls = this.calls = Calls(
         connection, memory, at=this.epoch, deadline_seconds=lanes.deadline_seconds(this.interval)
     )
-    facts = store().load_facts(instance.pk) or NOTHING_COLLECTED
-    judgement = store().load_judgement()
+    facts, judgement = this.facts, store().load_judgement()
     if instance.kind == InstanceKind.PBS:
         with accounted(LaneLedger(memory.costs, reports.LIVE, at=this.epoch)):
             pbs.look(instance, calls, memory, at=this.epoch)
@@ -169,6 +174,7 @@ def look(this: Poll) -> ResourcesReading | None:
         interval=this.interval,
         facts=facts,
         coverage=judgement.coverage_of(instance.pk),
+        judged_at=judgement.judged_at,
     )
     memory.reading, memory.read_at = reading, this.epoch
     succeeded(this, views)
@@ -232,8 +238,18 @@ def settle_pve(this: Poll, reading: ResourcesReading) -> None:
         with accounted(LaneLedger(memory.costs, reports.NODE, at=this.epoch)):
             is_first = pve.read_details(calls, memory, online, at=this.epoch, interval=this.interval)
         if is_first:
-            publish(this, pve_views.with_details(instance, reading, memory, seen=this.seen))
-    inventory.apply(instance, reading, memory.details, written=memory.written, at=this.at)
+            views = pve_views.with_details(
+                instance, reading, memory, seen=this.seen, at=this.epoch, facts=this.facts
+            )
+            publish(this, views)
+    inventory.apply(
+        instance,
+        reading,
+        memory.details,
+        absent=memory.absent_since,
+        written=memory.written,
+        at=this.at,
+    )
     outcomes.record_membership(instance, memory.cluster, at=this.at)
 
 
@@ -291,8 +307,8 @@ def publish(this: Poll, views: Views) -> None:
         polled_at=this.epoch,
         succeeded_at=memory.succeeded_at,
         poll_seconds=time.monotonic() - this.started,
-        calls=memory.calls + made,
-        failed_calls=memory.failed_calls + failures,
+        calls=memory.calls + made + this.facts.calls,
+        failed_calls=memory.failed_calls + failures + this.facts.failed_calls,
         cycles=memory.cycles,
         interval_seconds=this.interval,
     )
@@ -315,27 +331,3 @@ def drop_removed() -> int:
         forget(pk)
         store().remove(pk)
     return len(gone)
-
-
-def restore(at: datetime) -> int:
-    """Publish the last known picture of every instance that has no fragment yet; returns of how many.
-
-    After a restart people see what was there, marked as old, until the first poll has answered; those polls come at once.
-    """
-    Instance.objects.poll_within(float(settings.POLLING_INTERVAL_SECONDS), at=at)
-    known = store().fragments()
-    restored = 0
-    for instance in Instance.objects.polled():
-        if instance.pk in known:
-            continue
-        memory = store().load_memory(instance.pk) or PollMemory()
-        start_anew(memory, instance)
-        if instance.last_success_at is not None:
-            memory.succeeded_at = instance.last_success_at.timestamp()
-        memory.storage_ids = inventory.known_storage_ids(instance)
-        memory.failures = 0 if instance.state == PollState.OK else 1
-        this = Poll(instance, memory, at, float(settings.POLLING_INTERVAL_SECONDS), time.monotonic())
-        publish(this, failing.last_known(instance))
-        store().save_memory(instance.pk, memory)
-        restored += 1
-    return restored

@@ -1,13 +1,12 @@
-"""One look at a PVE host or cluster: two calls for everything live, node details two at a time."""
+"""One look at a PVE host or cluster: two calls for everything live, then node details."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable
 
 from monitoring import lanes
-from monitoring.calls import Calls, beside, quietly
+from monitoring.calls import Calls, quietly
 from monitoring.memory import PollMemory
 from nodes.proxmox import pve
 from nodes.proxmox.client import Client
@@ -22,15 +21,14 @@ STATUS_PATH = "/cluster/status"
 
 
 def look(calls: Calls, memory: PollMemory, *, at: float) -> ResourcesReading:
-    """Read the live figures and the membership, side by side, and remember the membership.
+    """Read the live figures, then the membership, and remember the membership.
 
+    One after the other on one connection: a second one would cost both sides a TLS handshake at every poll, and the host
+    is asked two calls at once at most, one of which is left to the slow lanes.
     Raises the ProxmoxError of the resource list; the membership is kept from before when only it fails.
     """
-    membership = beside(lambda: read_membership(calls)) if wants_membership(memory, at) else None
-    try:
-        resources = calls.ask(pve.cluster_resources)
-    finally:
-        cluster = membership() if membership else None
+    resources = calls.ask(pve.cluster_resources)
+    cluster = read_membership(calls) if wants_membership(memory, at) else None
     if cluster is not None:
         memory.cluster, memory.cluster_at = cluster, at
     refuse_sudden_emptiness(resources, memory)
@@ -46,7 +44,12 @@ def wants_membership(memory: PollMemory, at: float) -> bool:
 
 def read_membership(calls: Calls) -> ClusterReading | None:
     """Return the membership, None when it cannot be read now."""
-    return quietly(lambda: calls.unless_refused(STATUS_PATH, lambda: calls.ask(pve.cluster_status)))
+    return quietly(
+        lambda: calls.unless_refused(
+            STATUS_PATH,
+            lambda: calls.ask_here(pve.cluster_status, longest_seconds=lanes.MEMBERSHIP_CALL_SECONDS),
+        )
+    )
 
 
 def refuse_sudden_emptiness(resources: ResourcesReading, memory: PollMemory) -> None:
@@ -72,7 +75,7 @@ def refuse_sudden_emptiness(resources: ResourcesReading, memory: PollMemory) -> 
 def read_details(
     calls: Calls, memory: PollMemory, nodes: Iterable[str], *, at: float, interval: float
 ) -> bool:
-    """Read the details of those online nodes that are due, two at a time; returns whether a node's first ones came.
+    """Read the details of those online nodes that are due; returns whether a node's first ones came.
 
     Stops taking more after a while, so that a slow node delays neither the figures nor the next poll.
     """
@@ -80,28 +83,18 @@ def read_details(
     for gone in memory.details.keys() - set(online) - memory.absent_since.keys():
         memory.details.pop(gone, None)
         memory.details_at.pop(gone, None)
-    due = deque(lanes.nodes_due(online, memory.details_at, at=at, interval=interval))
     until = time.monotonic() + min(lanes.DETAIL_BUDGET_SECONDS, calls.seconds_left())
-
-    def take() -> bool:
-        any_first = False
-        while due and time.monotonic() < until:
-            try:
-                name = due.popleft()
-            except IndexError:  # the other one took the last
-                break
-            memory.details_at[name] = at
-            detail = read_detail(calls, name)
-            if detail is not None:
-                any_first = any_first or name not in memory.details
-                memory.details[name] = detail
-        return any_first
-
-    others = beside(take) if len(due) > 1 else None
-    own = take()
-    first = (others() if others else False) or own
+    any_first = False
+    for name in lanes.nodes_due(online, memory.details_at, at=at, interval=interval):
+        if time.monotonic() >= until:
+            break
+        memory.details_at[name] = at
+        detail = read_detail(calls, name)
+        if detail is not None:
+            any_first = any_first or name not in memory.details
+            memory.details[name] = detail
     calls.remember_refusals()
-    return first
+    return any_first
 
 
 def read_detail(calls: Calls, node: str) -> NodeStatusReading | None:

@@ -9,7 +9,8 @@ import msgspec
 
 from monitoring import lanes, rates
 from monitoring.backups.coverage import Coverage
-from monitoring.facts import NOTHING_COLLECTED, Facts, GuestFacts
+from monitoring.concerns import pve_concerns
+from monitoring.facts import NOTHING_COLLECTED, Facts, GuestFacts, NodeFacts
 from monitoring.filesystems import why_unknown
 from monitoring.guest_memory import guest_memory
 from monitoring.memory import Mark, PollMemory
@@ -38,7 +39,7 @@ from nodes.proxmox.readings import (
 )
 from pulse.lib.instants import ZERO_TIME, instant
 
-#: What a node told of its storages, and an agent of its file systems, is shown for this long.
+#: What a node told of its storages and its history, and an agent of its file systems, is shown for this long.
 PROBE_SECONDS = 900.0
 AGENT_SECONDS = 1800.0
 Coverages = Mapping[int, Coverage]
@@ -56,8 +57,9 @@ def views_of(
     interval: float,
     facts: Facts = NOTHING_COLLECTED,
     coverage: Coverages = NO_COVERAGE,
+    judged_at: float = 0.0,
 ) -> Views:
-    """Return all resources of the instance as they are now, with what the slow lanes know of them."""
+    """Return all resources of the instance as they are now, with what the slow lanes know of them and what is wrong."""
     absent = absent_nodes(resources, memory.cluster)
     remember_absence(memory, absent, at)
     extras = partial(extras_of, facts=facts, coverage=coverage, at=at)
@@ -72,12 +74,24 @@ def views_of(
         facts=facts,
         extras=extras,
     )
-    return Views(
-        nodes=node_views(instance, resources, memory, absent=absent, seen=seen),
+    views = Views(
+        nodes=node_views(instance, resources, memory, absent=absent, seen=seen, at=at, facts=facts),
         vms=tuple(view for view in guests if view.type == "qemu"),
         containers=tuple(view for view in guests if view.type == "lxc"),
         storage=tuple(all_storages(instance, resources, memory, absent=absent, at=at, facts=facts)),
     )
+    concerns = pve_concerns(
+        views,
+        instance=instance.name,
+        storages=resources.storages if instance.monitor_storage else (),
+        wire_ids=wire_ids_of(memory),
+        cluster=memory.cluster,
+        facts=facts,
+        coverage=coverage,
+        judged_at=judged_at,
+        at=at,
+    )
+    return replace(views, concerns=concerns)
 
 
 def absent_nodes(resources: ResourcesReading, cluster: ClusterReading | None) -> dict[str, str]:
@@ -108,13 +122,16 @@ def node_views(
     *,
     absent: Mapping[str, str],
     seen: str,
+    at: float,
+    facts: Facts = NOTHING_COLLECTED,
 ) -> tuple[NodeView, ...]:
     """Return the nodes; one that is not online keeps its facts and when it was last seen."""
     last_seen = {view.name: view.lastSeen for view in memory.views.nodes}
+    held = facts.permissions
     views: list[NodeView] = []
     for node in resources.nodes:
         root = None if node.disk_total_bytes else local_storage(node.name, resources.storages)
-        away = absent.get(node.name)
+        away, known = absent.get(node.name), facts.node(node.name)
         views.append(
             node_view(
                 node if away is None else replace(node, status=away),
@@ -123,15 +140,27 @@ def node_views(
                 seen=seen if away is None else last_seen.get(node.name, ZERO_TIME),
                 health="healthy",
                 root=root,
+                version=known.version,
+                arc_bytes=arc_of(known, at),
+                may_see=None if held is None else held.has(f"/nodes/{node.name}", "Sys.Audit"),
             )
         )
     return tuple(views)
 
 
-def with_details(instance: Instance, resources: ResourcesReading, memory: PollMemory, *, seen: str) -> Views:
+def arc_of(known: NodeFacts, at: float) -> int | None:
+    """Return the size of the ZFS cache of a node as its history told it not long ago."""
+    if known.history is None or at - known.history_at > PROBE_SECONDS:
+        return None
+    return known.history.arc_bytes
+
+
+def with_details(
+    instance: Instance, resources: ResourcesReading, memory: PollMemory, *, seen: str, at: float, facts: Facts
+) -> Views:
     """Return the resources published last with the details of nodes that have been read since."""
     absent = absent_nodes(resources, memory.cluster)
-    nodes = node_views(instance, resources, memory, absent=absent, seen=seen)
+    nodes = node_views(instance, resources, memory, absent=absent, seen=seen, at=at, facts=facts)
     return replace(memory.views, nodes=nodes)
 
 

@@ -77,14 +77,24 @@ def advance(
         return Sample(at, reading.node, uptime, counters, ZERO_RATES)
     if grown > 0 and abs(grown - elapsed) > UPTIME_TOLERANCE_SECONDS:
         elapsed = float(grown)
-    kept: list[int | None] = []
-    found: list[int] = []
-    for before, now in zip(previous.counters, counters, strict=True):
-        # Proxmox writes 0 for a counter that QEMU did not tell in time: not a restart, the uptime went on.
-        untold = now is None or (now == 0 and before != 0 and grown > 0)
-        kept.append(None if untold else now)
-        found.append(0 if untold else rate_of(before, now, elapsed))
-    return Sample(at, reading.node, uptime, (kept[0], kept[1], kept[2], kept[3]), Rates(*found))
+    steps = [step(*pair, elapsed, grown) for pair in zip(previous.counters, counters, strict=True)]
+    (net_in, rate_in), (net_out, rate_out), (read, rate_read), (written, rate_written) = steps
+    rates = Rates(rate_in, rate_out, rate_read, rate_written)
+    return Sample(at, reading.node, uptime, (net_in, net_out, read, written), rates)
+
+
+def step(
+    before: int | None, now: int | None, elapsed_seconds: float, grown_seconds: int
+) -> tuple[int | None, int]:
+    """Return a counter as it is to be kept, and its growth per second in whole bytes; 0 when it fell or is not known.
+
+    Proxmox writes 0 for a counter that QEMU did not tell in time: not a restart, the uptime went on.
+    """
+    if now is None or (now == 0 and before != 0 and grown_seconds > 0):
+        return None, 0
+    if before is None or now <= before:
+        return now, 0
+    return now, min(int((now - before) / elapsed_seconds), HIGHEST)
 
 
 def has_moved(previous: Sample, uptime: int, counters: Counters, *, is_fresh: bool) -> bool:
@@ -97,10 +107,3 @@ def has_moved(previous: Sample, uptime: int, counters: Counters, *, is_fresh: bo
     return any(
         before is not None and now != before for before, now in zip(previous.counters, counters, strict=True)
     )
-
-
-def rate_of(before: int | None, now: int | None, elapsed_seconds: float) -> int:
-    """Return the growth per second in whole bytes; 0 for a counter that fell or is not known."""
-    if before is None or now is None or now < before:
-        return 0
-    return min(int((now - before) / elapsed_seconds), HIGHEST)

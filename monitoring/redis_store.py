@@ -1,6 +1,6 @@
 """The store of a scale-out: fragments, ticks and the pollers' memories in Redis, every key with an expiry.
 
-docs/decisions/0003. Redis away: what is known here is still served, and everything is read again when it is back.
+docs/decisions/0003 and 0009. Redis away: what is known here is still served, and everything is read again when it is back.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
 import redis
 
+from monitoring import costs
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.facts import Facts
 from monitoring.fragments import Fragment, lists_key
 from monitoring.memory import PollMemory
-from monitoring.store import Listener, Listeners, Tick
+from monitoring.redis_parts import Parts
+from monitoring.store import Listener, Listeners, Outline, Tick
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 EXPIRY_SECONDS = 24 * 3600
 TIMEOUT_SECONDS = 2.0
 #: Keys, ticks and memories are of this layout; another release must not read them.
-LAYOUT = 1
+LAYOUT = 2
 #: Replaces a fragment unless a newer one is there, and tells so. Keys: fragment, versions, channel.
 REPLACE = """
 local known = redis.call('HGET', KEYS[2], ARGV[1])
@@ -42,8 +44,8 @@ return 1
 _encode = msgspec.msgpack.encode
 _fragment_of = msgspec.msgpack.Decoder(Fragment).decode
 _memory_of = msgspec.msgpack.Decoder(PollMemory).decode
-_facts_of = msgspec.msgpack.Decoder(Facts).decode
-_judgement_of = msgspec.msgpack.Decoder(Judgement).decode
+_outline_of = msgspec.msgpack.Decoder(Outline).decode
+_version_of = msgspec.msgpack.Decoder(int).decode
 _tick_of = msgspec.msgpack.Decoder(Tick).decode
 
 
@@ -59,6 +61,8 @@ class RedisStore:
         # A server has one set of channels for all its databases.
         self.channel = f"{key('ticks')}:{self._redis.connection_pool.connection_kwargs.get('db', 0)}"
         self._replace = self._redis.register_script(REPLACE)
+        self._facts = Parts(self._redis, Facts, expiry_seconds=EXPIRY_SECONDS, own={"costs": costs.own})
+        self._judgements = Parts(self._redis, Judgement, expiry_seconds=EXPIRY_SECONDS)
         self._lock = threading.Lock()
         self._fragments: dict[int, Fragment] = {}
         self._listeners = Listeners()
@@ -78,6 +82,7 @@ class RedisStore:
 
     def remove(self, instance_id: int) -> None:
         """See StateStore."""
+        self._facts.recent.drop(key("facts", instance_id))
         try:
             with self._redis.pipeline(transaction=True) as pipe:
                 pipe.delete(key("memory", instance_id), key("facts", instance_id))
@@ -110,45 +115,60 @@ class RedisStore:
     def load_memory(self, instance_id: int) -> PollMemory | None:
         """See StateStore; a memory that cannot be read is none."""
         try:
-            raw = self._redis.get(key("memory", instance_id))
-            return _memory_of(raw) if isinstance(raw, bytes) else None
+            raw: Any = self._redis.hget(key("memory", instance_id), "all")
+            return _memory_of(raw) if raw is not None else None
         except (redis.RedisError, msgspec.MsgspecError):
             return None
 
     def save_memory(self, instance_id: int, memory: PollMemory) -> None:
         """See StateStore."""
+        outline = _encode(Outline(memory.duplicate_of, memory.listed_mark))
         try:
-            self._redis.set(key("memory", instance_id), _encode(memory), ex=EXPIRY_SECONDS)
+            with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hset(key("memory", instance_id), mapping={"all": _encode(memory), "outline": outline})
+                pipe.expire(key("memory", instance_id), EXPIRY_SECONDS)
+                pipe.execute()
         except redis.RedisError as error:
             logger.warning("a poll could not be remembered: Redis %s", type(error).__name__)
 
     def load_facts(self, instance_id: int) -> Facts | None:
         """See StateStore; facts that cannot be read are none."""
         try:
-            raw = self._redis.get(key("facts", instance_id))
-            return _facts_of(raw) if isinstance(raw, bytes) else None
+            return self._facts.load(key("facts", instance_id))
         except (redis.RedisError, msgspec.MsgspecError):
             return None
 
     def save_facts(self, instance_id: int, facts: Facts) -> None:
         """See StateStore."""
         try:
-            self._redis.set(key("facts", instance_id), _encode(facts), ex=EXPIRY_SECONDS)
+            self._facts.save(key("facts", instance_id), facts)
         except redis.RedisError as error:
             logger.warning("what was collected could not be shared: Redis %s", type(error).__name__)
+
+    def outlines(self, instance_ids: Collection[int]) -> dict[int, Outline]:
+        """See StateStore; one that cannot be read is empty."""
+        try:
+            with self._redis.pipeline(transaction=False) as pipe:
+                for pk in instance_ids:
+                    pipe.hget(key("memory", pk), "outline")
+                    pipe.hget(key("facts", pk), "version")
+                told = pipe.execute()
+            pairs = zip(instance_ids, told[::2], told[1::2], strict=True)
+            return {pk: outlined(outline, version) for pk, outline, version in pairs}
+        except (redis.RedisError, msgspec.MsgspecError):
+            return dict.fromkeys(instance_ids, Outline())
 
     def load_judgement(self) -> Judgement:
         """See StateStore; one that cannot be read is none."""
         try:
-            raw = self._redis.get(key("judgement"))
-            return _judgement_of(raw) if isinstance(raw, bytes) else NOTHING_JUDGED
+            return self._judgements.load(key("judgement")) or NOTHING_JUDGED
         except (redis.RedisError, msgspec.MsgspecError):
             return NOTHING_JUDGED
 
     def save_judgement(self, judgement: Judgement) -> None:
         """See StateStore."""
         try:
-            self._redis.set(key("judgement"), _encode(judgement), ex=EXPIRY_SECONDS)
+            self._judgements.save(key("judgement"), judgement)
         except redis.RedisError as error:
             logger.warning("what was judged could not be shared: Redis %s", type(error).__name__)
 
@@ -244,3 +264,10 @@ class RedisStore:
 def key(kind: str, instance_id: int | None = None) -> str:
     """Return the name of a key, which carries its layout."""
     return f"pulse:{LAYOUT}:{kind}" if instance_id is None else f"pulse:{LAYOUT}:{kind}:{instance_id}"
+
+
+def outlined(outline: bytes | None, facts_version: bytes | None) -> Outline:
+    """Return an outline from its two places."""
+    known = _outline_of(outline) if outline is not None else Outline()
+    version = _version_of(facts_version) if facts_version is not None else 0
+    return msgspec.structs.replace(known, facts_version=version)

@@ -9,16 +9,21 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from monitoring import explaining
+from monitoring import explaining, server_numbers
 from monitoring.backups.attribution import VMID
 from monitoring.backups.judgement import Judgement
+from monitoring.disks import shown_disks
 from monitoring.explaining import Number
-from monitoring.facts import Facts
+from monitoring.facts import Facts, NodeFacts
 from monitoring.fragments import RESOURCES, Fragment
 from monitoring.memory import PollMemory
-from monitoring.resources import GuestView, NodeView, PbsView, PmgView, StorageView
+from monitoring.quorum import TOLD_SECONDS, quorum_of
+from monitoring.replication import nodes_of, replications
+from monitoring.resources import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
+from monitoring.server_details import gateway_details, server_details
 from monitoring.store import store
 from nodes.models import Instance, Node
+from nodes.proxmox.readings import ClusterReading, GuestConfigReading, QdeviceReading
 from pulse.lib.auth import Access, policy
 from pulse.lib.errors import ApiError
 from pulse.lib.instants import instant
@@ -48,7 +53,8 @@ class Found(NamedTuple):
 def resource(request: HttpRequest, identity: str) -> HttpResponse:
     """Return a resource as the state has it, and beside it all that was collected of it with the instants of it."""
     found = find(identity)
-    details = details_of(found, store().load_judgement())
+    details = details_of(found, store().load_judgement(), at=timezone.now().timestamp())
+    details["concerns"] = concerns_of(found)
     return answer(
         {"id": found.view.id, "collection": found.collection, "resource": found.view, "details": details}
     )
@@ -123,27 +129,28 @@ def numbers_of(found: Found, *, at: float) -> Iterator[Number]:
     if isinstance(view, StorageView):
         return explaining.storage_numbers(view, memory, facts, at=at)
     if isinstance(view, PbsView):
-        return explaining.pbs_numbers(view, memory, facts, at=at)
-    return explaining.pmg_numbers(view, memory, at=at)
+        return server_numbers.pbs_numbers(view, memory, facts, at=at)
+    return server_numbers.pmg_numbers(view, memory, at=at)
 
 
-def details_of(found: Found, judgement: Judgement) -> dict[str, Any]:
+def details_of(found: Found, judgement: Judgement, *, at: float) -> dict[str, Any]:
     """Return what was collected of a resource, in our own words; instants are RFC 3339."""
     view, facts = found.view, found.facts
     if isinstance(view, GuestView):
         return guest_details(view, facts) | {
             "backups": backup_details(judgement, found.instance_id, view),
-            "replication": [
-                job for known in facts.nodes.values() for job in known.replications if job.vmid == view.vmid
-            ],
+            "replication": [told for told in replication_details(found, at=at) if told["vmid"] == view.vmid],
         }
     if isinstance(view, NodeView):
-        return node_details(view, found.memory, facts)
+        disks = disk_details(facts.node(view.name), found.instance_id)
+        jobs = [told for told in replication_details(found, at=at) if told["source"] == view.name]
+        return node_details(view, found.memory, facts, at=at) | disks | {"replication": jobs}
     if isinstance(view, StorageView):
         return {"definition": next((one for one in facts.storages if one.name == view.name), None)}
     if isinstance(view, PbsView):
-        return server_details(facts, judgement, found.instance_id)
-    return {"queues": found.memory.mail_queues, "queuesRead": instant(found.memory.mail_queues_at)}
+        disks = disk_details(facts.host, found.instance_id)
+        return server_details(found.memory, facts, judgement, found.instance_id, at=at) | disks
+    return gateway_details(found.memory)
 
 
 def guest_details(view: GuestView, facts: Facts) -> dict[str, Any]:
@@ -156,6 +163,7 @@ def guest_details(view: GuestView, facts: Facts) -> dict[str, Any]:
         "snapshotsRead": instant(known.snapshots_at),
         "filesystems": known.disk,
         "filesystemsRead": instant(known.disk_at),
+        "mountPoints": mount_points(known.config),
         "agentCode": known.agent_code,
         "addresses": known.addresses,
         "addressesRead": instant(known.addresses_at),
@@ -166,6 +174,44 @@ def guest_details(view: GuestView, facts: Facts) -> dict[str, Any]:
             (one for one in (facts.ha.services if facts.ha else ()) if one.id.endswith(f":{view.vmid}")), None
         ),
     }
+
+
+def mount_points(config: GuestConfigReading | None) -> list[dict[str, Any]] | None:
+    """Return the mount points of a container beside its root, None while they are not known; a VM has none.
+
+    How full they are Proxmox does not tell.
+    """
+    if config is None:
+        return None
+    return [
+        {
+            "key": disk.key,
+            "mountPoint": disk.mount_point,
+            "volume": disk.volume,
+            "size": disk.size_bytes,
+            "used": None,
+            "reason": "not_told",
+        }
+        for disk in config.disks
+        if disk.key.startswith("mp")
+    ]
+
+
+def concerns_of(found: Found) -> list[ConcernView]:
+    """Return what is wrong with a resource as the state has it; a node tells of its whole cluster too."""
+    fragment = store().fragments().get(found.instance_id)
+    items = fragment.items.get("concerns", ()) if fragment is not None else ()
+    views = [msgspec.json.decode(item.body, type=ConcernView) for item in items]
+    wanted = {found.view.id, ""} if isinstance(found.view, NodeView) else {found.view.id}
+    return [view for view in views if view.resourceId in wanted]
+
+
+def replication_details(found: Found, *, at: float) -> Iterator[dict[str, Any]]:
+    """Yield every configured replication job with how it goes, and when its node told that."""
+    reading = found.memory.reading
+    nodes = nodes_of(reading.guests if reading is not None else ())
+    for one in replications(found.facts, nodes, at=at):
+        yield msgspec.structs.asdict(one.job) | {"state": one.state, "read": instant(one.told_at)}
 
 
 def backup_details(judgement: Judgement, instance_id: int, view: GuestView) -> dict[str, Any] | None:
@@ -188,11 +234,10 @@ def backup_details(judgement: Judgement, instance_id: int, view: GuestView) -> d
 
 def done_at(facts: Facts, errand: str) -> str:
     """Return when an errand last succeeded, the zero time when it never did."""
-    known = facts.progress.get(errand)
-    return instant(known.done_at if known is not None else None)
+    return instant(facts.done_at(errand))
 
 
-def node_details(view: NodeView, memory: PollMemory, facts: Facts) -> dict[str, Any]:
+def node_details(view: NodeView, memory: PollMemory, facts: Facts, *, at: float) -> dict[str, Any]:
     """Return everything about one node."""
     known, held = facts.node(view.name), facts.permissions
     versions = {name: one.version for name, one in facts.nodes.items() if one.version}
@@ -204,10 +249,7 @@ def node_details(view: NodeView, memory: PollMemory, facts: Facts) -> dict[str, 
         "clusterVersions": versions,
         "storages": known.storages,
         "storagesRead": instant(known.storages_at),
-        "zfsPools": known.zfs_pools,
         "thinPools": known.thin_pools,
-        "disks": known.disks,
-        "disksRead": instant(known.disks_at),
         "certificates": known.certificates,
         "certificatesRead": done_at(facts, f"certificates/{view.name}"),
         "subscription": known.subscription,
@@ -215,34 +257,63 @@ def node_details(view: NodeView, memory: PollMemory, facts: Facts) -> dict[str, 
         "updates": known.updates,
         "updatesRead": done_at(facts, f"updates/{view.name}"),
         "mayReadUpdates": None if held is None else held.has(f"/nodes/{view.name}", "Sys.Modify"),
-        "pressure": known.pressure,
-        "pressureRead": instant(known.pressure_at),
-        "replication": known.replications,
+        "pressure": known.history.pressure if known.history is not None else None,
+        "pressureRead": instant(known.history_at),
         "timeZone": known.time_zone,
         "tasks": [task for task in facts.tasks if task.node == view.name],
         "ha": facts.ha,
         "quorum": memory.cluster.is_quorate if memory.cluster is not None else None,
+        "quorumDetail": quorum_details(memory.cluster, facts, at=at),
         "ceph": facts.ceph,
         "cephOsds": [one for one in facts.ceph_osds if one.host == view.name],
         "cephPools": facts.ceph_pools,
     }
 
 
-def server_details(facts: Facts, judgement: Judgement, instance_id: int) -> dict[str, Any]:
-    """Return everything about one backup server; groups with whose they are, and why."""
-    owned = judgement.attributions_of(instance_id)
+def quorum_details(cluster: ClusterReading | None, facts: Facts, *, at: float) -> dict[str, Any] | None:
+    """Return the votes of a cluster and its QDevice as the answering node sees them, None for a host of its own."""
+    if cluster is None or not cluster.is_cluster:
+        return None
+    read_at = facts.done_at("quorum/qdevice")
+    is_known = at - read_at <= TOLD_SECONDS
+    quorum = quorum_of(cluster, facts.votes, facts.qdevice, qdevice_is_known=is_known)
     return {
-        "certificates": facts.host.certificates,
-        "subscription": facts.host.subscription,
-        "timeZone": facts.host.time_zone,
-        "tasks": facts.tasks,
-        "places": {
-            key: {
-                "groups": place.groups,
-                "groupsRead": instant(place.groups_at),
-                "snapshotsRead": instant(place.snapshots_at),
-            }
-            for key, place in facts.places.items()
-        },
-        "attributions": owned,
+        "name": cluster.name,
+        "configVersion": cluster.config_version,
+        "expectedVotes": quorum.expected_votes,
+        "presentVotes": quorum.present_votes,
+        "neededVotes": quorum.needed_votes,
+        "nodes": [{"node": one.node, "votes": one.votes, "online": one.is_online} for one in quorum.nodes],
+        "qdevice": qdevice_details(facts.qdevice, quorum.qdevice_votes),
+        "qdeviceKnown": is_known,
+        "seenFrom": next((member.name for member in cluster.members if member.is_local), ""),
+        "votesRead": done_at(facts, "quorum/votes"),
+        "qdeviceRead": instant(read_at),
+    }
+
+
+def qdevice_details(qdevice: QdeviceReading | None, votes: int | None) -> dict[str, Any] | None:
+    """Return a QDevice as its daemon tells of it."""
+    if qdevice is None:
+        return None
+    return {
+        "model": qdevice.model,
+        "host": qdevice.host,
+        "state": qdevice.state,
+        "connected": qdevice.is_connected,
+        "castsVote": qdevice.casts_vote,
+        "votes": votes,
+        "algorithm": qdevice.algorithm,
+        "tieBreaker": qdevice.tie_breaker,
+        "lastPoll": qdevice.last_poll,
+    }
+
+
+def disk_details(known: NodeFacts, instance_id: int) -> dict[str, Any]:
+    """Return disks and ZFS pools of a host, and whether its disks are to be asked by SMART."""
+    return {
+        "zfsPools": known.zfs_pools,
+        "disks": shown_disks(known),
+        "disksRead": instant(known.disks_at),
+        "smartIsRead": Instance.objects.filter(pk=instance_id, reads_smart=True).exists(),
     }

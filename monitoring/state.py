@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 import pulse
-from monitoring.fragments import RESOURCES, Fragment, Item
+from monitoring.fragments import POLLED, Fragment, Item
 from monitoring.store import store
 from pulse.lib.gzipping import compress
 from pulse.lib.instants import ZERO_TIME, from_epoch, rfc3339
@@ -78,7 +78,7 @@ def document(fragments: Mapping[int, Fragment]) -> StateDocument:
 
 def build(fragments: Mapping[int, Fragment], *, clients: int) -> StateDocument:
     """Encode the state object of state.md 2 with all its keys, resources in the documented order."""
-    parts = [listed(fragments, name) for name in (*RESOURCES, "pbsBackups")]
+    parts = [listed(fragments, name) for name in (*POLLED, "pbsBackups")]
     parts.append(b'"pveBackups":{%s}' % b",".join(listed(fragments, name) for name in PVE_BACKUPS))
     rest: dict[str, Any] = {name: [] for name in EMPTY_LISTS}
     rest |= top(fragments, clients=clients)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
@@ -29,11 +29,28 @@ class Tick(msgspec.Struct, frozen=True):
     message: bytes = b""
 
 
+class Outline(msgspec.Struct, frozen=True):
+    """By what one tells, without loading it, whether what is known of an instance has changed for the judgement.
+
+    `duplicate_of` is as in PollMemory, `listed` is its `listed_mark`, `facts_version` the `version` of the facts.
+    """
+
+    duplicate_of: int = 0
+    listed: int | None = None
+    facts_version: int = 0
+
+
 Listener = Callable[[Tick], None]
 
 
 class StateStore(Protocol):
-    """What polling writes and the feed reads. Listeners are called in any thread and must not block."""
+    """What polling writes and the feed reads. Listeners are called in any thread and must not block.
+
+    What is loaded is read only, except by the one who holds the lease of the instance and saves it afterwards: the poller its
+    memory, the collector its facts. It may be the object that others have too, which see at once what is set on it, or one that
+    shares its values with theirs. Hence even these two replace dicts and tuples of facts instead of editing them; `costs`
+    alone is edited, by `monitoring.costs`. What was not saved may be gone at the next load.
+    """
 
     def publish(self, fragment: Fragment) -> None:
         """Replace the fragment of its instance, unless a newer one is there."""
@@ -57,13 +74,16 @@ class StateStore(Protocol):
         """Keep what the next poll of the instance needs."""
 
     def load_facts(self, instance_id: int) -> Facts | None:
-        """Return what the slow lanes know of the instance, None when they know nothing yet."""
+        """Return what the slow lanes know of the instance, None when they know nothing yet; never parts of two saves."""
 
     def save_facts(self, instance_id: int, facts: Facts) -> None:
-        """Keep what the slow lanes know of the instance."""
+        """Keep what the slow lanes know of the instance; what was not replaced since it was loaded counts as unchanged."""
+
+    def outlines(self, instance_ids: Collection[int]) -> dict[int, Outline]:
+        """Return the outline of each of these instances; cheap. That of one of which nothing is known is empty."""
 
     def load_judgement(self) -> Judgement:
-        """Return what was last judged over all instances."""
+        """Return what was last judged over all instances; nobody may change it."""
 
     def save_judgement(self, judgement: Judgement) -> None:
         """Keep a newer judgement."""
@@ -157,6 +177,19 @@ class MemoryStore:
         """See StateStore."""
         with self._lock:
             self._facts[instance_id] = facts
+
+    def outlines(self, instance_ids: Collection[int]) -> dict[int, Outline]:
+        """See StateStore."""
+        with self._lock:
+            known = {pk: (self._memories.get(pk), self._facts.get(pk)) for pk in instance_ids}
+        return {
+            pk: Outline(
+                memory.duplicate_of if memory is not None else 0,
+                memory.listed_mark if memory is not None else None,
+                facts.version if facts is not None else 0,
+            )
+            for pk, (memory, facts) in known.items()
+        }
 
     def load_judgement(self) -> Judgement:
         """See StateStore."""

@@ -59,6 +59,14 @@ OBSERVED = (
     "changed_at",
 )
 
+#: The one flag that two kinds have: a group of its own, since a form shows each field once.
+SHARED_FLAG = "reads_smart"
+
+
+def own_flags(kind: str) -> tuple[str, ...]:
+    """Return the flags that a kind alone has."""
+    return tuple(flag for flag in MONITOR_FLAGS[kind] if flag != SHARED_FLAG)
+
 
 class EndpointInline(EndpointTabularInline):
     """The members of a cluster, as the cluster tells them."""
@@ -183,8 +191,10 @@ class InstanceAdmin(InstanceModelAdmin):
                 {"fields": ("token_id", "token_value", "user", "password")},
             ),
             ("Certificate", {"fields": ("fingerprint", "verify_tls")}),
-            *((f"What is monitored ({kind.upper()})", {"fields": MONITOR_FLAGS[kind]}) for kind in kinds),
+            *((f"What is monitored ({kind.upper()})", {"fields": own_flags(kind)}) for kind in kinds),
         ]
+        if any(SHARED_FLAG in MONITOR_FLAGS[kind] for kind in kinds):
+            groups.append(("Disks", {"fields": (SHARED_FLAG,)}))
         if obj is not None:
             groups.append(("Observed", {"fields": OBSERVED}))
         return groups
@@ -382,7 +392,15 @@ class InventoryAdmin(InventoryModelAdmin):
 class NodeAdmin(InventoryAdmin):
     """The PVE hosts."""
 
-    list_display = ("name", "instance", "pve_version", "cpu_count", "first_seen_at", "gone_at")
+    list_display = (
+        "name",
+        "instance",
+        "pve_version",
+        "cpu_count",
+        "absent_since",
+        "first_seen_at",
+        "gone_at",
+    )
     list_filter = ("instance", ("gone_at", admin.EmptyFieldListFilter))
     search_fields = ("name", "instance__name", "pve_version")
 

@@ -169,8 +169,10 @@ def finding_told(finding: Finding) -> dict[str, object]:
         "why": finding.why,
         "without": finding.without,
         "note": finding.note,
+        "caution": finding.caution,
         "repair": list(finding.repair),
         "userRepair": list(finding.user_repair),
+        "userNote": finding.user_note,
         "paths": [
             {
                 "path": one.path,

@@ -14,6 +14,7 @@ from nodes.addresses import base_url_for_member
 from nodes.models import Instance
 from nodes.proxmox.client import Client, Credential, Meter, Target
 from nodes.proxmox.errors import CredentialUnreadable, ProxmoxError
+from nodes.proxmox.slots import slots_of
 
 Result = TypeVar("Result")
 
@@ -107,6 +108,8 @@ class Connection:
     ) -> None:
         #: What the calls to all addresses have cost together.
         self.meter = Meter()
+        #: Of all addresses, and of those who try the configured one meanwhile.
+        self.slots = slots_of(target.url)
         self._lock = threading.Lock()
         self._timeout_seconds = timeout_seconds
         self._deadline_seconds = deadline_seconds
@@ -193,6 +196,7 @@ class Connection:
                 timeout_seconds=self._timeout_seconds,
                 deadline_seconds=self._deadline_seconds,
                 meter=self.meter,
+                slots=self.slots,
             )
         return self._clients[target]
 

@@ -12,18 +12,26 @@ from dataclasses import dataclass, field, replace
 from nodes.addresses import normalise_fingerprint, normalise_host
 from nodes.choices import InstanceKind
 
-#: The flags of each kind, in the order of the contract; flags of the other kind are ignored.
+#: The flags of each kind, in the order of the contract, ours last; flags of other kinds are ignored.
 MONITOR_FLAGS: Mapping[str, tuple[str, ...]] = {
-    InstanceKind.PVE: ("monitor_vms", "monitor_containers", "monitor_storage", "monitor_backups"),
+    InstanceKind.PVE: (
+        "monitor_vms",
+        "monitor_containers",
+        "monitor_storage",
+        "monitor_backups",
+        "reads_smart",
+    ),
     InstanceKind.PBS: (
         "monitor_datastores",
         "monitor_sync_jobs",
         "monitor_verify_jobs",
         "monitor_prune_jobs",
         "monitor_garbage_jobs",
+        "reads_smart",
     ),
     InstanceKind.PMG: (),
 }
+EVERY_FLAG = frozenset(flag for flags in MONITOR_FLAGS.values() for flag in flags)
 
 #: The realm of a user that was typed without one.
 DEFAULT_REALM: Mapping[str, str] = {InstanceKind.PVE: "pam", InstanceKind.PBS: "pbs", InstanceKind.PMG: "pmg"}

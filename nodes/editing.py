@@ -59,6 +59,7 @@ CONFIGURED_FIELDS = (
     "monitor_verify_jobs",
     "monitor_prune_jobs",
     "monitor_garbage_jobs",
+    "reads_smart",
     "is_paused",
     "is_cluster",
     "cluster_name",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from nodes.drafts import Draft, NotValid, changed_credential, checked, new_credential
+from nodes.drafts import EVERY_FLAG, Draft, NotValid, changed_credential, checked, new_credential
 from nodes.editing import held_by
 from nodes.models import Instance
 
@@ -53,6 +53,7 @@ class InstanceForm(InstanceModelForm):
             "monitor_verify_jobs",
             "monitor_prune_jobs",
             "monitor_garbage_jobs",
+            "reads_smart",
         )
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -111,5 +112,5 @@ class InstanceForm(InstanceModelForm):
             token_value=said.get("token_value", ""),
             fingerprint=said.get("fingerprint"),
             verify_tls=said.get("verify_tls"),
-            flags={name: value for name, value in said.items() if name.startswith("monitor_")},
+            flags={name: value for name, value in said.items() if name in EVERY_FLAG},
         )

@@ -6,7 +6,7 @@ marked as gone, not deleted: its history stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import blake2b
 from itertools import count
@@ -36,18 +36,39 @@ def apply(
     resources: ResourcesReading,
     details: Mapping[str, NodeStatusReading],
     *,
+    absent: Collection[str],
     written: Written,
     at: datetime,
 ) -> None:
-    """Make the rows of nodes and guests say what the listing says.
+    """Make the rows of nodes and guests say what the listing says; `absent` are the nodes that are not online.
 
     A listing of which rows could not be read marks nothing as gone: it may be among them.
     """
     is_whole = not resources.skipped
     nodes = {node.name: node_facts(node, details.get(node.name)) for node in resources.nodes}
     keep(instance, Node, nodes, lambda row: row.name, written=written, is_whole=is_whole, at=at)
+    keep_absence(instance, {name: name in absent for name in nodes}, written=written, at=at)
     guests = {guest.vmid: guest_facts(guest) for guest in resources.guests if not guest.is_template}
     keep(instance, Guest, guests, lambda row: row.vmid, written=written, is_whole=is_whole, at=at)
+
+
+def keep_absence(instance: Instance, absent: Mapping[str, bool], *, written: Written, at: datetime) -> None:
+    """Note of each listed node since when it is not online, and that it is again; written when one goes or returns."""
+    mark = digest({name: {"is_absent": is_absent} for name, is_absent in absent.items()})
+    if written.get("absence") == mark:
+        return
+    rows = Node.objects.filter(instance=instance)
+    away = [name for name, is_absent in absent.items() if is_absent]
+    rows.filter(name__in=away, absent_since=None).update(absent_since=at)
+    here = [name for name, is_absent in absent.items() if not is_absent]
+    rows.filter(name__in=here).exclude(absent_since=None).update(absent_since=None)
+    written["absence"] = mark
+
+
+def known_absence(instance: Instance) -> dict[str, float]:
+    """Return since when nodes were not online when they were last looked at, in epoch seconds."""
+    rows = Node.objects.filter(instance=instance, gone_at=None).exclude(absent_since=None)
+    return {name: at.timestamp() for name, at in rows.values_list("name", "absent_since") if at is not None}
 
 
 def apply_datastores(

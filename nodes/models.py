@@ -59,6 +59,12 @@ class Instance(models.Model):
     monitor_verify_jobs = models.BooleanField(default=True)
     monitor_prune_jobs = models.BooleanField(default=True)
     monitor_garbage_jobs = models.BooleanField(default=False)
+    reads_smart = models.BooleanField(
+        "read the health of disks (SMART)",
+        default=False,
+        help_text="Twice a day the host asks each disk for health, wear and temperature: up to 10 s each, and a "
+        "sleeping disk may be woken.",
+    )
     is_paused = models.BooleanField(default=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     # observed
@@ -165,6 +171,9 @@ class Node(InventoryModel):
     cpu_model = models.CharField(max_length=200, blank=True)
     kernel_version = models.CharField(max_length=200, blank=True)
     pve_version = models.CharField(max_length=100, blank=True)
+    absent_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it is not online; empty while it is."
+    )
 
     class Meta:
         ordering = ("instance", "name")

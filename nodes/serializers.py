@@ -12,7 +12,7 @@ from rest_framework import serializers
 
 from nodes.addresses import spelled_fingerprint
 from nodes.choices import PollState
-from nodes.drafts import MONITOR_FLAGS, Draft
+from nodes.drafts import EVERY_FLAG, MONITOR_FLAGS, Draft
 from nodes.models import ClusterEndpoint, Instance
 from pulse.lib.fields import InstantField, TextField, TruthField
 from pulse.lib.logs import without_secrets
@@ -70,6 +70,7 @@ class InstanceSerializer(serializers.Serializer[Instance]):
     clusterName = serializers.CharField(source="cluster_name", read_only=True)
     clusterEndpoints = EndpointSerializer(source="endpoints", many=True, read_only=True)
     # Ours, beside the contract.
+    monitorSmart = TruthField(source="reads_smart")
     paused = serializers.BooleanField(source="is_paused", read_only=True)
     tlsUnchecked = serializers.BooleanField(source="is_tls_unchecked", read_only=True)
     fingerprintLearned = serializers.BooleanField(source="is_fingerprint_learned", read_only=True)
@@ -100,7 +101,7 @@ class InstanceSerializer(serializers.Serializer[Instance]):
     def to_representation(self, instance: Instance) -> dict[str, Any]:
         """Return the object of the list: the flags of its own kind, and no empty key that the contract omits."""
         told = dict(super().to_representation(instance))
-        others = {flag for kind, flags in MONITOR_FLAGS.items() if kind != instance.kind for flag in flags}
+        others = EVERY_FLAG.difference(MONITOR_FLAGS[instance.kind])
         told["fingerprint"] = spelled_fingerprint(instance.fingerprint)  # as the Proxmox pages show it
         foreign = {name for name, field in self.fields.items() if field.source in others}
         empty = {name for name in self.OMITTED_WHEN_EMPTY if not told[name]}
@@ -122,7 +123,7 @@ class HostSerializer(serializers.Serializer[Any]):
 
 def draft_of(fields: Mapping[str, Any], *, kind: str) -> Draft:
     """Return what the read fields ask for; `type` is whatever the route says it is."""
-    flags = {name: value for name, value in fields.items() if name.startswith("monitor_")}
+    flags = {name: value for name, value in fields.items() if name in EVERY_FLAG}
     return Draft(
         kind=kind,
         name=fields.get("name", ""),

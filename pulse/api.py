@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern] = [
     path("api/backups/unified", listing_api.backups),
     path("api/backups/pve", listing_api.pve_backups),
     path("api/backups/pbs", listing_api.pbs_backups),
+    path("api/backups/sources", listing_api.backup_sources),
     path("api/snapshots", listing_api.snapshots),
     path("api/resources/<path:identity>/explain", resource_api.explain),
     path("api/resources/<path:identity>", resource_api.resource),

@@ -198,7 +198,11 @@ def permission_summary(instance: Instance, memory: PollMemory, facts: Facts) -> 
             "state": one.state,
             "optional": one.is_optional,
             "without": one.without,
-            "repair": [*one.repair, *one.user_repair],
+            "note": one.note,
+            "caution": one.caution,
+            "repair": list(one.repair),
+            "userRepair": list(one.user_repair),
+            "userNote": one.user_note,
         }
         for one in examination.findings
         if one.state != "ok"

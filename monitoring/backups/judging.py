@@ -13,8 +13,8 @@ from monitoring.backups.attribution import Attribution, Estate, Group, KnownGues
 from monitoring.backups.coverage import Backup, Coverage, GuestRun, Plan, Seen
 from monitoring.backups.jobs import first_seen, jobs_into, missed_jobs, zone_of
 from monitoring.backups.judgement import GroupKey, Judgement, group_key
-from monitoring.backups.known import Known, known_of, server_of
-from monitoring.backups.sources import sources_of
+from monitoring.backups.known import Known, known_of, marks_of, server_of
+from monitoring.backups.sources import pbs_storages, sources_of
 from monitoring.backups.views import backup_tasks
 from monitoring.facts import Facts
 from monitoring.store import store
@@ -29,10 +29,11 @@ AGING_SECONDS = 300.0
 def judge_if_due(at: datetime) -> bool:
     """Judge when something has changed or backups have aged; returns whether it did."""
     last = store().load_judgement()
-    known = [one for instance in Instance.objects.all() if (one := known_of(instance)) is not None]
-    marks = {one.instance.pk: one.mark for one in known}
+    instances = list(Instance.objects.all())
+    marks = marks_of(instances)
     if marks == last.facts and 0 <= at.timestamp() - last.judged_at < AGING_SECONDS:
         return False
+    known = [one for instance in instances if (one := known_of(instance)) is not None]
     store().save_judgement(judge(known, marks, version=last.version + 1, at=at))
     return True
 
@@ -71,17 +72,11 @@ def estate_of(hosts: Sequence[Known], servers: Sequence[Known]) -> Estate:
         for guest in host.guests
         if not guest.is_template
     )
-    storages = [
-        found
-        for host in hosts
-        for config in host.facts.storages
-        if (found := attribution.pbs_storage(host.name, config)) is not None
-    ]
     volumes = [
         attribution.volume_storage(host.name, config) for host in hosts for config in host.facts.storages
     ]
     known = [server_of(one.instance) for one in servers]
-    return attribution.estate(guests, storages, known, volumes)
+    return attribution.estate(guests, pbs_storages(hosts), known, volumes)
 
 
 def groups_of(server: Known) -> Iterator[Group]:

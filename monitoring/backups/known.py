@@ -38,12 +38,36 @@ class Known:
         """The name of the instance."""
         return self.instance.name
 
-    @property
-    def mark(self) -> int:
-        """A number that differs whenever what is judged of the instance may differ."""
-        guests = [(one.vmid, one.kind, one.node, one.name, one.pool, one.is_template) for one in self.guests]
-        made_of = (self.facts.version, self.name, self.instance.host, self.instance.fingerprint, guests)
-        return crc32(msgspec.msgpack.encode(made_of))
+
+def marks_of(instances: Sequence[Instance]) -> dict[int, int]:
+    """Return for each instance that `known_of` knows a number that differs whenever what is judged of it may differ.
+
+    Nothing is loaded for it. Guests that were not read since the start, or of an instance that is paused, are as they were
+    recorded: only a reading changes that.
+    """
+    outlines = store().outlines([one.pk for one in instances if not one.is_paused])
+    paused = [one.pk for one in instances if is_evidence(one)]
+    saved = CollectedFacts.objects.filter(instance__in=paused, layout=LAYOUT) if paused else None
+    saved_at = dict(saved.values_list("instance_id", "saved_at")) if saved is not None else {}
+    marks: dict[int, int] = {}
+    for one in instances:
+        outline = outlines.get(one.pk)
+        if outline is not None and not outline.duplicate_of:
+            marks[one.pk] = mark(one, outline.facts_version, outline.listed)
+        elif is_evidence(one):
+            marks[one.pk] = mark(one, saved_at.get(one.pk))
+    return marks
+
+
+def mark(instance: Instance, *known: int | datetime | None) -> int:
+    """Return the mark of an instance about which this is known."""
+    made_of = (instance.is_paused, instance.name, instance.host, instance.fingerprint, *known)
+    return crc32(msgspec.msgpack.encode(made_of))
+
+
+def is_evidence(instance: Instance) -> bool:
+    """Return whether a paused instance is looked at nevertheless."""
+    return instance.is_paused and instance.kind == InstanceKind.PVE
 
 
 def known_of(instance: Instance) -> Known | None:
@@ -52,11 +76,12 @@ def known_of(instance: Instance) -> Known | None:
     A paused PVE still owns its backups: without it they would be taken for those of a cluster with the same numbers.
     """
     if instance.is_paused:
-        if instance.kind != InstanceKind.PVE:
+        if not is_evidence(instance):
             return None
-        row = CollectedFacts.objects.filter(instance=instance, layout=LAYOUT).first()
+        row = CollectedFacts.objects.defer("body").filter(instance=instance, layout=LAYOUT).first()
         facts = saved(row.instance_id, row.saved_at, row) if row is not None else None
         return Known(instance, facts or Facts(), PollMemory(), recorded_guests(instance))
+    _saved.pop(instance.pk, None)
     memory = store().load_memory(instance.pk) or PollMemory()
     if memory.duplicate_of:
         return None

@@ -21,6 +21,8 @@ def forget(turn: Turn) -> None:
         forget_server(turn)
     else:
         forget_cluster(turn)
+    if not turn.instance.reads_smart:
+        forget_smart(turn)
     turn.facts.resting_nodes = {
         name: until for name, until in turn.facts.resting_nodes.items() if until > turn.at
     }
@@ -36,6 +38,15 @@ def shed(turn: Turn, name: str, wanted: Collection[Any]) -> None:
     known = getattr(turn.facts, name)
     if known.keys() - wanted:
         turn.keep(**{name: only(known, wanted)})
+
+
+def forget_smart(turn: Turn) -> None:
+    """Forget what disks told by SMART, which nobody wants to be asked any more."""
+    for name, known in turn.facts.nodes.items():
+        if known.smart:
+            turn.keep_node(name, smart={})
+    if turn.facts.host.smart:
+        turn.keep_host(smart={})
 
 
 def forget_cluster(turn: Turn) -> None:
@@ -79,7 +90,10 @@ def wanted_volumes(turn: Turn, nodes: Collection[str]) -> set[str]:
 def forget_server(turn: Turn) -> None:
     """Forget datastores of a PBS that are gone, and kinds of jobs that nobody wants."""
     instance, memory = turn.instance, turn.memory
-    stores = {one.name for one in memory.datastores} if instance.monitor_datastores else set()
+    stores = {one.name for one in memory.datastores} | turn.facts.datastore_states.keys()
+    if not instance.monitor_datastores:
+        stores = set()
+        turn.keep(datastore_states={})
     if memory.datastores_at or not instance.monitor_datastores:
         shed(turn, "namespaces", stores)
         places = {

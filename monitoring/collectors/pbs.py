@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from functools import partial
 
 from msgspec.structs import replace
 
+from monitoring.collectors import rights
+from monitoring.collectors.disks import disk_errands
 from monitoring.collectors.turn import LISTING_SECONDS, Turn
+from monitoring.datastores import is_outdated, left_out
 from monitoring.errands import Errand
 from monitoring.facts import BackupPlace
-from nodes.proxmox import access, backup_server, backups, hardware
+from nodes.proxmox import access, backup_server, backups, hardware, pbs
 from nodes.proxmox.errors import LoginFailed, ProxmoxError, TooLarge
 from nodes.proxmox.readings import (
     BackupGroupReading,
@@ -30,80 +32,92 @@ MOST_GROUPS_ONE_BY_ONE = 8
 PUSH_SINCE = (3, 3)
 ALL_GARBAGE_SINCE = (3, 2)
 
-#: What an account must hold to see backups in a namespace: all, or its own.
-SEEING = ("Datastore.Audit", "Datastore.Backup")
 VERIFY_TASKS = frozenset({"verify", "verificationjob", "verify_group", "verify_snapshot"})
 #: Kinds of tasks that add or remove snapshots, with the kind of job that they are a run of.
 CHANGING_TASKS = {"prune": "prune", "prunejob": "prune", "syncjob": "sync"}
+#: Kinds of tasks after which datastores, or their maintenance, are others.
+STORE_TASKS = frozenset(
+    {"create-datastore", "delete-datastore", "mount-device", "unmount-device", "s3-refresh"}
+)
 
 
 def errands(turn: Turn) -> Iterator[Errand]:
     """Yield every errand of the server, due or not."""
-    yield Errand("permissions", "", 900.0, partial(read_permissions, turn), rank=0)
-    yield Errand("tasks", "", 30.0, partial(read_tasks, turn), rank=2)
+    yield Errand("permissions", "", 900.0, read_permissions, rank=0)
+    yield Errand("tasks", "", 30.0, read_tasks, rank=2)
     if turn.may("/system/certificates", "Sys.Modify"):
-        yield Errand("certificates", HOST, 6 * 3600.0, partial(read_certificates, turn), rank=3)
-    yield Errand("subscription", HOST, 6 * 3600.0, partial(read_subscription, turn), rank=3)
-    yield Errand("time", HOST, 6 * 3600.0, partial(read_time, turn), rank=2)
+        yield Errand("certificates", HOST, 6 * 3600.0, read_certificates, rank=3)
+    yield Errand("subscription", HOST, 6 * 3600.0, read_subscription, rank=3)
+    if turn.may("/", "Sys.Audit"):
+        yield Errand("updates", HOST, 6 * 3600.0, read_updates, rank=3)
+    yield Errand("time", HOST, 6 * 3600.0, read_time, rank=2)
+    yield from disk_errands(turn, HOST, is_possible=turn.may("/system/disks", "Sys.Audit"))
     yield from job_errands(turn)
     if turn.instance.monitor_datastores:
-        open_stores = set(datastores(turn))
-        for store in turn.memory.datastores:
-            is_open = store.name in open_stores
-            read = partial(read_namespaces, turn, store.name)
-            may = is_open and sees(turn, store.name)
-            yield Errand("namespaces", store.name, 600.0, read, 0, may)
-            for namespace in turn.facts.namespaces.get(store.name, ()):
-                yield from place_errands(turn, store.name, namespace.path, is_open=is_open)
+        yield from store_errands(turn)
+
+
+def store_errands(turn: Turn) -> Iterator[Errand]:
+    """Yield the list of the datastores, and what is asked of each of them."""
+    if is_outdated(turn.memory.datastores, turn.facts):
+        turn.hasten(["datastores/"], since=turn.memory.datastores_at)
+    yield Errand("datastores", "", 300.0, read_datastores, rank=0)
+    open_stores = set(datastores(turn))
+    for store in sorted(store_names(turn)):
+        is_open = store in open_stores
+        may = is_open and sees(turn, store)
+        yield Errand("namespaces", store, 600.0, read_namespaces, (store,), 0, may)
+        for namespace in turn.facts.namespaces.get(store, ()):
+            yield from place_errands(turn, store, namespace.path, is_open=is_open)
+
+
+def store_names(turn: Turn) -> set[str]:
+    """Return the datastores there are, those that nothing can be read of now among them."""
+    return {one.name for one in turn.memory.datastores} | turn.facts.datastore_states.keys()
 
 
 def datastores(turn: Turn) -> Iterator[str]:
     """Yield the datastores that can be asked."""
     for view in turn.views.pbs:
         yield from (
-            store.name for store in view.datastores if store.status == "available" and not store.stale
+            store.name for store in view.datastores if store.status != "unavailable" and not store.stale
         )
 
 
 def sees(turn: Turn, store: str, namespace: str = "") -> bool:
     """Return whether the account sees anything in a namespace, or in a datastore or below it."""
     path = f"/datastore/{store}/{namespace}".rstrip("/")
-    if turn.may(path, *SEEING):
+    if turn.may(path, *rights.SEEING):
         return True
     held = turn.facts.permissions
-    if namespace or held is None:
-        return False
-    return any(
-        below.startswith(f"{path}/") and privileges.intersection(SEEING)
-        for below, privileges in held.held.items()
-    )
+    return not namespace and held is not None and rights.sees_datastore(held, store)
 
 
 def job_errands(turn: Turn) -> Iterator[Errand]:
     """Yield the kinds of jobs that are to be monitored."""
     instance = turn.instance
     if instance.monitor_sync_jobs:
-        yield Errand("jobs", "sync", 300.0, partial(read_sync_jobs, turn), rank=1)
+        yield Errand("jobs", "sync", 300.0, read_sync_jobs, rank=1)
     if instance.monitor_verify_jobs:
-        yield Errand("jobs", "verify", 300.0, partial(read_verify_jobs, turn), rank=1)
+        yield Errand("jobs", "verify", 300.0, read_verify_jobs, rank=1)
     if instance.monitor_prune_jobs:
-        yield Errand("jobs", "prune", 300.0, partial(read_prune_jobs, turn), rank=1)
+        yield Errand("jobs", "prune", 300.0, read_prune_jobs, rank=1)
     if instance.monitor_garbage_jobs:
-        yield Errand("jobs", "garbage", 300.0, partial(read_garbage, turn), rank=1)
+        yield Errand("jobs", "garbage", 300.0, read_garbage, rank=1)
 
 
 def place_errands(turn: Turn, store: str, namespace: str, *, is_open: bool) -> Iterator[Errand]:
     """Yield the listing of groups, and the one of snapshots that also shows what was verified or protected since."""
     key = f"{store}/{namespace}"
-    may = is_open and turn.may(f"/datastore/{key}".rstrip("/"), *SEEING)
-    yield Errand("groups", key, 300.0, partial(read_groups, turn, store, namespace), 1, may)
+    may = is_open and turn.may(f"/datastore/{key}".rstrip("/"), *rights.SEEING)
+    where = (store, namespace)
+    yield Errand("groups", key, 300.0, read_groups, where, 1, may)
     place = turn.facts.places.get(key)
     if place is None or not place.is_large:
-        yield Errand("snapshots", key, 3600.0, partial(read_snapshots, turn, store, namespace), 1, may)
+        yield Errand("snapshots", key, 3600.0, read_snapshots, where, 1, may)
         return
     for group in place.groups:
-        read = partial(read_group, turn, store, namespace, group)
-        yield Errand("snapshots", f"{key} {name_of(group)}", 4 * 3600.0, read, 2, may)
+        yield Errand("snapshots", f"{key} {name_of(group)}", 4 * 3600.0, read_group, (*where, group), 2, may)
 
 
 def version_of(turn: Turn) -> tuple[int, ...]:
@@ -145,6 +159,8 @@ def consequences(turn: Turn, task: TaskReading) -> Iterator[str]:
         yield from (f"groups/{key}" for key in places)
     elif task.kind == "garbage_collection":
         yield "jobs/garbage"
+    elif task.kind in STORE_TASKS:
+        yield "datastores/"
 
 
 def is_told_in(subject: str, namespace: str) -> bool:
@@ -159,22 +175,22 @@ def is_told_in(subject: str, namespace: str) -> bool:
 
 def read_certificates(turn: Turn) -> None:
     """Read the certificates and when they expire."""
-    keep_host(turn, certificates=turn.ask(hardware.certificates, HOST))
+    turn.keep_host(certificates=turn.ask(hardware.certificates, HOST))
 
 
 def read_subscription(turn: Turn) -> None:
     """Read whether the server has a subscription."""
-    keep_host(turn, subscription=turn.ask(hardware.subscription, HOST))
+    turn.keep_host(subscription=turn.ask(hardware.subscription, HOST))
+
+
+def read_updates(turn: Turn) -> None:
+    """Read the pending updates, which a PBS tells to whoever may look."""
+    turn.keep_host(updates=turn.ask(hardware.pending_updates, HOST))
 
 
 def read_time(turn: Turn) -> None:
     """Read in which time zone schedules are meant."""
-    keep_host(turn, time_zone=turn.ask(backups.node_time, HOST).zone)
-
-
-def keep_host(turn: Turn, **values: object) -> None:
-    """Keep facts of the server itself."""
-    turn.keep(host=replace(turn.facts.host, **values))
+    turn.keep_host(time_zone=turn.ask(backups.node_time, HOST).zone)
 
 
 # --- jobs --------------------------------------------------------------------------------------------------------
@@ -217,10 +233,20 @@ def read_garbage(turn: Turn) -> None:
             known[store] = turn.ask(backup_server.store_garbage, store)
         except ProxmoxError as error:
             failure = error
-    stores = {one.name for one in turn.memory.datastores}
-    keep_jobs(turn, "garbage", tuple(known[store] for store in sorted(known.keys() & stores)))
+    keep_jobs(turn, "garbage", tuple(known[store] for store in sorted(known.keys() & store_names(turn))))
     if failure is not None:
         raise failure
+
+
+# --- datastores --------------------------------------------------------------------------------------------------
+
+
+def read_datastores(turn: Turn) -> None:
+    """Read which datastores there are, and their maintenance."""
+    states = {one.name: one for one in turn.ask(pbs.datastore_states)}
+    turn.keep(datastore_states=states)
+    turn.facts.datastores_left_out = left_out(turn.memory.datastores, states)
+    turn.facts.datastore_states_at = turn.at
 
 
 # --- backups -----------------------------------------------------------------------------------------------------

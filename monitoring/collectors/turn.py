@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import msgspec
+
 from monitoring.backups.attribution import BackupServer
 from monitoring.calls import Calls
 from monitoring.errands import DENIALS
@@ -109,6 +111,12 @@ class Turn:
         """Keep facts of a node."""
         known = self.facts.node(node)
         self.facts.set_node(node, **values)
+        self._compare(known, values)
+
+    def keep_host(self, **values: Any) -> None:
+        """Keep facts of the host itself, of a PBS."""
+        known = self.facts.host
+        self.facts.host = msgspec.structs.replace(known, **values)
         self._compare(known, values)
 
     def _compare(self, known: object, values: dict[str, Any]) -> None:

@@ -39,6 +39,7 @@ from monitoring.resources.servers import (
 )
 from monitoring.resources.shapes import (
     NO_EXTRAS,
+    ConcernView,
     CpuInfo,
     GuestExtras,
     GuestView,
@@ -65,6 +66,7 @@ __all__ = [
     "NO_JOBS",
     "NO_PROBES",
     "BackupJobView",
+    "ConcernView",
     "CpuInfo",
     "DatastoreView",
     "GarbageJobView",

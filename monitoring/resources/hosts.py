@@ -15,11 +15,15 @@ from monitoring.resources.shapes import (
     NodeView,
     Usage,
 )
+from monitoring.versions import numbers_of
 from nodes.proxmox.readings import (
     GuestReading,
     NodeReading,
     NodeStatusReading,
 )
+
+#: From this release on a node subtracts what is available from its memory, before what is free or a cache of files.
+AVAILABLE_SINCE = (8, 4)
 
 
 def node_view(
@@ -30,10 +34,15 @@ def node_view(
     seen: str,
     health: str,
     root: Usage | None = None,
+    version: str = "",
+    arc_bytes: int | None = None,
+    may_see: bool | None = None,
 ) -> NodeView:
     """Return the node; one that is not online keeps its facts and has no figures.
 
-    `root` is the file system to show when neither the node's status nor the list tells one.
+    `root` is the file system to show when neither the node's status nor the list tells one, `version` its release when its
+    status does not tell that, `arc_bytes` what its history told of the cache of ZFS not long ago, `may_see` whether the account has the right to its figures, None
+    when that is not known.
     """
     known = detail or NodeStatusReading()
     online = reading.status == "online"
@@ -44,6 +53,7 @@ def node_view(
         status=reading.status,
         type="node",
         cpu=(reading.cpu_ratio or 0.0) if online else 0.0,
+        cpuReason=untold_reason(may_see) if online and reading.cpu_ratio is None else "",
         memory=node_memory(reading, known) if online else NOTHING,
         disk=node_disk(reading, known, root) if online else NOTHING,
         uptime=(reading.uptime_seconds or 0) if online else 0,
@@ -55,7 +65,25 @@ def node_view(
         ),
         lastSeen=seen,
         connectionHealth=health,
+        memorySource=memory_source(known.pve_version or version),
+        arcBytes=arc_bytes if online else None,
     )
+
+
+def untold_reason(may_see: bool | None) -> str:
+    """Return why a figure was not told: Proxmox leaves out what the account may not see."""
+    return "no_permission" if may_see is False else "not_told"
+
+
+def memory_source(version: str) -> str:
+    """Return what a node of this release leaves out of its used memory, "" when the release is not known.
+
+    `version` as 8.4.1 or pve-manager/8.4.1/hash. Source: api-facts.md 3.2.
+    """
+    numbers = numbers_of(version.removeprefix("pve-manager/").partition("/")[0])
+    if not numbers:
+        return ""
+    return "available" if numbers >= AVAILABLE_SINCE else "free"
 
 
 def node_memory(reading: NodeReading, detail: NodeStatusReading) -> Usage:

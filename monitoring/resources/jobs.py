@@ -14,7 +14,10 @@ class NamespaceView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class DatastoreView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `datastores` in state.md 2.5; from `maintenance` on the fields are our own."""
+    """An item of `datastores` in state.md 2.5; from `maintenance` on the fields are our own.
+
+    `status`: `available`, `unavailable` when nothing can be read in it, `unknown` when its use is not told: all figures are 0.
+    """
 
     name: str
     total: int
@@ -24,10 +27,13 @@ class DatastoreView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     status: str
     error: str = ""
     namespaces: tuple[NamespaceView, ...] = ()
-    maintenance: str = ""
+    maintenance: str = ""  # read-only, offline, unmount, delete, ...
+    maintenanceMessage: str = ""
+    comment: str = ""
+    mountStatus: str = ""  # mounted, notmounted, nonremovable
     backend: str = ""  # filesystem, s3
     fullAt: str = ""  # when it will be full if it goes on growing as in the last month
-    deduplication: float = 0.0  # factor; 0: not known
+    deduplication: float | None = None  # factor: how many times each stored byte is used
     stale: bool = False
 
 

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from monitoring.datastores import NOT_MOUNTED, status_of
 from monitoring.resources.figures import percent, usage
 from monitoring.resources.jobs import NO_JOBS, DatastoreView, NamespaceView, ServerJobs
 from monitoring.resources.shapes import (
     MailNodeView,
     PbsView,
     PmgView,
+    Usage,
 )
 from nodes.proxmox.readings import (
     DatastoreReading,
+    DatastoreStateReading,
     MailNodeReading,
     MailQueueReading,
     MailStatisticsReading,
@@ -24,24 +27,34 @@ from pulse.lib.instants import instant
 
 
 def datastore_view(
-    reading: DatastoreReading, namespaces: tuple[NamespaceView, ...] = (), *, is_stale: bool = False
+    reading: DatastoreReading,
+    namespaces: tuple[NamespaceView, ...] = (),
+    *,
+    state: DatastoreStateReading | None = None,
+    is_stale: bool = False,
 ) -> DatastoreView:
-    """Return one datastore; the percentage is of used and available, as PBS's own history has it."""
+    """Return one datastore; the percentage is of used and available, as PBS's own history has it.
+
+    The reading is one of monitoring.datastores.known_datastores, `state` what the list tells beside it.
+    """
     used, free = max(reading.used_bytes or 0, 0), max(reading.available_bytes or 0, 0)
-    broken = bool(reading.error) or reading.mount_status == "notmounted"
+    is_unmounted = reading.mount_status == NOT_MOUNTED
     return DatastoreView(
         name=reading.name,
         total=max(reading.total_bytes or 0, 0),
         used=used,
         free=free,
         usage=percent(used, used + free),
-        status="unavailable" if broken else "available",
-        error=reading.error or ("not mounted" if broken else ""),
+        status=status_of(reading),
+        error=reading.error or ("not mounted" if is_unmounted else ""),
         namespaces=namespaces,
         maintenance=reading.maintenance,
+        maintenanceMessage=state.maintenance_message if state is not None else "",
+        comment=state.comment if state is not None else "",
+        mountStatus=reading.mount_status,
         backend=reading.backend,
         fullAt=instant(reading.estimated_full_at) if reading.estimated_full_at else "",
-        deduplication=round(reading.deduplication or 0.0, 2),
+        deduplication=None if reading.deduplication is None else round(reading.deduplication, 2),
         stale=is_stale,
     )
 
@@ -83,9 +96,11 @@ def pbs_view(
     )
 
 
-def pbs_without_answer(*, name: str, host: str, seen: str, health: str) -> PbsView:
-    """Return a PBS that has not answered since Pulse knows it."""
-    view = pbs_view(name=name, host=host, version="unknown", status=None, datastores=(), seen=seen)
+def pbs_without_answer(
+    *, name: str, host: str, seen: str, health: str, jobs: ServerJobs = NO_JOBS
+) -> PbsView:
+    """Return a PBS that has not answered since Pulse knows it, or since the start, with the jobs that are known."""
+    view = pbs_view(name=name, host=host, version="unknown", status=None, datastores=(), seen=seen, jobs=jobs)
     return msgspec.structs.replace(view, status="offline", connectionHealth=health)
 
 
@@ -120,15 +135,20 @@ def mail_node_view(node: MailNodeReading, queues: Iterable[MailQueueReading]) ->
         name=node.name,
         status="offline" if node.error else "online",
         role=node.role,
-        cpu=node.cpu_ratio or 0.0,
-        memory=usage(node.memory_used_bytes, node.memory_total_bytes),
-        disk=usage(node.root_used_bytes, node.root_total_bytes),
-        uptime=node.uptime_seconds or 0,
+        cpu=node.cpu_ratio,
+        memory=known_usage(node.memory_used_bytes, node.memory_total_bytes),
+        disk=known_usage(node.root_used_bytes, node.root_total_bytes),
+        uptime=node.uptime_seconds,
         version=node.version,
         queues={queue.queue: queue.total for queue in queues},
         inSync=node.is_in_sync,
         error=node.error,
     )
+
+
+def known_usage(used: int | None, total: int | None) -> Usage | None:
+    """Return the four figures, None when one of the two is not known."""
+    return None if used is None or not total else usage(used, total)
 
 
 def camel(name: str) -> str:

@@ -39,7 +39,12 @@ class CpuInfo(msgspec.Struct, frozen=True, gc=False):
 
 
 class NodeView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """state.md 2.1. `stale` is our own: the figures are the last known ones."""
+    """state.md 2.1; from `cpuReason` on the fields are our own.
+
+    `cpuReason`: why `cpu` and `uptime` of a node that is online are 0: no_permission, not_told; "" when they were told.
+    `memorySource`: what "used" leaves out, `available` (MemAvailable) or `free` (free, buffers, page cache); "" while the
+    version of the node is not known. `arcBytes`: of the used memory the cache of ZFS, None while it is not known.
+    """
 
     id: str
     name: str
@@ -56,6 +61,9 @@ class NodeView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     cpuInfo: CpuInfo
     lastSeen: str
     connectionHealth: str
+    cpuReason: str = ""
+    memorySource: str = ""
+    arcBytes: int | None = None
     stale: bool = False
 
 
@@ -160,15 +168,15 @@ class PbsView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class MailNodeView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One node of a mail gateway. `cpu` is a fraction, `memory` and `disk` as of PVE nodes."""
+    """One node of a mail gateway. `cpu` is a fraction, `memory` and `disk` as of PVE nodes; null is not told."""
 
     name: str
     status: str  # online, offline
     role: str
-    cpu: float
-    memory: Usage
-    disk: Usage
-    uptime: int
+    cpu: float | None
+    memory: Usage | None
+    disk: Usage | None
+    uptime: int | None
     version: str
     queues: dict[str, int]  # messages that wait, by queue
     inSync: bool | None = None
@@ -189,8 +197,25 @@ class PmgView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     stale: bool = False
 
 
+class ConcernView(msgspec.Struct, frozen=True, gc=False):
+    """One thing that is wrong; not in the contract. See monitoring.concerns.
+
+    `resourceId` is empty for what concerns the whole instance. `readAt` is when a slow lane read the fact, empty for what
+    every poll reads anew.
+    """
+
+    id: str
+    instance: str
+    resourceId: str
+    level: str  # critical, warning
+    code: str
+    subject: str
+    text: str
+    readAt: str
+
+
 class Views(msgspec.Struct, frozen=True):
-    """All resources of one instance, by the keys of the state."""
+    """All resources of one instance by the keys of the state, and what is wrong with them."""
 
     nodes: tuple[NodeView, ...] = ()
     vms: tuple[GuestView, ...] = ()
@@ -198,3 +223,4 @@ class Views(msgspec.Struct, frozen=True):
     storage: tuple[StorageView, ...] = ()
     pbs: tuple[PbsView, ...] = ()
     pmg: tuple[PmgView, ...] = ()
+    concerns: tuple[ConcernView, ...] = ()

@@ -32,7 +32,8 @@ class Finding(msgspec.Struct, frozen=True):
 
     `partial`: the account sees some guests, nodes or storages and not others, which may well be wanted. `repair` are the
     lines to run on the host as root, ready to be pasted; empty when there is nothing to repair, or no safe line.
-    `user_repair` are those for the user of a token, which must have the same: to be run only where it has not.
+    `user_repair` are those for the user of a token, which must have the same: to be run only where it has not; `user_note`
+    says why. `caution` is to be read before the lines for a user are pasted, `user_repair` or, without a token, `repair`.
     """
 
     feature: str
@@ -45,6 +46,8 @@ class Finding(msgspec.Struct, frozen=True):
     note: str = ""
     repair: tuple[str, ...] = ()
     user_repair: tuple[str, ...] = ()
+    user_note: str = ""
+    caution: str = ""
 
 
 BOTH_NEEDED = "A token has only what its user has as well: both need it."
@@ -118,7 +121,7 @@ def _examined(
         state = "partial"
     repair: tuple[str, ...] = ()
     user_repair: tuple[str, ...] = ()
-    notes = [feature.note] if lacking and feature.note else []
+    note = feature.note if lacking else ""
     if lacking and feature.role is not None:
         if is_account(account):
             targets = dict.fromkeys(
@@ -131,12 +134,9 @@ def _examined(
                 account,
                 has_privilege_separation,
             )
-            if user_repair:
-                notes.append(BOTH_NEEDED if feature.kind == "pbs" else PVE_BOTH_NEEDED)
-            if user_repair or (repair and not acts_as_token(feature.kind, account, has_privilege_separation)):
-                notes.append(CAUTION)
         else:
-            notes.append(BAD_ACCOUNT)
+            note = f"{note} {BAD_ACCOUNT}".strip()
+    is_user = not acts_as_token(feature.kind, account, has_privilege_separation)
     return Finding(
         feature=feature.key,
         title=feature.title,
@@ -145,9 +145,11 @@ def _examined(
         paths=tuple(dict.fromkeys(one for paths, _ in found for one in paths)),
         why=feature.why,
         without=feature.without,
-        note=" ".join(notes),
+        note=note,
         repair=repair,
         user_repair=user_repair,
+        user_note=(BOTH_NEEDED if feature.kind == "pbs" else PVE_BOTH_NEEDED) if user_repair else "",
+        caution=CAUTION if user_repair or (repair and is_user) else "",
     )
 
 

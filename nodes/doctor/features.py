@@ -61,8 +61,8 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "cluster", "pve", "Cluster and quorum", ((("/", "Sys.Audit"),),),
-        "The members and the quorum are told with Sys.Audit on /.",
-        "Members, quorum and failing over to another member.", AUDITOR,
+        "The members, the quorum and its votes are told with Sys.Audit on /.",
+        "Members, quorum, votes, QDevice and failing over to another member.", AUDITOR,
     ),
     Feature(
         "tasks", "pve", "Tasks of all accounts", ((("/", "Sys.Audit"),),),

@@ -17,13 +17,12 @@ from nodes.addresses import place_of
 from nodes.proxmox import answers, metering, wire
 from nodes.proxmox.errors import LoginFailed, ProxmoxError, TimedOut, TlsFailed
 from nodes.proxmox.login import Credential, login_for
+from nodes.proxmox.slots import Slots, is_in_background, slots_of
 from nodes.proxmox.wire import Deadline, Reply, Trust
 
 __all__ = ["Answer", "Client", "Credential", "Meter", "Target"]
 
 BASE_PATH = "/api2/json"
-#: A host has three workers for everybody: more would starve its administrator.
-CALLS_AT_ONCE = 2
 #: Proxmox closes an idle connection after 5 s.
 IDLE_SECONDS = 4.0
 MAX_BODY_BYTES = 32 << 20
@@ -84,7 +83,8 @@ class Client:
     """Calls to one host, from any number of threads. Close it, or leave its `with`, to close its connections.
 
     `timeout_seconds` bounds each silence, `deadline_seconds` the whole call with waiting, login and one more try,
-    and `lifetime_seconds` all calls together, from now on.
+    and `lifetime_seconds` all calls together, from now on. `slots` are shared with the other addresses of the same
+    instance; without them they are those of this address.
     """
 
     def __init__(
@@ -96,6 +96,7 @@ class Client:
         lifetime_seconds: float = math.inf,
         max_body_bytes: int = MAX_BODY_BYTES,
         meter: Meter | None = None,
+        slots: Slots | None = None,
     ) -> None:
         self.target = target
         self.place = place_of(target.url)
@@ -108,7 +109,7 @@ class Client:
         self._max_body_bytes = max_body_bytes
         self._login = login_for(target.kind, target.credential)
         self._headers = {**COMMON_HEADERS, "Host": str(self.place)}
-        self._turns = threading.BoundedSemaphore(CALLS_AT_ONCE)
+        self._slots = slots or slots_of(target.url)
         self._lock = threading.Lock()
         self._idle: list[tuple[float, HTTPConnection]] = []  # since when; the longest idle first
         self._is_closed = False
@@ -131,15 +132,11 @@ class Client:
     ) -> Answer:
         """Return the answer to GET `/api2/json` + path; `timeout_seconds` is a tighter limit for this whole call.
 
+        In the background it is the only one: a host that walks a whole storage is silent until it has done so.
         Each segment of the path is already percent-encoded. Raises ProxmoxError and nothing else.
         """
         started = time.monotonic()
-        limit = self._deadline_seconds if timeout_seconds is None else timeout_seconds
-        deadline = Deadline(
-            self.place,
-            seconds=min(limit, self._deadline_seconds, self._ends_at - started),
-            silence_seconds=self._timeout_seconds,
-        )
+        deadline = self._deadline(timeout_seconds, self._ends_at - started)
         url = f"{BASE_PATH}{path}?{urlencode(params)}" if params else f"{BASE_PATH}{path}"
         is_failure, status, received = True, None, 0
         try:
@@ -154,7 +151,7 @@ class Client:
         finally:
             seconds = time.monotonic() - started
             self.meter.record(seconds=seconds, is_failure=is_failure)
-            metering.record(seconds=seconds, bytes_received=received, status=status)
+            metering.record(seconds=seconds, bytes_received=received, status=status, is_failure=is_failure)
         return Answer(data=envelope.data, total=envelope.total, seconds=seconds)
 
     def close(self) -> None:
@@ -165,14 +162,23 @@ class Client:
         for _, connection in idle:
             connection.close()
 
+    def _deadline(self, timeout_seconds: float | None, left_seconds: float) -> Deadline:
+        if timeout_seconds is not None and is_in_background():
+            seconds = silence_seconds = min(timeout_seconds, left_seconds)
+        else:
+            limit = math.inf if timeout_seconds is None else timeout_seconds
+            seconds = min(limit, self._deadline_seconds, left_seconds)
+            silence_seconds = self._timeout_seconds
+        return Deadline(self.place, seconds=seconds, silence_seconds=silence_seconds)
+
     @contextmanager
     def _turn(self, deadline: Deadline) -> Iterator[None]:
-        if not self._turns.acquire(timeout=deadline.left()):
+        if not self._slots.take(deadline.left()):
             raise TimedOut(f"{self.place} is still busy with other calls after {deadline.seconds:.3g} s")
         try:
             yield
         finally:
-            self._turns.release()
+            self._slots.give_back()
 
     def _ask(self, url: str, deadline: Deadline) -> Reply:
         """Return the reply with status 200; logs in again once when a ticket is no longer taken."""

@@ -1,4 +1,4 @@
-"""The calls about what runs above single nodes of a PVE: high availability, Ceph, replication.
+"""The calls about what runs above single nodes of a PVE: votes, high availability, Ceph, replication.
 
 Readers raise BadAnswer only. Source: api-facts.md section 4.1.
 """
@@ -19,7 +19,9 @@ from nodes.proxmox.readings import (
     HaNodeReading,
     HaReading,
     HaServiceReading,
+    QdeviceReading,
     ReplicationReading,
+    VoteReading,
 )
 from nodes.proxmox.rows import Row, entries, fields_of, name, read_rows, rows_of, segment
 from nodes.proxmox.values import epoch, fields, ratio, real, size, text, truth, whole
@@ -32,6 +34,16 @@ STATES_LIMIT = 100
 MONITORS_LIMIT = 100
 #: Buckets and OSDs of one CRUSH tree; the largest clusters have some thousands.
 BUCKETS_LIMIT = 20_000
+
+
+def node_votes(client: Client, *, timeout_seconds: float | None = None) -> tuple[VoteReading, ...]:
+    """Return the nodes of the cluster with their votes, none of a host outside any. Needs Sys.Audit on /."""
+    return read_node_votes(client.get("/cluster/config/nodes", timeout_seconds=timeout_seconds).data)
+
+
+def qdevice(client: Client, *, timeout_seconds: float | None = None) -> QdeviceReading | None:
+    """Return the QDevice as the answering node sees it, None where it runs none. Needs Sys.Audit on /."""
+    return read_qdevice(client.get("/cluster/config/qdevice", timeout_seconds=timeout_seconds).data)
 
 
 def ha_status(client: Client, *, timeout_seconds: float | None = None) -> HaReading:
@@ -72,11 +84,6 @@ def replication_jobs(
     return read_replication_jobs(client.get("/cluster/replication", timeout_seconds=timeout_seconds).data)
 
 
-def replication_nodes(client: Client, *, timeout_seconds: float | None = None) -> tuple[str, ...]:
-    """Return the names of the nodes that are the source of a replication job. Needs VM.Audit."""
-    return read_replication_nodes(client.get("/cluster/replication", timeout_seconds=timeout_seconds).data)
-
-
 def node_replication(
     client: Client, node: str, *, timeout_seconds: float | None = None
 ) -> tuple[ReplicationReading, ...]:
@@ -84,6 +91,38 @@ def node_replication(
     return read_node_replication(
         client.get(f"/nodes/{segment(node)}/replication", timeout_seconds=timeout_seconds).data
     )
+
+
+def read_node_votes(data: object) -> tuple[VoteReading, ...]:
+    """Return the reading of GET /cluster/config/nodes, by name; its numbers are texts, as in the file they are from."""
+    readings = read_rows(data, "the votes of the nodes", _vote)
+    return tuple(sorted(readings, key=lambda one: one.node))
+
+
+def _vote(row: Row) -> VoteReading | None:
+    node = name(row.get("node")) or name(row.get("name"))
+    if not node:
+        return None
+    return VoteReading(node, number=size(row.get("nodeid")), votes=size(row.get("quorum_votes")))
+
+
+def read_qdevice(data: object) -> QdeviceReading | None:
+    """Return the reading of GET /cluster/config/qdevice: lines of the daemon as it prints them, an empty object without it."""
+    if not isinstance(data, dict):
+        raise BadAnswer("The answer about the QDevice is not an object")
+    reading = QdeviceReading(
+        model=text(data.get("Model"), WORD_LIMIT),
+        host=text(data.get("QNetd host"), TEXT_LIMIT),
+        state=text(data.get("State"), WORD_LIMIT),
+        algorithm=text(data.get("Algorithm"), WORD_LIMIT),
+        tie_breaker=text(data.get("Tie-breaker"), TEXT_LIMIT),
+        last_poll=text(data.get("Last poll call"), TEXT_LIMIT),
+    )
+    if reading != QdeviceReading():
+        return reading
+    if data:
+        raise BadAnswer("Nothing in the answer about the QDevice can be read")
+    return None
 
 
 def read_ha_status(data: object) -> HaReading:
@@ -268,11 +307,6 @@ def read_replication_jobs(data: object) -> tuple[ReplicationReading, ...]:
     `source` is the node where the guest was at the job's last run; it may be missing and it may have moved since.
     """
     return _replications(data)
-
-
-def read_replication_nodes(data: object) -> tuple[str, ...]:
-    """Return the sources of the jobs of GET /cluster/replication: sorted, each once."""
-    return tuple(sorted({job.source for job in _replications(data)} - {""}))
 
 
 def read_node_replication(data: object) -> tuple[ReplicationReading, ...]:

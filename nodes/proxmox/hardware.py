@@ -1,4 +1,4 @@
-"""The calls about one node below its guests: disks, pools, certificates, subscription, updates, pressure.
+"""The calls about one node below its guests: disks, pools, certificates, subscription, updates, history.
 
 A PBS answers most of them alike, with `localhost` as its node. Readers raise BadAnswer only.
 Source: api-facts.md sections 4.1, 7 and 11.2.
@@ -18,6 +18,7 @@ from nodes.proxmox.pve import WORD_LIMIT
 from nodes.proxmox.readings import (
     CertificateReading,
     DiskReading,
+    NodeHistoryReading,
     PendingUpdateReading,
     PressureReading,
     SmartReading,
@@ -37,9 +38,13 @@ OSDS_LIMIT = 64
 HISTORY_LIMIT = 500
 TEMPERATURES = range(-40, 151)
 
-POWER_ON_ATTRIBUTE = 9
+#: By the number of SATA; a PBS names those of NVMe as smartctl does.
+POWER_ON_ATTRIBUTES = (9, "power_on_hours")
 #: The drive's own, then that of the air flow.
-TEMPERATURE_ATTRIBUTES = (194, 190)
+TEMPERATURE_ATTRIBUTES = (194, 190, "temperature")
+#: Which disks either product takes: PVE by their path, a PBS by their name.
+SMART_PATH = re.compile(r"/dev/[A-Za-z0-9/]{1,64}")
+SMART_NAME = re.compile(r"(?:[hs]|x?v)d[a-z]{1,32}|nvme[0-9]{1,8}n[0-9]{1,8}", re.ASCII)
 LEADING_NUMBER = re.compile(r"\s*(-?\d{1,12})", re.ASCII)
 TEXT_TEMPERATURE = re.compile(r"^(?:Current Drive )?Temperature:\s+(-?\d{1,4}) C", re.ASCII | re.MULTILINE)
 TEXT_USED = re.compile(r"^Percentage used[^:\n]{0,40}:\s+(\d{1,3})%", re.ASCII | re.IGNORECASE | re.MULTILINE)
@@ -61,10 +66,21 @@ def disks(
     return read_disks(client.get(path, params, timeout_seconds=timeout_seconds).data, with_smart=with_smart)
 
 
-def smart(client: Client, node: str, device: str, *, timeout_seconds: float | None = None) -> SmartReading:
-    """Return what a disk tells of itself, `device` as /dev/sda (PVE). Needs Sys.Audit on /; wakes the disk."""
+def smart(client: Client, node: str, disk: str, *, timeout_seconds: float | None = None) -> SmartReading:
+    """Return what a disk tells of itself; `disk` is spelled as `smart_name` does.
+
+    Needs Sys.Audit on / (PVE), on /system/disks (PBS). It takes the node up to 10 s and may wake the disk.
+    """
     path = f"/nodes/{segment(node)}/disks/smart"
-    return read_smart(client.get(path, {"disk": device}, timeout_seconds=timeout_seconds).data)
+    return read_smart(client.get(path, {"disk": disk}, timeout_seconds=timeout_seconds).data)
+
+
+def smart_name(kind: str, device: str) -> str:
+    """Return how a product (pve, pbs) wants a disk to be called when SMART is asked; "" for one that it does not take."""
+    if kind == "pve":
+        return device if SMART_PATH.fullmatch(device) else ""
+    name_of_disk = device.removeprefix("/dev/")
+    return name_of_disk if SMART_NAME.fullmatch(name_of_disk) else ""
 
 
 def zfs_pools(
@@ -107,12 +123,15 @@ def pending_updates(
     return read_pending_updates(client.get(path, timeout_seconds=timeout_seconds).data)
 
 
-def node_pressure(
+def node_history_newest(
     client: Client, node: str, *, timeout_seconds: float | None = None
-) -> PressureReading | None:
-    """Return the newest pressure of a node, None before PVE 9. Needs Sys.Audit on it; every node can answer."""
+) -> NodeHistoryReading:
+    """Return the newest pressure and ZFS cache of a node, nothing before PVE 9.
+
+    Needs Sys.Audit on the node; every node can answer.
+    """
     path, params = f"/nodes/{segment(node)}/rrddata", {"timeframe": "hour", "cf": "AVERAGE"}
-    return read_node_pressure(client.get(path, params, timeout_seconds=timeout_seconds).data)
+    return read_node_history_newest(client.get(path, params, timeout_seconds=timeout_seconds).data)
 
 
 def read_disks(data: object, *, with_smart: bool) -> tuple[DiskReading, ...]:
@@ -160,18 +179,14 @@ def _osds(listed: object, single: object) -> tuple[int, ...]:
 def read_smart(data: object) -> SmartReading:
     """Return the reading of GET /nodes/{node}/disks/smart.
 
-    A SATA disk has attributes whose raw values begin with the figure; NVMe and SAS disks are told in the words of
-    smartctl.
+    A SATA disk has attributes whose raw values begin with the figure. NVMe and SAS disks are told in the words of
+    smartctl, by a PBS in attributes that have a name alone.
     """
     row = fields_of(data, "a disk")
     told = row.get("text")
     words = told[:SMART_TEXT_LIMIT] if isinstance(told, str) else ""
-    raw = {
-        number: text(attribute.get("raw"), 64)
-        for attribute in entries(row.get("attributes"), ATTRIBUTES_LIMIT)
-        if (number := size(attribute.get("id"))) is not None
-    }
-    temperatures = [_figure(raw.get(number, "")) for number in TEMPERATURE_ATTRIBUTES]
+    raw = _raw_values(row)
+    temperatures = [_figure(raw.get(key, "")) for key in TEMPERATURE_ATTRIBUTES]
     found = TEXT_TEMPERATURE.search(words)
     temperatures.append(whole(found[1]) if found else None)
     used, hours = TEXT_USED.search(words), TEXT_HOURS.search(words)
@@ -182,10 +197,23 @@ def read_smart(data: object) -> SmartReading:
         health=text(row.get("health"), WORD_LIMIT) or text(row.get("status"), WORD_LIMIT),
         temperature_celsius=next((one for one in temperatures if one in TEMPERATURES), None),
         life_left_percent=life_left,
-        power_on_hours=size(hours[1].replace(",", ""))
-        if hours
-        else size(_figure(raw.get(POWER_ON_ATTRIBUTE, ""))),
+        power_on_hours=size(hours[1].replace(",", "")) if hours else _power_on_hours(raw),
     )
+
+
+def _raw_values(row: Row) -> dict[int | str, str]:
+    """Return the raw values of the attributes, by number, of those without one by name."""
+    raw: dict[int | str, str] = {}
+    for attribute in entries(row.get("attributes"), ATTRIBUTES_LIMIT):
+        number = size(attribute.get("id"))
+        key = text(attribute.get("name"), 64) if number is None else number
+        raw.setdefault(key, text(attribute.get("raw"), 64))
+    return raw
+
+
+def _power_on_hours(raw: dict[int | str, str]) -> int | None:
+    figures = (size(_figure(raw.get(key, ""))) for key in POWER_ON_ATTRIBUTES)
+    return next((figure for figure in figures if figure is not None), None)
 
 
 def _figure(raw: str) -> int | None:
@@ -289,16 +317,21 @@ def _update(row: Row) -> PendingUpdateReading | None:
     )
 
 
-def read_node_pressure(data: object) -> PressureReading | None:
-    """Return the pressures of the newest row of GET /nodes/{node}/rrddata that has any; None when none has.
+def read_node_history_newest(data: object) -> NodeHistoryReading:
+    """Return the newest figures of GET /nodes/{node}/rrddata: of each the newest row that has it.
 
-    A node has five of the six: the kernel knows no `cpufull` for a whole machine.
+    The last rows may be empty as yet. Of the six pressures a node has five: the kernel knows no `cpufull` for a whole machine.
     """
     rows = entries(rows_of(data, "a node's history"), HISTORY_LIMIT)
-    for measured_at, row in sorted(
-        ((epoch(row.get("time")) or 0, row) for row in rows), key=lambda entry: entry[0], reverse=True
-    ):
-        pressure = read_pressure(row)
-        if measured_at and pressure is not None:
-            return msgspec.structs.replace(pressure, measured_at=measured_at)
-    return None
+    dated = [(at, row) for row in rows if (at := epoch(row.get("time"))) is not None]
+    dated.sort(key=lambda entry: entry[0], reverse=True)
+    caches = (size(row.get("arcsize")) for _, row in dated)
+    return NodeHistoryReading(
+        pressure=next((found for at, row in dated if (found := _pressure(row, at)) is not None), None),
+        arc_bytes=next((found for found in caches if found is not None), None),
+    )
+
+
+def _pressure(row: Row, measured_at: int) -> PressureReading | None:
+    pressure = read_pressure(row)
+    return None if pressure is None else msgspec.structs.replace(pressure, measured_at=measured_at)

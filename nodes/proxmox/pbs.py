@@ -13,6 +13,7 @@ from nodes.proxmox.properties import properties
 from nodes.proxmox.pve import kernel_version, read_version
 from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading, PbsStatusReading, VersionReading
 from nodes.proxmox.rows import Row, fields_of, name, read_rows
+from nodes.proxmox.tasks import read_upid
 from nodes.proxmox.values import epoch, fields, ratio, reals, size, text, truth, whole
 
 ERROR_LIMIT = 300
@@ -115,6 +116,7 @@ def _datastore(row: Row, at: float | None) -> DatastoreReading | None:
     error = text(row.get("error"), ERROR_LIMIT)
     maintenance = MAINTENANCE.search(error)
     garbage = fields(row.get("gc-status"))
+    collection = read_upid(garbage.get("upid"))
     return DatastoreReading(
         name=store,
         total_bytes=size(row.get("total")),
@@ -134,6 +136,7 @@ def _datastore(row: Row, at: float | None) -> DatastoreReading | None:
         pending_bytes=size(garbage.get("pending-bytes")),
         removed_bytes=size(garbage.get("removed-bytes")),
         bad_chunk_count=size(garbage.get("still-bad")),
+        collected_at=collection.started_at if collection else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 #: The end of the year 9999: what a host tells beyond it is no instant.
 LAST_EPOCH = 253_402_300_799
@@ -23,6 +24,7 @@ def from_epoch(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, tz=UTC)
 
 
+@lru_cache(maxsize=16384)  # the last backups of ten thousand guests are told at every poll
 def instant(epoch_seconds: float | None) -> str:
     """Return whole epoch seconds on the wire; the zero time when there are none, or none that a calendar has."""
     if not epoch_seconds or not 0 < epoch_seconds <= LAST_EPOCH:

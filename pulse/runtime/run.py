@@ -8,8 +8,9 @@ import gc
 import logging
 import resource
 import sys
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django
 from django.conf import settings
@@ -17,10 +18,15 @@ from django.core import checks
 
 from pulse.runtime.refusals import WrongConfiguration
 
+if TYPE_CHECKING:
+    from pulse.runtime.local import LocalExecutor
+
 logger = logging.getLogger(__name__)
 
 #: After the second poll of everything: what is in memory then stays, and need not be looked at again.
 WARM_SECONDS = 30.0
+#: So long the first answers wait for what was collected before; of ten thousand guests it takes a second.
+RESTORE_PATIENCE_SECONDS = 0.3
 #: What the tasks under way get to write their last row; one that waits for a dead host is left behind.
 TASK_GRACE_SECONDS = 1.0
 #: More than the most clients that are served, with room for hosts and databases.
@@ -56,21 +62,41 @@ def serve_embedded() -> None:
     from django.db import connections
     from django.utils import timezone
 
-    from monitoring import polling
-    from pulse.celery import app
+    from monitoring import restoring
     from pulse.runtime.local import LocalExecutor
 
     serving = prepare_serving()
-    polling.restore(timezone.now())
+    restoring.restore_inventory(timezone.now())
     executor = LocalExecutor()
     executor.install()
-    executor.beat(settings.CELERY_BEAT_SCHEDULE, app.tasks)
+    begin(executor)
     executor.call_later(WARM_SECONDS, settle_memory)
     settle_memory()
     serving(lambda: executor.stop(0.0))
     if not executor.stop(TASK_GRACE_SECONDS):
         logger.info("%d tasks that still wait for a host were left behind", executor.pool.busy)
     connections.close_all()
+
+
+def begin(executor: LocalExecutor) -> None:
+    """Restore what was collected before, then start the schedule; what takes long goes on beside the first answers."""
+    from django.utils import timezone
+
+    from monitoring import restoring
+    from pulse.celery import app
+
+    has_begun = threading.Event()
+
+    def restore_and_start() -> None:
+        try:
+            restoring.restore_collected(timezone.now())
+        finally:
+            # Not earlier: the first polls show what is known then.
+            executor.beat(settings.CELERY_BEAT_SCHEDULE, app.tasks)
+            has_begun.set()
+
+    executor.pool.submit(restore_and_start)
+    has_begun.wait(RESTORE_PATIENCE_SECONDS)
 
 
 def run_web() -> None:

@@ -103,6 +103,7 @@ def test_the_product_never_imports_its_tests_and_the_fake_never_imports_the_prod
         "monitoring.lanes",
         "monitoring.fragments",
         "monitoring.resources",
+        "monitoring.concerns",
     ],
 )
 def test_a_pure_module_needs_no_django(module):

@@ -127,3 +127,14 @@ def judged(server: Server) -> None:
         return bool(guests) and sum(one.get("backupState") == "good" for one in guests) > len(guests) / 2
 
     until(is_judged, seconds=90, what="the backups have been judged")
+
+
+def all_read(server: Server, kind: str) -> None:
+    """Every place of this kind that can be read has been read."""
+
+    def is_read() -> bool:
+        sources = server.ask("GET", "/api/backups/sources")["sources"]
+        found = [one["reason"] for one in sources if one["kind"] == kind]
+        return bool(found) and "not_read_yet" not in found
+
+    until(is_read, seconds=90, what=f"all {kind} have been read")

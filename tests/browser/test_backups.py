@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.estates import judged, list_row, list_rows, wait_for_rows
+from tests.browser.estates import all_read, judged, list_row, list_rows, wait_for_rows
 
 #: What the page gets as if the server had sent it: many backups more.
 MANY = """
@@ -100,6 +100,7 @@ def test_failed_jobs_come_before_all_others(watched, pages):
 
 
 def test_old_snapshots_and_those_with_memory_stand_out(watched, pages):
+    all_read(watched, "snapshots")
     page = pages.open(f"{watched.url}?tab=backup&part=snapshots&q=app-03")
 
     expect(list_row(page, "app-03").locator(".mark")).to_have_text(["old", "with memory"])
@@ -112,12 +113,67 @@ def test_a_task_says_how_it_ended_in_words(watched, pages):
     expect(list_rows(page).first.locator(".c-text")).to_have_text("job errors")
 
 
-def test_where_no_backup_is_known_the_page_says_what_may_be_the_reason(lab, pages):
+def test_an_empty_list_of_places_that_nobody_may_see_says_so_and_where_to_look(lab, pages):
     page = pages.open(f"{lab.url}?tab=backup&part=all")
 
-    expect(page.locator("[data-no-backups]")).to_have_text(
-        "No backups are known. The account may not list them: see Nodes, “What may Pulse see?”."
+    notice = page.locator("[data-backup-unread]")
+    expect(notice.locator("li")).to_have_text(
+        [
+            "Backups in local on pve, nas-backup (homelab): the account may not list them.",
+            "Backups in pbs-vault (homelab): they are on a backup server that Pulse does not watch.",
+        ]
     )
+    expect(page.locator("[data-no-backups]")).to_have_text(
+        "Nothing has been read, so nothing is known: see above."
+    )
+    expect(page.locator("[data-part-link=all] .count")).to_have_text("—")
+    expect(page.locator("[data-backup-read]")).to_be_hidden()
+
+    notice.get_by_role("link", name="what may Pulse see?").click()
+
+    expect(page.get_by_role("dialog")).to_contain_text("homelab")
+
+
+@pytest.mark.parametrize("part", ["all", "tasks", "snapshots"])
+def test_a_list_says_how_old_it_is_and_what_is_missing_in_it(part, watched, pages):
+    page = pages.open(f"{watched.url}?tab=backup&part={part}")
+
+    expect(page.locator("[data-backup-read]")).to_have_text(re.compile(r"^Read \d+\u202f(s|min) ago$"))
+    expect(page.locator("[data-backup-unread]")).to_contain_text(
+        "pve-04 (production): the node is not online."
+    )
+
+
+@pytest.mark.parametrize("part", ["risk", "jobs", "servers"])
+def test_what_tells_by_itself_how_it_is_known_has_no_such_line(part, watched, pages):
+    page = pages.open(f"{watched.url}?tab=backup&part=all")
+    expect(page.locator("[data-backup-read]")).to_be_visible()
+
+    page.locator(f"[data-part-link={part}]").click()
+
+    expect(page.locator("[data-backup-read]")).to_be_hidden()
+
+
+def test_ages_are_asked_for_when_a_list_is_opened_and_each_minute_while_it_is_open(watched, pages):
+    page = pages.open()
+    page.add_init_script(
+        "const real = performance.now.bind(performance); window.later = 0; performance.now = () => real() + window.later;"
+    )
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/sources" in request.url else None)
+    page.goto(f"{watched.url}?tab=backup")
+    expect(list_rows(page).first).to_be_visible()
+    assert asked == []
+
+    page.locator("[data-part-link=tasks]").click()
+    expect(page.locator("[data-backup-read]")).to_be_visible()
+    page.locator("[data-part-link=all]").click()
+    expect(list_rows(page).first).to_be_visible()
+    assert len(asked) == 1
+
+    with page.expect_response("**/api/backups/sources"):
+        page.evaluate("window.later = 61000")
+    assert len(asked) == 2
 
 
 def test_guests_are_sorted_and_filtered_by_their_backup(watched, pages):

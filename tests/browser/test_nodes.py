@@ -123,11 +123,11 @@ def test_it_recovers_when_the_host_answers_again(home_hosts, home, pages):
     page = pages.open(home.url)
     wait_for_rows(page)
     home_hosts.request("POST", "/fault", {"kind": "down"})
-    expect(page.locator("[data-problems]")).to_be_visible()
+    expect(page.locator("[data-problems]")).to_contain_text("does not answer")
 
     home_hosts.request("POST", "/fault/clear", {})
 
-    expect(page.locator("[data-problems]")).to_be_hidden()
+    expect(page.locator("[data-problems]")).not_to_contain_text("does not answer")
     expect(guest_row(page, "pihole").locator(".c-status")).to_have_text("running")
 
 
@@ -180,6 +180,11 @@ def test_what_pulse_may_see_is_told_with_the_lines_that_repair_it(home, pages):
     assert not [line for line in copied if "PulseUpdates" in line or "--users" in line]
     users = dialog.locator(".repair", has_text="For the user of the token, only where it has not")
     expect(users).to_contain_text("Leave out the line of a user that has these rights already")
+    expect(users).to_contain_text("a token has only what its user has as well: both need it.")
+    expect(lines).not_to_contain_text("Leave out the line")
+    reasons = needed.get_by_role("row", name="Backups in storages").locator("details")
+    expect(reasons).to_contain_text("Proxmox has no privilege that only lists backups")
+    expect(reasons).not_to_contain_text("Leave out the line")
 
 
 def test_the_lanes_of_a_connection_say_what_they_cost(home, pages):

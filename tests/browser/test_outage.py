@@ -115,6 +115,8 @@ def test_an_empty_pulse_leads_to_the_first_node(empty, pages):
 def test_rows_do_not_move_under_the_pointer(home_hosts, home, pages):
     page = pages.open(f"{home.url}?group=none&sort=-cpu")
     wait_for_rows(page)
+    # What is told above the table has come: a page that fits the window cannot be scrolled by as much.
+    expect(page.locator("[data-problems]")).to_contain_text("Certificate", timeout=60_000)
     row = guest_row(page, "pihole")
     row.hover()
     before = row.bounding_box()
@@ -125,3 +127,20 @@ def test_rows_do_not_move_under_the_pointer(home_hosts, home, pages):
     assert row.bounding_box() == before
     page.get_by_role("button", name="Re-sort").click()
     expect(guest_rows(page).first.locator(".name")).to_have_text("pihole")
+
+
+def test_the_words_that_the_order_is_held_do_not_end_it_where_the_pointer_is(home_hosts, home, pages):
+    page = pages.open(f"{home.url}?group=none&sort=-cpu")
+    wait_for_rows(page)
+    expect(page.locator("[data-problems]")).to_contain_text("Certificate", timeout=60_000)
+    page.mouse.move(720, 860)
+    before = page.locator("[data-guests] tbody .name").all_inner_texts()
+
+    home_hosts.call("set_metric", site="homelab", vmid=105, cpu=0.97)
+    chip = page.get_by_role("button", name="Re-sort")
+    expect(chip).to_be_visible()
+    home_hosts.call("set_metric", site="homelab", vmid=106, cpu=0.98)
+    expect(guest_row(page, "nginx-proxy-manager").locator(".c-cpu .number")).to_have_text("98\u202f%")
+
+    assert chip.evaluate("(one) => one.matches(':hover')")
+    assert page.locator("[data-guests] tbody .name").all_inner_texts() == before

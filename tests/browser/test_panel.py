@@ -95,10 +95,52 @@ def test_a_node_tells_of_versions_that_differ_and_of_certificates(demo, pages):
     certificates = panel(page).get_by_role("region", name="Certificates")
     certificate = certificates.get_by_role("row", name=re.compile("pve-ssl.pem"))
     expect(certificate).to_contain_text("days left", timeout=60_000)
-    disk = panel(page).get_by_role("region", name="Disks").get_by_role("row", name=re.compile("nvme0n1"))
-    # Nobody has told how worn it is.
-    expect(disk.get_by_role("cell").nth(4)).to_have_text("—", timeout=60_000)
+    disks = panel(page).get_by_role("region", name="Disks")
+    expect(disks.get_by_role("row", name=re.compile("nvme0n1"))).to_contain_text("ZFS", timeout=60_000)
+    # Nobody has told how it is, which is not told as unknown disk by disk.
+    expect(disks.get_by_role("columnheader", name="Health")).to_have_count(0)
+    expect(panel(page)).to_contain_text("SMART is not read here: turn it on in the settings of this node.")
     expect(panel(page).get_by_role("heading", name="Ceph")).to_be_visible(timeout=60_000)
+
+
+def test_a_cluster_tells_its_votes_its_qdevice_and_how_its_replication_goes(demo, pages):
+    page = pages.open(f"{demo.url}#resource/production-pve-02")
+
+    cluster = panel(page).locator("section", has=page.get_by_role("heading", name="Cluster", exact=True))
+    expect(cluster).to_contain_text("4 of 5, 3 needed", timeout=60_000)
+    expect(cluster).to_contain_text("Net at 192.0.2.53:5403")
+    expect(cluster).to_contain_text("connected, seen from pve-01")
+    votes = panel(page).get_by_role("region", name="Votes of the nodes")
+    expect(votes.get_by_role("row", name=re.compile("pve-04"))).to_contain_text("offline")
+    job = panel(page).get_by_role("region", name="Replication").get_by_role("row", name=re.compile("101-0"))
+    expect(job).to_contain_text("7 failed", timeout=60_000)
+    expect(job).to_contain_text("failed: exit code 1")
+
+
+def test_the_cache_of_zfs_is_a_lighter_part_of_the_memory_and_has_words(lab, pages):
+    page = pages.open(lab.url)
+    memory = page.locator("[data-cards] .card .meter").nth(1)
+
+    part = memory.locator(".fill[data-part]")
+    expect(part).to_have_count(1, timeout=40_000)
+    expect(memory).to_have_attribute("title", re.compile("^of which ZFS cache 6\\.3\u202fGiB$"))
+    assert "linear-gradient" in part.evaluate("(one) => getComputedStyle(one).backgroundImage")
+    page.locator("[data-cards]").get_by_role("link", name="pve", exact=True).click()
+    expect(panel(page)).to_contain_text("6.3\u202fGiB of the used memory")
+
+
+def test_a_container_tells_its_root_and_its_mount_points(lab, pages):
+    page = pages.open(f"{lab.url}#resource/homelab-pve-108")
+    files = panel(page).get_by_role("region", name="File systems")
+
+    data = files.get_by_role("row", name=re.compile("srv.data"))
+    expect(data.get_by_role("cell")).to_have_text(
+        ["—", "64\u202fGiB", "—", re.compile("subvol-108-disk-1")], timeout=40_000
+    )
+    root = files.get_by_role("row").nth(1)
+    expect(root.get_by_role("cell").nth(1)).to_have_text("24\u202fGiB")
+    expect(root.get_by_role("cell").nth(2)).to_have_text(re.compile("%"))
+    expect(panel(page)).to_contain_text("How full mount points are, Proxmox does not tell.")
 
 
 def test_a_backup_server_tells_of_its_jobs_and_whose_the_backups_are(demo, pages):
@@ -107,6 +149,10 @@ def test_a_backup_server_tells_of_its_jobs_and_whose_the_backups_are(demo, pages
     job = panel(page).get_by_role("region", name="Jobs").get_by_role("row", name=re.compile("v-main"))
     expect(job).to_contain_text("failed", timeout=60_000)
     expect(job).to_contain_text("verification failed")
+    disk = panel(page).get_by_role("region", name="Disks").get_by_role("row", name=re.compile("sda"))
+    expect(disk).to_contain_text("TOSHIBA", timeout=60_000)
+    pool = panel(page).get_by_role("region", name="Pools").get_by_role("row", name=re.compile("backup"))
+    expect(pool).to_contain_text("ONLINE")
     whose = panel(page).get_by_role("region", name="Whose the backups are")
     expect(whose).to_contain_text("namespace: only homelab stores there, as pbs-vault", timeout=60_000)
 

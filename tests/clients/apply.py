@@ -11,8 +11,9 @@ ORDER = {
     "vms": lambda one: (one["vmid"], one["instance"], one["id"]),
     "containers": lambda one: (one["vmid"], one["instance"], one["id"]),
     "storage": lambda one: (one["instance"], one["name"], one["node"]),
+    "concerns": lambda one: (one["level"], one["instance"], one["id"]),
 }
-RESOURCES = ("nodes", "vms", "containers", "storage", "pbs", "pmg")
+RESOURCES = ("nodes", "vms", "containers", "storage", "pbs", "pmg", "concerns")
 #: The long lists with the field that orders them, the newest first; all but `pbsBackups` stand under `pveBackups`.
 LISTS = {
     "backupTasks": "startTime",

@@ -22,7 +22,14 @@ from tests.monitoring.feeding import Publisher
 pytestmark = pytest.mark.django_db
 
 T1, T2 = 1767225600, 1767229200
-ROUTES = ("/api/backups", "/api/backups/", "/api/backups/unified", "/api/backups/pve", "/api/backups/pbs")
+ROUTES = (
+    "/api/backups",
+    "/api/backups/",
+    "/api/backups/unified",
+    "/api/backups/pve",
+    "/api/backups/pbs",
+    "/api/backups/sources",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +70,7 @@ def test_the_whole_is_the_same_under_three_names_each_list_with_the_newest_first
 
     told = response.json()
     assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
-    assert list(told) == ["backupTasks", "storageBackups", "guestSnapshots", "pbsBackups"]
+    assert list(told) == ["backupTasks", "storageBackups", "guestSnapshots", "pbsBackups", "sources"]
     assert [one["startTime"] for one in told["backupTasks"]] == [
         "2026-01-01T01:00:00Z",
         "2026-01-01T00:00:00Z",
@@ -95,9 +102,16 @@ def test_backups_of_pbs_are_its_instances_and_the_backups_beside_them(estate, ap
 
 
 EMPTY = {
-    "/api/backups": {"backupTasks": [], "storageBackups": [], "guestSnapshots": [], "pbsBackups": []},
+    "/api/backups": {
+        "backupTasks": [],
+        "storageBackups": [],
+        "guestSnapshots": [],
+        "pbsBackups": [],
+        "sources": [],
+    },
     "/api/backups/pve": {"backups": []},
     "/api/backups/pbs": {"instances": [], "backups": []},
+    "/api/backups/sources": {"sources": []},
 }
 
 

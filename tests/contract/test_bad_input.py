@@ -251,6 +251,7 @@ FLAGS = (
     "monitorVerifyJobs",
     "monitorPruneJobs",
     "monitorGarbageJobs",
+    "monitorSmart",
 )
 NODE_READERS = [route for route in READERS if NODES in route and "certificate" not in route]
 NO_TEXT = (0, 5, -1, 5.0, 10**18, True, False, [], ["x"], {}, {"a": CANARY})

@@ -118,6 +118,7 @@ def test_a_token_instance_is_listed_with_exactly_the_documented_keys_and_ours(ap
             "monitorStorage": True,
             "monitorBackups": True,
             "status": "disconnected",
+            "monitorSmart": False,
             "paused": False,
             "tlsUnchecked": False,
         }
@@ -137,6 +138,7 @@ def test_a_password_instance_of_pbs_is_listed_with_its_own_flags_only(api):
         "monitorVerifyJobs": True,
         "monitorPruneJobs": False,
         "monitorGarbageJobs": False,
+        "monitorSmart": False,
     }
     assert "tokenName" not in vault
 
@@ -270,6 +272,42 @@ def test_explicit_flags_are_obeyed(api):
 
     (node,) = listed(api)
     assert (node["monitorVMs"], node["monitorContainers"], node["monitorBackups"]) == (False, True, False)
+
+
+@pytest.mark.parametrize("kind", ["pve", "pbs"])
+def test_smart_is_read_only_where_somebody_wants_it(kind, api):
+    post(api, NODES, PVE | {"type": kind})
+    assert listed(api)[0]["monitorSmart"] is False
+
+    put(api, f"{NODES}/{kind}-0", {"monitorSmart": True})
+    put(api, f"{NODES}/{kind}-0", {"name": "renamed"})
+    assert (listed(api)[0]["monitorSmart"], Instance.objects.get().reads_smart) == (True, True)
+
+    put(api, f"{NODES}/{kind}-0", {"monitorSmart": False})
+    assert listed(api)[0]["monitorSmart"] is False
+
+
+def test_smart_can_be_wanted_from_the_beginning(api):
+    post(api, NODES, PVE | {"monitorSmart": True})
+
+    assert listed(api)[0]["monitorSmart"] is True
+
+
+def test_a_mail_gateway_has_no_smart(api):
+    post(api, NODES, PVE | {"type": "pmg", "monitorSmart": True})
+
+    assert "monitorSmart" not in listed(api)[0]
+    assert Instance.objects.get().reads_smart is False
+
+
+def test_own_keys_stand_behind_those_of_the_contract(api):
+    make_endpoint(make_instance(is_cluster=True, cluster_name="lab-cluster"))
+
+    contract = [
+        "id", "type", "name", "host", "hasPassword", "tokenName", "hasToken", "verifySSL", "monitorVMs",
+        "monitorContainers", "monitorStorage", "monitorBackups", "status", "isCluster", "clusterName", "clusterEndpoints",
+    ]  # fmt: skip
+    assert list(listed(api)[0]) == [*contract, "monitorSmart", "paused", "tlsUnchecked"]
 
 
 def test_null_counts_as_absent(api):

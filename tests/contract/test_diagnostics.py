@@ -83,6 +83,10 @@ def test_what_the_account_lacks_is_told_with_the_lines_that_repair_it(watched, a
     lacking = {one["feature"]: one for one in told["permissions"]}
     assert "backups" in lacking
     assert any("pveum" in line for line in lacking["backups"]["repair"])
+    assert all("--users" in line for line in lacking["backups"]["userRepair"])
+    assert lacking["backups"]["caution"].startswith("Leave out the line of a user")
+    assert lacking["backups"]["userNote"].endswith("both need it.")
+    assert "Leave out" not in lacking["backups"]["note"]
 
 
 def test_a_pbs_that_answers(fake_pbs, api):

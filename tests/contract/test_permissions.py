@@ -66,6 +66,21 @@ def test_a_token_that_sees_nothing_is_told_so(fake_pve, client):
     assert found["guests"]["repair"] == ["pveum acl modify / --tokens 'pulse@pve!fresh' --roles PVEAuditor"]
 
 
+def test_what_to_know_before_the_lines_of_the_user_are_run_has_keys_of_its_own(fake_pve, client):
+    watched(fake_pve)
+
+    found = {one["feature"]: one for one in asked(client).json()["features"]}
+
+    assert found["backups"]["caution"].startswith(
+        "Leave out the line of a user that has these rights already"
+    )
+    assert found["backups"]["userNote"] == (
+        "With privilege separation a token has only what its user has as well: both need it."
+    )
+    assert found["backups"]["note"].startswith("Proxmox has no privilege that only lists backups")
+    assert [found["guests"][key] for key in ("note", "caution", "userNote")] == ["", "", ""]
+
+
 def test_a_token_for_some_guests_is_partial(fake_pve, client):
     privileges = {"/": ["Sys.Audit", "Datastore.Audit", "Pool.Audit"], "/vms/101": ["VM.Audit"]}
     watched(fake_pve, token=fake_pve.site.add_token("some", privileges))

@@ -6,11 +6,12 @@ from urllib.parse import quote
 
 import pytest
 import time_machine
+from msgspec import structs
 
-from monitoring import collecting, store
+from monitoring import saving, store
 from nodes import connecting
 from tests.factories import make_instance
-from tests.monitoring.collected import facts_of, judge, moment, turn, with_token
+from tests.monitoring.collected import facts_of, forget_time, judge, moment, turn, with_token
 from tests.monitoring.conftest import Watched
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +69,21 @@ def test_a_guest_as_the_state_has_it_with_all_that_was_collected(lab, ask):
     assert details["backups"]["state"] in ("covered", "uncovered")
 
 
+def test_a_resource_tells_what_is_wrong_with_it_and_a_node_what_is_with_its_cluster(lab, ask):
+    lab.server.set_pool_health("pve-02", "rpool", "DEGRADED")
+    lab.server.set_ceph(health="HEALTH_WARN", checks={"OSD_DOWN": "1 osds down"})
+    forget_time(lab, "disks", "ceph")
+    turn(lab)
+    lab.poll(after=10)
+
+    def texts(identity):
+        return [one["text"] for one in ask(lab, identity).json()["details"]["concerns"]]
+
+    assert texts("lab-pve-01") == ["Ceph: 1 osds down (OSD_DOWN)"]
+    assert texts("lab-pve-02") == ["ZFS pool rpool is degraded", "Ceph: 1 osds down (OSD_DOWN)"]
+    assert texts(machine(lab)["id"]) == texts(lab.shown("storage")[0]["id"]) == []
+
+
 @pytest.mark.parametrize("collection", ["nodes", "containers", "storage"])
 def test_every_kind_of_resource_has_details(collection, lab, ask):
     shown = lab.shown(collection)[0]
@@ -87,6 +103,170 @@ def test_a_node_tells_its_version_disks_and_time_zone(lab, ask):
     assert told["certificates"]
 
 
+QDEVICE = {
+    "model": "Net",
+    "host": "192.0.2.53:5403",
+    "state": "Connected",
+    "connected": True,
+    "castsVote": True,
+    "votes": 2,
+    "algorithm": "LMS",
+    "tieBreaker": "Node with lowest node ID",
+}
+
+
+def quorum(lab, ask):
+    """What a node tells of the quorum, read anew."""
+    forget_time(lab, "quorum")
+    turn(lab, times=2)
+    return ask(lab, lab.shown("nodes")[0]["id"]).json()["details"]["quorumDetail"]
+
+
+def test_a_node_tells_the_votes_of_its_cluster(lab, ask):
+    told = quorum(lab, ask)
+
+    assert told.pop("votesRead").startswith("2026-01-01T12:0")
+    assert told.pop("qdeviceRead").startswith("2026-01-01T12:0")
+    assert told == {
+        "name": "production",
+        "configVersion": 3,
+        "expectedVotes": 3,
+        "presentVotes": 3,
+        "neededVotes": 2,
+        "nodes": [{"node": f"pve-0{number}", "votes": 1, "online": True} for number in (1, 2, 3)],
+        "qdevice": None,
+        "qdeviceKnown": True,
+        "seenFrom": "pve-01",
+    }
+
+
+def test_a_qdevice_is_told_with_its_votes(lab, fake_cluster, ask):
+    fake_cluster.set_qdevice(algorithm="LMS")
+
+    told = quorum(lab, ask)
+
+    assert told["qdevice"].pop("lastPoll").endswith(" (cast vote)")
+    assert told["qdevice"] == QDEVICE
+    assert (told["expectedVotes"], told["presentVotes"], told["neededVotes"]) == (5, 5, 3)
+
+
+def test_a_qdevice_that_is_not_connected_is_told(lab, fake_cluster, ask):
+    fake_cluster.set_qdevice(algorithm="LMS", state="Connect failed")
+    fake_cluster.kill_node("pve-03")
+
+    told = quorum(lab, ask)
+
+    assert (told["qdevice"]["state"], told["qdevice"]["connected"]) == ("Connect failed", False)
+    assert (told["expectedVotes"], told["presentVotes"], told["neededVotes"]) == (5, 2, 3)
+    assert told["nodes"][2] == {"node": "pve-03", "votes": 1, "online": False}
+
+
+def test_votes_are_not_told_once_nobody_knows_whether_the_qdevice_is_there(lab, ask):
+    facts = facts_of(lab)
+    known = facts.progress["quorum/qdevice"]
+    long_ago = structs.replace(known, done_at=moment(lab).timestamp() - 901)
+    facts.progress = {**facts.progress, "quorum/qdevice": long_ago}
+
+    told = ask(lab, lab.shown("nodes")[0]["id"]).json()["details"]["quorumDetail"]
+
+    assert (told["qdeviceKnown"], told["expectedVotes"], told["neededVotes"]) == (False, None, None)
+
+
+def test_a_host_of_its_own_has_no_quorum_to_tell_of(fake_pve, ask):
+    watched = with_token(Watched(fake_pve), fake_pve.site)
+    turn(watched, times=4)
+
+    told = ask(watched, watched.shown("nodes")[0]["id"]).json()["details"]
+
+    assert (told["quorum"], told["quorumDetail"]) == (None, None)
+
+
+@pytest.fixture
+def replicated(lab, fake_cluster):
+    """The cluster with guest 101 replicated from pve-02 to pve-03, another job of it disabled."""
+    fake_cluster.set_replication(101, target="pve-03", fail_count=2, error="no route to host")
+    fake_cluster.set_replication(101, number=1, target="pve-01", is_disabled=True)
+    forget_time(lab, "replication")
+    turn(lab, times=3)
+    return lab
+
+
+def told_of_replication(lab, ask):
+    """What the guest and its node tell: (id, state, source, target, error) and when it was read."""
+    guest = lab.guests()[101]
+    of_guest = ask(lab, guest["id"]).json()["details"]["replication"]
+    node = next(one for one in lab.shown("nodes") if one["name"] == guest["node"])
+    assert ask(lab, node["id"]).json()["details"]["replication"] == of_guest
+    fields = ("id", "state", "source", "target", "error")
+    return [tuple(job[name] for name in fields) for job in of_guest], {job["read"][:15] for job in of_guest}
+
+
+def test_a_guest_and_its_node_tell_each_replication_job(replicated, ask):
+    jobs, read = told_of_replication(replicated, ask)
+
+    assert jobs == [
+        ("101-0", "failing", "pve-02", "pve-03", "no route to host"),
+        ("101-1", "disabled", "pve-02", "pve-01", ""),
+    ]
+    assert read == {"2026-01-01T12:0"}
+
+
+def test_a_job_of_a_node_that_cannot_be_asked_is_unknown_and_keeps_what_was_told_last(
+    replicated, fake_cluster, ask
+):
+    for server in fake_cluster.servers:
+        server.faults.add("595", path="/nodes/pve-02/replication")
+
+    turn(replicated, times=32)
+
+    jobs, read = told_of_replication(replicated, ask)
+    assert jobs == [
+        ("101-0", "unknown", "pve-02", "pve-03", "no route to host"),
+        ("101-1", "disabled", "pve-02", "pve-01", ""),
+    ]
+    assert read == {"2026-01-01T12:0"}
+
+
+def test_a_node_that_replicates_nothing_tells_no_job(replicated, ask):
+    other = next(one for one in replicated.shown("nodes") if one["name"] == "pve-01")
+
+    assert ask(replicated, other["id"]).json()["details"]["replication"] == []
+
+
+def test_a_container_tells_its_mount_points_without_their_use(fake_pve, ask):
+    watched = with_token(Watched(fake_pve), fake_pve.site)
+    watched.poll()
+    guest = watched.guests()[108]
+    before = ask(watched, guest["id"]).json()["details"]["mountPoints"]
+    turn(watched, times=8)
+
+    told = ask(watched, guest["id"]).json()["details"]["mountPoints"]
+
+    assert before is None
+    assert told == [
+        {
+            "key": "mp0",
+            "mountPoint": "/srv/shared",
+            "volume": "/mnt/shared",
+            "size": None,
+            "used": None,
+            "reason": "not_told",
+        },
+        {
+            "key": "mp1",
+            "mountPoint": "/srv/data",
+            "volume": "local-zfs:subvol-108-disk-1",
+            "size": 68_719_476_736,
+            "used": None,
+            "reason": "not_told",
+        },
+    ]
+
+
+def test_a_virtual_machine_has_no_mount_points(lab, ask):
+    assert ask(lab, machine(lab)["id"]).json()["details"]["mountPoints"] == []
+
+
 def test_a_pbs_tells_whose_its_groups_are_and_why(fake_pbs, ask):
     watched = Watched(fake_pbs, "pbs")
     turn(watched, times=4)
@@ -98,6 +278,61 @@ def test_a_pbs_tells_whose_its_groups_are_and_why(fake_pbs, ask):
     assert set(told["details"]["places"]) == set(facts_of(watched).places)
     whose = next(iter(told["details"]["attributions"].values()))
     assert set(whose) == {"state", "instance", "vmid", "evidence", "candidates", "guest_is_known"}
+
+
+def test_a_pbs_tells_of_its_machine(fake_pbs, ask):
+    watched = Watched(fake_pbs, "pbs")
+    turn(watched, times=4)
+
+    told = ask(watched, "pbs-vault").json()["details"]
+
+    status = told["status"]
+    assert (status["cpu_model"], status["cpu_count"]) == ("Intel(R) Xeon(R) E-2334 CPU @ 3.40GHz", 8)
+    assert (status["boot_mode"], status["is_secure_boot"], len(status["load_average"])) == ("efi", False, 3)
+    assert (status["swap_total_bytes"], status["root_total_bytes"]) == (8 << 30, 225 << 30)
+    assert told["statusRead"] == "2026-01-01T12:00:40Z"
+    assert [one["package"] for one in told["updates"]] == ["openssl", "proxmox-backup-server"]
+    assert (told["mayReadUpdates"], told["updatesRead"]) == (True, "2026-01-01T12:00:10Z")
+    assert told["subscriptionRead"] == "2026-01-01T12:00:10Z"
+
+
+def test_a_pbs_tells_of_the_upkeep_of_its_datastores(fake_pbs, ask):
+    fake_pbs.site.set_datastore(
+        "main", maintenance='type=read-only,message="until friday"', comment="nightly"
+    )
+    fake_pbs.site.set_datastore("archive", is_left_out=True)
+    watched = Watched(fake_pbs, "pbs", monitor_garbage_jobs=True)
+    turn(watched, times=4)
+
+    told = ask(watched, "pbs-vault").json()["details"]
+
+    stores = {one["name"]: one for one in told["datastores"]}
+    assert {name: stores["main"][name] for name in ("comment", "maintenance", "maintenanceMessage")} == {
+        "comment": "nightly",
+        "maintenance": "read-only",
+        "maintenanceMessage": "until friday",
+    }
+    assert (stores["main"]["badChunks"], stores["archive"]["badChunks"]) == (0, None)
+    assert stores["main"]["collected"] == "2026-01-01T00:00:00Z"
+    assert told["datastoresRead"] == "2026-01-01T12:00:10Z"
+    assert sorted(one["store"] for one in told["garbage"]) == ["archive", "main", "offsite"]
+    assert told["garbageRead"] == "2026-01-01T12:00:10Z"
+
+
+def test_a_mail_gateway_tells_of_its_nodes_and_queues(fake_pmg, ask):
+    fields = {"host": fake_pmg.url, "user": fake_pmg.user, "password": fake_pmg.password}
+    watched = Watched.__new__(Watched)
+    watched.server, watched.seconds = fake_pmg, 0
+    watched.instance = make_instance("pmg", name="mail", **fields)
+    watched.poll()
+
+    told = ask(watched, "pmg-mail").json()["details"]
+
+    assert [(one["name"], one["version"]) for one in told["nodes"]] == [
+        ("mail", "pmg-api/9.1.0/09158948b9568e81")
+    ]
+    assert told["nodesRead"] == told["queuesRead"] == told["statisticsRead"] == "2026-01-01T12:00:00Z"
+    assert {one["queue"] for one in told["queues"]["mail"]} == {"active", "deferred"}
 
 
 # --- explained ----------------------------------------------------------------------------------------------------
@@ -203,4 +438,4 @@ def test_nothing_was_collected_yet(fake_cluster, ask):
 
     assert (told["details"]["configuration"], told["details"]["backups"]) == (None, None)
     assert told["details"]["configurationRead"] == "0001-01-01T00:00:00Z"
-    assert collecting.known_facts(watched.instance) is None
+    assert saving.known_facts(watched.instance) is None

@@ -57,6 +57,7 @@ class PveSpec:
     backup_troubles: bool = (
         False  # a guest that fails, one that warns, a missed run, two guests never backed up
     )
+    qdevice: bool = False  # of a cluster
     has_ceph: bool = True  # of a cluster
     ceph_trouble: bool = False  # an OSD is down, HEALTH_WARN
     replication_jobs: int = 0  # of the first so many guests of a cluster

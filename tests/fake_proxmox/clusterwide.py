@@ -1,4 +1,4 @@
-"""High availability, Ceph and replication of a cluster: facts that a test can change."""
+"""QDevice, high availability, Ceph and replication of a cluster: facts that a test can change."""
 
 from __future__ import annotations
 
@@ -29,6 +29,20 @@ class Ceph:
     used_ratio: float = 0.46
     is_idle: bool = False  # then no rates are told
     is_available: bool = True  # its manager
+
+
+@dataclass
+class Qdevice:
+    """The QDevice of a cluster, as the daemons of all its nodes see it."""
+
+    host: str = "192.0.2.53:5403"
+    state: str = "Connected"  # Connecting, Connect failed, Disconnected
+    algorithm: str = "Fifty-Fifty split"  # LMS
+    is_voting: bool = True
+
+    def votes(self, nodes: int) -> int:
+        """Return how many votes it has in a cluster of so many nodes."""
+        return 1 if self.algorithm == "Fifty-Fifty split" else nodes - 1
 
 
 @dataclass
@@ -66,7 +80,9 @@ def service_id(kind: str, vmid: int) -> str:
 
 
 def join(cluster: Cluster, spec: PveSpec, midnight: float) -> None:
-    """Give a new cluster its Ceph and its replication jobs."""
+    """Give a new cluster its QDevice, its Ceph and its replication jobs."""
+    if cluster.is_cluster and spec.qdevice:
+        cluster.qdevice = Qdevice(algorithm="LMS" if len(cluster.nodes) % 2 else "Fifty-Fifty split")
     if cluster.is_cluster and spec.has_ceph:
         cluster.ceph = Ceph()
         if spec.ceph_trouble:

@@ -34,6 +34,7 @@ def demo(*, hostile: bool = False) -> tuple[Spec, ...]:
             backup_server="vault",
             backup_namespace="production",
             backup_troubles=True,
+            qdevice=True,
             ceph_trouble=True,
             replication_jobs=4,
             replication_trouble=True,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tests.fake_proxmox import curves
 from tests.fake_proxmox.model import GIB, Cluster, Node
 
 Row = dict[str, Any]
-_TB = 1_000_204_886_016
+TB = 1_000_204_886_016
 
 
 @dataclass
@@ -30,6 +30,16 @@ class Disk:
     serial: str = ""
     vendor: str = "ATA     "
     attributes: dict[str, int] = field(default_factory=dict)  # more raw values, by SMART name
+
+
+def change_disk(found: list[Disk], path: str, facts: dict[str, Any]) -> None:
+    """Change facts of one of these disks."""
+    unknown = facts.keys() - {one.name for one in fields(Disk)}
+    if unknown:
+        raise ValueError(f"no such facts: {', '.join(sorted(unknown))}")
+    disk = next(disk for disk in found if disk.path == path)
+    for key, value in facts.items():
+        setattr(disk, key, value)
 
 
 def disks(cluster: Cluster, node: Node) -> list[Disk]:
@@ -53,7 +63,7 @@ def _bought(cluster: Cluster, node: Node) -> list[Disk]:
             f"/dev/nvme{number}n1",
             "nvme",
             "Samsung SSD 990 PRO 1TB",
-            _TB,
+            TB,
             "ZFS",
             percent(number),
             vendor="unknown",
@@ -62,11 +72,11 @@ def _bought(cluster: Cluster, node: Node) -> list[Disk]:
     ]
     if not cluster.is_cluster:
         found += [
-            Disk(f"/dev/sd{letter}", "hdd", "WDC WD40EFRX-68N32N0", 4 * _TB, "ZFS", rpm=5_400, celsius=38)
+            Disk(f"/dev/sd{letter}", "hdd", "WDC WD40EFRX-68N32N0", 4 * TB, "ZFS", rpm=5_400, celsius=38)
             for letter in "ab"
         ]
     else:
-        found.append(Disk("/dev/sda", "ssd", "INTEL SSDSC2KB480G8", _TB // 2, "LVM", str(percent(9))))
+        found.append(Disk("/dev/sda", "ssd", "INTEL SSDSC2KB480G8", TB // 2, "LVM", str(percent(9))))
         osds = cluster.ceph.osds_per_node if cluster.ceph is not None else 0
         first = (node.node_id - 1) * osds
         found += [

@@ -9,7 +9,7 @@ from tests.fake_proxmox.curves import Load
 
 if TYPE_CHECKING:
     from tests.fake_proxmox.backups import Archive, BackupJob
-    from tests.fake_proxmox.clusterwide import Ceph, ReplicationJob
+    from tests.fake_proxmox.clusterwide import Ceph, Qdevice, ReplicationJob
     from tests.fake_proxmox.contents import Group, Snapshot
     from tests.fake_proxmox.hardware import Disk
     from tests.fake_proxmox.pbs_model import PbsJob, PbsTask
@@ -191,6 +191,7 @@ class Cluster:
     removed_archives: set[tuple[int, str, int]] = field(default_factory=set)  # (vmid, storage, at)
     changed_archives: dict[tuple[int, str, int], dict[str, Any]] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)  # those that a test began
+    qdevice: Qdevice | None = None
     ceph: Ceph | None = None
     replication: dict[str, ReplicationJob] = field(default_factory=dict)
     ha_requests: dict[int, str] = field(
@@ -211,8 +212,11 @@ class Cluster:
 
     @property
     def is_quorate(self) -> bool:
-        """Whether more than half of the nodes are up."""
-        return 2 * sum(node.died_at is None for node in self.nodes.values()) > len(self.nodes)
+        """Whether more than half of the votes are there: each node has one."""
+        device = self.qdevice.votes(len(self.nodes)) if self.qdevice is not None else 0
+        voting = device if self.qdevice is not None and self.qdevice.is_voting else 0
+        present = sum(node.died_at is None for node in self.nodes.values()) + voting
+        return 2 * present > len(self.nodes) + device
 
 
 @dataclass
@@ -225,8 +229,9 @@ class Datastore:
     growth_ratio: float  # of the total per day
     seed: int
     comment: str = ""
-    maintenance: str = ""
+    maintenance: str = ""  # as configured: "offline", 'type=read-only,message="..."'
     mount_status: str = "nonremovable"
+    is_left_out: bool = False  # of the call about the use of all datastores
     backend: str = "filesystem"
     error: str = ""
     deduplication: float = 14.0
@@ -240,6 +245,17 @@ class Datastore:
     verification_failures: int = 0  # groups with one bad snapshot
     failed_day: int = 0  # the day, since 1970, of those
     fixed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def closed_text(self) -> str:
+        """Why nothing can be read because of maintenance, empty while it can: read-only keeps out writers alone."""
+        kind, _, rest = self.maintenance.removeprefix("type=").partition(",")
+        message = rest.removeprefix("message=").strip('"')
+        return {
+            "offline": f"offline maintenance mode: {message}",
+            "unmount": "datastore is being unmounted",
+            "delete": "datastore is being deleted",
+        }.get(kind, "")
 
 
 @dataclass
@@ -261,6 +277,9 @@ class BackupServer:
     started_at: float = 0.0
     fingerprint: str = ""
     certificate_expires_at: float = 0.0
+    disks: list[Disk] | None = None  # None: not looked at yet
+    pool_health: dict[str, str] = field(default_factory=dict)  # ZFS pools that are not ONLINE
+    pending_updates: int = 2
     datastores: dict[str, Datastore] = field(default_factory=dict)
     jobs: dict[tuple[str, str], PbsJob] = field(default_factory=dict)  # (kind, id) -> job
     tasks: list[PbsTask] = field(default_factory=list)  # those that a test began

@@ -145,7 +145,7 @@ def datastore_usage(request: Call) -> Encoded:
     return request.site.shared_body(
         ("usage", request.account.name, str(request.told_now - request.now)),
         request.now,
-        lambda: encode([_usage(request, store) for store in _visible(request)]),
+        lambda: encode([_usage(request, store) for store in _visible(request) if not store.is_left_out]),
     )
 
 
@@ -168,8 +168,8 @@ def _usage(request: Call, store: Datastore) -> Row:
     row: Row = {"store": store.name} | _backend(server, store)
     if store.mount_status == "notmounted":
         return row
-    if store.error or store.maintenance.startswith(("offline", "type=offline")):
-        return row | {"error": store.error or f"datastore '{store.name}' is unavailable: {store.maintenance}"}
+    if store.error or store.closed_text:
+        return row | {"error": store.error or f"datastore '{store.name}' is unavailable: {store.closed_text}"}
     now = request.now
     row |= sizes(request, store)
     start = int(request.told_now) // HISTORY_STEP_SECONDS * HISTORY_STEP_SECONDS

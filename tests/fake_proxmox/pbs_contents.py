@@ -28,8 +28,8 @@ def _store_of(request: Call) -> Datastore:
     store = backup_server_of(request).datastores.get(name)
     if store is None:
         raise ApiFailure(400, f"no such datastore '{name}'")
-    if store.maintenance.startswith(("offline", "type=offline")):
-        raise ApiFailure(400, f"datastore '{name}' is in offline maintenance mode: {store.maintenance}")
+    if store.closed_text:
+        raise ApiFailure(400, f"datastore '{name}' is unavailable: {store.closed_text}")
     if store.mount_status == "notmounted":
         raise ApiFailure(400, f"datastore '{name}' is not mounted")
     if store.error:

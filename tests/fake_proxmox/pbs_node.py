@@ -41,6 +41,29 @@ def certificates(request: Call) -> list[Row]:
     return [{**row, "fingerprint": backup_server_of(request).fingerprint.lower()}]
 
 
+@call("GET", "/nodes/{node}/apt/update", privilege=("/", "Sys.Audit"))
+def updates(request: Call) -> list[Row]:
+    """The packages that have a newer version."""
+    packages = (
+        ("proxmox-backup-server", "Proxmox Backup Server daemon with tools and GUI", "admin"),
+        ("openssl", "Secure Sockets Layer toolkit - cryptographic utility", "utils"),
+    )
+    return [
+        {
+            "Package": name,
+            "Title": title,
+            "Description": f"{title}.",
+            "Version": f"4.2.{5 + number}-1",
+            "OldVersion": f"4.2.{3 + number}-1",
+            "Arch": "amd64",
+            "Origin": "Debian" if name == "openssl" else "Proxmox",
+            "Priority": "optional",
+            "Section": section,
+        }
+        for number, (name, title, section) in enumerate(packages[: backup_server_of(request).pending_updates])
+    ]
+
+
 def tasks_of(request: Call) -> list[PbsTask]:
     """Return the tasks of the host, newest first."""
     server = backup_server_of(request)

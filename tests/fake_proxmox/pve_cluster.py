@@ -1,4 +1,4 @@
-"""The calls of Proxmox VE about what spans nodes: high availability, Ceph, replication."""
+"""The calls of Proxmox VE about what spans nodes: votes, high availability, Ceph, replication."""
 
 from __future__ import annotations
 
@@ -17,6 +17,41 @@ _CEPH = ("/", "Sys.Audit", "Datastore.Audit")
 _OSD_BYTES = 1_920_383_410_176
 #: Retries after failures, in minutes.
 _RETRY_MINUTES = (5, 10, 15, 30)
+
+
+@call("GET", "/cluster/config/nodes", privilege=_AUDIT)
+def corosync_nodes(request: Call) -> list[Row]:
+    """The nodes of corosync.conf, whose values are texts; a host outside any cluster has no such file."""
+    cluster = cluster_of(request)
+    if not cluster.is_cluster:
+        return []
+    return [
+        {
+            "node": node.name,
+            "name": node.name,
+            "nodeid": str(node.node_id),
+            "quorum_votes": "1",
+            "ring0_addr": node.address,
+        }
+        for node in cluster.nodes.values()
+    ]
+
+
+@call("GET", "/cluster/config/qdevice", privilege=_AUDIT)
+def qdevice(request: Call) -> Row:
+    """What the QDevice daemon of the node that was asked prints, an empty object where there is none."""
+    told = cluster_of(request).qdevice
+    if told is None:
+        return {}
+    polled = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(request.now // 10 * 10))
+    return {
+        "Model": "Net",
+        "QNetd host": told.host,
+        "Algorithm": told.algorithm,
+        "Tie-breaker": "Node with lowest node ID",
+        "State": told.state,
+        "Last poll call": polled + (" (cast vote)" if told.is_voting else ""),
+    }
 
 
 def _services(cluster: Cluster) -> list[Guest]:

@@ -331,6 +331,7 @@ def _container_config(request: Call, guest: Guest, memory: int, disk: str) -> Ro
     }
     if guest.vmid % 4 == 0:
         own["mp0"] = "/mnt/shared,mp=/srv/shared"
+        own["mp1"] = f"{disk.format('subvol')[:-1]}1,mp=/srv/data,backup=1,size=64G"
     return own
 
 

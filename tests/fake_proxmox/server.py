@@ -256,6 +256,7 @@ class FakeServer:
         node = _node_in_charge(request.segments, self.name)
         credential = _credential_kind(request)
         self.traffic.began(node, path, with_credential=credential != "none")
+        self.site.load.began(node)
         try:
             started_at = time.monotonic()
             answer = answer_to(self, request, path)
@@ -272,6 +273,7 @@ class FakeServer:
             return closes
         finally:
             self.traffic.ended(node)
+            self.site.load.ended(node)
 
     async def _delay(self, answer: Answer, started_at: float) -> None:
         seconds = self.latency_ms / 1_000 + answer.delay_seconds

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from tests.fake_proxmox import pbs_hardware
 from tests.fake_proxmox.backups import Archive
 from tests.fake_proxmox.building import PbsSpec, build_backup_server
 from tests.fake_proxmox.contents import Contents, Snapshot
+from tests.fake_proxmox.hardware import change_disk
 from tests.fake_proxmox.model import BackupServer, Datastore, Storage
 from tests.fake_proxmox.pbs_model import PbsTask
 from tests.fake_proxmox.server import FakeServer
@@ -129,6 +131,18 @@ class PbsSite(ContentVerbs, FakeSite):
         """The datastore is gone."""
         with self.changing():
             del self.model.datastores[name]
+
+    def set_disk(self, node: str, path: str, **facts: Any) -> None:
+        """Change a disk of the host: health, wearout (percent left, or "N/A"), celsius, kind, serial, ..."""
+        del node
+        with self.changing():
+            change_disk(pbs_hardware.disks(self.model), path, facts)
+
+    def set_pool_health(self, node: str, pool: str, health: str) -> None:
+        """A ZFS pool of the host is ONLINE, DEGRADED, FAULTED, ..."""
+        del node
+        with self.changing():
+            self.model.pool_health[pool] = health
 
     def set_node_metric(self, node: str, **fields: Any) -> None:
         """Fix fields of the node status, in wire names."""

@@ -15,6 +15,7 @@ from tests.fake_proxmox.model import BackupServer, Cluster, Guest, Node, Storage
 from tests.fake_proxmox.pmg_model import MailGateway
 from tests.fake_proxmox.server import FakeServer
 from tests.fake_proxmox.tasks import TaskHistory
+from tests.fake_proxmox.traffic import Load
 from tests.fake_proxmox.verbs_backups import BACKUP_VERBS, BackupVerbs
 from tests.fake_proxmox.verbs_cluster import CLUSTER_VERBS, ClusterVerbs
 from tests.fake_proxmox.verbs_guests import GUEST_VERBS, GuestVerbs
@@ -42,6 +43,7 @@ class FakeSite:
         self.access = Access(model.kind, seed, self.version_of(""))
         self.worker_calls: dict[str, int] = {}
         self.servers: list[FakeServer] = []
+        self.load = Load()
         self._bodies: dict[tuple[str, ...], Encoded] = {}
         self._bodies_key: object = None
 

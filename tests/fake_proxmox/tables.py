@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.fake_proxmox import (
     pbs,
     pbs_contents,
+    pbs_hardware,
     pbs_jobs,
     pbs_node,
     pmg,
@@ -23,6 +24,7 @@ TABLES = {"pve": pve.TABLE, "pbs": pbs.TABLE, "pmg": pmg.TABLE}
 #: Importing these is what enters their calls.
 MODULES = (
     pbs_contents,
+    pbs_hardware,
     pbs_jobs,
     pbs_node,
     pve_agent,

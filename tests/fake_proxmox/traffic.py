@@ -32,6 +32,36 @@ class LoggedRequest:
         return cls(request.method, path, request.query, status, credential, agent, encoding)
 
 
+class Load:
+    """Calls that the nodes of a site carry out at once, whichever of its servers was asked."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._in_flight: Counter[str] = Counter()
+        self._peaks: Counter[str] = Counter()
+
+    def began(self, node: str) -> None:
+        """A call is about to be carried out by a node."""
+        with self._lock:
+            self._in_flight[node] += 1
+            self._peaks[node] = max(self._peaks[node], self._in_flight[node])
+
+    def ended(self, node: str) -> None:
+        """A call is over, answered or not."""
+        with self._lock:
+            self._in_flight[node] -= 1
+
+    def peaks(self) -> dict[str, int]:
+        """Return how many calls each node had at once, at most, since the last reset."""
+        with self._lock:
+            return dict(self._peaks)
+
+    def reset(self) -> None:
+        """Begin again; calls that are in flight stay counted as such."""
+        with self._lock:
+            self._peaks = +self._in_flight
+
+
 class Traffic:
     """Counters of one server; every figure since the last reset."""
 

@@ -1,4 +1,4 @@
-"""Verbs of a PVE site about high availability, Ceph, replication, disks and certificates."""
+"""Verbs of a PVE site about QDevice, high availability, Ceph, replication, disks and certificates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from tests.fake_proxmox import hardware
-from tests.fake_proxmox.clusterwide import Ceph, ReplicationJob
+from tests.fake_proxmox.clusterwide import Ceph, Qdevice, ReplicationJob
 
 if TYPE_CHECKING:
     from tests.fake_proxmox.sites import PveSite
@@ -14,6 +14,21 @@ if TYPE_CHECKING:
 
 class ClusterVerbs:
     """Part of PveSite."""
+
+    def set_qdevice(self: PveSite, **facts: Any) -> None:
+        """Change the QDevice, or add one: host, state, algorithm, is_voting; one that is not connected casts no vote."""
+        _check(facts, Qdevice)
+        with self.changing():
+            qdevice = self.model.qdevice = self.model.qdevice or Qdevice()
+            for key, value in facts.items():
+                setattr(qdevice, key, value)
+            if "state" in facts and "is_voting" not in facts:
+                qdevice.is_voting = qdevice.state == "Connected"
+
+    def remove_qdevice(self: PveSite) -> None:
+        """No node runs the daemon any more."""
+        with self.changing():
+            self.model.qdevice = None
 
     def set_ha_state(self: PveSite, vmid: int, state: str, request_state: str = "started") -> None:
         """The guest is a service in this state (started, stopped, error, fence, recovery, migrate, ...); "" takes it out."""
@@ -58,12 +73,8 @@ class ClusterVerbs:
 
     def set_disk(self: PveSite, node: str, path: str, **facts: Any) -> None:
         """Change a disk of a node: health, wearout (percent left, a number or text, or "N/A"), celsius, used, attributes, ..."""
-        _check(facts, hardware.Disk)
         with self.changing():
-            found = hardware.disks(self.model, self.node(node))
-            disk = next(disk for disk in found if disk.path == path)
-            for key, value in facts.items():
-                setattr(disk, key, value)
+            hardware.change_disk(hardware.disks(self.model, self.node(node)), path, facts)
 
     def set_pool_health(self: PveSite, node: str, pool: str, health: str) -> None:
         """A ZFS pool of a node is ONLINE, DEGRADED, FAULTED, ..."""
@@ -92,6 +103,8 @@ def _check(facts: dict[str, Any], kind: type) -> None:
 
 
 CLUSTER_VERBS = (
+    "set_qdevice",
+    "remove_qdevice",
     "set_ha_state",
     "set_ceph",
     "set_replication",

@@ -247,15 +247,41 @@ def test_pbs_usage_has_a_month_of_history(fake_pbs: FakeServer) -> None:
     assert row["estimated-full-date"] > fake_pbs.clock.now()
 
 
-def test_pbs_datastore_in_maintenance_has_an_error_and_no_size(fake_pbs: FakeServer) -> None:
-    fake_pbs.site.set_datastore("main", maintenance="offline")
+@pytest.mark.parametrize(
+    ("maintenance", "error"),
+    [
+        ("offline", "offline maintenance mode: "),
+        ('type=offline,message="new disks"', "offline maintenance mode: new disks"),
+        ("unmount", "datastore is being unmounted"),
+        ("type=delete", "datastore is being deleted"),
+    ],
+)
+def test_pbs_datastore_in_maintenance_has_an_error_and_no_size(
+    fake_pbs: FakeServer, maintenance: str, error: str
+) -> None:
+    fake_pbs.site.set_datastore("main", maintenance=maintenance)
 
     usage = get(fake_pbs, "/status/datastore-usage").data[0]
     listed = get(fake_pbs, "/admin/datastore").data[0]
 
-    assert usage["error"] == "datastore 'main' is unavailable: offline"
+    assert usage["error"] == f"datastore 'main' is unavailable: {error}"
     assert "total" not in usage
-    assert listed["maintenance"] == "offline"
+    assert listed["maintenance"] == maintenance
+
+
+def test_pbs_datastore_that_is_read_only_is_read(fake_pbs: FakeServer) -> None:
+    fake_pbs.site.set_datastore("main", maintenance="read-only")
+
+    assert get(fake_pbs, "/status/datastore-usage").data[0]["total"] > 0
+    assert get(fake_pbs, "/admin/datastore/main/groups").status == 200
+
+
+def test_pbs_datastore_may_be_left_out_of_the_use_of_all(fake_pbs: FakeServer) -> None:
+    fake_pbs.site.set_datastore("main", is_left_out=True)
+
+    used = {row["store"] for row in get(fake_pbs, "/status/datastore-usage").data}
+    listed = {row["store"] for row in get(fake_pbs, "/admin/datastore").data}
+    assert listed - used == {"main"}
 
 
 def test_pbs_datastore_that_is_not_mounted_has_no_size(fake_pbs: FakeServer) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.fake_proxmox import FakeEstate, FakeServer, PbsSpec, PveSpec
 from tests.fake_proxmox.fixtures import virtual_estate
 from tests.fakes.raw import get, granted, token_header
-from tests.fakes.reference import reference
+from tests.fakes.reference import reference, returned
 
 MAIN = "/admin/datastore/main"
 MIDNIGHT = 1_767_225_600
@@ -240,13 +241,13 @@ def test_right_on_one_namespace_opens_that_one(fake_pbs: FakeServer) -> None:
         (MAIN + "/snapshots?ns=nope", "namespace 'nope' not found in datastore 'main'"),
         (
             "/admin/datastore/archive/groups",
-            "datastore 'archive' is in offline maintenance mode: offline",
+            "datastore 'archive' is unavailable: offline maintenance mode: new disks",
         ),
         ("/admin/datastore/offsite/snapshots", "datastore 'offsite' is not mounted"),
     ],
 )
 def test_what_cannot_be_read_is_a_400_with_plain_text(fake_pbs: FakeServer, path: str, text: str) -> None:
-    fake_pbs.site.set_datastore("archive", maintenance="offline")
+    fake_pbs.site.set_datastore("archive", maintenance='type=offline,message="new disks"')
     fake_pbs.site.set_datastore("offsite", mount_status="notmounted")
 
     reply = get(fake_pbs, path)
@@ -469,3 +470,49 @@ def test_specification_says_how_many_groups_and_namespaces_there_are() -> None:
 
     assert len(places) == 10
     assert groups == [3] * 100
+
+
+DISKS = "/nodes/localhost/disks/"
+
+
+def test_disks_of_a_backup_server_tell_status_and_wear_with_smart_alone(fake_pbs: FakeServer) -> None:
+    fake_pbs.site.set_disk("vault", "/dev/sda", health="FAILED!", kind="ssd", wearout="3")
+
+    told = {row["devpath"]: row for row in get(fake_pbs, DISKS + "list").data}
+    skipped = get(fake_pbs, DISKS + "list?skipsmart=1").data
+
+    assert sorted(told) == ["/dev/nvme0n1", "/dev/nvme1n1", "/dev/sda", "/dev/sdb", "/dev/sdc", "/dev/sdd"]
+    assert [told["/dev/sda"][key] for key in ("name", "disk-type", "status", "wearout")] == ["sda", "ssd", "failed", 3.0]  # fmt: skip
+    assert {(row["status"], "wearout" in row) for row in skipped} == {("unknown", False)}
+
+
+def test_smart_of_a_backup_server_names_the_figures_of_nvme(fake_pbs: FakeServer) -> None:
+    fake_pbs.site.set_disk("vault", "/dev/nvme0n1", celsius=44, wearout=90)
+    schema = returned(reference("schema/pbs-4.json"), "/nodes/{node}/disks/smart", product="pbs")
+
+    data = get(fake_pbs, DISKS + "smart?disk=nvme0n1").data
+
+    assert list(Draft202012Validator(schema).iter_errors(data)) == []
+    raw = {row["name"]: row["raw"] for row in data["attributes"]}
+    assert (data["wearout"], raw["temperature"], raw["percentage_used"]) == (90.0, "44", "10")
+
+
+@pytest.mark.parametrize("disk", ["/dev/sda", "sdz", "sda1", ""])
+def test_disk_that_a_backup_server_does_not_have_is_a_400(disk: str, fake_pbs: FakeServer) -> None:
+    assert get(fake_pbs, f"{DISKS}smart?disk={quote(disk, safe='')}").status == 400
+
+
+def test_disks_of_a_backup_server_need_a_right_of_their_own(fake_pbs: FakeServer) -> None:
+    other = granted(fake_pbs.site, "Sys.Audit", path="/system/status")
+    own = granted(fake_pbs.site, "Sys.Audit", path="/system/disks")
+
+    assert [get(fake_pbs, DISKS + call, other).status for call in ("list", "zfs", "smart?disk=sda")] == [403, 403, 403]  # fmt: skip
+    assert [get(fake_pbs, DISKS + call, own).status for call in ("list", "zfs", "smart?disk=sda")] == [200, 200, 200]  # fmt: skip
+
+
+def test_pool_of_a_backup_server_can_be_degraded(fake_pbs: FakeServer) -> None:
+    fake_pbs.site.set_pool_health("vault", "backup", "DEGRADED")
+
+    pools = {row["name"]: row["health"] for row in get(fake_pbs, DISKS + "zfs").data}
+
+    assert pools == {"rpool": "ONLINE", "backup": "DEGRADED"}

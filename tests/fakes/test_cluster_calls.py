@@ -1,4 +1,4 @@
-"""High availability, Ceph and replication."""
+"""Votes, high availability, Ceph and replication."""
 
 from __future__ import annotations
 
@@ -17,6 +17,55 @@ NOON = 1_767_268_800
 
 def _ha(site: PveSite, kind: str) -> list[dict[str, Any]]:
     return [row for row in get(site.first, "/cluster/ha/status/current").data if row["type"] == kind]
+
+
+def test_each_node_of_a_cluster_has_one_vote_told_as_text(fake_cluster: PveSite) -> None:
+    rows = get(fake_cluster.first, "/cluster/config/nodes").data
+
+    assert [(row["node"], row["nodeid"], row["quorum_votes"]) for row in rows] == [
+        ("pve-01", "1", "1"),
+        ("pve-02", "2", "1"),
+        ("pve-03", "3", "1"),
+    ]
+
+
+def test_a_host_of_its_own_has_no_votes_and_no_qdevice(fake_pve: FakeServer) -> None:
+    assert get(fake_pve, "/cluster/config/nodes").data == []
+    assert get(fake_pve, "/cluster/config/qdevice").data == {}
+
+
+def test_qdevice_tells_of_itself_as_its_daemon_prints_it() -> None:
+    with virtual_estate(PveSpec(nodes=2, guests=4, qdevice=True)) as estate:
+        assert get(estate.servers[0], "/cluster/config/qdevice").data == {
+            "Model": "Net",
+            "QNetd host": "192.0.2.53:5403",
+            "Algorithm": "Fifty-Fifty split",
+            "Tie-breaker": "Node with lowest node ID",
+            "State": "Connected",
+            "Last poll call": "2026-01-01T12:00:00 (cast vote)",
+        }
+
+
+def test_qdevice_that_is_not_connected_casts_no_vote(fake_cluster: PveSite) -> None:
+    fake_cluster.set_qdevice(state="Connect failed")
+
+    data = get(fake_cluster.first, "/cluster/config/qdevice").data
+
+    assert (data["State"], data["Last poll call"]) == ("Connect failed", "2026-01-01T12:00:00")
+    fake_cluster.remove_qdevice()
+    assert get(fake_cluster.first, "/cluster/config/qdevice").data == {}
+
+
+@pytest.mark.parametrize(("is_voting", "quorate"), [(True, 1), (False, 0)])
+def test_one_of_two_nodes_has_quorum_with_the_vote_of_the_qdevice(is_voting: bool, quorate: int) -> None:
+    with virtual_estate(PveSpec(name="pve", nodes=2, guests=4, qdevice=True)) as estate:
+        site = estate.site("pve")
+        site.kill_node("pve-02")
+        site.set_qdevice(is_voting=is_voting)
+
+        rows = get(site.first, "/cluster/status").data
+
+    assert [row["quorate"] for row in rows if row["type"] == "cluster"] == [quorate]
 
 
 def test_ha_rows_have_the_keys_of_recorded_ones(fake_cluster: PveSite) -> None:

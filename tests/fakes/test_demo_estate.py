@@ -191,6 +191,10 @@ def test_one_replication_fails_and_ceph_complains(work: Place) -> None:
     )
 
 
+def test_cluster_has_a_qdevice(work: Place) -> None:
+    assert _get(work, "/cluster/config/qdevice")["State"] == "Connected"
+
+
 def test_services_of_the_cluster_are_under_high_availability(work: Place) -> None:
     kinds = [row["type"] for row in _get(work, "/cluster/ha/status/current")]
 

@@ -19,6 +19,7 @@ PVE_CALLS = {
     "/nodes": "/nodes",
     "/cluster/resources": "/cluster/resources",
     "/cluster/status": "/cluster/status",
+    "/cluster/config/nodes": "/cluster/config/nodes",
     "/access/permissions": "/access/permissions",
     "/nodes/{node}/status": "/nodes/pve-02/status",
     "/nodes/{node}/version": "/nodes/pve-02/version",
@@ -65,6 +66,7 @@ PVE_CALLS = {
     "/nodes/{node}/storage/{storage}/rrddata": "/nodes/pve-02/storage/local/rrddata?timeframe=week",
 }
 PBS_CALLS = {
+    "/nodes/{node}/apt/update": "/nodes/localhost/apt/update",
     "/version": "/version",
     "/ping": "/ping",
     "/admin/datastore": "/admin/datastore",
@@ -85,6 +87,9 @@ PBS_CALLS = {
     "/nodes/{node}/time": "/nodes/localhost/time",
     "/nodes/{node}/subscription": "/nodes/localhost/subscription",
     "/nodes/{node}/certificates/info": "/nodes/localhost/certificates/info",
+    "/nodes/{node}/disks/list": "/nodes/localhost/disks/list",
+    "/nodes/{node}/disks/smart": "/nodes/localhost/disks/smart?disk=sda",
+    "/nodes/{node}/disks/zfs": "/nodes/localhost/disks/zfs",
 }
 
 
@@ -266,6 +271,10 @@ def test_pbs_ticket_follows_the_published_schema(fake_pbs: FakeServer) -> None:
     assert _complaints(schema, _login(fake_pbs)) == []
 
 
+#: Left out of the copy of the schemas; path, privilege and keys are those of PVE/API2/ClusterConfig.pm.
+NOT_IN_THE_COPY = {"/cluster/config/qdevice"}
+
+
 @pytest.mark.parametrize(
     ("name", "product", "version"),
     [
@@ -283,6 +292,8 @@ def test_every_call_of_the_fake_is_published_with_its_parameters(
     wrong = []
     for entry in TABLES[product].entries:
         path = "/" + "/".join(entry.segments)
+        if path in NOT_IN_THE_COPY:
+            continue
         published = paths.get(path, {}).get(entry.method)
         names = {part[1:-1] for part in entry.segments if part.startswith("{")}
         if version < entry.since:
@@ -315,7 +326,7 @@ def test_privileges_of_the_fake_are_the_published_ones(
     wrong = []
     for entry in TABLES[product].entries:
         path = "/" + "/".join(entry.segments)
-        if version < entry.since or path in EITHER:
+        if version < entry.since or path in EITHER | NOT_IN_THE_COPY:
             continue
         published = paths[path][entry.method]["permissions"] or {}
         check = published.get("check")

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from tests.fake_proxmox import FakeServer, PveSite
+from tests.fake_proxmox.traffic import Load
 from tests.fakes.raw import connect, exchange, get, post, tls, token_header
 
 
@@ -88,6 +89,33 @@ def test_peak_of_calls_in_flight_is_counted_for_the_node_that_does_the_work(fake
         thread.join()
 
     assert asked.traffic.snapshot()["inFlightPeak"] == {"pve-02": 3, "pve-01": 1}
+
+
+def test_load_of_a_node_is_counted_through_all_members_together(fake_cluster: PveSite) -> None:
+    members = [fake_cluster.server(name) for name in ("pve-01", "pve-02")]
+    threads = []
+    for member in members:
+        member.latency_ms = 150
+        threads.append(threading.Thread(target=get, args=(member, "/nodes/pve-02/status")))
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert fake_cluster.load.peaks() == {"pve-02": 2}
+
+
+def test_load_that_is_reset_begins_with_what_is_in_flight() -> None:
+    load = Load()
+    for node in ("a", "a", "b"):
+        load.began(node)
+    load.ended("a")
+    load.ended("b")
+
+    load.reset()
+
+    assert load.peaks() == {"a": 1}
 
 
 def test_calls_one_after_the_other_have_a_peak_of_one(fake_pve: FakeServer) -> None:

@@ -11,6 +11,9 @@ test("a number is told in its unit and an unknown one is a dash", () => {
     [1048576, "bytes", "1.0\u202fMiB"],
     [2048, "bytes per second", "2.0\u202fKiB/s"],
     [3661, "seconds", "1\u202fh 1\u202fmin"],
+    [1.42, "seconds", "1.4\u202fs"],
+    [12.345, "times", "12.3 times"],
+    ["no instant", "instant", "—"],
     [{ total: 1048576, used: 524288, usage: 50 }, "bytes", "50\u202f%: 512\u202fKiB of 1.0\u202fMiB"],
     [{ cpu_some: 1.5, cpu_full: null, measured_at: 7 }, "percent of the last 10 s", "cpu some 1.5\u202f%"],
     [[1, 0.5], "processes over 1, 5 and 15 minutes", "1.00  0.50"],
@@ -29,6 +32,10 @@ test("raw fields are told to the last digit, lists line by line, and what was no
 test("a number of a part is called by the part", () => {
   assert.equal(nameOf("networkIn"), "Net in");
   assert.equal(nameOf("datastores.main.usage"), "main, usage");
+  assert.equal(nameOf("datastores.main.fullAt"), "main, full");
+  assert.equal(nameOf("nodes.mx1.loadAverage"), "mx1, load");
+  assert.equal(nameOf("statistics.rblRejects"), "Refused by block lists");
+  assert.equal(nameOf("statistics.constructor"), "constructor");
 });
 
 test("the address of a panel holds any name and gives it back", () => {

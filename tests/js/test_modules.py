@@ -14,7 +14,20 @@ MODULES = Path("pulse/static/pulse/js")
 NODE = shutil.which("node")
 
 
-@pytest.mark.parametrize("module", ["backup-rows", "explain", "format", "order", "state", "words"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "backup-rows",
+        "backup-sources",
+        "concerns",
+        "explain",
+        "format",
+        "order",
+        "server-words",
+        "state",
+        "words",
+    ],
+)
 def test_a_pure_module_of_the_page_keeps_its_promises(module, tmp_path):
     if NODE is None and os.environ.get("CI") != "true":
         pytest.skip("node is not installed: the pure modules of the page are not tested here")

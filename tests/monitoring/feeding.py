@@ -11,7 +11,7 @@ from monitoring.backups.views import BackupTaskView, PbsBackupView
 from monitoring.clients import Client
 from monitoring.fragments import Fragment, changes_between, items_of, lists_key
 from monitoring.rates import Rates
-from monitoring.resources import Views, guest_view, pbs_without_answer
+from monitoring.resources import ConcernView, Views, guest_view, pbs_without_answer
 from nodes.proxmox.readings import GuestReading
 from pulse.lib.auth import Caller
 
@@ -19,7 +19,7 @@ READER = Caller("token", name="reader", token_pk=1)
 
 
 def views_of(name, cpus):
-    """Guests 100, 101, ... of a PVE instance with these CPU figures; None leaves one out."""
+    """Guests 100, 101, ... of a PVE instance with these CPU figures; None leaves one out. All but the first are a concern."""
     return Views(
         vms=tuple(
             guest_view(
@@ -30,7 +30,17 @@ def views_of(name, cpus):
             )
             for number, cpu in enumerate(cpus)
             if cpu is not None
-        )
+        ),
+        concerns=tuple(concern(name, number, cpu) for number, cpu in enumerate(cpus) if number and cpu),
+    )
+
+
+def concern(name, number, cpu):
+    """Something wrong with a guest, critical when it is busy; as old as it is idle."""
+    level = "critical" if cpu > 0.5 else "warning"
+    guest = f"{name}-pve1-{100 + number}"
+    return ConcernView(
+        f"{name}|{guest}|busy|", name, guest, level, "busy", "", level, f"2026-01-01T11:{cpu * 40:02.0f}:00Z"
     )
 
 

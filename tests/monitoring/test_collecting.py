@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from django.core.cache import cache
 
-from monitoring import collecting, polling, store
+from monitoring import collecting, restoring, store
 from monitoring.collectors import pve
 from monitoring.models import CollectedFacts
 from nodes import editing
@@ -73,6 +73,29 @@ def test_after_some_turns_everything_is_known_of_a_host(host, fake_pve):
     assert [job.id for job in facts.jobs] == ["backup-7a31c9e0-nightly", "backup-e4f1aa02-old"]
     assert sorted(facts.volumes) == ["local/pve", "nas-backup/"]
     assert facts.volumes["nas-backup/"]
+
+
+def test_one_turn_is_enough_for_a_small_host_also_for_what_depends_on_what_it_has_just_found(watch):
+    with virtual_estate(PveSpec(name="lab", guests=4, agents=1)) as estate:
+        site = estate.site("lab")
+        watched = with_token(watch(site.servers[0]), site)
+
+        turn(watched)
+
+    facts = facts_of(watched)
+    assert [name for name, one in facts.progress.items() if not one.done_at] == []
+    assert {vmid for vmid, one in facts.guests.items() if one.disk_at} == {100}
+    assert sorted(facts.job_volumes) == ["backup-7a31c9e0-nightly", "backup-e4f1aa02-old"]
+
+
+def test_a_turn_plans_once_when_nothing_new_was_read(host, monkeypatch):
+    turn(host, times=8)
+    planned = []
+    monkeypatch.setattr(collecting, "planned", lambda turn: planned.append(turn.at) or [])
+
+    turn(host)
+
+    assert len(planned) == 1
 
 
 def test_after_some_turns_everything_is_known_of_a_pbs(fake_pbs, watch):
@@ -530,7 +553,7 @@ def test_a_paused_instance_is_not_asked(host, fake_pve, django_capture_on_commit
 def restart(watched):
     """Begin anew in another process: only the database is left."""
     store.install(store.MemoryStore())
-    polling.restore(moment(watched))
+    restoring.restore_inventory(moment(watched))
 
 
 def test_facts_survive_a_restart_and_hardly_anything_is_asked_again(host, fake_pve):

@@ -11,7 +11,9 @@ AT = 1767268800.0  # a whole minute
 
 
 def record(account, lane, *, at, status=200, seconds=0.5, size=100):
-    LaneLedger(account, lane, at=at).record(seconds=seconds, bytes_received=size, status=status)
+    LaneLedger(account, lane, at=at).record(
+        seconds=seconds, bytes_received=size, status=status, is_failure=status != 200
+    )
 
 
 def test_the_last_whole_minutes_are_added_up_without_the_current_one():
@@ -28,7 +30,7 @@ def test_answers_are_told_apart():
     account = {}
     ledger = LaneLedger(account, "disks", at=AT)
     for status in (200, 399, 400, 403, 499, 500, 595, None):
-        ledger.record(seconds=0.0, bytes_received=0, status=status)
+        ledger.record(seconds=0.0, bytes_received=0, status=status, is_failure=True)
 
     found = costs.summary(account, at=AT + 60)["disks"]
 

@@ -14,7 +14,7 @@ AT = 1767268800.0
 
 def errand(name, period=100.0, rank=1, *, is_possible=True):
     lane, _, subject = name.partition("/")
-    return Errand(lane, subject, period, lambda: None, rank, is_possible)
+    return Errand(lane, subject, period, print, (), rank, is_possible)
 
 
 def tried(next_in, **fields):
@@ -172,6 +172,14 @@ def test_other_rights_make_due_what_was_refused_and_nothing_else():
     assert {name: one.next_at - AT for name, one in after.items()} == {"a/": 0.0, "b/": 1700.0}
 
 
+def test_an_errand_that_is_not_to_be_repeated_soon_waits_longer_and_never_less():
+    rare = Errand("smart", "sda", 43200.0, print, retry_seconds=10800.0)
+    first = errands.failed(rare, errands.NEVER, TimedOut("no answer"), at=AT)
+    third = errands.failed(rare, Progress(failures=2), TimedOut("no answer"), at=AT)
+
+    assert (first.next_at - AT, third.next_at - AT) == (10800.0, 10800.0)
+
+
 def test_another_credential_forgets_failures():
     progress = {"a/": Progress(AT - 10, 0.0, AT + 1700, 1, "permission_denied"), "b/": tried(30)}
 
@@ -179,7 +187,10 @@ def test_another_credential_forgets_failures():
 
 
 def test_errands_whose_subject_is_gone_are_forgotten():
-    assert list(errands.forgotten({"a/": tried(1), "b/": tried(1)}, ["b/", "c/"])) == ["b/"]
+    wanted = [errand("b"), errand("c")]
+
+    assert list(errands.forgotten({"a/": tried(1), "b/": tried(1)}, wanted)) == ["b/"]
+    assert list(errands.forgotten({"b/": tried(1)}, wanted)) == ["b/"]
 
 
 def test_a_clock_that_was_set_back_leaves_nothing_in_the_future():

@@ -15,20 +15,19 @@ from monitoring.rates import Rates, Sample
 from monitoring.resources import (
     GuestExtras,
     Usage,
-    datastore_view,
     guest_view,
     node_view,
-    pbs_view,
     storage_view,
 )
 from nodes.proxmox.readings import (
-    DatastoreReading,
+    GuestConfigReading,
     GuestDetailReading,
+    GuestDiskReading,
     GuestReading,
+    NodeHistoryReading,
     NodeReading,
     NodeStatusReading,
     NodeStorageReading,
-    PbsStatusReading,
     PressureReading,
     ResourcesReading,
     StorageReading,
@@ -167,9 +166,36 @@ def test_disk_use_of_a_container_is_told_by_its_host():
     told = guest_numbers(reading)["disk"]
 
     assert told["value"] == {"total": 90, "used": 30, "free": 60, "usage": pytest.approx(100 / 3)}
-    assert (told["call"], told["formula"]) == (RESOURCES, "disk of maxdisk: the root file system")
+    assert (told["call"], told["formula"]) == (
+        RESOURCES,
+        "disk of maxdisk: the root file system; mount points are not in it",
+    )
     assert told["raw"] == {"disk": 30, "maxdisk": 90}
     assert told["source"] == "host"
+
+
+def test_mount_points_of_a_container_are_told_with_their_size_and_without_their_use():
+    reading = GuestReading(100, "lxc", "pve1", "running", disk_used_bytes=30, disk_total_bytes=90)
+    config = GuestConfigReading(
+        disks=(
+            GuestDiskReading("rootfs", "tank:s-0", "tank", 90, "/"),
+            GuestDiskReading("mp0", "tank:s-1", "tank", 800, "/srv"),
+            GuestDiskReading("mp1", "/mnt/shared", "", None, "/shared"),
+        )
+    )
+
+    told = guest_numbers(reading, Facts(guests={100: GuestFacts(config=config)}))["disk"]
+
+    assert told["raw"] == {
+        "disk": 30,
+        "maxdisk": 90,
+        "mount points": [
+            {"key": "mp0", "mp": "/srv", "size": 800, "used": None},
+            {"key": "mp1", "mp": "/shared", "size": None, "used": None},
+        ],
+    }
+    assert told["call"] == "GET /cluster/resources; GET /nodes/pve1/lxc/100/config"
+    assert told["value"]["used"] == 30
 
 
 def test_a_guest_that_is_no_longer_listed_has_null_fields():
@@ -198,13 +224,29 @@ def node_numbers(reading, detail, facts=None):
 
 
 LISTED = NodeReading("pve1", "online", 0.5, 8, 60, 100, 5, 10, 99)
-DETAIL = NodeStatusReading((1.0, 0.5, 0.25), root_used_bytes=30, root_total_bytes=90, root_available_bytes=50)
+DETAIL = NodeStatusReading(
+    (1.0, 0.5, 0.25),
+    pve_version="pve-manager/9.1.1/0123abcd",
+    memory_available_bytes=40,
+    root_used_bytes=30,
+    root_total_bytes=90,
+    root_available_bytes=50,
+)
 NODE = {
     "cpu": {"value": 0.5, "raw": {"cpu": 0.5, "maxcpu": 8, "status": "online"}, "call": RESOURCES},
     "memory": {
         "value": {"total": 100, "used": 60, "free": 40, "usage": 60.0},
-        "raw": {"mem": 60, "maxmem": 100},
-        "call": RESOURCES,
+        "formula": "mem of maxmem; "
+        "used is MemTotal - MemAvailable (from PVE 8.4 on), so the ZFS cache counts as used",
+        "raw": {
+            "mem": 60,
+            "maxmem": 100,
+            "memory.available": 40,
+            "arcsize": 12,
+            "arcsize read": AGO,
+        },
+        "call": "GET /cluster/resources; GET /nodes/pve1/status; GET /nodes/pve1/rrddata?timeframe=hour",
+        "source": "available",
         "ageSeconds": 7,
     },
     "disk": {
@@ -244,9 +286,9 @@ NODE = {
 
 @pytest.mark.parametrize(("name", "expected"), NODE.items(), ids=NODE)
 def test_a_number_of_a_node(name, expected):
-    pressed = NodeFacts(pressure=PressureReading(cpu_some=1.5), pressure_at=AT - 60)
+    history = NodeHistoryReading(pressure=PressureReading(cpu_some=1.5), arc_bytes=12)
 
-    told = node_numbers(LISTED, DETAIL, Facts(nodes={"pve1": pressed}))
+    told = node_numbers(LISTED, DETAIL, Facts(nodes={"pve1": NodeFacts(history=history, history_at=AT - 60)}))
 
     assert list(told) == list(NODE)
     assert {key: told[name][key] for key in expected} == expected
@@ -258,8 +300,39 @@ def test_memory_of_a_node_that_the_list_does_not_tell_comes_from_its_status():
     told = node_numbers(NodeReading("pve1", "online"), detail)["memory"]
 
     assert told["value"] == {"total": 100, "used": 60, "free": 40, "usage": 60.0}
-    assert told["raw"] == {"memory.used": 60, "memory.total": 100}
+    assert told["raw"] == {"memory.used": 60, "memory.total": 100, "memory.available": None}
     assert (told["call"], told["readAt"]) == ("GET /nodes/pve1/status", AGO)
+    assert told["formula"] == (
+        "memory.used of memory.total, because the list tells none; "
+        "what counts as used depends on the version, which is not known yet; the ZFS cache does in all"
+    )
+
+
+def test_a_processor_that_was_not_told_is_no_idle_one():
+    told = node_numbers(NodeReading("pve1", "online"), None)["cpu"]
+
+    assert (told["value"], told["note"], told["raw"]["cpu"]) == (None, "Proxmox did not tell it", None)
+
+
+def test_an_older_node_takes_less_for_used():
+    detail = NodeStatusReading(pve_version="pve-manager/8.3.5/0123abcd")
+
+    told = node_numbers(LISTED, detail)["memory"]
+
+    assert told["source"] == "free"
+    assert told["formula"] == (
+        "mem of maxmem; "
+        "used is MemTotal - MemFree - Buffers - Cached (before PVE 8.4), so the ZFS cache counts as used"
+    )
+
+
+def test_a_node_that_tells_only_its_zfs_cache_has_no_pressure():
+    known = NodeFacts(history=NodeHistoryReading(arc_bytes=0), history_at=AT)
+
+    told = node_numbers(LISTED, None, Facts(nodes={"pve1": known}))
+
+    assert "pressure" not in told
+    assert told["memory"]["raw"] == {"mem": 60, "maxmem": 100, "arcsize": 0, "arcsize read": NOW}
 
 
 def test_the_disk_of_a_node_whose_status_was_not_read_is_as_old_as_the_list():
@@ -269,7 +342,7 @@ def test_the_disk_of_a_node_whose_status_was_not_read_is_as_old_as_the_list():
     assert (told["readAt"], told["ageSeconds"]) == (NOW, 7)
 
 
-# --- storages and PBS ---------------------------------------------------------------------------------------------
+# --- storages -----------------------------------------------------------------------------------------------------
 
 
 def test_the_numbers_of_a_shared_storage_are_those_of_the_node_whose_figures_are_shown():
@@ -291,46 +364,6 @@ def test_the_numbers_of_a_shared_storage_are_those_of_the_node_whose_figures_are
     assert told["used"]["raw"] == {"disk": 30, "maxdisk": 100, "node": "pve2", "status": "available"}
     assert (told["free"]["call"], told["free"]["raw"]) == ("GET /nodes/pve2/storage", {"avail": 60})
     assert told["free"]["readAt"] == AGO
-
-
-def pbs_numbers(*, read_at=AT):
-    status = PbsStatusReading(0.5, 30, 120)
-    store = DatastoreReading("main", 100, 30, 60)
-    view = pbs_view(name="vault", host="h", version="4.2", status=status, datastores=[datastore_view(store)], seen=NOW)  # fmt: skip
-    memory = PollMemory(pbs_status=status, pbs_status_at=read_at, datastores=(store,), datastores_at=AT - 60)
-    return by_name(explaining.pbs_numbers(view, memory, Facts(), at=AT + 7))
-
-
-PBS = {
-    "cpu": {"value": 0.5, "raw": {"cpu": 0.5}, "call": "GET /nodes/localhost/status", "note": ""},
-    "memory": {
-        "value": 25.0,
-        "unit": "percent",
-        "formula": "memory.used of memory.total",
-        "raw": {"memory.used": 30, "memory.total": 120},
-    },
-    "datastores.main.usage": {
-        "value": pytest.approx(100 / 3),
-        "formula": "used of used + avail, as PBS itself has it",
-        "raw": {"used": 30, "avail": 60, "total": 100},
-        "call": "GET /status/datastore-usage",
-        "readAt": AGO,
-    },
-}
-
-
-@pytest.mark.parametrize(("name", "expected"), PBS.items(), ids=PBS)
-def test_a_number_of_a_pbs(name, expected):
-    told = pbs_numbers()
-
-    assert list(told) == list(PBS)
-    assert {key: told[name][key] for key in expected} == expected
-
-
-def test_figures_of_a_pbs_that_could_not_be_renewed_say_so():
-    told = pbs_numbers(read_at=AT - 120)
-
-    assert (told["cpu"]["note"], told["cpu"]["ageSeconds"]) == ("it could not be renewed", 127)
 
 
 def test_a_counter_tells_when_it_last_moved():

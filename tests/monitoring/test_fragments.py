@@ -8,9 +8,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.fragments import RESOURCES, Fragment, changes_between, items_of, next_version, whole_change
+from monitoring.fragments import POLLED, Fragment, changes_between, items_of, next_version, whole_change
 from monitoring.rates import Rates
-from monitoring.resources import Views, guest_view, node_view, pbs_view, storage_views
+from monitoring.resources import ConcernView, Views, guest_view, node_view, pbs_view, storage_views
 from nodes.proxmox.readings import (
     DatastoreReading,
     GuestReading,
@@ -57,6 +57,13 @@ def storages(draw):
 
 
 @st.composite
+def concerns(draw):
+    subject = draw(st.sampled_from(["tank", "rpool"]))
+    level, text = draw(st.sampled_from([("warning", "degraded"), ("critical", "faulted")]))
+    return ConcernView(f"lab||zfs|{subject}", "lab", "", level, "zfs", subject, text, draw(SEEN))
+
+
+@st.composite
 def all_views(draw):
     vms = {view.id: view for view in draw(st.lists(guests(), max_size=4))}
     known = {view.id: view for view in draw(st.lists(nodes(), max_size=2))}
@@ -67,13 +74,21 @@ def all_views(draw):
     pbs = pbs_view(
         name="vault", host="h", version="4.2", status=status, datastores=[datastore], seen=draw(SEEN)
     )
-    return Views(tuple(known.values()), tuple(vms.values()), (), draw(storages()), (pbs,))
+    wrong = {view.id: view for view in draw(st.lists(concerns(), max_size=3))}
+    return Views(
+        tuple(known.values()),
+        tuple(vms.values()),
+        (),
+        draw(storages()),
+        (pbs,),
+        concerns=tuple(wrong.values()),
+    )
 
 
 def decoded(views):
     """The resources of the views by collection and id, as a client sees them."""
     items = items_of(views, number=0)
-    return {name: {item.id: msgspec.json.decode(item.body) for item in items[name]} for name in RESOURCES}
+    return {name: {item.id: msgspec.json.decode(item.body) for item in items[name]} for name in POLLED}
 
 
 def fragment(version, views, **fields):
@@ -138,6 +153,15 @@ def test_figures_travel_as_rows_of_columns():
             "rows": [["lab-pve1-100", 0.2, 50, 50, 50.0]],
         }
     }
+
+
+def test_a_concern_that_was_only_read_again_travels_as_one_figure():
+    before = ConcernView("lab||zfs|tank", "lab", "", "warning", "zfs", "tank", "degraded", "t1")
+    after = msgspec.structs.replace(before, readAt="t2")
+
+    change = msgspec.json.decode(changes_between(Views(concerns=(before,)), Views(concerns=(after,))))
+
+    assert change == {"concerns": {"cols": ["readAt"], "rows": [["lab||zfs|tank", "t2"]]}}
 
 
 def test_a_version_lies_above_those_of_an_earlier_process():

@@ -10,10 +10,15 @@ import pytest
 import redis
 
 from monitoring import redis_store
+from monitoring.backups.attribution import Attribution
+from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
+from monitoring.facts import Facts, GuestFacts, Progress
 from monitoring.fragments import Fragment, Item
 from monitoring.memory import PollMemory
+from monitoring.redis_parts import Kept
 from monitoring.redis_store import RedisStore
-from monitoring.store import Tick
+from monitoring.store import MemoryStore, Outline, Tick
+from nodes.proxmox.readings import GuestReading, ResourcesReading
 from tests.process.running import free_port, until
 from tests.scale.servers import RedisServer
 
@@ -110,6 +115,8 @@ def test_a_removed_instance_is_gone_everywhere(stores):
     writer, reader = stores(), stores()
     writer.publish(fragment())
     writer.save_memory(1, PollMemory(cycles=3))
+    writer.save_facts(1, Facts(version=3))
+    reader.load_facts(1)
     heard = Heard(reader)
 
     writer.remove(1)
@@ -118,6 +125,8 @@ def test_a_removed_instance_is_gone_everywhere(stores):
     assert reader.fragments() == {}
     assert stores().fragments() == {}
     assert reader.load_memory(1) is None
+    assert reader.load_facts(1) is None
+    assert reader.outlines([1]) == {1: Outline()}
 
 
 @scale
@@ -157,16 +166,107 @@ def test_a_memory_is_kept_for_whoever_polls_next(stores):
     assert stores().load_memory(2) is None
 
 
+FACTS = Facts(
+    version=4,
+    progress={"tasks/": Progress(1.5, 1.5, 21.5)},
+    guests={100: GuestFacts(agent_code="no_agent"), 101: GuestFacts(config_at=2.5)},
+)
+
+
+@scale
+def test_facts_are_kept_for_whoever_asks_next(stores):
+    stores().save_facts(1, FACTS)
+
+    assert stores().load_facts(1) == FACTS
+    assert stores().load_facts(2) is None
+
+
+@scale
+def test_of_facts_only_what_has_changed_is_loaded_again(stores):
+    collector, poller = stores(), stores()
+    collector.save_facts(1, FACTS)
+    before = poller.load_facts(1)
+    facts = collector.load_facts(1)
+    facts.progress = {**facts.progress, "tasks/": Progress(11.5, 11.5, 31.5)}
+    collector.save_facts(1, facts)
+
+    after = poller.load_facts(1)
+
+    assert after.guests is before.guests
+    assert after.progress == {"tasks/": Progress(11.5, 11.5, 31.5)}
+    assert before.progress == {"tasks/": Progress(1.5, 1.5, 21.5)}
+
+
+@scale
+def test_a_judgement_is_loaded_again_when_there_is_another_whatever_its_number(stores, server):
+    judge, poller = stores(), stores()
+    first = Judgement(version=1, attributions={1: {"main/|vm/100": Attribution("attributed", "lab", 100)}})
+    judge.save_judgement(first)
+    before = poller.load_judgement()
+    judge.save_judgement(msgspec.structs.replace(first, version=2))
+    later = poller.load_judgement()
+    redis.Redis.from_url(server.url).flushall()
+    stores().save_judgement(Judgement(version=2, judged_at=5.0))
+
+    assert before == first
+    assert later == msgspec.structs.replace(first, version=2)
+    assert later.attributions is before.attributions
+    assert poller.load_judgement() == Judgement(version=2, judged_at=5.0)
+
+
+@scale
+def test_a_store_in_redis_and_one_in_memory_give_the_same_outlines(stores):
+    guests = (GuestReading(100, "qemu", "pve1", "running"),)
+    found = []
+    for writer, reader in ((stores(), stores()), (MemoryStore(),) * 2):
+        writer.save_memory(1, PollMemory(duplicate_of=7, reading=ResourcesReading(guests=guests)))
+        writer.save_facts(1, FACTS)
+        writer.save_memory(2, PollMemory())
+        writer.save_facts(3, FACTS)
+        found.append(reader.outlines([1, 2, 3, 4]))
+
+    assert found[0] == found[1]
+    assert (found[0][1].duplicate_of, found[0][1].facts_version) == (7, 4)
+    assert found[0][1].listed is not None
+    assert found[0][2] == found[0][4] == Outline()
+    assert found[0][3] == Outline(facts_version=4)
+
+
+@scale
+def test_what_cannot_be_read_is_nothing(stores, server):
+    stores().save_facts(1, FACTS)
+    stores().save_judgement(Judgement(version=1))
+    stores().save_memory(1, PollMemory(duplicate_of=7))
+    client = redis.Redis.from_url(server.url)
+    client.hset("pulse:2:facts:1", mapping={"guests": b"\xc1", "version": b"\xc1"})
+    client.hset("pulse:2:judgement", "version", b"\xc1")
+    client.hset("pulse:2:memory:1", mapping={"all": b"\xc1 of another release", "outline": b"\xc1"})
+    reader = stores()
+
+    assert reader.load_facts(1) is None
+    assert reader.load_judgement() is NOTHING_JUDGED
+    assert reader.load_memory(1) is None
+    assert reader.outlines([1]) == {1: Outline()}
+
+
 @scale
 def test_everything_expires(stores, server):
     store = stores()
     store.publish(fragment())
     store.save_memory(1, PollMemory())
+    store.save_facts(1, Facts())
+    store.save_judgement(Judgement(version=1))
 
     client = redis.Redis.from_url(server.url)
     keys = sorted(client.keys())
 
-    assert keys == [b"pulse:1:fragment:1", b"pulse:1:memory:1", b"pulse:1:versions"]
+    assert keys == [
+        b"pulse:2:facts:1",
+        b"pulse:2:fragment:1",
+        b"pulse:2:judgement",
+        b"pulse:2:memory:1",
+        b"pulse:2:versions",
+    ]
     assert all(23 * 3600 < client.ttl(key) <= 24 * 3600 for key in keys)
 
 
@@ -201,8 +301,8 @@ def test_a_tick_that_was_missed_is_made_up_for(stores, server):
     reader = stores()
     reader.fragments()
     client = redis.Redis.from_url(server.url)
-    client.set("pulse:1:fragment:1", msgspec.msgpack.encode(fragment(version=5)))
-    client.hset("pulse:1:versions", "1", "5")
+    client.set("pulse:2:fragment:1", msgspec.msgpack.encode(fragment(version=5)))
+    client.hset("pulse:2:versions", "1", "5")
     heard = Heard(reader)
 
     reader._read_all()
@@ -240,10 +340,23 @@ def test_without_redis_nothing_fails(lonely, caplog):
     lonely.remove(1)
     lonely.broadcast(b"{}")
     lonely.save_memory(1, PollMemory())
+    lonely.save_facts(1, Facts())
+    lonely.save_judgement(Judgement(version=1))
 
     assert lonely.load_memory(1) is None
+    assert lonely.load_facts(1) is None
+    assert lonely.load_judgement() is NOTHING_JUDGED
+    assert lonely.outlines([1]) == {1: Outline()}
     assert lonely.fragments() == {}
-    assert caplog.text.count("Redis ConnectionError") == 4
+    assert caplog.text.count("Redis ConnectionError") == 6
+
+
+def test_a_removed_instance_is_forgotten_here_also_while_redis_is_away(lonely):
+    lonely._facts.recent.put("pulse:2:facts:1", Kept(b"index", {}))
+
+    lonely.remove(1)
+
+    assert lonely._facts.recent.get("pulse:2:facts:1") is None
 
 
 def test_a_redis_that_never_answers_is_given_up(monkeypatch):
@@ -254,9 +367,3 @@ def test_a_redis_that_never_answers_is_given_up(monkeypatch):
 
         assert store.load_memory(1) is None
         assert store.fragments() == {}
-
-
-def test_a_memory_of_another_layout_is_none(lonely, monkeypatch):
-    monkeypatch.setattr(lonely._redis, "get", lambda key: b"\xc1 of another release")
-
-    assert lonely.load_memory(1) is None

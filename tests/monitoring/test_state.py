@@ -11,12 +11,12 @@ import pytest
 from monitoring import state
 from monitoring.fragments import Fragment, items_of
 from monitoring.rates import Rates
-from monitoring.resources import Views, guest_view, node_view, pbs_without_answer
+from monitoring.resources import ConcernView, Views, guest_view, node_view, pbs_without_answer
 from nodes.proxmox.readings import GuestReading, NodeReading
 
-#: The contract's keys, and `pmg`, which it does not know.
+#: The contract's keys, and `pmg` and `concerns`, which it does not know.
 KEYS = {
-    "pmg", "nodes", "vms", "containers", "storage", "pbs", "pbsBackups", "metrics", "pveBackups", "performance",
+    "pmg", "concerns", "nodes", "vms", "containers", "storage", "pbs", "pbsBackups", "metrics", "pveBackups", "performance",
     "connectionHealth", "stats", "activeAlerts", "recentlyResolved", "lastUpdate",
 }  # fmt: skip
 
@@ -55,8 +55,10 @@ def test_the_empty_state_has_every_key():
     empty = decoded()
 
     assert set(empty) == KEYS
+    assert list(empty)[:7] == ["nodes", "vms", "containers", "storage", "pbs", "pmg", "concerns"]
     assert empty["pveBackups"] == {"backupTasks": [], "storageBackups": [], "guestSnapshots": []}
-    assert [empty[name] for name in ("nodes", "vms", "containers", "storage", "pbs", "metrics")] == [[]] * 6
+    lists = ("nodes", "vms", "containers", "storage", "pbs", "pmg", "metrics", "concerns")
+    assert [empty[name] for name in lists] == [[]] * 8
 
 
 def test_resources_of_all_instances_are_in_the_documented_order():
@@ -78,6 +80,20 @@ def test_backup_servers_are_in_the_order_of_their_creation():
     told = decoded(fragment(5, "alpha", number=1, views=second), fragment(9, "zeta", number=0, views=first))
 
     assert [one["name"] for one in told["pbs"]] == ["zeta", "alpha"]
+
+
+def test_critical_concerns_come_first_then_by_instance():
+    def about(instance, level):
+        return ConcernView(f"{instance}||{level}|", instance, "", level, level, "", "", "")
+
+    found = [(about("b-lab", "warning"), about("b-lab", "critical")), (about("a-lab", "warning"),)]
+    told = decoded(
+        *(fragment(number, "lab", views=Views(concerns=views)) for number, views in enumerate(found, start=1))
+    )
+
+    assert [(one["level"], one["instance"]) for one in told["concerns"]] == [
+        ("critical", "b-lab"), ("warning", "a-lab"), ("warning", "b-lab"),
+    ]  # fmt: skip
 
 
 def test_health_and_counts_come_from_every_instance():

@@ -142,8 +142,16 @@ SMART = {
     "health": "PASSED", "type": "ata", "wearout": 69, "text": "Percentage Used: 31%\nPower On Hours: 1,687\n",
     "attributes": [{"id": "194", "raw": "32 (Min/Max 22/46)"}, {"id": "  9", "raw": "1309"}],
 }  # fmt: skip
+VOTES = [
+    {"node": "pve1", "name": "pve1", "nodeid": "1", "quorum_votes": "1", "ring0_addr": "192.0.2.1"},
+    {"name": "pve2", "nodeid": "2", "quorum_votes": "1"},
+]
+QDEVICE = {
+    "Model": "Net", "QNetd host": "192.0.2.53:5403", "State": "Connected", "Algorithm": "Fifty-Fifty split",
+    "Tie-breaker": "Node with lowest node ID", "Last poll call": "2026-01-01T12:00:00 (cast vote)",
+}  # fmt: skip
 HISTORY = [
-    {"time": 1785168420, "pressurecpusome": 1.5, "pressureiosome": 0, "pressureiofull": 0, "pressurememorysome": 0,
+    {"time": 1785168420, "arcsize": 1610934106.67, "pressurecpusome": 1.5, "pressureiosome": 0, "pressureiofull": 0, "pressurememorysome": 0,
      "pressurememoryfull": 0},
     {"time": 1785168480},
 ]  # fmt: skip
@@ -238,12 +246,13 @@ READERS: dict[str, Source] = {
     "store garbage": Source(
         partial(backup_server.read_store_garbage, store="main"), (("pbs", f"{STORE}/gc"),)
     ),
+    "votes": Source(cluster.read_node_votes, (("pve", "/cluster/config/nodes"),), (VOTES,)),
+    "qdevice": Source(cluster.read_qdevice, (), (QDEVICE,)),
     "ha": Source(cluster.read_ha_status, (("pve", "/cluster/ha/status/current"),)),
     "ceph": Source(cluster.read_ceph_status, (("pve", "/cluster/ceph/status"),), (CEPH, OLD_CEPH)),
     "osds": Source(cluster.read_ceph_osds, (("pve", f"{NODE}/ceph/osd"),), (OSDS,)),
     "ceph pools": Source(cluster.read_ceph_pools, (("pve", f"{NODE}/ceph/pool"),)),
     "replication jobs": Source(cluster.read_replication_jobs, REPLICATIONS, (REPLICATION,)),
-    "replication nodes": Source(cluster.read_replication_nodes, REPLICATIONS, (REPLICATION,)),
     "node replication": Source(cluster.read_node_replication, REPLICATIONS, (REPLICATION,)),
     "disks": Source(
         partial(hardware.read_disks, with_smart=True),
@@ -267,7 +276,7 @@ READERS: dict[str, Source] = {
     "updates": Source(
         hardware.read_pending_updates, (("pve", f"{NODE}/apt/update"), ("pbs", f"{NODE}/apt/update"))
     ),
-    "pressure": Source(hardware.read_node_pressure, (("pve", f"{NODE}/rrddata"),), (HISTORY,)),
+    "node history": Source(hardware.read_node_history_newest, (("pve", f"{NODE}/rrddata"),), (HISTORY,)),
     "mail nodes": Source(mail.read_cluster_status, (("pmg", "/config/cluster/status"),), (MAIL_NODES,)),
     "mail queue": Source(
         partial(mail.read_mail_queue, queue="deferred"), (("pmg", f"{NODE}/postfix/qshape"),), (MAIL_QUEUE,)
@@ -308,7 +317,7 @@ RECORDINGS: tuple[tuple[str, str], ...] = (
     ("zfs pools", r".*/zfs\.json"),
     ("certificates", r".*/certificates\.json"),
     ("subscription", r".*subscription(?:Active|NotFound)?\.json"),
-    ("pressure", r"pulse-rrd/.*_node_rrddata\.json|fog-proxmox-pve6/node-rrddata\.json"),
+    ("node history", r"pulse-rrd/.*_node_rrddata\.json|fog-proxmox-pve6/node-rrddata\.json"),
 )
 
 

@@ -247,6 +247,24 @@ def test_a_switched_off_flag_is_stored(admin):
     assert (instance.monitor_vms, instance.monitor_containers) == (False, True)
 
 
+def test_smart_is_asked_for_once_in_each_form_and_stored(admin):
+    instance = make_instance("pbs")
+
+    pages = [admin.get(url).content.decode() for url in (ADD, change_url(instance))]
+    admin.post(change_url(instance), form_of(instance, reads_smart="on"))
+
+    assert [page.count('name="reads_smart"') for page in pages] == [1, 1]
+    assert all("a sleeping disk may be woken" in page for page in pages)
+    instance.refresh_from_db()
+    assert instance.reads_smart is True
+
+
+def test_a_mail_gateway_has_no_disks_to_ask(admin):
+    instance = make_instance("pmg", password="secret")
+
+    assert 'name="reads_smart"' not in admin.get(change_url(instance)).content.decode()
+
+
 def test_the_kind_and_the_observed_fields_cannot_be_changed(admin):
     instance = make_instance(state="ok")
 

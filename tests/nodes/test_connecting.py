@@ -420,3 +420,26 @@ def test_the_configured_silence_is_the_clients(settings: Any, monkeypatch: pytes
     connection_for(make_instance()).client()
 
     assert (made[0]["timeout_seconds"], made[0]["deadline_seconds"]) == (45.0, 45.0)
+
+
+def test_all_addresses_of_an_instance_share_two_slots_with_who_tries_the_configured_one() -> None:
+    connection = Connection(CONFIGURED, MEMBERS)
+    first = connection.client()
+    connection.failed(Unreachable("x"), client=first)
+    second = connection.client()
+
+    with Client(CONFIGURED) as probing:
+        assert first.target != second.target
+        assert {first._slots, second._slots, probing._slots} == {connection.slots}
+
+
+@pytest.mark.django_db
+def test_an_edit_does_not_forget_the_calls_that_are_still_under_way() -> None:
+    instance = make_instance(host="https://192.0.2.77:8006")
+    before = connection_for(instance)
+    instance.version += 1
+
+    after = connection_for(instance)
+
+    assert after is not before
+    assert after.slots is before.slots

@@ -68,7 +68,9 @@ def test_an_account_with_everything_needs_no_line():
         *pbs(holding(everything)).values(),
     ]
 
-    assert {(one.state, one.note, one.repair, one.user_repair) for one in found} == {("ok", "", (), ())}
+    assert {
+        (one.state, one.note, one.caution, one.repair, one.user_repair, one.user_note) for one in found
+    } == {("ok", "", "", (), (), "")}
 
 
 def test_a_finding_says_what_is_needed_held_and_missing():
@@ -232,30 +234,31 @@ def test_a_separated_token_needs_what_its_user_needs(separation, option, for_bot
 
     assert option in found.repair[0]
     assert bool(found.user_repair) == for_both
-    assert (examination.PVE_BOTH_NEEDED in found.note) == for_both
-    assert examination.CAUTION in found.note
+    assert found.user_note == (examination.PVE_BOTH_NEEDED if for_both else "")
+    assert (found.caution, found.note) == (examination.CAUTION, "")
 
 
 def test_a_token_of_a_backup_server_is_always_separated():
     found = pbs(NOBODY, has_privilege_separation=False)["datastores"]
 
     assert found.user_repair == ("proxmox-backup-manager acl update / Audit --auth-id pulse@pbs",)
-    assert examination.BOTH_NEEDED in found.note
+    assert found.user_note == "A token has only what its user has as well: both need it."
+    assert found.caution.startswith("Leave out the line of a user that has these rights already")
 
 
 def test_a_user_without_a_token_needs_one_line():
     found = pve(NOBODY, account="pulse@pve")["guests"]
 
     assert found.repair == ("pveum acl modify / --users pulse@pve --roles PVEAuditor",)
-    assert found.user_repair == ()
-    assert found.note == examination.CAUTION
+    assert (found.user_repair, found.user_note) == ((), "")
+    assert (found.caution, found.note) == (examination.CAUTION, "")
 
 
 def test_root_needs_nothing_and_its_token_does():
     found = pve(NOBODY, account="root@pam!pulse")["guests"]
 
     assert found.repair == ("pveum acl modify / --tokens 'root@pam!pulse' --roles PVEAuditor",)
-    assert (found.user_repair, found.note) == ((), "")
+    assert (found.user_repair, found.user_note, found.caution, found.note) == ((), "", "", "")
     assert pve(NOBODY, account="root@pam")["guests"].repair == ()
 
 
@@ -324,7 +327,15 @@ def test_a_hostile_account_gets_no_line_and_is_told_why():
     found = pve(NOBODY, account="pulse@pve!x;reboot")["guests"]
 
     assert (found.state, found.repair, found.user_repair) == ("missing", (), ())
-    assert examination.BAD_ACCOUNT in found.note
+    assert (found.note, found.caution, found.user_note) == (examination.BAD_ACCOUNT, "", "")
+
+
+def test_what_a_role_opens_beyond_that_stays_apart_from_the_caution():
+    found = pve(NOBODY)["backups"]
+
+    assert found.note.startswith("Proxmox has no privilege that only lists backups")
+    assert "Leave out" not in found.note
+    assert found.caution == examination.CAUTION
 
 
 @pytest.mark.parametrize("name", ["nas;reboot", "-nas", "$(id)", "a b", "../../x", "n\nas"])

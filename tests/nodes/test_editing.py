@@ -257,7 +257,7 @@ TOUCHED_BY = {
     "verify_tls": {"verify_tls", "fingerprint", "is_fingerprint_learned"},
 }
 ALWAYS_TOUCHED = {"version", "next_poll_at", "changed_at"}
-FLAGS = ("monitor_vms", "monitor_containers", "monitor_storage", "monitor_backups")
+FLAGS = ("monitor_vms", "monitor_containers", "monitor_storage", "monitor_backups", "reads_smart")
 
 partial_drafts = st.fixed_dictionaries(
     {},

@@ -14,8 +14,74 @@ from nodes.proxmox.readings import (
     HaNodeReading,
     HaReading,
     HaServiceReading,
+    QdeviceReading,
     ReplicationReading,
+    VoteReading,
 )
+
+
+def test_the_votes_of_the_nodes_are_texts_and_come_by_name() -> None:
+    rows = [
+        {"node": "pve2", "name": "pve2", "nodeid": "2", "quorum_votes": "2", "ring0_addr": "192.0.2.2"},
+        {"name": "pve1", "nodeid": "1"},
+        {"nodeid": "3"},
+    ]
+
+    assert cluster.read_node_votes(rows) == (VoteReading("pve1", 1, None), VoteReading("pve2", 2, 2))
+
+
+def test_a_host_outside_any_cluster_has_no_votes() -> None:
+    assert cluster.read_node_votes([]) == ()
+
+
+QDEVICE = {
+    "Model": "Net",
+    "QNetd host": "192.0.2.53:5403",
+    "State": "Connected",
+    "Algorithm": "Fifty-Fifty split",
+    "Tie-breaker": "Node with lowest node ID",
+    "Last poll call": "2026-01-01T12:00:00 (cast vote)",
+}
+
+
+def test_a_qdevice_is_read_in_the_words_of_its_daemon() -> None:
+    assert cluster.read_qdevice(QDEVICE) == QdeviceReading(
+        model="Net",
+        host="192.0.2.53:5403",
+        state="Connected",
+        algorithm="Fifty-Fifty split",
+        tie_breaker="Node with lowest node ID",
+        last_poll="2026-01-01T12:00:00 (cast vote)",
+    )
+
+
+def test_a_node_without_a_daemon_has_no_qdevice() -> None:
+    assert cluster.read_qdevice({}) is None
+
+
+@pytest.mark.parametrize("data", [None, [], "Connected", {"Name": "x"}])
+def test_what_tells_of_no_qdevice_in_another_way_is_a_bad_answer(data: Any) -> None:
+    with pytest.raises(BadAnswer):
+        cluster.read_qdevice(data)
+
+
+@pytest.mark.parametrize(
+    ("state", "last_poll", "is_connected", "casts_vote"),
+    [
+        ("Connected", "2026-01-01T12:00:00 (cast vote)", True, True),
+        ("Connected", "2026-01-01T12:00:00", True, False),
+        ("Connected", "", True, None),
+        ("Connect failed", "2026-01-01T12:00:00 (cast vote)", False, False),
+        ("Connecting", "Never", False, False),
+        ("", "2026-01-01T12:00:00 (cast vote)", None, None),
+    ],
+)
+def test_a_qdevice_votes_only_while_it_is_connected(
+    state: str, last_poll: str, is_connected: bool | None, casts_vote: bool | None
+) -> None:
+    reading = QdeviceReading(state=state, last_poll=last_poll)
+
+    assert (reading.is_connected, reading.casts_vote) == (is_connected, casts_vote)
 
 
 def test_high_availability_is_read_with_its_services() -> None:
@@ -230,17 +296,6 @@ def test_a_replication_job_that_never_ran_has_no_last_run() -> None:
     )
 
     assert reading == ReplicationReading("100-0", vmid=100)
-
-
-def test_the_nodes_that_replicate_are_told_once() -> None:
-    rows = [
-        replication(source="pve2"),
-        replication(id="101-0", source="pve1"),
-        replication(id="102-0", source="pve2"),
-        replication(id="103-0"),
-    ]
-
-    assert cluster.read_replication_nodes(rows) == ("pve1", "pve2")
 
 
 def test_replication_jobs_come_by_id() -> None:

@@ -51,10 +51,13 @@ FROM_SOURCE: dict[str, set[str]] = {
             "type", "id", "name", "host", "status", "in", "percent_used", "total_space", "bytes_used", "device_class",
         )),
     },
+    # corosync.conf as PVE/Corosync.pm parses it; and the lines that PVE/API2/ClusterConfig.pm takes from `status verbose` of
+    # the QDevice daemon, which prints them in qdevice-ipc-cmd.c and qdevice-net-ipc-cmd.c.
+    "votes": {"name", "nodeid", "quorum_votes"},
+    "qdevice": {"Model", "QNetd host", "State", "Algorithm", "Tie-breaker", "Last poll call"},
     "replication jobs": {"last_try", "next_sync", "pid"},  # [4.1]
-    "replication nodes": {"last_try", "next_sync", "pid"},
     "node replication": {"last_try", "next_sync", "pid"},
-    "pressure": {"pressurecpufull"},  # asked for because guests have it: nodes never do, [3.5]
+    "node history": {"pressurecpufull"},  # asked for because guests have it: nodes never do, [3.5]
     "mail nodes": {  # [12]
         "conn_error", "cpu", "insync", "level", "loadavg", "memory", "memory.used", "memory.total", "pmgversion",
         "rootfs", "rootfs.used", "rootfs.total", "uptime",

@@ -9,6 +9,7 @@ from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings import (
     CertificateReading,
     DiskReading,
+    NodeHistoryReading,
     PendingUpdateReading,
     PressureReading,
     SmartReading,
@@ -131,6 +132,36 @@ def test_a_sas_disk_tells_its_hours_and_minutes() -> None:
     assert (reading.temperature_celsius, reading.power_on_hours) == (20, 7127)
 
 
+def test_an_nvme_disk_of_a_backup_server_tells_its_figures_in_attributes_without_numbers() -> None:
+    rows = [{"name": "temperature", "raw": "44"}, {"name": "power_on_hours", "raw": "9913"}, {"name": "media_errors", "raw": "0"}]  # fmt: skip
+
+    reading = hardware.read_smart({"status": "passed", "wearout": 90.0, "attributes": rows})
+
+    assert reading == SmartReading(
+        "passed", temperature_celsius=44, life_left_percent=90, power_on_hours=9913
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "device", "name"),
+    [
+        ("pve", "/dev/sda", "/dev/sda"),
+        ("pve", "/dev/cciss/c0d0", "/dev/cciss/c0d0"),
+        ("pve", "/dev/dm-0", ""),
+        ("pve", "sda", ""),
+        ("pve", "/dev/sda\n", ""),
+        ("pbs", "/dev/sda", "sda"),
+        ("pbs", "/dev/nvme0n1", "nvme0n1"),
+        ("pbs", "/dev/xvdab", "xvdab"),
+        ("pbs", "/dev/dm-0", ""),
+        ("pbs", "/dev/sda1", ""),
+        ("pbs", "", ""),
+    ],
+)
+def test_a_disk_is_called_as_each_product_wants_it(kind: str, device: str, name: str) -> None:
+    assert hardware.smart_name(kind, device) == name
+
+
 def test_smart_of_a_backup_server_tells_a_status() -> None:
     assert hardware.read_smart({"status": "failed"}).health == "failed"
 
@@ -222,15 +253,32 @@ def test_the_pressure_of_a_node_is_the_newest_one() -> None:
         {"pressurecpusome": 9.5},
     ]
 
-    assert hardware.read_node_pressure(rows) == PressureReading(
-        cpu_some=2.5, memory_some=0.0, measured_at=1767225660
+    assert hardware.read_node_history_newest(rows) == NodeHistoryReading(
+        pressure=PressureReading(cpu_some=2.5, memory_some=0.0, measured_at=1767225660)
     )
 
 
-def test_a_node_of_pve_8_has_no_pressure() -> None:
-    assert hardware.read_node_pressure([{"time": 1767225660, "cpu": 0.5}]) is None
+def test_the_zfs_cache_of_a_node_is_the_newest_one_whatever_other_rows_lack() -> None:
+    rows = [
+        {"time": 1767225600, "arcsize": 100.75, "pressurecpusome": 1.5},
+        {"time": 1767225660, "arcsize": "200"},
+        {"time": 1767225720, "arcsize": None},
+        {"arcsize": 900},
+    ]
+
+    assert hardware.read_node_history_newest(rows) == NodeHistoryReading(
+        pressure=PressureReading(cpu_some=1.5, measured_at=1767225600), arc_bytes=200
+    )
+
+
+def test_a_node_without_zfs_has_a_cache_of_nothing() -> None:
+    assert hardware.read_node_history_newest([{"time": 1767225660, "arcsize": 0}]).arc_bytes == 0
+
+
+def test_a_node_of_pve_8_tells_neither_pressure_nor_cache() -> None:
+    assert hardware.read_node_history_newest([{"time": 1767225660, "cpu": 0.5}]) == NodeHistoryReading()
 
 
 def test_a_history_that_is_no_list_is_a_bad_answer() -> None:
     with pytest.raises(BadAnswer):
-        hardware.read_node_pressure({"time": 5})
+        hardware.read_node_history_newest({"time": 5})

@@ -95,12 +95,13 @@ def test_the_last_garbage_collection_tells_the_deduplication() -> None:
         "pending-bytes": 3,
         "removed-bytes": 4,
         "still-bad": 5,
+        "upid": "UPID:pbs:00000C8B:0000D780:00000001:5FBE5E7F:garbage_collection:a:root@pam:",
     }
 
     first, second = pbs.read_datastore_usage(
         [
             {"store": "a", "gc-status": garbage, "backend-type": "s3"},
-            {"store": "b", "gc-status": {"disk-bytes": 0}},
+            {"store": "b", "gc-status": {"disk-bytes": 0, "upid": None}},
         ]
     )
 
@@ -112,8 +113,9 @@ def test_the_last_garbage_collection_tells_the_deduplication() -> None:
         pending_bytes=3,
         removed_bytes=4,
         bad_chunk_count=5,
+        collected_at=0x5FBE5E7F,
     )
-    assert (first.deduplication, second.deduplication) == (2.5, None)
+    assert (first.deduplication, second.deduplication, second.collected_at) == (2.5, None, None)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from nodes.proxmox.readings import (
     HaReading,
     HaServiceReading,
     NamespaceReading,
+    NodeHistoryReading,
     NodeStorageReading,
     PressureReading,
     ReplicationReading,
@@ -51,7 +52,7 @@ def test_every_recorded_answer_is_a_reading(name: str) -> None:
     readings = [READERS[name].read(answer) for answer in answers]
 
     assert readings
-    assert name == "pressure" or None not in readings
+    assert None not in readings
 
 
 def test_permissions_of_pve_6_are_read() -> None:
@@ -638,9 +639,9 @@ def test_subscriptions_are_read(name: str, expected: SubscriptionReading) -> Non
 
 
 def test_the_pressure_of_a_node_of_pve_9_is_read() -> None:
-    reading = hardware.read_node_pressure(recorded("pulse-rrd/pve9_node_rrddata.json"))
+    reading = hardware.read_node_history_newest(recorded("pulse-rrd/pve9_node_rrddata.json"))
 
-    assert reading == PressureReading(
+    assert reading.pressure == PressureReading(
         cpu_some=2.28333333333333,
         io_some=0.0,
         io_full=0.0,
@@ -650,6 +651,12 @@ def test_the_pressure_of_a_node_of_pve_9_is_read() -> None:
     )
 
 
+def test_the_zfs_cache_of_a_node_of_pve_9_is_read() -> None:
+    reading = hardware.read_node_history_newest(recorded("pulse-rrd/pve9_node_rrddata.json"))
+
+    assert reading.arc_bytes == 1_615_051_000
+
+
 @pytest.mark.parametrize("name", ["pulse-rrd/pve8_node_rrddata.json", "fog-proxmox-pve6/node-rrddata.json"])
-def test_nodes_before_pve_9_have_no_pressure(name: str) -> None:
-    assert hardware.read_node_pressure(recorded(name)) is None
+def test_nodes_before_pve_9_tell_neither_pressure_nor_cache(name: str) -> None:
+    assert hardware.read_node_history_newest(recorded(name)) == NodeHistoryReading()

@@ -57,6 +57,26 @@ def test_an_instance_added_at_one_web_process_is_seen_at_the_other(webs):
     assert {guest["instance"] for guest in found} == {"production"}
 
 
+def test_what_a_worker_has_collected_is_told_by_a_web_process_and_so_is_what_it_collects_later(webs):
+    _, second = webs
+    guest = until(lambda: guests(second), seconds=30, what="guests")[0]
+
+    def tasks_at() -> str:
+        _, report = second.request("GET", "/api/diagnostics/pve-0", token=TOKEN)
+        return str(next((lane["newestRead"] for lane in report["lanes"] if lane["lane"] == "tasks"), ""))
+
+    def details() -> dict[str, Any]:
+        _, found = second.request("GET", f"/api/resources/{guest['id']}", token=TOKEN)
+        return dict(found["details"])
+
+    configuration = until(lambda: details()["configuration"], seconds=60, what="the configuration")
+    first = until(tasks_at, seconds=30, what="the first reading of the tasks")
+    until(lambda: tasks_at() > first, seconds=60, what="the next reading of the tasks")
+
+    assert configuration["name"] == guest["name"]
+    assert details()["configuration"] == configuration
+
+
 def test_polls_reach_the_websockets_of_the_second_web_process(webs):
     _, second = webs
 

@@ -11,6 +11,7 @@ from monitoring.collectors.pve.guests import guest_errands
 from monitoring.collectors.pve.nodes import node_errands
 from monitoring.collectors.turn import Turn
 from monitoring.errands import Errand
+from monitoring.replication import nodes_of, replicating_nodes
 
 
 def errands(turn: Turn) -> Iterator[Errand]:
@@ -20,9 +21,19 @@ def errands(turn: Turn) -> Iterator[Errand]:
     yield from instance_errands(turn)
     guests = wanted_guests(turn)
     running = {(guest.node, guest.kind) for guest in guests if guest.status == "running"}
+    sources = replication_sources(turn)
     for node in turn.views.nodes:
-        yield from node_errands(turn, node, {kind for name, kind in running if name == node.name})
+        kinds = {kind for name, kind in running if name == node.name}
+        yield from node_errands(turn, node, kinds, replicates=node.name in sources)
     if turn.instance.monitor_backups:
         yield from backup_errands(turn, nodes, online)
     for guest in guests:
         yield from guest_errands(turn, guest, is_there=nodes.get(guest.node, False))
+
+
+def replication_sources(turn: Turn) -> frozenset[str]:
+    """Return the nodes where guests are that are to be replicated."""
+    jobs, reading = turn.facts.replication_jobs, turn.memory.reading
+    if not jobs or reading is None:
+        return frozenset()
+    return replicating_nodes(jobs, nodes_of(reading.guests))

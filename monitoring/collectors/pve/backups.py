@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from functools import partial
 
 from monitoring.backups import attribution
 from monitoring.collectors import rights
@@ -25,19 +24,26 @@ MOST_LOGS = 100
 def backup_errands(turn: Turn, nodes: Collection[str], online: list[str]) -> Iterator[Errand]:
     """Yield what tells of backups: jobs, tasks, and one listing of each storage that holds some."""
     audits = turn.may("/", "Sys.Audit")
-    yield Errand("backup jobs", "", 300.0, partial(read_jobs, turn), rank=0, is_possible=audits)
-    yield Errand("backup jobs", "uncovered", 900.0, partial(read_uncovered, turn), is_possible=audits)
+    yield Errand("backup jobs", "", 300.0, read_jobs, rank=0, is_possible=audits)
+    yield Errand("backup jobs", "uncovered", 900.0, read_uncovered, is_possible=audits)
     for job in turn.facts.jobs:
-        volumes = partial(read_job_volumes, turn, job.id)
-        yield Errand("backup jobs", f"volumes {job.id}", 3600.0, volumes, rank=3, is_possible=audits)
+        yield Errand(
+            "backup jobs",
+            f"volumes {job.id}",
+            3600.0,
+            read_job_volumes,
+            (job.id,),
+            rank=3,
+            is_possible=audits,
+        )
     for node in nodes:
-        read = partial(read_backup_tasks, turn, node)
-        yield Errand("backup tasks", node, 900.0, read, is_possible=node in online, node=node)
+        yield Errand(
+            "backup tasks", node, 900.0, read_backup_tasks, (node,), is_possible=node in online, node=node
+        )
     for task in unread_logs(turn):
-        log = partial(read_log, turn, task)
-        yield Errand("backup logs", task.upid, 3600.0, log, 2, task.node in online, task.node)
+        yield Errand("backup logs", task.upid, 3600.0, read_log, (task,), 2, task.node in online, task.node)
     for key, node, name in listed_storages(turn, online):
-        yield Errand("backups", key, 1800.0, partial(read_volumes, turn, key, node, name), is_possible=bool(node))  # fmt: skip
+        yield Errand("backups", key, 1800.0, read_volumes, (key, node, name), is_possible=bool(node))  # fmt: skip
 
 
 def listed_storages(turn: Turn, online: Collection[str]) -> Iterator[tuple[str, str, str]]:

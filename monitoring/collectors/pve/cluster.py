@@ -1,9 +1,8 @@
-"""What is asked once for a whole cluster: rights, storages, tasks, high availability, Ceph, replication."""
+"""What is asked once for a whole cluster: rights, storages, tasks, votes, high availability, Ceph, replication."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 
 from monitoring.collectors.pve.common import is_online
 from monitoring.collectors.turn import AGENT_SECONDS, Turn
@@ -26,16 +25,19 @@ CEPH_PLUGINS = frozenset({"rbd", "cephfs"})
 def instance_errands(turn: Turn) -> Iterator[Errand]:
     """Yield what is asked once for the whole cluster."""
     audits = turn.may("/", "Sys.Audit")
-    yield Errand("permissions", "", 900.0, partial(read_permissions, turn), rank=0)
-    yield Errand("storage configuration", "", 1800.0, partial(read_storages, turn), rank=0)
-    yield Errand("tasks", "", 20.0, partial(read_tasks, turn), rank=0)
-    yield Errand("high availability", "", ha_period(turn), partial(read_ha, turn), is_possible=audits)
+    yield Errand("permissions", "", 900.0, read_permissions, rank=0)
+    yield Errand("storage configuration", "", 1800.0, read_storages, rank=0)
+    yield Errand("tasks", "", 20.0, read_tasks, rank=0)
+    yield Errand("high availability", "", ha_period(turn), read_ha, is_possible=audits)
     has_ceph = any(storage.type in CEPH_PLUGINS for storage in turn.views.storage)
     if has_ceph or turn.facts.ceph is not None:
         sees = audits or turn.may("/", "Datastore.Audit")
-        yield Errand("ceph", "", 30.0, partial(read_ceph, turn), is_possible=sees)
-        yield Errand("ceph", "pools", 300.0, partial(read_ceph_parts, turn), rank=3, is_possible=sees)
-    yield Errand("replication", "", 900.0, partial(read_replication_nodes, turn))
+        yield Errand("ceph", "", 30.0, read_ceph, is_possible=sees)
+        yield Errand("ceph", "pools", 300.0, read_ceph_parts, rank=3, is_possible=sees)
+    yield Errand("replication", "", 300.0, read_replication_jobs)
+    if turn.memory.cluster is not None and turn.memory.cluster.is_cluster:
+        yield Errand("quorum", "votes", 300.0, read_votes, rank=3, is_possible=audits)
+        yield Errand("quorum", "qdevice", 300.0, read_qdevice, rank=3, is_possible=audits)
 
 
 def ha_period(turn: Turn) -> float:
@@ -109,6 +111,16 @@ def read_ceph_parts(turn: Turn) -> None:
     turn.keep(ceph_pools=turn.ask(cluster.ceph_pools, node))
 
 
-def read_replication_nodes(turn: Turn) -> None:
-    """Read which nodes replicate guests to others."""
-    turn.keep(replication_nodes=turn.ask(cluster.replication_nodes))
+def read_replication_jobs(turn: Turn) -> None:
+    """Read which guests are to be replicated, and where to."""
+    turn.keep(replication_jobs=turn.ask(cluster.replication_jobs))
+
+
+def read_votes(turn: Turn) -> None:
+    """Read how many votes each node has."""
+    turn.keep(votes=turn.ask(cluster.node_votes))
+
+
+def read_qdevice(turn: Turn) -> None:
+    """Read whether the QDevice, if there is one, is there."""
+    turn.keep(qdevice=turn.ask(cluster.qdevice))

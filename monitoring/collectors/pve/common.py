@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from monitoring.collectors.turn import Turn
 from monitoring.resources import NodeView
+from monitoring.versions import numbers_of
 from nodes.proxmox.readings import GuestReading
 
 
@@ -25,10 +24,3 @@ def wanted_guests(turn: Turn) -> list[GuestReading]:
 def version_of(turn: Turn, node: str) -> tuple[int, ...]:
     """Return the version of a node as numbers, () while it is not known."""
     return numbers_of(turn.facts.node(node).version)
-
-
-@lru_cache(maxsize=256)
-def numbers_of(version: str) -> tuple[int, ...]:
-    """Return `8.4-1` as (8, 4, 1); kept, because it is asked for every guest."""
-    parts = version.replace("-", ".").split(".")[:3]
-    return tuple(int(part) for part in parts if part.isascii() and part.isdigit())

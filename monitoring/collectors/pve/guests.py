@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache
+from typing import NamedTuple
 
 from monitoring.collectors.pve.common import version_of
 from monitoring.collectors.turn import AGENT_SECONDS, Turn
@@ -24,30 +24,56 @@ AGENT_START_SECONDS = 90.0
 ADDRESSES_SINCE = (8, 1)
 
 
-def guest_errands(turn: Turn, guest: GuestReading, *, is_there: bool) -> Iterator[Errand]:
-    """Yield what is asked of each guest; only while its node is online."""
-    vmid, kind = guest.vmid, guest.kind
-    known = turn.facts.guest(vmid)
-    config = known.config
+class Place(NamedTuple):
+    """Which guest, and where it is: all that is needed to ask for it."""
+
+    vmid: int
+    kind: str
+    node: str
+
+
+def guest_errands(turn: Turn, guest: GuestReading, *, is_there: bool) -> tuple[Errand, ...]:
+    """Return what is asked of each guest; only while its node is online."""
+    config = turn.facts.guest(guest.vmid).config
     is_running = is_there and guest.status == "running"
     if is_running and guest.uptime_seconds:
-        started_at = turn.at - guest.uptime_seconds
-        if known.config_at <= started_at + AGENT_START_SECONDS:  # else all of it has been looked at since
-            hasten_started(turn, vmid, started_at)
-    yield Errand("guest configuration", str(vmid), 7200.0, partial(read_config, turn, guest), 2, is_there, guest.node)  # fmt: skip
-    yield Errand("guest snapshots", str(vmid), 3600.0, partial(read_snapshots, turn, guest), 4, is_there, guest.node)  # fmt: skip
-    addresses = partial(read_addresses, turn, guest)
-    if kind == "qemu" and config is not None and config.agent_is_enabled:
-        may_ask = is_running and may_ask_agent(turn, guest)
-        files = partial(read_filesystems, turn, guest)
-        yield Errand("guest agent", f"filesystems {vmid}", 360.0, files, 2, may_ask)
-        yield Errand("guest agent", f"addresses {vmid}", 3600.0, addresses, 4, may_ask)
-    elif kind == "lxc" and version_of(turn, guest.node) >= ADDRESSES_SINCE:
-        yield Errand("guest addresses", str(vmid), 3600.0, addresses, 4, is_running, guest.node)
+        hasten_started(turn, guest.vmid, turn.at - guest.uptime_seconds)
+    place = Place(guest.vmid, guest.kind, guest.node)
+    if guest.kind == "qemu":
+        has_agent = config is not None and config.agent_is_enabled
+        return errands_of(place, is_there, has_agent, has_agent and is_running and may_ask_agent(turn, guest))
+    return errands_of(place, is_there, version_of(turn, guest.node) >= ADDRESSES_SINCE, is_running)
+
+
+@lru_cache(maxsize=32768)
+def errands_of(place: Place, is_there: bool, has_more: bool, may_ask: bool) -> tuple[Errand, ...]:
+    """Return the errands of a guest, kept because those of ten thousand are the same at every turn.
+
+    `has_more`: it has an agent, or is a container that tells its addresses; `may_ask`: that can be asked now.
+    """
+    subject, where = str(place.vmid), (place,)
+    always = (
+        Errand("guest configuration", subject, 7200.0, read_config, where, 2, is_there, place.node),
+        Errand("guest snapshots", subject, 3600.0, read_snapshots, where, 4, is_there, place.node),
+    )
+    if not has_more:
+        return always
+    if place.kind == "lxc":
+        return (
+            *always,
+            Errand("guest addresses", subject, 3600.0, read_addresses, where, 4, may_ask, place.node),
+        )
+    return (
+        *always,
+        Errand("guest agent", f"filesystems {subject}", 360.0, read_filesystems, where, 2, may_ask),
+        Errand("guest agent", f"addresses {subject}", 3600.0, read_addresses, where, 4, may_ask),
+    )
 
 
 def hasten_started(turn: Turn, vmid: int, started_at: float) -> None:
     """Let a guest that was started be read again: what was changed in its options is in force, its agent may run now."""
+    if turn.facts.guest(vmid).config_at > started_at + AGENT_START_SECONDS:
+        return  # all of it has been looked at since
     turn.hasten([f"guest configuration/{vmid}"], since=started_at)
     if turn.at - started_at >= AGENT_START_SECONDS:
         names = [
@@ -72,19 +98,19 @@ def may_ask_agent(turn: Turn, guest: GuestReading) -> bool:
     return False
 
 
-def read_config(turn: Turn, guest: GuestReading) -> None:
+def read_config(turn: Turn, guest: Place) -> None:
     """Read the configuration."""
     config = turn.ask(guests.guest_config, guest.node, guest.kind, guest.vmid)
     turn.keep_guest(guest.vmid, config=config, config_at=turn.at)
 
 
-def read_snapshots(turn: Turn, guest: GuestReading) -> None:
+def read_snapshots(turn: Turn, guest: Place) -> None:
     """Read the snapshots."""
     found = turn.ask(guests.guest_snapshots, guest.node, guest.kind, guest.vmid)
     turn.keep_guest(guest.vmid, snapshots=found, snapshots_at=turn.at)
 
 
-def read_filesystems(turn: Turn, guest: GuestReading) -> None:
+def read_filesystems(turn: Turn, guest: Place) -> None:
     """Read the file systems from the agent; why it does not tell them is kept beside what it told before."""
     try:
         found = turn.ask(guests.agent_filesystems, guest.node, guest.vmid, longest_seconds=AGENT_SECONDS)
@@ -100,7 +126,7 @@ def read_filesystems(turn: Turn, guest: GuestReading) -> None:
     turn.facts.set_guest(guest.vmid, disk=disk, disk_at=turn.at, agent_code="")
 
 
-def read_addresses(turn: Turn, guest: GuestReading) -> None:
+def read_addresses(turn: Turn, guest: Place) -> None:
     """Read the addresses of a guest."""
     if guest.kind == "qemu":
         found = turn.ask(guests.agent_addresses, guest.node, guest.vmid, longest_seconds=AGENT_SECONDS)

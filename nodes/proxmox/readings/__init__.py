@@ -36,7 +36,9 @@ from nodes.proxmox.readings.cluster import (
     HaNodeReading,
     HaReading,
     HaServiceReading,
+    QdeviceReading,
     ReplicationReading,
+    VoteReading,
 )
 from nodes.proxmox.readings.guests import (
     AddressReading,
@@ -50,6 +52,7 @@ from nodes.proxmox.readings.guests import (
 from nodes.proxmox.readings.hardware import (
     CertificateReading,
     DiskReading,
+    NodeHistoryReading,
     PendingUpdateReading,
     SmartReading,
     SubscriptionReading,
@@ -109,6 +112,7 @@ __all__ = [
     "MemberReading",
     "NamespaceReading",
     "NodeCertificateReading",
+    "NodeHistoryReading",
     "NodeReading",
     "NodeStatusReading",
     "NodeStorageReading",
@@ -117,6 +121,7 @@ __all__ = [
     "PermissionsReading",
     "PoolReading",
     "PressureReading",
+    "QdeviceReading",
     "ReplicationReading",
     "ResourcesReading",
     "ServerJobReading",
@@ -130,6 +135,7 @@ __all__ = [
     "UncoveredGuestReading",
     "UpidReading",
     "VersionReading",
+    "VoteReading",
     "VzdumpGuestReading",
     "ZfsPoolReading",
 ]

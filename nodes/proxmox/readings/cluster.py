@@ -1,8 +1,39 @@
-"""What runs above single nodes: high availability, Ceph, replication."""
+"""What runs above single nodes: votes, high availability, Ceph, replication."""
 
 from __future__ import annotations
 
 import msgspec
+
+
+class VoteReading(msgspec.Struct, frozen=True, gc=False):
+    """A row of GET /cluster/config/nodes: a node as corosync is configured."""
+
+    node: str
+    number: int | None = None  # nodeid
+    votes: int | None = None
+
+
+class QdeviceReading(msgspec.Struct, frozen=True):
+    """GET /cluster/config/qdevice: what the QDevice daemon of the node that answers says, in its words."""
+
+    model: str = ""
+    host: str = ""  # of QNetd, with its port
+    state: str = ""  # Connected, Connecting, Connect failed, Disconnected
+    algorithm: str = ""  # Fifty-Fifty split, LMS, 2 Node LMS, Test
+    tie_breaker: str = ""
+    last_poll: str = ""  # local time of the node; "(cast vote)" behind it when it voted
+
+    @property
+    def is_connected(self) -> bool | None:
+        """Whether it reaches its QNetd host; None when its state is not told."""
+        return self.state == "Connected" if self.state else None
+
+    @property
+    def casts_vote(self) -> bool | None:
+        """Whether it counts for the side of the node that answered; None when that is not told."""
+        if self.is_connected is not True:
+            return self.is_connected
+        return self.last_poll.endswith("(cast vote)") if self.last_poll else None
 
 
 class HaServiceReading(msgspec.Struct, frozen=True, gc=False):
@@ -90,7 +121,9 @@ class CephPoolReading(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReplicationReading(msgspec.Struct, frozen=True):
-    """A row of GET /nodes/{node}/replication: one job as its source node sees it. Instants are epoch seconds."""
+    """A row of GET /nodes/{node}/replication, one job as its source node sees it, or of GET /cluster/replication, the job as
+    it is configured, of which nothing has run. Instants are epoch seconds.
+    """
 
     id: str  # 100-0
     vmid: int | None = None

@@ -1,8 +1,10 @@
-"""Disks, pools, certificates, subscription and pending updates of one node; PBS answers most of them alike."""
+"""Disks, pools, certificates, subscription, pending updates and recent history of one node; PBS answers most of them alike."""
 
 from __future__ import annotations
 
 import msgspec
+
+from nodes.proxmox.readings.guests import PressureReading
 
 
 class DiskReading(msgspec.Struct, frozen=True):
@@ -78,3 +80,10 @@ class PendingUpdateReading(msgspec.Struct, frozen=True, gc=False):
     version: str = ""
     old_version: str = ""
     origin: str = ""
+
+
+class NodeHistoryReading(msgspec.Struct, frozen=True):
+    """What GET /nodes/{node}/rrddata alone tells, each of the newest row that has it; from PVE 9.0."""
+
+    pressure: PressureReading | None = None
+    arc_bytes: int | None = None  # `arcsize`, the cache of ZFS; 0 where ZFS is not used

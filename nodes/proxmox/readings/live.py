@@ -167,6 +167,7 @@ class DatastoreReading(msgspec.Struct, frozen=True, gc=False):
     pending_bytes: int | None = None
     removed_bytes: int | None = None
     bad_chunk_count: int | None = None
+    collected_at: int | None = None  # when it began
 
     @property
     def deduplication(self) -> float | None:

@@ -2,7 +2,7 @@
 
 import { bytes, duration, instant, printable, UNKNOWN } from "./format.js";
 import { badge, find, icon, make, request, setText, toast } from "./page.js";
-import { fullTime, sentence, since } from "./words.js";
+import { fullTime, reasonText, sentence, since } from "./words.js";
 
 const STATES = {
   ok: { word: "allowed", icon: "ok", tone: "ok" },
@@ -59,16 +59,16 @@ function permissionsOf({ account, version, features, repair, userRepair }, insta
   const isWhole = needed.every((one) => one.state === "ok");
   const content = [told, isWhole ? make("p", {}, badge(STATES.ok, "Everything that Pulse needs is allowed.")) : ""];
   const own = linesOf(needed, "repair", repair);
-  if (own.length) content.push(block("To run on the host as root", own, ""));
   const others = linesOf(needed, "userRepair", userRepair);
-  if (others.length) content.push(block("For the user of the token, only where it has not these rights already", others, cautionOf(needed)));
+  if (own.length) content.push(block("To run on the host as root", own, others.length ? "" : textsOf(needed, "caution")));
+  if (others.length) content.push(block("For the user of the token, only where it has not these rights already", others, textsOf(needed, "userNote", "caution")));
   content.push(matrix("What the account needs", needed));
   if (optional.length) {
     const lines = linesOf(optional, "repair", null);
     const userLines = linesOf(optional, "userRepair", null);
     content.push(make("h3", {}, "Optional"), matrix("What is optional", optional));
-    if (lines.length) content.push(block("To allow the optional ones as well", lines, notesOf(optional)));
-    if (userLines.length) content.push(block("The same for the user of the token", userLines, ""));
+    if (lines.length) content.push(block("To allow the optional ones as well", lines, textsOf(optional, "note", userLines.length ? "" : "caution")));
+    if (userLines.length) content.push(block("The same for the user of the token", userLines, textsOf(optional, "userNote", "caution")));
   }
   return content;
 }
@@ -80,14 +80,10 @@ function linesOf(features, name, together) {
   return [...ordered, ...[...wanted].filter((line) => !ordered.includes(line))];
 }
 
-function cautionOf(features) {
-  const notes = features.filter((one) => one.userRepair.length).map((one) => one.note);
-  const caution = notes.map((note) => /Leave out the line[^.]*\./.exec(note)?.[0]).find(Boolean);
-  return caution ?? "";
-}
-
-function notesOf(features) {
-  return [...new Set(features.filter((one) => one.repair.length && one.note).map((one) => one.note))].join(" ");
+/** Returns what these keys of the features that have lines say, each text once. */
+function textsOf(features, ...names) {
+  const withLines = features.filter((one) => one.repair.length || one.userRepair.length);
+  return [...new Set(names.flatMap((name) => withLines.map((one) => one[name] ?? "")))].filter(Boolean).join(" ");
 }
 
 function matrix(caption, features) {
@@ -99,7 +95,7 @@ function matrix(caption, features) {
       make("th", { scope: "row" }, printable(one.title)),
       make("td", {}, badge(STATES[one.state] ?? STATES.missing)),
       make("td", {}, ...(missing.length ? missing : [UNKNOWN])),
-      make("td", {}, one.state === "ok" ? make("span", { class: "quiet" }, printable(one.why)) : `Not shown: ${printable(one.without)}`, one.state !== "ok" && one.note ? make("details", {}, make("summary", {}, "Why, and what it opens"), make("p", {}, printable(`${one.why} ${one.note}`))) : ""),
+      make("td", {}, one.state === "ok" ? make("span", { class: "quiet" }, printable(one.why)) : `Not shown: ${printable(one.without)}`, one.state === "ok" ? "" : make("details", {}, make("summary", {}, one.note ? "Why, and what it opens" : "Why"), make("p", {}, printable(`${one.why} ${one.note}`.trim())))),
     );
   });
   return sheet(caption, ["Feature", "State", "Missing", "What it means"], rows);
@@ -155,7 +151,7 @@ function failureText(lane, now) {
   const oldest = instant(lane.oldestRead);
   const span = oldest === null ? "never collected" : `not collected since ${fullTime(oldest)}, ${since(oldest, now)} ago`;
   const part = lane.subjects > 1 ? ` for ${lane.failing} of ${lane.subjects}` : "";
-  return `${sentence(printable(lane.lane)).replace(/\.$/, "")}${part}: ${span}. ${sentence(printable(lane.message || lane.code))}`;
+  return `${sentence(printable(lane.lane)).replace(/\.$/, "")}${part}: ${span}. ${sentence(lane.message ? printable(lane.message) : reasonText(lane.code))}`;
 }
 
 function laneRow(lane, cost, minutes, now) {

@@ -153,7 +153,7 @@ function drawNow() {
   const before = isHeld ? guestTable.top : 0;
   drawTop(guests, isHeld);
   if (!hasState || isFresh) return;
-  if (isHeld) scrollBy(0, guestTable.top - before);
+  if (isHeld) keepInPlace(before);
   panel?.follow(state, now);
   if (view.tab === "overview") drawOverview(guests, isHeld);
   // Ages are told anew each second; the tables, where they count in minutes, only when there is something new to tell.
@@ -191,8 +191,13 @@ function drawOverview(guests, isHeld) {
   const cards = cardsOf(state, guests, instances);
   const connections = new Set(cards.map((card) => card.node?.instance ?? card.waiting.name));
   drawCards(cards, { now: now(), showAll, hasOneInstance: connections.size < 2 });
-  // What grew above the table must not push its rows away from under the pointer.
-  if (isHeld) scrollBy(0, guestTable.top - before);
+  if (isHeld) keepInPlace(before);
+}
+
+/** Scrolls by what the table has moved: what grew above it must not push its rows away from under the pointer. */
+function keepInPlace(before) {
+  const moved = guestTable.top - before;
+  if (moved) scrollBy(0, moved); // by nothing, a browser would still go to a whole pixel
 }
 
 /** Draws what is always in sight: the indicator and the problems. */
@@ -310,6 +315,7 @@ for (const name of ["type", "status"]) {
   find("toolbar").querySelector(`[data-choice="${name}"]`).addEventListener("change", (event) => choose({ [name]: event.target.value }));
 }
 find("group").addEventListener("change", (event) => choose({ group: event.target.value }));
+find("other-problems").addEventListener("toggle", () => draw());
 find("all-cards").addEventListener("click", () => {
   showAll = !showAll;
   draw();

@@ -2,11 +2,12 @@
 // it is opened first; its rows are made from the state then, and again only when what they are made from has changed.
 
 import { backupRows, guestsAtRisk, guestsByNumber, jobRows, riskCounts, shownName, snapshotRows, taskRows } from "./backup-rows.js";
+import { BackupSources, emptyText } from "./backup-sources.js";
 import { bytes, duration, printable, UNKNOWN } from "./format.js";
 import { linkCell, ListTable, marksCell, stateCell, twoLines } from "./list.js";
 import { statusOf } from "./order.js";
 import { badge, find, make, setText } from "./page.js";
-import { drawServers } from "./storage.js";
+import { drawServers } from "./servers.js";
 import { textCell } from "./table.js";
 import { ATTRIBUTIONS, BACKUP_STATES, backupWhy, fullTime, OUTCOMES, since, VERIFICATIONS } from "./words.js";
 
@@ -222,30 +223,40 @@ const jobs = {
 };
 
 const LISTS = { risk, all, tasks, snapshots, jobs };
-const SEE = "The account may not list them: see Nodes, “What may Pulse see?”.";
-/** What each list is called, and what it says while there is nothing in it. */
+/** What each list is called, and what it says while there is nothing in it; the others ask what was read. */
 const NAMES = {
   risk: ["guests at risk", "Every guest has a good backup from the last run of its jobs."],
-  all: ["backups", `No backups are known. ${SEE}`],
-  tasks: ["backup tasks", "No backup task is known. An account sees only its own tasks without Sys.Audit on /: see Nodes, “What may Pulse see?”."],
-  snapshots: ["snapshots", "No guest has a snapshot."],
+  all: ["backups"],
+  tasks: ["backup tasks"],
+  snapshots: ["snapshots"],
   jobs: ["jobs", "No job of a backup server is known. Connect the server under Nodes, or see there what its account may not see."],
 };
 
 export class BackupsView {
   #list;
+  #sources;
   #made = { from: [], rows: [] };
+  #shown = null;
 
   /** `choose(changes)` is called with the parts of the view that a person has changed. */
   constructor(choose) {
     this.#list = new ListTable(find("backup-list"), (sort) => choose({ by: sort }));
+    this.#sources = new BackupSources(() => this.#showAgain());
+  }
+
+  /** Shows the same once more, now that more is known of where it comes from; no row moves for that. */
+  #showAgain() {
+    const { state, guests, view, now, at } = this.#shown;
+    this.show(state, guests, view, now + performance.now() - at, false);
   }
 
   /** Shows the chosen part; `now` is in epoch milliseconds. */
   show(state, guests, view, now, isWanted) {
+    this.#shown = { state, guests, view, now, at: performance.now() };
     const isServers = view.part === "servers";
     find("backup-sheet").hidden = isServers;
     find("backup-servers").hidden = !isServers;
+    const known = this.#sources.show(view.part, now);
     this.#sayCounts(state, guests, view);
     if (isServers) {
       drawServers(state, view, now);
@@ -253,7 +264,7 @@ export class BackupsView {
     }
     const rows = this.#rowsOf(state, guests, view.part, now);
     const shown = this.#list.show(LISTS[view.part], rows, { q: view.q, sort: view.by, isWanted });
-    this.#say(view, rows.length, shown, guests);
+    this.#say(view, rows.length, shown, guests, known);
   }
 
   #rowsOf(state, guests, part, now) {
@@ -287,14 +298,14 @@ export class BackupsView {
     };
     for (const link of document.querySelectorAll("[data-part-link]")) {
       const part = link.dataset.partLink;
-      setText(link.lastElementChild, String(counts[part]));
+      setText(link.lastElementChild, counts[part] === 0 && this.#sources.isBlind(part) ? UNKNOWN : String(counts[part]));
       if (part === view.part) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     }
   }
 
-  #say(view, total, shown, guests) {
-    const [noun, empty] = NAMES[view.part];
+  #say(view, total, shown, guests, known) {
+    const [noun, empty = emptyText(view.part, known)] = NAMES[view.part];
     setText(find("backup-count"), view.q ? `${shown} of ${total} ${noun}` : "");
     const note = find("no-backups");
     note.hidden = shown > 0;

@@ -2,6 +2,7 @@
 
 import { bytes, duration, instant, percent, printable, rate, UNKNOWN } from "./format.js";
 import { make } from "./page.js";
+import { MAIL_STATISTICS, secondsText } from "./server-words.js";
 import { fullTime, sentence } from "./words.js";
 
 const NAMES = {
@@ -15,18 +16,25 @@ const NAMES = {
   uptime: "Uptime",
   loadAverage: "Load",
   pressure: "Pressure",
+  swap: "Swap",
   used: "Used",
   total: "Total",
   usage: "Usage",
   free: "Free",
 };
+/** The same at the end of a longer name. */
+const LAST_PARTS = { fullAt: "full", loadAverage: "load" };
 const COLUMNS = ["Number", "Formula", "What Proxmox told", "Call", "Read", "Source and trust"];
 const MOST_LINES = 40;
 
 /** Returns the name of a number for people: `datastores.main.usage` is "main, usage". */
 export function nameOf(name) {
   if (Object.hasOwn(NAMES, name)) return NAMES[name];
-  return printable(name.split(".").slice(1).join(", ") || name);
+  const [head, ...parts] = name.split(".");
+  if (head === "statistics" && Object.hasOwn(MAIL_STATISTICS, parts[0])) return MAIL_STATISTICS[parts[0]];
+  const last = parts.at(-1);
+  if (Object.hasOwn(LAST_PARTS, last)) parts[parts.length - 1] = LAST_PARTS[last];
+  return printable(parts.join(", ") || name);
 }
 
 /** Returns a value of the wire in its unit. */
@@ -34,12 +42,14 @@ export function valueText(value, unit) {
   if (value === null || value === undefined) return UNKNOWN;
   if (Array.isArray(value)) return value.length ? value.map((one) => (typeof one === "number" ? one.toFixed(2) : printable(one))).join("  ") : UNKNOWN;
   if (typeof value === "object") return objectText(value, unit);
+  if (unit === "instant") return fullTime(value) || UNKNOWN;
   if (typeof value !== "number") return printable(value);
   if (unit.startsWith("fraction")) return percent(value * 100);
   if (unit.startsWith("percent")) return percent(value);
   if (unit === "bytes") return bytes(value);
   if (unit === "bytes per second") return rate(value);
-  if (unit === "seconds") return duration(value);
+  if (unit === "seconds") return secondsText(value);
+  if (unit === "times") return `${value.toFixed(1)} times`;
   return String(value);
 }
 

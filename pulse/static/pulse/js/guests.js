@@ -221,12 +221,17 @@ export class GuestTable {
       makeGroup: () => this.#makeGroup(),
     });
     this.#fillSortPick();
-    const body = this.#table.body;
+    const [body, chip] = [this.#table.body, find("resort")];
     body.addEventListener("pointerenter", (event) => (this.#hasPointer = event.pointerType === "mouse"));
-    body.addEventListener("pointerleave", () => this.#release());
+    // The chip that says that the order is held may appear under the very pointer that holds it.
+    body.addEventListener("pointerleave", (event) => chip.contains(event.relatedTarget) || this.#release());
+    chip.addEventListener("pointerleave", (event) => body.contains(event.relatedTarget) || this.#release());
     body.addEventListener("focusout", () => this.#release());
     body.addEventListener("click", (event) => this.#explain(event));
-    find("resort").addEventListener("click", () => choose({}));
+    chip.addEventListener("click", () => {
+      this.#hasPointer = false;
+      choose({});
+    });
     find("clear").addEventListener("click", () => choose({ q: "", type: "", status: "" }));
     addEventListener("resize", () => this.#shown && this.#setColumns(this.#shown.view), { passive: true });
   }

@@ -1,5 +1,6 @@
 // What stands above the tables: the live indicator, the problems, the sums and the node cards.
 
+import { concernProblems, concernsOf, LEVELS, levelOf, makeProblemLine } from "./concerns.js";
 import { age, bytes, clock, duration, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
 import { naturalKey } from "./order.js";
 import { find, icon, keep, make, makeBar, panelAddress, setData, setIcon, setText } from "./page.js";
@@ -9,6 +10,9 @@ import { setTitle } from "./table.js";
 /** With more nodes than this the cards lose their small print; with more than that the quiet ones are folded away. */
 const MANY_CARDS = 12;
 const SHOWN_CARDS = 24;
+/** Problems that are told at once; the others are folded away, and of very many not all are drawn. */
+const SHOWN_PROBLEMS = 3;
+const MOST_PROBLEMS = 100;
 
 const LIVE = {
   connecting: ["sync", "Connecting"],
@@ -43,8 +47,9 @@ export function drawLive(state, ageSeconds) {
 }
 
 /**
- * Returns what is wrong, worst first: `{key, title, text, since}`, `since` in epoch milliseconds or null.
- * `instances` is the list of configured connections, null for a caller that may not see it.
+ * Returns what is wrong, the critical first: `{key, level, title, href, text, since}`, `since` in epoch milliseconds or
+ * null, `href` empty where nothing can be opened. `instances` is the list of configured connections, null for a caller that may not see
+ * it.
  */
 export function problemsOf(state, guests, instances, { isStale, ageSeconds }) {
   const problems = [];
@@ -58,19 +63,24 @@ export function problemsOf(state, guests, instances, { isStale, ageSeconds }) {
     if (isHealthy !== false || silent.has(key)) continue;
     silent.add(key);
     const text = "Its last known figures stay on the page.";
-    problems.push({ key: `health:${key}`, title: `${printable(key)} does not answer`, text, since: null });
+    problems.push(critical(`health:${key}`, `${printable(key)} does not answer`, text));
   }
   for (const node of state.nodes.values()) {
     if (node.status !== "offline" || silent.has(node.instance)) continue;
     const lost = guests.filter((guest) => guest.node === node.name && guest.instance === node.instance).length;
     const text = lost ? `${counted(lost, "guest")} on it ${lost === 1 ? "is" : "are"} unknown.` : "";
-    problems.push({ key: `node:${node.id}`, title: `Node ${printable(node.name)} is offline`, text, since: instant(node.lastSeen) });
+    const problem = critical(`node:${node.id}`, `Node ${printable(node.name)} is offline`, text);
+    problems.push({ ...problem, href: panelAddress(node.id), since: instant(node.lastSeen) });
   }
   if (isStale) {
     const text = "Pulse answers, but none of its polls has finished. Its log says why.";
-    problems.push({ key: "stale", title: `No new figures for ${duration(ageSeconds)}`, text, since: null });
+    problems.push(critical("stale", `No new figures for ${duration(ageSeconds)}`, text));
   }
-  return problems;
+  return [...problems, ...concernProblems(state)];
+}
+
+function critical(key, title, text) {
+  return { key, level: "critical", title, href: "", text, since: null };
 }
 
 function silentInstance(instance, guests) {
@@ -78,12 +88,8 @@ function silentInstance(instance, guests) {
   const count = guests.filter((guest) => instance.type === "pve" && guest.instance === instance.name).length;
   const kept = count ? ` ${counted(count, "guest")} shown as last known.` : "";
   const reason = (instance.statusMessage ?? "").replace(/\.?$/, ".");
-  return {
-    key: `instance:${instance.id}`,
-    title: `${printable(instance.name)} ${title}`,
-    text: `${reason === "." ? "" : printable(reason)}${kept}`.trim(),
-    since: instant(instance.failingSince),
-  };
+  const text = `${reason === "." ? "" : printable(reason)}${kept}`.trim();
+  return { ...critical(`instance:${instance.id}`, `${printable(instance.name)} ${title}`, text), since: instant(instance.failingSince) };
 }
 
 function counted(count, noun) {
@@ -96,21 +102,47 @@ export function drawProblems(problems, now, isHeld) {
   const isShown = !strip.hidden;
   if (isHeld && isShown) strip.style.setProperty("min-height", `${strip.offsetHeight}px`);
   else strip.style.removeProperty("min-height");
-  const told = problems.map((problem) => ({ ...problem, now }));
-  keep(strip, told, (problem) => problem.key, makeProblem);
+  const level = problems[0]?.level ?? "";
+  setData(strip, "level", level);
+  drawLines(find("first-problems"), problems.slice(0, SHOWN_PROBLEMS), now);
+  drawOthers(problems.slice(SHOWN_PROBLEMS), now);
   strip.hidden = problems.length === 0 && !(isHeld && isShown);
   const badge = find("problem-count");
   badge.hidden = problems.length === 0;
+  setData(badge, "level", level);
   setText(badge.lastElementChild, String(problems.length));
   badge.setAttribute("aria-label", counted(problems.length, "problem"));
   document.title = problems.length ? `(${problems.length}) Pulse` : "Pulse";
 }
 
+/** Draws those that are folded away, once somebody has opened them. */
+function drawOthers(problems, now) {
+  const others = find("other-problems");
+  others.hidden = problems.length === 0;
+  setText(find("other-count"), `and ${problems.length} more`);
+  const left = problems.length - MOST_PROBLEMS;
+  find("undrawn-problems").hidden = left <= 0;
+  if (left > 0) setText(find("undrawn-problems"), `…and ${left} more, which stand at the resources that they are about.`);
+  drawLines(others.querySelector("ul"), others.open ? problems.slice(0, MOST_PROBLEMS) : [], now);
+}
+
+function drawLines(list, problems, now) {
+  keep(list, problems.map((problem) => ({ ...problem, now })), (problem) => problem.key, makeProblem);
+}
+
 function makeProblem() {
-  const [title, text, since] = [make("strong"), make("span"), make("time", { class: "quiet" })];
-  const root = make("li", { class: "problem" }, icon("problem"), make("p", {}, title, " ", text), since);
+  const svg = icon("problem");
+  const word = make("span", { class: "aside" });
+  const [title, text, since] = [make("a", { class: "problem-title" }), make("span"), make("time", { class: "quiet" })];
+  const root = make("li", { class: "problem" }, svg, make("p", {}, word, title, " ", text), since);
   const write = (problem) => {
+    const level = levelOf(problem.level);
+    setData(root, "level", level);
+    setIcon(svg, LEVELS[level].icon);
+    setText(word, `${LEVELS[level].word}: `);
     setText(title, problem.title);
+    if (problem.href) title.setAttribute("href", problem.href);
+    else title.removeAttribute("href");
     setText(text, problem.text);
     writeSince(since, problem.since, problem.now);
   };
@@ -202,6 +234,7 @@ export function cardsOf(state, guests, instances) {
   const cards = [...state.nodes.values()].map((node) => ({
     key: node.id,
     node,
+    concerns: concernsOf(state, node.id),
     guests: counts.get(`${node.instance}\n${node.name}`) ?? { total: 0, running: 0 },
   }));
   const known = new Set(cards.map((card) => card.node.instance));
@@ -230,10 +263,10 @@ export function drawCards(cards, { now, showAll, hasOneInstance }) {
 }
 
 function folded(cards) {
-  const urgent = cards.filter((card) => card.node?.status !== "online");
-  const room = Math.max(0, SHOWN_CARDS - urgent.length);
-  const calm = new Set(cards.filter((card) => card.node?.status === "online").slice(0, room));
-  return cards.filter((card) => calm.has(card) || card.node?.status !== "online");
+  const isUrgent = ({ node, concerns }) => node?.status !== "online" || concerns.length > 0;
+  const room = Math.max(0, SHOWN_CARDS - cards.filter(isUrgent).length);
+  const calm = new Set(cards.filter((card) => !isUrgent(card)).slice(0, room));
+  return cards.filter((card) => calm.has(card) || isUrgent(card));
 }
 
 function makeWaiting() {
@@ -262,13 +295,14 @@ function makeCard() {
   const status = make("span", { class: "status" }, svg, word);
   const name = make("a", { class: "card-name" }, make("bdi"));
   const facts = make("p", { class: "card-facts quiet" });
+  const problems = makeProblemLine();
   const note = make("p", { class: "card-note" });
   const rows = ["CPU", "Memory", "Disk"].map(makeMeter);
   const meters = make("dl", { class: "meters" }, ...rows.map((row) => row.root));
   const [load, count] = [make("span"), make("a", { title: "Show them in the table" })];
   const foot = make("p", { class: "card-foot quiet" }, count, load);
-  const root = make("li", { class: "card" }, make("div", { class: "card-head" }, name, status), facts, meters, note, foot);
-  const write = ({ node, guests, now, hasOneInstance }) => {
+  const root = make("li", { class: "card" }, make("div", { class: "card-head" }, name, status), facts, meters, note, problems.root, foot);
+  const write = ({ node, concerns, guests, now, hasOneInstance }) => {
     const state = node.status === "online" ? (node.stale ? "stale" : "online") : node.status === "offline" ? "offline" : "unknown";
     const [iconName, text] = NODE_STATES[state];
     setData(root, "state", state);
@@ -283,6 +317,7 @@ function makeCard() {
     for (const [row, number] of [[rows[0], "cpu"], [rows[1], "memory"], [rows[2], "disk"]]) row.link.setAttribute("href", panelAddress(node.id, number));
     setText(facts, factsOf(node, hasOneInstance));
     setTitle(facts, facts.textContent);
+    problems.write(concerns, panelAddress(node.id));
     const isDown = state === "offline" || state === "unknown";
     meters.hidden = isDown;
     note.hidden = !isDown;
@@ -305,9 +340,15 @@ function loadText(load) {
 
 function writeMeters([cpu, memory, disk], node) {
   const cores = node.cpuInfo.cores;
-  cpu.write(node.cpu * 100, "cpu", cores ? `${cores} core${cores === 1 ? "" : "s"}` : "");
-  memory.write(node.memory.total ? node.memory.usage : null, "memory", `${bytes(node.memory.used)} of ${bytes(node.memory.total)}`);
+  cpu.write(node.cpuReason ? null : node.cpu * 100, "cpu", cores ? `${cores} core${cores === 1 ? "" : "s"}` : "");
+  memory.write(node.memory.total ? node.memory.usage : null, "memory", `${bytes(node.memory.used)} of ${bytes(node.memory.total)}`, cacheOf(node));
   disk.write(node.disk.total ? node.disk.usage : null, "disk", `${bytes(node.disk.used)} of ${bytes(node.disk.total)}`);
+}
+
+/** The part of the used memory that is the cache of ZFS, with its words; nothing where there is none or it is not known. */
+function cacheOf({ arcBytes, memory }) {
+  if (!arcBytes || !memory.used) return undefined;
+  return { share: arcBytes / memory.used, text: `of which ZFS cache ${bytes(arcBytes)}` };
 }
 
 function factsOf(node, hasOneInstance) {
@@ -322,16 +363,19 @@ function silence(node, now) {
   return `Last seen ${clock(seen, now)}, ${duration(Math.max(0, (now - seen) / 1000))} ago.`;
 }
 
-/** One figure of a card: word, of what, percentage and, under them, the bar. */
+/** One figure of a card: word, of what, percentage and, under them, the bar, of whose filling a part may have words of its own. */
 function makeMeter(label) {
   const bar = makeBar();
   const [number, detail] = [make("span", { class: "number" }), make("span", { class: "detail" })];
   const link = make("a", { class: "number-link", title: `Where does ${label} come from?` }, number, make("span", { class: "aside" }, `, ${label}: where does it come from?`));
-  const figures = make("dd", {}, detail, link);
+  const partText = make("span", { class: "aside" });
+  const figures = make("dd", {}, detail, link, partText);
   const root = make("div", { class: "meter" }, make("dt", {}, label), figures, make("dd", { class: "meter-bar" }, bar.bar));
-  const write = (value, kind, text) => {
+  const write = (value, kind, text, part = { share: 0, text: "" }) => {
     const word = value === null ? "" : level(value, kind);
-    bar.set(value ?? 0, word);
+    bar.set(value ?? 0, word, part.share);
+    setText(partText, part.text);
+    setTitle(root, part.text);
     setData(number, "level", word);
     setText(number, value === null ? UNKNOWN : percent(value));
     setText(detail, value === null ? "" : text);
@@ -343,7 +387,8 @@ function makeMeter(label) {
 export function drawGateways(state, now) {
   const gateways = [...state.pmg.values()];
   find("mail").hidden = gateways.length === 0;
-  keep(find("gateways"), gateways.map((gateway) => ({ gateway, now })), ({ gateway }) => gateway.id, makeGateway);
+  const told = gateways.map((gateway) => ({ gateway, concerns: concernsOf(state, gateway.id), now }));
+  keep(find("gateways"), told, ({ gateway }) => gateway.id, makeGateway);
 }
 
 const MAIL_FIGURES = [["countIn", "in"], ["countOut", "out"], ["spamIn", "spam"], ["virusIn", "viruses"], ["bouncesIn", "bounces"]];
@@ -355,9 +400,11 @@ function makeGateway() {
   const name = make("a", { class: "card-name" }, make("bdi"));
   const facts = make("p", { class: "card-facts quiet" });
   const nodes = make("ul", { class: "mail-nodes" });
+  const problems = makeProblemLine();
   const foot = make("p", { class: "card-foot quiet" });
-  const root = make("li", { class: "card" }, make("div", { class: "card-head" }, name, status), facts, nodes, foot);
-  const write = ({ gateway, now }) => {
+  const root = make("li", { class: "card" }, make("div", { class: "card-head" }, name, status), facts, nodes, problems.root, foot);
+  const write = ({ gateway, concerns, now }) => {
+    problems.write(concerns, panelAddress(gateway.id));
     const state = gateway.status !== "online" ? "offline" : gateway.stale ? "stale" : "online";
     const [iconName, text] = NODE_STATES[state];
     setData(root, "state", state);
@@ -391,8 +438,9 @@ function makeMailNode() {
     status.dataset.status = isDown ? "offline" : "running";
     setIcon(svg, isDown ? "offline" : "running");
     setText(name, printable(node.name));
-    const memory = node.memory.total ? `, memory ${percent(node.memory.usage)}` : "";
-    setText(load, isDown ? `offline${node.error ? `: ${printable(node.error)}` : ""}` : `CPU ${percent(node.cpu * 100)}${memory}${node.inSync === false ? ", out of step" : ""}`);
+    const memory = node.memory ? `, memory ${percent(node.memory.usage)}` : "";
+    const cpu = node.cpu === null ? "online" : `CPU ${percent(node.cpu * 100)}`;
+    setText(load, isDown ? `offline${node.error ? `: ${printable(node.error)}` : ""}` : `${cpu}${memory}${node.inSync === false ? ", out of step" : ""}`);
     const waiting = Object.entries(node.queues).map(([queue, total]) => `${printable(queue)} ${total}`);
     setText(queues, waiting.length ? `Queues: ${waiting.join(", ")}` : isDown ? "" : "Queues not read yet");
   };

@@ -70,17 +70,27 @@ export function setData(element, name, value) {
   else if (element.dataset[name] !== value) element.dataset[name] = value;
 }
 
-/** Returns a bar with its own writer: a share of 0 to 100 and its level ("", "warn", "bad"). */
+/**
+ * Returns a bar with its own writer: a share of 0 to 100, its level ("", "warn", "bad") and, of what is filled, the part
+ * of 0 to 1 at its end that is drawn lighter.
+ */
 export function makeBar() {
   const fill = make("span", { class: "fill" });
   const bar = make("span", { class: "bar", "aria-hidden": "true" }, fill);
   let share = -1;
+  let lighter = 0;
   return {
     bar,
-    set(percent, level) {
+    set(percent, level, part = 0) {
       const next = Number.isFinite(percent) ? Math.round(Math.min(100, Math.max(0, percent))) : 0;
       if (next !== share) fill.style.setProperty("--share", String(next / 100));
       share = next;
+      const rounded = Number.isFinite(part) ? Math.round(Math.min(1, Math.max(0, part)) * 100) : 0;
+      if (rounded !== lighter) {
+        fill.style.setProperty("--solid", `${100 - rounded}%`);
+        setData(fill, "part", rounded ? "true" : "");
+      }
+      lighter = rounded;
       setData(bar, "level", level);
     },
   };

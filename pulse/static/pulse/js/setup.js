@@ -185,6 +185,7 @@ function fill(instance) {
   fields.auth.value = instance.hasPassword && !instance.hasToken ? "password" : "token";
   fields.tokenName.value = instance.tokenName ?? "";
   fields.user.value = instance.user ?? "";
+  fields.monitorSmart.checked = instance.monitorSmart ?? false;
 }
 
 /** Makes hints, fields and buttons fit what is chosen. */
@@ -196,6 +197,7 @@ function follow() {
   const isMail = kind === "pmg";
   if (isMail) fields.auth.value = "password";
   find("ways").hidden = isMail;
+  find("smart").hidden = isMail;
   for (const part of form.querySelectorAll("[data-auth]")) part.hidden = part.dataset.auth !== fields.auth.value;
   const kept = edited ? "unchanged" : "";
   fields.tokenValue.placeholder = edited?.hasToken ? kept : "";
@@ -305,6 +307,7 @@ function wanted() {
     body.user = fields.user.value.trim();
     if (fields.password.value) body.password = fields.password.value;
   }
+  if (body.type !== "pmg") body.monitorSmart = fields.monitorSmart.checked;
   return shown.answer && shown.key === hostKey() ? { ...body, ...trust() } : body;
 }
 

@@ -4,7 +4,7 @@
 // in order when somebody looks at them (`listOf`). Nothing is changed in place: a resource that is another object than
 // before has changed, and one that is the same has not.
 
-const RESOURCES = ["nodes", "vms", "containers", "storage", "pbs", "pmg"];
+const RESOURCES = ["nodes", "vms", "containers", "storage", "pbs", "pmg", "concerns"];
 /** The long lists, each with the field that orders it, the newest first. */
 const LISTS = { backupTasks: "startTime", storageBackups: "time", guestSnapshots: "time", pbsBackups: "backupTime" };
 const COLLECTIONS = [...RESOURCES, ...Object.keys(LISTS)];
@@ -18,6 +18,7 @@ const ORDER = {
   storage: ["instance", "name", "node"],
   pbs: [],
   pmg: [],
+  concerns: ["level", "instance", "id"],
 };
 
 /** Returns the state of a `state` message. */

@@ -1,8 +1,9 @@
-// The storages of the PVE nodes, and the backup servers with their datastores.
+// The storages of the PVE nodes.
 
-import { age, bytes, clock, duration, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
+import { concernsOf, makeMark } from "./concerns.js";
+import { age, bytes, level, percent, printable, UNKNOWN } from "./format.js";
 import { fits, parseFilter, sorted } from "./order.js";
-import { find, icon, keep, make, panelAddress, setData, setIcon, setText } from "./page.js";
+import { find, icon, make, panelAddress, setIcon, setText } from "./page.js";
 import { minutesSince } from "./state.js";
 import { barCell, fitting, textCell, WindowedTable } from "./table.js";
 
@@ -33,12 +34,14 @@ const LARGEST_FIRST = new Set(["usage", "used", "free", "total"]);
 /** The columns whose figure can be explained under their own name. */
 const NUMBERS = LARGEST_FIRST;
 
-const usageFigure = (storage) => {
+/** Returns how full a storage or datastore is; nothing of one that cannot be read. */
+export const usageFigure = (storage) => {
   if (!isKnown(storage)) return { share: null, level: "", text: UNKNOWN, detail: "" };
   return { share: storage.usage, level: level(storage.usage, "disk"), text: percent(storage.usage), detail: "" };
 };
 
-const sizeCell = (field) => textCell((storage) => (isKnown(storage) ? bytes(storage[field]) : UNKNOWN));
+/** Returns what makes the cell of one of its sizes. */
+export const sizeCell = (field) => textCell((storage) => (isKnown(storage) ? bytes(storage[field]) : UNKNOWN));
 
 /** Who sees a storage: its node, or all of a shared one, which stands in the list once. */
 function placeText(storage) {
@@ -64,11 +67,13 @@ function statusCell() {
 function nameCell() {
   const text = make("bdi");
   const name = make("a", { class: "name" }, text);
+  const mark = makeMark();
   const write = (storage) => {
     setText(text, printable(storage.name));
     name.setAttribute("href", panelAddress(storage.id));
+    mark.write(storage.concerns);
   };
-  return { content: [name], write };
+  return { content: [name, mark.root], write };
 }
 
 function compactNameCell() {
@@ -146,7 +151,7 @@ export class StorageTable {
     return LARGEST_FIRST.has(id) ? `-${id}` : id;
   }
 
-  /** Returns the storages with `isStale`; unchanged ones stay the same objects, so that their rows are not written. */
+  /** Returns the storages with `isStale` and `concerns`; unchanged ones stay the same objects, so that their rows are not written. */
   #marked(state, now) {
     const known = new Map();
     const seen = new Map();
@@ -158,8 +163,9 @@ export class StorageTable {
       const isStale = wire.stale === true || state.connectionHealth[wire.instance] === false;
       const before = this.#known.get(wire.id);
       const oldMinutes = isStale ? minutesSince(seen.get(wire.instance), now) : null;
-      const isSame = before?.wire === wire && before.isStale === isStale && before.oldMinutes === oldMinutes;
-      known.set(wire.id, isSame ? before : { ...wire, wire, isStale, oldMinutes });
+      const concerns = concernsOf(state, wire.id);
+      const isSame = before?.wire === wire && before.isStale === isStale && before.oldMinutes === oldMinutes && before.concerns === concerns;
+      known.set(wire.id, isSame ? before : { ...wire, wire, isStale, oldMinutes, concerns });
     }
     this.#known = known;
     return [...known.values()];
@@ -177,86 +183,4 @@ export class StorageTable {
 
 function textOf(storage) {
   return [storage.name, placeOf(storage), storage.instance, storage.type, storage.content, statusOf(storage)].join("\n").toLowerCase();
-}
-
-/** Draws the backup servers that fit the filter, each with its datastores. */
-export function drawServers(state, view, now) {
-  const alternatives = parseFilter(view.q);
-  const servers = [...state.pbs.values()].filter((server) => {
-    const names = server.datastores.map((store) => store.name);
-    return fits([server.name, server.host, server.status, ...names].join("\n").toLowerCase(), alternatives);
-  });
-  const told = servers.map((server) => ({ server, now }));
-  keep(find("servers"), told, ({ server }) => server.id, makeServer);
-  const note = find("no-servers");
-  note.hidden = servers.length > 0;
-  if (servers.length > 0) return;
-  if (state.pbs.size > 0) setText(note, `No backup server or datastore has “${printable(view.q)}” in its name.`);
-  else setText(note, "No backup server is connected. Add one under Nodes.");
-}
-
-function makeServer() {
-  const svg = icon("unknown");
-  const word = make("span");
-  const status = make("span", { class: "status" }, svg, word);
-  const name = make("a", { class: "card-name" }, make("bdi"));
-  const facts = make("p", { class: "quiet" });
-  const stores = make("tbody");
-  const head = make("tr", {}, ...["Datastore", "Usage", "Used", "Free", "Total"].map((text) => make("th", { scope: "col" }, text)));
-  const caption = make("caption", { class: "aside" });
-  const table = make("table", { class: "grid stores" }, caption, make("thead", {}, head), stores);
-  const none = make("p", { class: "no-rows" });
-  const root = make("li", { class: "server" }, make("div", { class: "card-head" }, name, status), facts, table, none);
-  const write = ({ server, now }) => {
-    const isOnline = server.status === "online" && !server.stale;
-    setData(root, "state", isOnline ? "online" : "stale");
-    status.dataset.status = isOnline ? "running" : "offline";
-    setIcon(svg, isOnline ? "running" : "offline");
-    setText(word, server.status === "online" && server.stale ? "stale" : printable(server.status));
-    setText(name.firstElementChild, printable(server.name));
-    name.setAttribute("href", panelAddress(server.id));
-    setText(caption, `Datastores of ${printable(server.name)}`);
-    setText(facts, serverFacts(server, isOnline, now));
-    table.hidden = server.datastores.length === 0;
-    none.hidden = server.datastores.length > 0;
-    setText(none, "No datastore is visible: the token may lack the privilege Datastore.Audit on /datastore.");
-    keep(stores, server.datastores, (store) => store.name, makeStore);
-  };
-  return { root, write };
-}
-
-function serverFacts(server, isOnline, now) {
-  const parts = [server.host];
-  if (!isOnline) {
-    const seen = instant(server.lastSeen);
-    parts.push(seen === null ? "has not answered yet" : `last seen ${clock(seen, now)}, ${duration(Math.max(0, (now - seen) / 1000))} ago`);
-    return printable(parts.join(" · "));
-  }
-  if (/^\d/.test(server.version)) parts.push(`PBS ${server.version}`);
-  if (server.uptime > 0) parts.push(`up ${uptime(server.uptime)}`);
-  if (server.memoryTotal > 0) parts.push(`CPU ${percent(server.cpu * 100)}`, `memory ${percent(server.memory)} of ${bytes(server.memoryTotal)}`);
-  return printable(parts.join(" · "));
-}
-
-function makeStore() {
-  const name = make("bdi", { class: "name" });
-  const problem = make("span", { class: "store-problem" });
-  const usage = barCell(usageFigure)();
-  const sizes = ["used", "free", "total"].map((field) => ({ field, cell: sizeCell(field)() }));
-  const root = make(
-    "tr",
-    {},
-    make("th", { scope: "row", class: "c-name" }, name, problem),
-    make("td", { class: "c-usage" }, ...usage.content),
-    ...sizes.map(({ field, cell }) => make("td", { class: `c-${field}` }, ...cell.content)),
-  );
-  const write = (store) => {
-    setText(name, printable(store.name));
-    const upkeep = store.maintenance ? `maintenance: ${printable(store.maintenance)}` : "";
-    setText(problem, store.error ? printable(store.error) : store.status === "available" ? upkeep : printable(store.status));
-    problem.hidden = problem.textContent === "";
-    usage.write(store);
-    for (const { cell } of sizes) cell.write(store);
-  };
-  return { root, write };
 }

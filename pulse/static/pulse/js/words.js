@@ -38,9 +38,31 @@ export const ATTRIBUTIONS = {
   unknown: "not attributed",
 };
 
-const REASONS = {
+/** By what it was decided whose a backup is. */
+export const EVIDENCE = {
+  kind: "kind",
+  listing: "seen through PVE",
+  namespace: "namespace",
+  owner: "owner",
+  storage: "storage",
+  vmid: "number of the guest",
+  name: "name",
+  contradiction: "what speaks against it",
+};
+
+/** What makes a backup worthless. */
+export const FAULTS = {
+  unfinished: "it was not finished",
+  verification_failed: "its verification failed",
+};
+
+/** Codes of the server, as parts of sentences: why a figure is not known or not to be trusted, and what a call came to. */
+export const REASONS = {
   no_permission: "the account may not see it",
   not_read_yet: "it has not been read yet",
+  not_read_lately: "it has not been read for hours",
+  server_not_monitored: "Pulse does not watch the backup server",
+  node_offline: "its node is not online",
   stopped: "the guest does not run",
   not_told: "Proxmox did not tell it",
   no_balloon: "the balloon driver of the guest does not report: this is what the host has given it",
@@ -57,6 +79,21 @@ const REASONS = {
   refused: "the host refused the connection",
   login_failed: "the login was refused",
   certificate_changed: "the host showed another certificate",
+  tls: "the encrypted connection failed",
+  name_not_found: "the name of the host is not known",
+  not_found: "the host does not know it",
+  node_busy: "the node was too busy to answer",
+  server_error: "the host answered with an error",
+  bad_answer: "Pulse could not make sense of the answer",
+  too_large: "the answer was too large",
+  proxmox_error: "the call failed",
+  internal_error: "Pulse stumbled over the answer",
+  credential_unreadable: "the stored secret cannot be opened",
+  duplicate_cluster: "another connection stands for the same cluster",
+  address_refused: "this address can be none of a Proxmox host",
+  guest_not_found: "the node has no such guest: it was removed, or has moved",
+  no_ceph: "the node has no Ceph",
+  no_zfs: "the node has no ZFS",
 };
 
 /** Why a listed file system is not in the sum. */
@@ -81,14 +118,26 @@ export function sentence(text) {
   return text ? `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}` : "";
 }
 
-const BLIND = { no_permission: "the account may not list them", not_read_yet: "they have not been read yet" };
+/** The same of backups, tasks or snapshots. */
+const BLIND = {
+  no_permission: "the account may not list them",
+  not_read_yet: "they have not been read yet",
+  not_read_lately: "they have not been read for hours",
+  server_not_monitored: "they are on a backup server that Pulse does not watch",
+  node_offline: "the node is not online",
+};
+
+/** Returns why backups are not known, as part of a sentence. */
+export function blindText(code) {
+  return Object.hasOwn(BLIND, code) ? BLIND[code] : reasonText(code);
+}
 
 /** Returns why a guest's backups are as they are, for people. */
 export function backupWhy({ backupState, backupReason }) {
   const state = BACKUP_STATES[backupState];
   if (!state) return "Its backups have not been judged yet.";
   if (!backupReason) return state.why;
-  const reason = BLIND[backupReason] ?? reasonText(backupReason);
+  const reason = blindText(backupReason);
   return backupState === "unknown" ? `Nothing is known of its backups: ${reason}.` : `${state.why} Nothing is known of older backups: ${reason}.`;
 }
 

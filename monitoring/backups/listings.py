@@ -1,0 +1,280 @@
+"""Where the lists of backups, tasks and snapshots come from: each place with its age, and why it was not read.
+
+An empty list says something only about the places that were read. Field names of `SourceView` are wire names.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from monitoring.backups.attribution import Estate
+from monitoring.backups.known import Known, known_of
+from monitoring.backups.sources import (
+    places_of_servers,
+    storage_places,
+    told_at_server,
+    when_unread,
+)
+from monitoring.backups.views import backup_tasks
+from monitoring.collectors import rights
+from monitoring.datastores import known_datastores, states_now, status_of
+from nodes.choices import InstanceKind
+from nodes.models import Instance
+from nodes.proxmox.errors import PermissionDenied
+from nodes.proxmox.readings import DatastoreReading, GuestReading
+from pulse.lib.instants import instant
+
+Kind = Literal["storage", "datastore", "tasks", "snapshots"]
+#: What a failure of the lane explains better than that nothing was read.
+UNEXPLAINED = frozenset({"not_read_yet", "not_read_lately"})
+NO_PERMISSION = "no_permission"
+
+
+class SourceView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One place. `reason` is "" when all of it was read lately, else a code, `message` what the host said about it.
+
+    `name` is that of the storage, the datastore or the node, "" while none is known. `count` is how many entries of the
+    lists are from there. `readAt` is the zero time when it was never read. `readFrom` is the PBS that tells the backups
+    of this storage: they are counted there.
+    """
+
+    instance: str
+    kind: Kind
+    name: str
+    count: int
+    readAt: str
+    reason: str
+    message: str
+    namespace: str = ""
+    node: str = ""
+    readFrom: str = ""
+
+
+def sources(at: datetime) -> list[SourceView]:
+    """Return the places of all instances that are polled, ordered by instance, kind and name."""
+    known = [one for instance in Instance.objects.polled() if (one := known_of(instance)) is not None]
+    hosts = [one for one in known if one.instance.kind == InstanceKind.PVE]
+    servers = [one for one in known if one.instance.kind == InstanceKind.PBS]
+    evidence = places_of_servers(hosts, servers)
+    found: list[SourceView] = []
+    for host in hosts:
+        found += of_host(host, servers, evidence, at=at)
+    for server in servers:
+        found += of_server(server, at=at)
+    return sorted(found, key=lambda one: (one.instance, one.kind, one.name, one.namespace, one.node))
+
+
+def of_host(host: Known, servers: Sequence[Known], evidence: Estate, *, at: datetime) -> Iterator[SourceView]:
+    """Yield the places of a PVE that are to be monitored."""
+    if host.instance.monitor_backups:
+        yield from storages(host, servers, evidence, at=at)
+        yield from tasks(host, at=at)
+    yield from snapshots(host, at=at)
+
+
+def storages(
+    host: Known, servers: Sequence[Known], evidence: Estate, *, at: datetime
+) -> Iterator[SourceView]:
+    """Yield the storages for backups, one without a name where none can be seen."""
+    facts = host.facts
+    if not facts.storages:
+        reason = NO_PERMISSION if facts.storages_at else "not_read_yet"
+        yield source(host, "storage", "", reason=reason, errands=("storage configuration/",))
+        return
+    for place in storage_places(host, servers, evidence, at=at):
+        key = f"{place.storage}/{place.node}"
+        is_elsewhere = place.server is not None and place.reason != "server_not_monitored"
+        yield source(
+            host,
+            "storage",
+            place.storage,
+            node=place.node,
+            count=len(facts.volumes.get(key, ())),
+            read_at=place.read_at,
+            reason=place.reason,
+            errands=() if is_elsewhere else (f"backups/{key}",),
+            read_from=place.server[0] if place.server is not None and is_elsewhere else "",
+        )
+
+
+def tasks(host: Known, *, at: datetime) -> Iterator[SourceView]:
+    """Yield how far the backup tasks were read, by node; without a node while none is known."""
+    reading = host.memory.reading
+    nodes = sorted(one.name for one in (reading.nodes if reading is not None else host.memory.views.nodes))
+    counts = Counter(task.node for task in backup_tasks(host.facts))
+    if not nodes:
+        yield source(host, "tasks", "", reason="not_read_yet")
+    for node in nodes:
+        yield tasks_of(host, node, counts[node], at=at)
+
+
+def tasks_of(host: Known, node: str, count: int, *, at: datetime) -> SourceView:
+    """Return how far the backup tasks of a node were read: its own list, and the newest ones in that of the cluster."""
+    facts, held, errand = host.facts, host.facts.permissions, f"backup tasks/{node}"
+    read_at = facts.done_at(errand)
+    sees_all = held is None or held.has("/", "Sys.Audit")
+    if read_at and sees_all and node not in host.memory.absent_since:
+        read_at = max(read_at, facts.done_at("tasks/"))
+    if held is not None and not held.has(f"/nodes/{node}", "Sys.Audit"):
+        reason = NO_PERMISSION
+    else:
+        reason = when_unread(read_at, at=at) if read_at else "not_read_yet"
+    return source(
+        host, "tasks", node, node=node, count=count, read_at=read_at, reason=reason, errands=(errand,)
+    )
+
+
+def snapshots(host: Known, *, at: datetime) -> Iterator[SourceView]:
+    """Yield how far the snapshots of guests were read, by node; without a node where no guest can be seen."""
+    by_node: dict[str, list[GuestReading]] = {}
+    wanted = {"qemu": host.instance.monitor_vms, "lxc": host.instance.monitor_containers}
+    for guest in host.guests:
+        if wanted.get(guest.kind) and not guest.is_template:
+            by_node.setdefault(guest.node, []).append(guest)
+    held = host.facts.permissions
+    if not by_node and any(wanted.values()):
+        if host.memory.reading is None:
+            yield source(host, "snapshots", "", reason="not_read_yet")
+        elif held is not None and not held.has("/vms", "VM.Audit"):
+            yield source(host, "snapshots", "", reason=NO_PERMISSION)
+    for node, guests in by_node.items():
+        yield snapshots_on(host, node, guests, at=at)
+
+
+def snapshots_on(host: Known, node: str, guests: Sequence[GuestReading], *, at: datetime) -> SourceView:
+    """Return how far the snapshots of the guests of a node were read: as old as the oldest of them."""
+    known = {guest.vmid: host.facts.guest(guest.vmid) for guest in guests}
+    read_at = min((one.snapshots_at for one in known.values() if one.snapshots_at), default=0.0)
+    unread = [vmid for vmid, one in known.items() if not one.snapshots_at]
+    reason = "not_read_yet" if unread else when_unread(read_at, at=at)
+    late = unread or [vmid for vmid, one in known.items() if when_unread(one.snapshots_at, at=at)]
+    told = source(
+        host,
+        "snapshots",
+        node,
+        node=node,
+        count=sum(len(one.snapshots) for one in known.values()),
+        read_at=read_at,
+        reason=reason,
+        errands=(f"guest snapshots/{vmid}" for vmid in late),
+    )
+    if reason and len(late) < len(guests):
+        message = f"{len(late)} of {len(guests)} guests. {told.message}".strip()
+        return msgspec.structs.replace(told, message=message)
+    return told
+
+
+def of_server(server: Known, *, at: datetime) -> Iterator[SourceView]:
+    """Yield the namespaces of the datastores of a PBS, one without a name where no datastore can be seen."""
+    if not server.instance.monitor_datastores:
+        return
+    facts = server.facts
+    known = known_datastores(server.memory.datastores, states_now(facts, at=at.timestamp()))
+    stores = {one.name: one for one in known}
+    names = sorted(stores.keys() | facts.namespaces.keys())
+    if not names:
+        reason = NO_PERMISSION if server.memory.datastores_at else "not_read_yet"
+        yield source(server, "datastore", "", reason=reason)
+    for name in names:
+        namespaces = [one.path for one in facts.namespaces.get(name, ())]
+        if not namespaces:
+            yield unlisted_datastore(server, name, stores.get(name))
+        for namespace in namespaces:
+            yield namespace_of(server, name, namespace, stores.get(name), at=at)
+
+
+def unlisted_datastore(server: Known, name: str, store: DatastoreReading | None) -> SourceView:
+    """Return a datastore of which not even the namespaces are known."""
+    held = server.facts.permissions
+    is_blind = held is not None and not rights.sees_datastore(held, name)
+    return source(
+        server,
+        "datastore",
+        name,
+        reason=NO_PERMISSION if is_blind else "not_read_yet",
+        errands=(f"namespaces/{name}",),
+        message=trouble_of(store),
+    )
+
+
+def trouble_of(store: DatastoreReading | None) -> str:
+    """Return why nothing can be read in a datastore now, as the server tells it."""
+    if store is None or status_of(store) != "unavailable":
+        return ""
+    return store.error or (f"in maintenance: {store.maintenance}" if store.maintenance else "not mounted")
+
+
+def namespace_of(
+    server: Known, name: str, namespace: str, store: DatastoreReading | None, *, at: datetime
+) -> SourceView:
+    """Return one namespace of a datastore."""
+    reason, read_at = told_at_server((server.name, name, namespace), {server.name: server}, at=at)
+    key = f"{name}/{namespace}"
+    place = server.facts.places.get(key)
+    count = sum(len(known) for known in place.snapshots.values()) if place is not None else 0
+    groups = [f"snapshots/{key} {one.kind}/{one.id}" for one in place.groups] if place is not None else []
+    return source(
+        server,
+        "datastore",
+        name,
+        namespace=namespace,
+        count=count,
+        read_at=read_at,
+        reason=reason,
+        errands=(f"groups/{key}", f"snapshots/{key}", *groups),
+        message=trouble_of(store),
+    )
+
+
+def source(
+    known: Known,
+    kind: Kind,
+    name: str,
+    *,
+    reason: str,
+    namespace: str = "",
+    node: str = "",
+    count: int = 0,
+    read_at: float = 0.0,
+    errands: Iterable[str] = (),
+    message: str = "",
+    read_from: str = "",
+) -> SourceView:
+    """Return one place; `message` is what is told of it already, `errands` are those that read it."""
+    code, told = explained(known, reason, node, errands)
+    if known.memory.login_is_refused:  # nothing of such an instance is listed (state.md 6)
+        code, told, count = known.instance.failure_code or "login_failed", known.instance.failure_message, 0
+    return SourceView(
+        instance=known.name,
+        kind=kind,
+        name=name,
+        count=count,
+        readAt=instant(read_at),
+        reason=code,
+        message=(told or message) if code else "",
+        namespace=namespace,
+        node=node,
+        readFrom=read_from,
+    )
+
+
+def explained(known: Known, reason: str, node: str, errands: Iterable[str]) -> tuple[str, str]:
+    """Return why a place was not read and what the host said: its node is away, its errands or the live polls fail."""
+    if reason not in UNEXPLAINED:
+        return reason, ""
+    if node in known.memory.absent_since:
+        return "node_offline", ""
+    progress = known.facts.progress
+    failed = [one for name in errands if (one := progress.get(name)) is not None and one.code]
+    if failed:
+        code = Counter(one.code for one in failed).most_common(1)[0][0]
+        message = next(one.message for one in failed if one.code == code)
+        return (NO_PERMISSION if code == PermissionDenied.code else code), message
+    if known.memory.failures and known.instance.failure_code:
+        return known.instance.failure_code, known.instance.failure_message
+    return reason, ""

@@ -1,0 +1,119 @@
+"""What is wrong above single nodes of a PVE: majority, versions, high availability, Ceph, replication; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, cut, listed
+from monitoring.facts import Facts
+from monitoring.replication import Replication
+from monitoring.versions import numbers_of
+from nodes.proxmox.readings import CephReading, ClusterReading, HaReading, QdeviceReading
+
+#: Services in these states do not run and will not by themselves, or are on their way from a node that failed.
+BAD_SERVICE_STATES = frozenset({"error", "fence", "recovery"})
+#: A manager of high availability that has not reported for so long is dead; Proxmox itself says so after 30 s.
+SILENT_SECONDS = 60
+GOOD_CEPH = "HEALTH_OK"
+
+
+def cluster_concerns(
+    name: str, cluster: ClusterReading | None, facts: Facts, online: Collection[str]
+) -> Iterator[Concern]:
+    """Yield what concerns the whole instance; `online` are the nodes that are."""
+    yield from quorum(name, cluster)
+    versions = {node: facts.node(node).version for node in sorted(online)}
+    read_at = min((facts.done_at(f"versions/{node}") for node in versions), default=0.0)
+    yield from different_versions(name, versions, read_at)
+    yield from qdevice(facts.qdevice, facts.done_at("quorum/qdevice"))
+    yield from disarmed(name, facts.ha, facts.done_at("high availability/"))
+    yield from ceph(facts.ceph, facts.done_at("ceph/"))
+
+
+def quorum(name: str, cluster: ClusterReading | None) -> Iterator[Concern]:
+    """Yield a cluster without a majority."""
+    if cluster is not None and cluster.is_quorate is False:
+        text = f"Cluster {cluster.name or name} has no quorum: nothing in it can be changed and no guest be started"
+        yield Concern("quorum_lost", CRITICAL, cluster.name or name, text)
+
+
+def qdevice(known: QdeviceReading | None, read_at: float) -> Iterator[Concern]:
+    """Yield a QDevice that does not reach its host: the vote that it has is missing when a node fails."""
+    if known is not None and known.is_connected is False:
+        name = f"QDevice {known.host}" if known.host else "The QDevice"
+        text = f"{name} is not connected ({known.state}): its vote is missing"
+        yield Concern("qdevice", WARNING, known.host, text, read_at)
+
+
+def different_versions(name: str, versions: Mapping[str, str], read_at: float) -> Iterator[Concern]:
+    """Yield nodes of one cluster with different versions, minor ones apart; those that are not known do not count."""
+    nodes: dict[tuple[int, ...], list[str]] = {}
+    for node, version in versions.items():
+        if release := numbers_of(version)[:2]:
+            nodes.setdefault(release, []).append(node)
+    if len(nodes) > 1:
+        told = (f"{'.'.join(map(str, release))} on {listed(nodes[release])}" for release in sorted(nodes))
+        text = f"The nodes of this cluster run different versions: {'; '.join(told)}"
+        yield Concern("versions_differ", WARNING, name, text, read_at)
+
+
+def disarmed(name: str, ha: HaReading | None, read_at: float) -> Iterator[Concern]:
+    """Yield a high availability that was switched off for the time being."""
+    if ha is not None and ha.fencing == "disarmed":
+        text = "High availability is disarmed: guests of a node that fails are not started elsewhere"
+        yield Concern("ha_disarmed", WARNING, name, text, read_at)
+
+
+def services(ha: HaReading | None, read_at: float) -> Iterator[tuple[str, Concern]]:
+    """Yield (service, what is wrong with it); the service is named as `vm:100`."""
+    for service in ha.services if ha is not None else ():
+        if service.state in BAD_SERVICE_STATES:
+            text = f"HA service {service.id} is in state {service.state}"
+            yield service.id, Concern("ha_service", CRITICAL, service.id, text, read_at)
+        elif service.state == "stopped" and service.requested_state == "started":
+            text = f"HA service {service.id} is stopped, and should be started"
+            yield service.id, Concern("ha_service", WARNING, service.id, text, read_at)
+
+
+def silent_managers(ha: HaReading | None, read_at: float) -> Iterator[tuple[str, Concern]]:
+    """Yield (node, what is wrong) for the managers of high availability that have ceased to report.
+
+    Their ages are told by the newest of them: the clock of Pulse may be another than those of the nodes. Where nothing is
+    managed the managers may well be switched off.
+    """
+    if ha is None or not ha.services:
+        return
+    seen = [one.seen_at for one in ha.nodes if one.seen_at is not None]
+    newest = max([*seen, ha.master_seen_at or 0])
+    if ha.master_node and ha.master_seen_at is not None and newest - ha.master_seen_at > SILENT_SECONDS:
+        text = f"The HA master on {ha.master_node} does not report any more: no guest is started elsewhere"
+        yield ha.master_node, Concern("ha_master", WARNING, ha.master_node, text, read_at)
+    for one in ha.nodes:
+        if one.seen_at is not None and newest - one.seen_at > SILENT_SECONDS:
+            text = f"The HA manager of {one.node} does not report any more"
+            yield one.node, Concern("ha_manager", WARNING, one.node, text, read_at)
+
+
+def ceph(known: CephReading | None, read_at: float) -> Iterator[Concern]:
+    """Yield what Ceph itself complains about, what somebody has muted apart."""
+    if known is None or known.health == GOOD_CEPH:
+        return
+    for check in known.checks:
+        if not check.is_muted:
+            level = CRITICAL if check.severity == "HEALTH_ERR" else WARNING
+            text = f"Ceph: {cut(check.message)} ({check.name})" if check.message else f"Ceph: {check.name}"
+            yield Concern("ceph", level, check.name, text, read_at)
+    if not known.checks:
+        level = CRITICAL if known.health == "HEALTH_ERR" else WARNING
+        yield Concern("ceph", level, known.health, f"Ceph is in state {known.health}", read_at)
+
+
+def failing_replications(jobs: Iterable[Replication]) -> Iterator[tuple[str, Concern]]:
+    """Yield (node, what is wrong) for the replication jobs whose last tries have failed."""
+    for one in jobs:
+        job = one.job
+        if job.failure_count > 0 and not job.is_disabled:
+            times = "once" if job.failure_count == 1 else f"{job.failure_count} times in a row"
+            reason = f": {cut(job.error)}" if job.error else ""
+            text = f"Replication {job.id} to {job.target} has failed {times}{reason}"
+            yield job.source, Concern("replication_failing", WARNING, job.id, text, one.told_at)

@@ -1,0 +1,139 @@
+"""What is wrong with one node below its guests: pools, disks, certificates, subscription; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, Level, days_left
+from monitoring.disks import of_smart
+from monitoring.facts import Facts, NodeFacts, SmartFacts
+from nodes.proxmox.readings import (
+    CertificateReading,
+    DiskReading,
+    SubscriptionReading,
+    ThinPoolReading,
+    ZfsPoolReading,
+)
+
+#: What a PBS calls itself.
+SERVER_NODE = "localhost"
+#: Words of SMART that are no news, in lower case; the last two say that nothing is known.
+GOOD_DISKS = frozenset({"", "passed", "ok", "unknown", "smart disabled"})
+WORN_PERCENT, DYING_PERCENT = 10, 3
+CERTIFICATE_DAYS = 14
+#: What a node of a PVE shows to its callers: the first of these that it has. Others matter only once they have expired.
+SERVED_CERTIFICATES = ("pveproxy-ssl.pem", "pve-ssl.pem")
+BAD_SUBSCRIPTIONS = frozenset({"expired", "invalid", "suspended"})
+
+
+def node_concerns(name: str, facts: Facts, *, at: float) -> Iterator[Concern]:
+    """Yield what is wrong with a node of a PVE that is online."""
+    known = facts.node(name)
+    yield from hardware(known, name, facts)
+    yield from certificates(known.certificates, facts.done_at(f"certificates/{name}"), at=at)
+    yield from subscription(known.subscription, facts.done_at(f"subscription/{name}"))
+
+
+def host_concerns(facts: Facts, *, at: float) -> Iterator[Concern]:
+    """Yield what is wrong with the host of a PBS, which shows each of the certificates that it lists."""
+    yield from hardware(facts.host, SERVER_NODE, facts)
+    for one in facts.host.certificates:
+        read_at = facts.done_at(f"certificates/{SERVER_NODE}")
+        yield from certificate(one, read_at, at=at, days=CERTIFICATE_DAYS)
+
+
+def hardware(known: NodeFacts, name: str, facts: Facts) -> Iterator[Concern]:
+    """Yield what is wrong with the pools and disks of a host."""
+    yield from zfs(known.zfs_pools, facts.done_at(f"disks/zfs {name}"))
+    yield from thin(known.thin_pools, facts.done_at(f"disks/lvmthin {name}"))
+    yield from disks(known.disks, known.smart)
+
+
+def zfs(pools: Iterable[ZfsPoolReading], read_at: float) -> Iterator[Concern]:
+    """Yield the pools that are not ONLINE: degraded ones still work."""
+    for pool in pools:
+        if pool.health and pool.health != "ONLINE":
+            is_degraded = pool.health == "DEGRADED"
+            code, level = ("zfs_degraded", WARNING) if is_degraded else ("zfs_failed", CRITICAL)
+            yield Concern(code, level, pool.name, f"ZFS pool {pool.name} is {pool.health.lower()}", read_at)
+
+
+def thin(pools: Iterable[ThinPoolReading], read_at: float) -> Iterator[Concern]:
+    """Yield the thin pools whose metadata or data are nearly full: either stops every guest in them."""
+    for pool in pools:
+        name = f"{pool.volume_group}/{pool.name}" if pool.volume_group else pool.name
+        metadata = share(pool.metadata_used_bytes, pool.metadata_size_bytes)
+        level = level_of(metadata, warning=0.90, critical=0.98)
+        if level is not None:
+            text = f"The metadata of thin pool {name} is {int(metadata * 100)} % full"
+            yield Concern("thin_metadata_full", level, name, text, read_at)
+        data = share(pool.used_bytes, pool.size_bytes)
+        level = level_of(data, warning=0.95, critical=0.99)
+        if level is not None:
+            text = f"Thin pool {name} is {int(data * 100)} % full"
+            yield Concern("thin_data_full", level, name, text, read_at)
+
+
+def share(used: int | None, size: int | None) -> float:
+    """Return used of size, 0 to 1; 0 while either is not known."""
+    return used / size if used is not None and size else 0.0
+
+
+def level_of(filled: float, *, warning: float, critical: float) -> Level | None:
+    """Return the level of something that is filled to a share; None while there is room."""
+    if filled >= critical:
+        return CRITICAL
+    return WARNING if filled >= warning else None
+
+
+def disks(known: Iterable[DiskReading], smart: Mapping[str, SmartFacts]) -> Iterator[Concern]:
+    """Yield the disks that say that they fail, and those that are worn out; SMART of a disk that was replaced is of before."""
+    for disk in known:
+        told = smart.get(disk.device)
+        if told is not None and told.serial == disk.serial:
+            shown = of_smart(told)
+            read_at = shown["smart_read_at"]
+            yield from failing_disk(disk.device, shown["health"] or "", read_at)
+            yield from worn_disk(disk.device, shown["life_left_percent"], read_at)
+
+
+def failing_disk(device: str, health: str, read_at: float) -> Iterator[Concern]:
+    """Yield a disk that says of itself that it fails."""
+    if health.lower() not in GOOD_DISKS:
+        text = f"Disk {device} fails its own test: SMART says {health}"
+        yield Concern("disk_failing", CRITICAL, device, text, read_at)
+
+
+def worn_disk(device: str, left_percent: int | None, read_at: float) -> Iterator[Concern]:
+    """Yield a flash disk that has been written to nearly as often as it may be."""
+    if left_percent is not None and left_percent <= WORN_PERCENT:
+        level = CRITICAL if left_percent <= DYING_PERCENT else WARNING
+        text = f"Disk {device} is worn: {left_percent} % of its life left"
+        yield Concern("disk_worn", level, device, text, read_at)
+
+
+def certificates(known: Iterable[CertificateReading], read_at: float, *, at: float) -> Iterator[Concern]:
+    """Yield the served certificate of a PVE node when it expires soon, and every one that has expired."""
+    by_name = {one.filename: one for one in known}
+    served = next((name for name in SERVED_CERTIFICATES if name in by_name), "")
+    for one in by_name.values():
+        yield from certificate(one, read_at, at=at, days=CERTIFICATE_DAYS if one.filename == served else 0)
+
+
+def certificate(one: CertificateReading, read_at: float, *, at: float, days: int) -> Iterator[Concern]:
+    """Yield a certificate that has expired, or will within so many days."""
+    if one.expires_at is None:
+        return
+    if one.expires_at <= at:
+        text = f"Certificate {one.filename} has expired"
+        yield Concern("certificate_expired", CRITICAL, one.filename, text, read_at)
+    elif one.expires_at < at + days * DAY_SECONDS:
+        text = f"Certificate {one.filename} expires {days_left(one.expires_at, at)}"
+        yield Concern("certificate_expires", WARNING, one.filename, text, read_at)
+
+
+def subscription(known: SubscriptionReading | None, read_at: float) -> Iterator[Concern]:
+    """Yield a subscription that is in force no longer; to have none is no concern."""
+    if known is not None and known.status in BAD_SUBSCRIPTIONS:
+        text = f"The subscription is {known.status}"
+        yield Concern("subscription", WARNING, "subscription", text, read_at)

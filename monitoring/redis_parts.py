@@ -1,0 +1,234 @@
+"""Structs in Redis in parts: each a hash with a field for every attribute, and an index that tells which of them are new.
+
+What has not changed since this process read or wrote it last is neither encoded, sent nor decoded. docs/decisions/0009.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import redis
+
+Whole = TypeVar("Whole", bound=msgspec.Struct)
+#: What is told of every attribute: it is another one whenever the attribute was saved with another value.
+Stamps = dict[str, bytes]
+
+#: The field of the index; no attribute can be called so.
+INDEX = "#"
+#: How often new parts alone are asked for, while others save in between, before all of them are.
+TRIES = 3
+#: What is remembered at most, as it is encoded; decoded it takes about three times as much.
+MOST_BYTES = 64 * 1024**2
+#: What was not asked for in this time is forgotten: most likely somebody else serves the instance now.
+IDLE_SECONDS = 900.0
+#: Writes new parts if the hash is still the one that they were compared with.
+#: Keys: the hash. Arguments: its index before, its index from now on, the expiry, fields and their values.
+WRITE = """
+if redis.call('HGET', KEYS[1], '#') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], '#', ARGV[2], unpack(ARGV, 4))
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+
+_encode = msgspec.msgpack.encode
+_stamps_of = msgspec.msgpack.Decoder(Stamps).decode
+
+
+class Part(msgspec.Struct, frozen=True):
+    """The value of one attribute; nobody may change it any more."""
+
+    stamp: bytes
+    value: Any
+    size_bytes: int  # as it is encoded
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """One save of a struct."""
+
+    index: bytes
+    parts: dict[str, Part]
+
+    @property
+    def size_bytes(self) -> int:
+        """How large it is as it is encoded."""
+        return len(self.index) + sum(part.size_bytes for part in self.parts.values())
+
+
+class Recent:
+    """What this process read or wrote last, by key: bounded in size and time, the longest unused goes first."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, tuple[float, Kept]] = OrderedDict()
+        self.size_bytes = 0
+
+    def get(self, key: str) -> Kept | None:
+        """Return what is remembered under a key."""
+        with self._lock:
+            known = self._kept.get(key)
+            if known is None:
+                return None
+            self._kept[key] = (time.monotonic(), known[1])
+            self._kept.move_to_end(key)
+            return known[1]
+
+    def put(self, key: str, kept: Kept) -> None:
+        """Remember it, and forget what has become too much; the newest stays however large it is."""
+        now = time.monotonic()
+        with self._lock:
+            self._drop(key)
+            self._kept[key] = (now, kept)
+            self.size_bytes += kept.size_bytes
+            while len(self._kept) > 1:
+                oldest, (used_at, _) = next(iter(self._kept.items()))
+                if self.size_bytes <= self._most_bytes and now - used_at <= IDLE_SECONDS:
+                    break
+                self._drop(oldest)
+
+    def drop(self, key: str) -> None:
+        """Forget it."""
+        with self._lock:
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        known = self._kept.pop(key, None)
+        if known is not None:
+            self.size_bytes -= known[1].size_bytes
+
+
+class Parts(Generic[Whole]):
+    """Loads and saves structs of one type; for any number of threads.
+
+    Attributes are compared with what they were: they must be replaced, not edited. Those that are edited in place are named in
+    `own`, each with the function that returns a copy which may be edited without changing the original.
+    Every method raises redis.RedisError, and loading msgspec.MsgspecError for what cannot be read.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        whole: type[Whole],
+        *,
+        expiry_seconds: int,
+        most_bytes: int = MOST_BYTES,
+        own: Mapping[str, Callable[[Any], Any]] | None = None,
+    ) -> None:
+        self._redis: Any = client
+        self._write: Any = client.register_script(WRITE)
+        self._whole = whole
+        self._expiry_seconds = expiry_seconds
+        self._decoders: dict[str, Callable[[bytes], Any]] = {
+            field.name: msgspec.msgpack.Decoder(field.type).decode for field in msgspec.structs.fields(whole)
+        }
+        self._own = own or {}
+        self.recent = Recent(most_bytes)
+
+    def load(self, key: str) -> Whole | None:
+        """Return the struct as it was saved, all of it by one save, or None when there is none.
+
+        It is the caller's: setting its attributes changes nothing here. The values are shared.
+        """
+        known = self.recent.get(key)
+        index = self._redis.hget(key, INDEX)
+        if index is not None and (known is None or known.index != index):
+            known = self._read(key, index, known.parts if known is not None else {})
+            if known is not None:
+                self.recent.put(key, known)
+        if index is None or known is None:
+            self.recent.drop(key)
+            return None
+        return self._whole(**{name: self._owned(name, part.value) for name, part in known.parts.items()})
+
+    def save(self, key: str, whole: Whole) -> None:
+        """Write what differs from what this process read or wrote last; everything when somebody else has written since."""
+        known = self.recent.get(key)
+        if known is None or not self._save_new(key, whole, known):
+            self._save_all(key, whole)
+
+    def _save_new(self, key: str, whole: Whole, known: Kept) -> bool:
+        """Write the parts that are new; False when they belong to something that is no longer there."""
+        parts, new = self._compared(whole, known.parts)
+        index = index_of(parts)
+        fields = [item for field in new.items() for item in field]
+        if not self._write(keys=[key], args=[known.index, index, self._expiry_seconds, *fields]):
+            return False
+        self.recent.put(key, Kept(index, parts))
+        return True
+
+    def _save_all(self, key: str, whole: Whole) -> None:
+        parts, new = self._compared(whole, {})
+        index = index_of(parts)
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(key)
+            pipe.hset(key, mapping={INDEX: index, **new})
+            pipe.expire(key, self._expiry_seconds)
+            pipe.execute()
+        self.recent.put(key, Kept(index, parts))
+
+    def _compared(self, whole: Whole, before: Mapping[str, Part]) -> tuple[dict[str, Part], dict[str, bytes]]:
+        """Return all parts, and those of them encoded that are not as before."""
+        stamp = secrets.token_bytes(8)
+        parts: dict[str, Part] = {}
+        new: dict[str, bytes] = {}
+        for name in self._decoders:
+            value, part = getattr(whole, name), before.get(name)
+            # Comparing costs little: what was not replaced is the same object, down to the entries of a dict.
+            if part is None or not (part.value is value or part.value == value):
+                new[name] = _encode(value)
+                part = Part(stamp, self._owned(name, value), len(new[name]))
+            parts[name] = part
+        return parts, new
+
+    def _read(self, key: str, index: bytes, known: Mapping[str, Part]) -> Kept | None:
+        """Fetch the parts that are not known with the index that they belong to, None when there are none any more."""
+        for tries_left in reversed(range(TRIES)):
+            wanted = self._unknown(index, known) if tries_left else list(self._decoders)
+            found, *raws = self._redis.hmget(key, [INDEX, *wanted])
+            if found is None:
+                return None
+            if found == index or not tries_left:
+                index = found
+                break
+            index = found  # saved in between: other parts are new
+        return Kept(index, self._decoded(index, known, dict(zip(wanted, raws, strict=True))))
+
+    def _unknown(self, index: bytes, known: Mapping[str, Part]) -> list[str]:
+        stamps = _stamps_of(index)
+        return [
+            name
+            for name in self._decoders
+            if name in stamps and (name not in known or known[name].stamp != stamps[name])
+        ]
+
+    def _decoded(
+        self, index: bytes, known: Mapping[str, Part], raws: Mapping[str, bytes | None]
+    ) -> dict[str, Part]:
+        """Return the parts of an index: those that are known by the same stamp, and the others as they were fetched."""
+        parts: dict[str, Part] = {}
+        for name, stamp in _stamps_of(index).items():
+            decode, part = self._decoders.get(name), known.get(name)
+            if decode is None:
+                continue
+            if part is None or part.stamp != stamp:
+                raw = raws.get(name)
+                if raw is None:
+                    raise msgspec.DecodeError(f"{name} is in the index only")
+                part = Part(stamp, decode(raw), len(raw))
+            parts[name] = part
+        return parts
+
+    def _owned(self, name: str, value: Any) -> Any:
+        copied = self._own.get(name)
+        return value if copied is None else copied(value)
+
+
+def index_of(parts: Mapping[str, Part]) -> bytes:
+    """Return the index of these parts as it is encoded."""
+    return _encode({name: part.stamp for name, part in parts.items()})

@@ -1,0 +1,84 @@
+"""What is known of each configured replication job, and which node is to be asked of it; pure.
+
+The configuration names the node where the guest was at the last run; how a job goes, only the node knows where its guest is now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from monitoring.facts import Facts
+from nodes.proxmox.readings import GuestReading, ReplicationReading
+
+State = Literal["ok", "waiting", "running", "failing", "disabled", "unknown"]
+#: What a node told longer ago than this says nothing of now; it is asked every minute.
+TOLD_SECONDS = 300.0
+
+
+class Replication(msgspec.Struct, frozen=True):
+    """A configured job with its last run as far as one was told, `told_at` by our clock; 0: never.
+
+    `unknown`: the node of its guest has not told of it for a while, so the run is only the last one known.
+    """
+
+    job: ReplicationReading
+    state: State
+    told_at: float
+
+
+def nodes_of(guests: Iterable[GuestReading]) -> dict[int, str]:
+    """Return where each guest is."""
+    return {guest.vmid: guest.node for guest in guests}
+
+
+def source_of(job: ReplicationReading, nodes: Mapping[int, str]) -> str:
+    """Return the node that runs a job: where its guest is, else where it was at the last run."""
+    return nodes.get(job.vmid or 0) or job.source
+
+
+def replicating_nodes(jobs: Iterable[ReplicationReading], nodes: Mapping[int, str]) -> frozenset[str]:
+    """Return the nodes that can tell how these jobs go."""
+    return frozenset(source_of(job, nodes) for job in jobs) - {""}
+
+
+def replications(facts: Facts, nodes: Mapping[int, str], *, at: float) -> tuple[Replication, ...]:
+    """Return every configured job; `nodes` are those of the guests."""
+    newest: dict[str, tuple[float, str, ReplicationReading]] = {}
+    for node, known in facts.nodes.items():
+        for job in known.replications:
+            if job.id not in newest or known.replications_at > newest[job.id][0]:
+                newest[job.id] = (known.replications_at, node, job)
+    return tuple(
+        replication_of(job, source_of(job, nodes), newest.get(job.id), at=at)
+        for job in facts.replication_jobs
+    )
+
+
+def replication_of(
+    job: ReplicationReading, source: str, told: tuple[float, str, ReplicationReading] | None, *, at: float
+) -> Replication:
+    """Return one job by its configuration, its source now, and what was told of it last: when, by whom."""
+    if told is None:
+        state: State = "disabled" if job.is_disabled else "unknown"
+        return Replication(msgspec.structs.replace(job, source=source), state, 0.0)
+    told_at, node, run = told
+    if node == source and at - told_at <= TOLD_SECONDS:
+        return Replication(msgspec.structs.replace(run, source=source), state_of(run), told_at)
+    merged = msgspec.structs.replace(
+        run, source=source, target=job.target, schedule=job.schedule, is_disabled=job.is_disabled
+    )
+    return Replication(merged, "disabled" if job.is_disabled else "unknown", told_at)
+
+
+def state_of(job: ReplicationReading) -> State:
+    """Return how a job goes by what its node tells."""
+    if job.is_disabled:
+        return "disabled"
+    if job.failure_count or job.error:
+        return "failing"
+    if job.is_running:
+        return "running"
+    return "ok" if job.last_sync_at is not None else "waiting"

@@ -1,0 +1,91 @@
+"""What is told of one backup server or mail gateway beside its figures, in our own words; pure. Instants are RFC 3339."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitoring.backups.judgement import Judgement
+from monitoring.datastores import known_datastores, states_now
+from monitoring.facts import Facts
+from monitoring.memory import PollMemory
+from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading
+from pulse.lib.instants import instant
+
+HOST = "localhost"
+
+
+def server_details(
+    memory: PollMemory, facts: Facts, judgement: Judgement, instance_id: int, *, at: float
+) -> dict[str, Any]:
+    """Return everything about one backup server; groups with whose they are, and why."""
+    return host_details(memory, facts) | {
+        "datastores": datastore_details(memory, facts, at=at),
+        "datastoresRead": instant(facts.datastore_states_at),
+        "usageRead": instant(memory.datastores_at),
+        "garbage": facts.server_jobs.get("garbage", ()),
+        "garbageRead": instant(facts.done_at("jobs/garbage")),
+        "places": {
+            key: {
+                "groups": place.groups,
+                "groupsRead": instant(place.groups_at),
+                "snapshotsRead": instant(place.snapshots_at),
+            }
+            for key, place in facts.places.items()
+        },
+        "attributions": judgement.attributions_of(instance_id),
+    }
+
+
+def host_details(memory: PollMemory, facts: Facts) -> dict[str, Any]:
+    """Return what is known of the machine."""
+    known, held = facts.host, facts.permissions
+    return {
+        "status": memory.pbs_status,
+        "statusRead": instant(memory.pbs_status_at),
+        "certificates": known.certificates,
+        "certificatesRead": instant(facts.done_at(f"certificates/{HOST}")),
+        "subscription": known.subscription,
+        "subscriptionRead": instant(facts.done_at(f"subscription/{HOST}")),
+        "updates": known.updates,
+        "updatesRead": instant(facts.done_at(f"updates/{HOST}")),
+        "mayReadUpdates": None if held is None else held.has("/", "Sys.Audit"),
+        "timeZone": known.time_zone,
+        "tasks": facts.tasks,
+    }
+
+
+def datastore_details(memory: PollMemory, facts: Facts, *, at: float) -> list[dict[str, Any]]:
+    """Return every datastore with its maintenance and what the last garbage collection has left of it."""
+    states = states_now(facts, at=at)
+    return [
+        datastore(reading, states.get(reading.name))
+        for reading in known_datastores(memory.datastores, states)
+    ]
+
+
+def datastore(reading: DatastoreReading, state: DatastoreStateReading | None) -> dict[str, Any]:
+    """Return one datastore; None is what was not told."""
+    return {
+        "name": reading.name,
+        "comment": state.comment if state is not None else None,
+        "maintenance": reading.maintenance,
+        "maintenanceMessage": state.maintenance_message if state is not None else None,
+        "mountStatus": reading.mount_status,
+        "backend": reading.backend,
+        "badChunks": reading.bad_chunk_count,
+        "pendingBytes": reading.pending_bytes,
+        "removedBytes": reading.removed_bytes,
+        "deduplication": reading.deduplication,
+        "collected": instant(reading.collected_at),
+    }
+
+
+def gateway_details(memory: PollMemory) -> dict[str, Any]:
+    """Return everything about one mail gateway."""
+    return {
+        "nodes": memory.mail_nodes,
+        "nodesRead": instant(memory.mail_nodes_at),
+        "queues": memory.mail_queues,
+        "queuesRead": instant(memory.mail_queues_at),
+        "statisticsRead": instant(memory.mail_statistics_at),
+    }

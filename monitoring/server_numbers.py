@@ -1,0 +1,180 @@
+"""Where the numbers of backup servers and mail gateways come from; pure. See monitoring.explaining."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from monitoring import lanes
+from monitoring.datastores import known_datastores, states_now
+from monitoring.explaining import Number, When, number
+from monitoring.facts import Facts
+from monitoring.memory import PollMemory
+from monitoring.resources import DatastoreView, MailNodeView, PbsView, PmgView
+from nodes.proxmox.readings import DatastoreReading, MailNodeReading, PbsStatusReading
+from pulse.lib.instants import instant
+
+STATUS = "GET /nodes/localhost/status"
+USAGE = "GET /status/datastore-usage"
+LIST = "GET /admin/datastore"
+GATEWAY = "GET /config/cluster/status?list_single_node=1"
+STATISTICS = "GET /statistics/mail"
+
+#: Statistics by the names of the wire, as Proxmox spells them; those that count no mails have a unit of their own.
+MAIL_FIELDS = {
+    "countIn": "count_in",
+    "countOut": "count_out",
+    "bytesIn": "bytes_in",
+    "bytesOut": "bytes_out",
+    "spamIn": "spamcount_in",
+    "spamOut": "spamcount_out",
+    "virusIn": "viruscount_in",
+    "virusOut": "viruscount_out",
+    "bouncesIn": "bounces_in",
+    "bouncesOut": "bounces_out",
+    "junkIn": "junk_in",
+    "greylisted": "glcount",
+    "spfRejects": "spfcount",
+    "rblRejects": "rbl_rejects",
+    "averageSeconds": "avptime",
+}
+MAIL_UNITS = {"bytesIn": "bytes", "bytesOut": "bytes", "averageSeconds": "seconds"}
+
+
+def pbs_numbers(view: PbsView, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+    """Yield the numbers of a backup server and its datastores."""
+    yield from status_numbers(view, memory.pbs_status, When(memory.pbs_status_at, at))
+    states = states_now(facts, at=at)
+    told = {one.name: one for one in known_datastores(memory.datastores, states)}
+    for store in view.datastores:
+        reading = told.get(store.name) or DatastoreReading(store.name)
+        listed = {"list read": instant(facts.datastore_states_at)} if store.name in states else {}
+        yield from datastore_numbers(store, reading, listed, When(memory.datastores_at, at))
+
+
+def status_numbers(view: PbsView, told: PbsStatusReading | None, when: When) -> Iterator[Number]:
+    """Yield what the server tells of itself."""
+    raw = told or PbsStatusReading()
+    is_late = when.age_seconds is not None and when.age_seconds > lanes.GRACE_SECONDS
+    note = "it could not be renewed" if is_late else ""
+
+    def figure(name: str, value: Any, unit: str, formula: str, fields: dict[str, Any]) -> Number:
+        is_known = told is not None and not is_late
+        return number(name, value if is_known else None, unit, formula, STATUS, fields, when, note=note)
+
+    memory = {"memory.used": raw.memory_used_bytes, "memory.total": raw.memory_total_bytes}
+    swap = {"swap.used": raw.swap_used_bytes, "swap.total": raw.swap_total_bytes}
+    root = {
+        "root.used": raw.root_used_bytes,
+        "root.total": raw.root_total_bytes,
+        "root.avail": raw.root_available_bytes,
+    }
+    yield figure("cpu", view.cpu, "fraction", "cpu", {"cpu": raw.cpu_ratio})
+    yield figure("memory", view.memory, "percent", "memory.used of memory.total", memory)
+    yield figure("swap", raw.swap_used_bytes, "bytes", "swap.used", swap)
+    yield figure("disk", raw.root_used_bytes, "bytes", "root.used: the root file system", root)
+    load = list(raw.load_average)
+    unit = "processes over 1, 5 and 15 minutes"
+    yield figure("loadAverage", load, unit, "loadavg", {"loadavg": load})
+    yield figure("uptime", view.uptime, "seconds", "uptime", {"uptime": raw.uptime_seconds})
+
+
+def datastore_numbers(
+    store: DatastoreView, reading: DatastoreReading, listed: dict[str, Any], when: When
+) -> Iterator[Number]:
+    """Yield the numbers of a datastore, with what keeps it from being used; `listed` is when the list was read."""
+    name, is_told = f"datastores.{store.name}", reading.total_bytes is not None
+    fields: dict[str, Any] = {
+        "used": reading.used_bytes,
+        "avail": reading.available_bytes,
+        "total": reading.total_bytes,
+    }
+    if reading.error:
+        fields["error"] = reading.error
+    upkeep = {"maintenance": store.maintenance, "message": store.maintenanceMessage, "comment": store.comment}
+    fields |= {key: value for key, value in upkeep.items() if value}
+    fields |= {"mount-status": reading.mount_status} if reading.mount_status else {}
+    yield number(
+        f"{name}.usage", store.usage if is_told else None, "percent", "used of used + avail, as PBS itself has it",
+        f"{USAGE}; {LIST}" if listed else USAGE, fields | listed, when, note=note_of(store, is_told=is_told),
+    )  # fmt: skip
+    if reading.deduplication is not None:
+        yield number(
+            f"{name}.deduplication", store.deduplication, "times",
+            "index-data-bytes of disk-bytes of the last garbage collection", USAGE,
+            {
+                "gc-status.index-data-bytes": reading.index_bytes,
+                "gc-status.disk-bytes": reading.disk_bytes,
+                "gc-status.still-bad": reading.bad_chunk_count,
+            },
+            when,
+        )  # fmt: skip
+    if store.fullAt:
+        yield number(
+            f"{name}.fullAt", store.fullAt, "instant",
+            "estimated-full-date: a straight line through a month of use; left out while that does not rise", USAGE,
+            {"estimated-full-date": reading.estimated_full_at}, when,
+        )  # fmt: skip
+
+
+def note_of(store: DatastoreView, *, is_told: bool) -> str:
+    """Return why there are no figures of a datastore, or what holds for it although there are."""
+    if store.maintenance:
+        words = f"the datastore is in maintenance: {store.maintenance}"
+        return f"{words} ({store.maintenanceMessage})" if store.maintenanceMessage else words
+    if is_told:
+        return "it could not be renewed" if store.stale else ""
+    return (
+        store.error
+        or "the server lists the datastore and tells no figures: the account may lack Datastore.Audit on it"
+    )
+
+
+def pmg_numbers(view: PmgView, memory: PollMemory, *, at: float) -> Iterator[Number]:
+    """Yield the numbers of a mail gateway and its nodes."""
+    told = {node.name: node for node in memory.mail_nodes}
+    for node in view.nodes:
+        raw = told.get(node.name)
+        if raw is not None and not raw.error:
+            yield from mail_node_numbers(node, raw, When(memory.mail_nodes_at, at))
+        yield from queue_numbers(node.name, memory, When(memory.mail_queues_at, at))
+    when = When(memory.mail_statistics_at, at)
+    for name, value in view.statistics.items():
+        field = MAIL_FIELDS.get(name, name)
+        formula = f"{field}, since midnight of the server, of all nodes together"
+        unit = MAIL_UNITS.get(name, "mails")
+        yield number(f"statistics.{name}", value, unit, formula, STATISTICS, {field: value}, when)
+
+
+def mail_node_numbers(node: MailNodeView, raw: MailNodeReading, when: When) -> Iterator[Number]:
+    """Yield the figures of one node of a gateway."""
+
+    def figure(name: str, value: Any, unit: str, formula: str, fields: dict[str, Any]) -> Number:
+        return number(f"nodes.{node.name}.{name}", value, unit, formula, GATEWAY, fields, when)
+
+    memory = {"memory.used": raw.memory_used_bytes, "memory.total": raw.memory_total_bytes}
+    root = {"rootfs.used": raw.root_used_bytes, "rootfs.total": raw.root_total_bytes}
+    yield figure("cpu", node.cpu, "fraction", "cpu", {"cpu": raw.cpu_ratio})
+    yield figure(
+        "memory",
+        node.memory and msgspec.structs.asdict(node.memory),
+        "bytes",
+        "memory.used of memory.total",
+        memory,
+    )
+    formula = "rootfs.used of rootfs.total: the root file system"
+    yield figure("disk", node.disk and msgspec.structs.asdict(node.disk), "bytes", formula, root)
+    load = list(raw.load_average)
+    yield figure("loadAverage", load, "processes over 1, 5 and 15 minutes", "loadavg", {"loadavg": load})
+    yield figure("uptime", node.uptime, "seconds", "uptime", {"uptime": raw.uptime_seconds})
+
+
+def queue_numbers(node: str, memory: PollMemory, when: When) -> Iterator[Number]:
+    """Yield how many messages wait in each queue of a node, with their ages."""
+    for one in memory.mail_queues.get(node, ()):
+        yield number(
+            f"nodes.{node}.queues.{one.queue}", one.total, "mails", "total of the row TOTAL; the others count by age",
+            f"GET /nodes/{node}/postfix/qshape?queue={one.queue}", {"total": one.total, **dict(one.by_minutes)}, when,
+        )  # fmt: skip

@@ -1,0 +1,129 @@
+// What is known of a guest, as sections of its panel.
+
+import { bytes, instant, percent, printable, UNKNOWN } from "./format.js";
+import { badge, make } from "./page.js";
+import { ago, epoch, facts, good, notice, outcomeBadge, plainly, poor, pressureSection, quiet, replicationSection, section, table, taskOutcome, taskSection, written } from "./panel-parts.js";
+import { BACKUP_STATES, backupWhy, FAULTS, reasonText, sentence, SKIPPED } from "./words.js";
+
+export function guestSections({ resource, details }, now) {
+  return [
+    guestFacts(resource, details),
+    backupSection(details.backups, now),
+    details.configuration?.notes ? section("Notes", details.configurationRead, now, written(details.configuration.notes)) : null,
+    filesystemSection(resource, details, now),
+    diskSection(details, now),
+    addressSection(details, now),
+    snapshotSection(details, now),
+    pressureSection(details.detail?.pressure, details.detailRead, now),
+    replicationSection(details.replication, now),
+    taskSection(details.tasks, now),
+  ];
+}
+
+function guestFacts(guest, { configuration, ha, detail }) {
+  const wanted = configuration?.balloon_bytes;
+  return section("Guest", "", 0, facts([
+    ["Node", printable(guest.node)],
+    ["Cluster", printable(guest.instance)],
+    ["Pool", printable(guest.pool ?? "")],
+    ["Tags", (guest.tags ?? []).length ? make("span", { class: "tags" }, ...guest.tags.map((tag) => make("bdi", { class: "tag" }, printable(tag)))) : ""],
+    ["Addresses", printable((guest.ipAddresses ?? []).join(", "))],
+    ["System", printable(configuration?.os_type ?? "")],
+    ["High availability", ha ? printable(`${ha.state}${ha.requested_state && ha.requested_state !== ha.state ? `, asked for: ${ha.requested_state}` : ""} on ${ha.node}`) : printable(guest.haState ?? "")],
+    ["Lock", printable(guest.lock ?? "")],
+    ["Ballooning", wanted === 0 ? "off" : wanted ? `down to ${bytes(wanted)}` : ""],
+    ["Swap", detail?.swap_total_bytes ? `${bytes(detail.swap_used_bytes ?? 0)} of ${bytes(detail.swap_total_bytes)}` : ""],
+    ["Starts with the node", configuration ? (configuration.starts_on_boot ? "yes" : "no") : ""],
+    ["Protected", configuration?.is_protected ? "yes" : ""],
+    ["Guest agent", guest.type === "qemu" && configuration ? (configuration.agent_is_enabled ? "enabled" : "not enabled in its options") : ""],
+  ]));
+}
+
+function backupSection(judged, now) {
+  const told = judged && { backupState: judged.state === "uncovered" ? "uncovered" : judged.freshness, backupReason: judged.reason };
+  const state = BACKUP_STATES[told?.backupState];
+  if (!state) return section("Backup", "", now, quiet("Its backups have not been judged yet."));
+  const excluded = judged.excluded_disks;
+  const run = judged.last_run;
+  const newest = judged.newest;
+  return section(
+    "Backup",
+    "",
+    now,
+    make("p", { class: "verdict" }, badge(state), backupWhy(told)),
+    facts([
+      ["Last good backup", judged.last_good_at ? make("span", {}, ago(instant(judged.last_good_at), now), ` on ${printable(judged.last_good_source)}`) : "none known"],
+      ["Newest of all", newest && newest.fault ? make("span", {}, ago(epoch(newest.at), now), ` on ${printable(newest.source)}: ${FAULTS[newest.fault] ?? reasonText(newest.fault)}`) : ""],
+      ["Failed verifications", judged.failed_verification_count ? String(judged.failed_verification_count) : ""],
+      ["Jobs", judged.jobs.length ? printable(judged.jobs.join(", ")) : "none takes it"],
+      ["Due since", judged.due_at && told.backupState === "overdue" ? ago(instant(judged.due_at), now) : ""],
+      ["Last run", run ? make("span", {}, outcomeBadge(taskOutcome({ ended_at: run.is_running ? null : 1, status: run.status })), " ", ago(epoch(run.started_at), now), run.status && run.status !== "OK" ? `: ${printable(run.status)}` : "") : ""],
+      ["Disks no job takes", excluded === null ? "not known" : excluded.length ? excluded.map((disk) => printable(disk.reason ? `${disk.key} (${disk.reason})` : disk.key)).join(", ") : ""],
+      ["Not known because", judged.reason ? reasonText(judged.reason) : ""],
+    ]),
+  );
+}
+
+/** The root of a container as its host sees it, and its mount points, of which Proxmox tells nothing but their size. */
+function containerFilesystems(guest, { configuration, configurationRead, mountPoints }, now) {
+  const size = (count) => (count ? bytes(count) : UNKNOWN);
+  const volume = configuration?.disks.find((disk) => disk.key === "rootfs")?.volume ?? "";
+  const [used, usage] = guest.diskReason ? [UNKNOWN, UNKNOWN] : [bytes(guest.disk.used), percent(guest.disk.usage)];
+  const rows = [
+    ["/", used, size(guest.disk.total), usage, printable(volume)],
+    ...(mountPoints ?? []).map((one) => [printable(one.mountPoint || one.key), UNKNOWN, size(one.size), UNKNOWN, printable(one.volume)]),
+  ];
+  const note = mountPoints === null ? "Its mount points have not been read yet." : mountPoints.length ? "How full mount points are, Proxmox does not tell." : "";
+  return section("File systems", configurationRead, now, table("File systems", ["Mounted at", "#Used", "#Size", "#Usage", "Volume"], rows), note ? quiet(note) : "");
+}
+
+function filesystemSection(guest, details, now) {
+  if (guest.type === "lxc") return containerFilesystems(guest, details, now);
+  const told = details.filesystems;
+  if (!told?.filesystems?.length) {
+    const why = sentence(reasonText(told?.reason || guest.diskReason || "not_read_yet"));
+    return section("File systems", details.filesystemsRead, now, quiet(why));
+  }
+  const rows = told.filesystems.map((one) => [
+    printable(one.mount_point),
+    printable(one.kind),
+    one.used_bytes === null ? UNKNOWN : bytes(one.used_bytes),
+    one.total_bytes === null ? UNKNOWN : bytes(one.total_bytes),
+    one.total_bytes ? percent((one.used_bytes / one.total_bytes) * 100) : UNKNOWN,
+    one.counted ? good("counted") : plainly(SKIPPED[one.reason] ?? (reasonText(one.reason) || "not counted")),
+    printable(one.device),
+  ]);
+  const exceeds = told.exceeds_configured ? notice("warn", "The guest tells more than its configured disks can hold: it has disks that Proxmox does not know.") : "";
+  return section("File systems", details.filesystemsRead, now, exceeds, table("File systems", ["Mounted at", "Kind", "#Used", "#Size", "#Usage", "In the sum", "Device"], rows));
+}
+
+function diskSection({ configuration, configurationRead }, now) {
+  if (!configuration?.disks?.length) return null;
+  const rows = configuration.disks.map((disk) => [
+    printable(disk.key),
+    printable(disk.volume),
+    disk.size_bytes === null ? UNKNOWN : bytes(disk.size_bytes),
+    disk.mount_point ? printable(disk.mount_point) : "",
+    disk.is_backed_up ? good("yes") : poor("left out"),
+  ]);
+  return section("Disks", configurationRead, now, table("Disks", ["Disk", "Volume", "#Size", "Mounted at", "In backups"], rows));
+}
+
+function addressSection({ addresses, addressesRead }, now) {
+  if (!addresses?.length) return null;
+  const rows = addresses.map((one) => [printable(one.interface), printable(one.prefix === null ? one.address : `${one.address}/${one.prefix}`), make("span", { class: "mono" }, printable(one.hardware_address))]);
+  return section("Addresses", addressesRead, now, table("Addresses", ["Interface", "Address", "Hardware address"], rows));
+}
+
+function snapshotSection({ snapshots, snapshotsRead }, now) {
+  if (!snapshots?.length) return section("Snapshots", snapshotsRead, now, quiet(instant(snapshotsRead) === null ? "They have not been read yet." : "It has none."));
+  const rows = snapshots.map((one) => [
+    printable(one.name),
+    ago(epoch(one.taken_at), now),
+    one.has_memory ? "with memory" : "",
+    one.state ? poor(printable(one.state)) : "",
+    one.parent ? printable(one.parent) : "",
+    one.description ? written(one.description) : "",
+  ]);
+  return section("Snapshots", snapshotsRead, now, table("Snapshots", ["Name", "Taken", "Memory", "State", "After", "Description"], rows));
+}

@@ -1,0 +1,163 @@
+// What is known of a node, as sections of its panel.
+
+import { bytes, duration, instant, percent, printable, rate, UNKNOWN } from "./format.js";
+import { badge, icon, make } from "./page.js";
+import { ago, certificateSection, epoch, facts, good, notice, plainly, poor, pressureSection, quiet, replicationSection, section, subscriptionText, table, taskSection } from "./panel-parts.js";
+import { versionText } from "./server-words.js";
+import { since } from "./words.js";
+
+export function nodeSections({ resource, details }, now) {
+  return [
+    nodeFacts(resource, details, now),
+    clusterSection(details, now),
+    disksSection(details, now),
+    poolSection(details, now),
+    pressureSection(details.pressure, details.pressureRead, now),
+    certificateSection(details.certificates, now),
+    cephSection(details, now),
+    haSection(details.ha, now),
+    replicationSection(details.replication, now),
+    taskSection(details.tasks, now),
+  ];
+}
+
+function nodeFacts(node, details, now) {
+  const { status } = details;
+  const others = Object.entries(details.clusterVersions ?? {}).map(([name, version]) => printable(`${name} ${version}`)).join(", ");
+  // Of different releases the problems tell; this is about the smaller steps.
+  const isTold = details.concerns?.some((concern) => concern.code === "versions_differ");
+  const skew = details.versionsDiffer && !isTold ? notice("warn", `The nodes of this cluster run different versions: ${others}.`) : "";
+  return section("Node", details.statusRead, now, skew, facts([
+    ["Cluster", printable(node.instance)],
+    ["Version", versionText("PVE", details.version || node.pveVersion)],
+    ["Kernel", printable(node.kernelVersion)],
+    ["Processor", printable([node.cpuInfo.model, node.cpuInfo.cores && `${node.cpuInfo.cores} CPUs`].filter(Boolean).join(", "))],
+    ...machineRows(status),
+    ["Shared by KSM", status?.ksm_shared_bytes ? bytes(status.ksm_shared_bytes) : ""],
+    ["Time zone", printable(details.timeZone ?? "")],
+    ["ZFS cache", node.arcBytes ? `${bytes(node.arcBytes)} of the used memory` : ""],
+    ["Quorum", details.quorumDetail ? "" : details.quorum === null ? "no cluster, or not told" : details.quorum ? "yes" : "no"],
+    ["Subscription", subscriptionText(details.subscription)],
+    ["Updates", updatesText(details)],
+  ]));
+}
+
+/** What nodes and backup servers tell alike of their machine. */
+export function machineRows(status) {
+  return [
+    ["Swap", status?.swap_total_bytes ? `${bytes(status.swap_used_bytes ?? 0)} of ${bytes(status.swap_total_bytes)}` : ""],
+    ["Waiting for disks", status && status.io_wait_ratio !== null ? percent(status.io_wait_ratio * 100) : ""],
+    ["Started by", status?.boot_mode ? printable(`${status.boot_mode}${status.is_secure_boot ? ", secure boot" : ""}`) : ""],
+  ];
+}
+
+export function updatesText({ updates, mayReadUpdates }) {
+  if (!updates) return `${UNKNOWN} ${mayReadUpdates === false ? "the account may not see them" : "not read yet"}`;
+  if (!updates.length) return "none pending";
+  const names = updates.slice(0, 5).map((one) => printable(one.package)).join(", ");
+  return `${updates.length} pending: ${names}${updates.length > 5 ? ", …" : ""}`;
+}
+
+function clusterSection({ quorum, quorumDetail: told }, now) {
+  if (!told) return null;
+  const device = told.qdevice;
+  const count = (votes) => (votes === null ? UNKNOWN : String(votes));
+  const rows = told.nodes.map((one) => [printable(one.node), count(one.votes), one.online === null ? UNKNOWN : one.online ? good("online") : poor("offline", "bad")]);
+  const cut = told.qdeviceKnown && device?.connected === false ? notice("warn", `The QDevice is not connected (${printable(device.state)}): its ${device.votes === 1 ? "vote does" : "votes do"} not count.`) : "";
+  return section("Cluster", told.votesRead, now, cut, facts([
+    ["Name", printable(told.name)],
+    ["Quorum", quorum === null ? UNKNOWN : quorum ? good("yes") : poor("no", "bad")],
+    ["Votes", `${count(told.presentVotes)} of ${count(told.expectedVotes)}, ${count(told.neededVotes)} needed`],
+    ["Configuration", told.configVersion === null ? "" : `version ${told.configVersion}`],
+    ["QDevice", device ? printable([device.model, device.host && `at ${device.host}`].filter(Boolean).join(" ")) : told.qdeviceKnown ? "none" : `${UNKNOWN} not told`],
+    ["QDevice state", device ? qdeviceState(device, told, now) : ""],
+    ["QDevice votes", device ? printable(`${count(device.votes)}${device.algorithm ? `, ${device.algorithm}` : ""}`) : ""],
+  ]), table("Votes of the nodes", ["Node", "#Votes", "State"], rows));
+}
+
+/** What the daemon of one node says of the QDevice; that of another may say otherwise. */
+function qdeviceState(device, { qdeviceKnown, qdeviceRead, seenFrom }, now) {
+  const word = printable(device.state || "unknown").toLowerCase();
+  const at = instant(qdeviceRead ?? "");
+  if (!qdeviceKnown) return badge({ word: at === null ? "unknown" : `unknown, not asked since ${since(at, now)}`, icon: "unknown", tone: "warn" });
+  const silent = device.connected && device.castsVote === false ? ", casts no vote" : "";
+  const from = seenFrom ? `, seen from ${printable(seenFrom)}` : "";
+  return device.connected ? good(`${word}${silent}${from}`) : poor(`${word}${from}`);
+}
+
+function healthBadge(health) {
+  if (!health) return UNKNOWN;
+  if (/^(ok|passed|online)$/iu.test(health)) return good(printable(health));
+  if (/^unknown$/iu.test(health)) return plainly("unknown");
+  return /^smart disabled$/iu.test(health) ? plainly("SMART disabled") : poor(printable(health), "bad");
+}
+
+const DISK_COLUMNS = ["Model", "Kind", "#Size", "Used for", "Serial"];
+/** Directly behind the device, so that a narrow screen shows them. */
+const SMART_COLUMNS = ["Health", "Life left", "#Temperature", "#Power-on"];
+
+export function disksSection(details, now) {
+  const disks = details.disks ?? [];
+  if (!disks.length) return section("Disks", details.disksRead, now, quiet("None is told: the account may not see them, or they have not been read yet."));
+  const rows = disks.map((disk) => {
+    const told = details.smartIsRead ? smartCells(disk) : [];
+    return [printable(disk.device), ...told, printable(disk.model), printable(disk.kind), disk.size_bytes === null ? UNKNOWN : bytes(disk.size_bytes), printable(disk.used_for), printable(disk.serial)];
+  });
+  const columns = ["Device", ...(details.smartIsRead ? SMART_COLUMNS : []), ...DISK_COLUMNS];
+  return section("Disks", details.disksRead, now, table("Disks", columns, rows), quiet(smartText(details, now)));
+}
+
+function smartCells(disk) {
+  const { life_left_percent: left, temperature_celsius: celsius, power_on_hours: hours } = disk;
+  const life = `${left}\u202f%`; // told in whole percents
+  return [
+    healthBadge(disk.health),
+    left === null ? UNKNOWN : left <= 10 ? poor(life, left <= 3 ? "bad" : "warn") : life,
+    celsius === null ? UNKNOWN : `${celsius}\u202f°C`,
+    hours === null ? UNKNOWN : make("span", { title: `${hours}\u202fh` }, duration(hours * 3600)),
+  ];
+}
+
+function smartText({ smartIsRead, disks }, now) {
+  if (!smartIsRead) return "SMART is not read here: turn it on in the settings of this node.";
+  const times = disks.map((disk) => disk.smart_read_at).filter(Boolean);
+  return times.length ? `SMART was read ${since(epoch(Math.min(...times)), now)} ago; it is asked twice a day.` : "SMART has not been read yet; it is asked twice a day.";
+}
+
+export function share(used, total) {
+  return used === null || !total ? UNKNOWN : `${percent((used / total) * 100)} of ${bytes(total)}`;
+}
+
+export function poolSection(details, now) {
+  const zfs = (details.zfsPools ?? []).map((pool) => [printable(pool.name), "ZFS", healthBadge(pool.health), share(pool.allocated_bytes, pool.size_bytes), pool.fragmentation_percent === null ? UNKNOWN : `${pool.fragmentation_percent} % fragmented`]);
+  const thin = (details.thinPools ?? []).map((pool) => [printable(`${pool.volume_group}/${pool.name}`), "LVM thin", UNKNOWN, share(pool.used_bytes, pool.size_bytes), `metadata ${share(pool.metadata_used_bytes, pool.metadata_size_bytes)}`]);
+  if (zfs.length + thin.length === 0) return null;
+  return section("Pools", details.disksRead, now, table("Pools", ["Pool", "Kind", "Health", "Used", "More"], [...zfs, ...thin]));
+}
+
+function cephSection({ ceph, cephOsds, cephPools }, now) {
+  if (!ceph) return null;
+  const [word, tone] = { HEALTH_OK: ["healthy", "ok"], HEALTH_WARN: ["warning", "warn"], HEALTH_ERR: ["error", "bad"] }[ceph.health] ?? [printable(ceph.health), "warn"];
+  const checks = ceph.checks.map((check) => make("li", {}, make("strong", {}, printable(check.name)), ` ${printable(check.message)}${check.is_muted ? " (muted)" : ""}`));
+  const osds = (cephOsds ?? []).map((osd) => [printable(osd.name || `osd.${osd.id}`), osd.status === "up" ? good("up") : poor(printable(osd.status || "unknown"), "bad"), osd.is_in === null ? UNKNOWN : osd.is_in ? "in" : "out", osd.total_bytes === null ? UNKNOWN : `${percent(osd.used_percent ?? 0)} of ${bytes(osd.total_bytes)}`, printable(osd.device_class)]);
+  const pools = (cephPools ?? []).map((pool) => [printable(pool.name), pool.used_bytes === null ? UNKNOWN : bytes(pool.used_bytes), pool.used_ratio === null ? UNKNOWN : percent(pool.used_ratio * 100), pool.size === null ? UNKNOWN : `${pool.size}, at least ${pool.min_size}`]);
+  return section(
+    "Ceph", "", now,
+    make("p", { class: "verdict" }, badge({ word, icon: tone === "ok" ? "ok" : "problem", tone }), `${ceph.osd_up_count ?? UNKNOWN} of ${ceph.osd_count ?? UNKNOWN} OSDs up, ${share(ceph.used_bytes, ceph.total_bytes)} used, reads ${rate(ceph.read_bytes_per_second ?? -1)}, writes ${rate(ceph.write_bytes_per_second ?? -1)}`),
+    checks.length ? make("ul", { class: "checks" }, ...checks) : "",
+    osds.length ? table("OSDs of this node", ["OSD", "State", "In", "Used", "Class"], osds) : "",
+    pools.length ? table("Ceph pools", ["Pool", "#Used", "#Usage", "Copies"], pools) : "",
+  );
+}
+
+function haSection(ha, now) {
+  if (!ha || (!ha.services.length && !ha.master_node)) return null;
+  const services = ha.services.map((one) => [printable(one.id), printable(one.node), one.state === "error" || one.state === "fence" ? poor(printable(one.state), "bad") : printable(one.state), printable(one.requested_state)]);
+  const nodes = ha.nodes.map((one) => [printable(one.node), printable(one.status), ago(epoch(one.seen_at), now)]);
+  return section(
+    "High availability", "", now,
+    facts([["Master", printable(`${ha.master_node}: ${ha.master_status}`)], ["Fencing", printable(ha.fencing ?? "")]]),
+    nodes.length ? table("Resource managers", ["Node", "Status", "Seen"], nodes) : "",
+    services.length ? table("Services", ["Service", "Node", "State", "Asked for"], services) : "",
+  );
+}

@@ -1,0 +1,147 @@
+// Pieces of which the panel of a resource is made: sections, small tables, badges, spans of time.
+
+import { duration, instant, percent, printable, UNKNOWN } from "./format.js";
+import { badge, icon, make } from "./page.js";
+import { fullTime, OUTCOMES, since } from "./words.js";
+
+/** Rows of one small table; what is longer is told as a number. */
+const MOST_ROWS = 60;
+const DAY_MS = 24 * 3600 * 1000;
+const SOON_DAYS = 30;
+
+export const epoch = (seconds) => (seconds ? seconds * 1000 : null);
+
+export function section(title, read, now, ...content) {
+  const at = instant(read ?? "");
+  const told = at === null ? "" : make("span", { class: "quiet small", title: fullTime(at) }, `read ${since(at, now)} ago`);
+  return make("section", { class: "part" }, make("div", { class: "part-head" }, make("h3", {}, title), told), ...content);
+}
+
+export function facts(rows) {
+  const list = make("dl", { class: "facts-list" });
+  for (const [name, value] of rows) {
+    if (value === null || value === undefined || value === "") continue;
+    list.append(make("div", {}, make("dt", {}, name), make("dd", {}, typeof value === "object" ? value : make("bdi", {}, value))));
+  }
+  return list;
+}
+
+export function quiet(text) {
+  return make("p", { class: "quiet" }, text);
+}
+
+export function notice(tone, text) {
+  return make("div", { class: "notice", "data-state": tone }, icon("problem"), make("p", {}, text));
+}
+
+/** A small table: `columns` are names, with "#" before those of figures; rows are lists of texts or elements. */
+export function table(caption, columns, rows) {
+  const isFigure = columns.map((name) => name.startsWith("#"));
+  const head = make("tr", {}, ...columns.map((name, index) => make("th", { scope: "col", class: isFigure[index] ? "figures" : undefined }, name.replace("#", ""))));
+  const body = rows.slice(0, MOST_ROWS).map((row) => make(
+    "tr",
+    {},
+    ...row.map((value, index) => make(index === 0 ? "th" : "td", { scope: index === 0 ? "row" : undefined, class: isFigure[index] ? "figures" : undefined }, shown(value))),
+  ));
+  const more = rows.length > MOST_ROWS ? quiet(`and ${rows.length - MOST_ROWS} more`) : "";
+  const name = make("caption", { class: "aside" }, caption);
+  return make("div", { class: "small-sheet", tabindex: "0", role: "region", "aria-label": caption }, make("table", { class: "small-table" }, name, make("thead", {}, head), make("tbody", {}, ...body)), more);
+}
+
+function shown(value) {
+  if (value === null || value === undefined || value === "") return UNKNOWN;
+  return typeof value === "object" ? value : make("bdi", {}, String(value));
+}
+
+/** Text of a person with its line breaks; nothing in it is markup. */
+export function written(text) {
+  return make("p", { class: "written" }, text.split(/\r\n|\r|\n/u).map(printable).join("\n"));
+}
+
+export function outcomeBadge(name) {
+  return badge(OUTCOMES[name] ?? OUTCOMES.unknown);
+}
+
+/** How a task of Proxmox ended, by its own text. */
+export function taskOutcome({ ended_at: endedAt, status }) {
+  if (!status) return endedAt ? "unknown" : "running";
+  if (status === "OK") return "ok";
+  return status.startsWith("WARNINGS") ? "warning" : "failed";
+}
+
+export function ago(at, now, never = UNKNOWN) {
+  return at ? make("time", { datetime: new Date(at).toISOString(), title: fullTime(at) }, `${since(at, now)} ago`) : never;
+}
+
+export function ahead(at, now) {
+  return at ? make("time", { datetime: new Date(at).toISOString(), title: fullTime(at) }, at > now ? `in ${duration((at - now) / 1000)}` : "now") : UNKNOWN;
+}
+
+export const good = (word) => badge({ word, icon: "ok", tone: "ok" });
+export const poor = (word, tone = "warn") => badge({ word, icon: tone === "bad" ? "offline" : "problem", tone });
+export const plainly = (word) => badge({ word, icon: "stopped", tone: "" });
+
+export function taskSection(tasks, now, title = "Tasks") {
+  if (!tasks?.length) return section(title, "", now, quiet("No task is known."));
+  const rows = tasks.map((task) => [
+    printable(task.kind),
+    task.subject ? printable(task.subject) : UNKNOWN,
+    outcomeBadge(taskOutcome(task)),
+    ago(epoch(task.started_at), now),
+    task.ended_at && task.started_at ? duration(task.ended_at - task.started_at) : UNKNOWN,
+    printable(task.user),
+    task.status && task.status !== "OK" ? printable(task.status) : "",
+  ]);
+  return section(title, "", now, table(title, ["Task", "On", "Result", "Started", "#Took", "By", "What it says"], rows));
+}
+
+/** How a replication job goes; a node that could not be asked leaves it open. */
+function replicationBadge({ state, failure_count: failures, read }, now) {
+  if (state === "disabled") return plainly("disabled");
+  if (state === "failing") return poor(failures ? `${failures} failed` : "failed", "bad");
+  if (state === "running") return outcomeBadge("running");
+  if (state === "waiting") return plainly("not run yet");
+  if (state === "ok") return good("ok");
+  const at = instant(read ?? "");
+  return badge({ word: at === null ? "unknown, not asked yet" : `unknown, not asked since ${since(at, now)}`, icon: "unknown", tone: "warn" });
+}
+
+export function replicationSection(jobs, now) {
+  if (!jobs?.length) return null;
+  const rows = jobs.map((job) => [
+    printable(job.id),
+    printable(`${job.source || UNKNOWN} → ${job.target}`),
+    replicationBadge(job, now),
+    ago(epoch(job.last_sync_at), now, "never"),
+    ahead(epoch(job.next_sync_at), now),
+    job.error ? printable(job.error) : printable(job.schedule),
+  ]);
+  return section("Replication", "", now, table("Replication", ["Job", "Way", "State", "Last sync", "Next", "What it says"], rows));
+}
+
+export function certificateSection(certificates, now) {
+  if (!certificates?.length) return section("Certificates", "", now, quiet("None is told: the account may not see them, or they have not been read yet."));
+  const rows = certificates.map((one) => {
+    const at = epoch(one.expires_at);
+    const days = at === null ? null : Math.floor((at - now) / DAY_MS);
+    const left = days === null ? UNKNOWN : days < 0 ? poor("expired", "bad") : days < SOON_DAYS ? poor(`${days} days left`) : `${days} days left`;
+    return [printable(one.filename), left, fullTime(at), printable(one.subject), make("span", { class: "mono" }, printable(one.fingerprint))];
+  });
+  return section("Certificates", "", now, table("Certificates", ["File", "Left", "Until", "Issued to", "SHA-256"], rows));
+}
+
+export function subscriptionText(one) {
+  if (!one) return UNKNOWN;
+  const word = one.status === "notfound" ? "none" : one.status;
+  return printable([word, one.level, one.product, one.next_due && `until ${one.next_due}`].filter(Boolean).join(", "));
+}
+
+export function pressureSection(one, read, now) {
+  if (!one) return null;
+  const word = (value) => (value === null || value === undefined ? UNKNOWN : percent(value));
+  return section("Pressure", read, now, table("Pressure", ["What waits", "#Some", "#All"], [
+    ["CPU", word(one.cpu_some), word(one.cpu_full)],
+    ["Memory", word(one.memory_some), word(one.memory_full)],
+    ["Disk", word(one.io_some), word(one.io_full)],
+  ]));
+}

@@ -1,0 +1,190 @@
+// What is known of a storage, a backup server or a mail gateway, as sections of its panel.
+
+import { jobRows } from "./backup-rows.js";
+import { bytes, duration, instant, percent, printable, UNKNOWN, uptime } from "./format.js";
+import { badge, icon, make, panelAddress } from "./page.js";
+import { disksSection, machineRows, poolSection, share, updatesText } from "./panel-node.js";
+import { ago, ahead, certificateSection, epoch, facts, good, outcomeBadge, plainly, poor, quiet, section, subscriptionText, table, taskSection } from "./panel-parts.js";
+import { DATASTORE_STATES, keptOn, LEVELS_OF_SUPPORT, MAIL_STATISTICS, mailFigure, queueAge, troubleText, versionText } from "./server-words.js";
+import { ATTRIBUTIONS, EVIDENCE, since } from "./words.js";
+
+export function storageSections({ resource, details }) {
+  const definition = details.definition;
+  return [section("Storage", "", 0, facts([
+    ["Cluster", printable(resource.instance)],
+    ["Seen by", printable(resource.shared ? (resource.nodes ?? []).join(", ") || "all nodes" : resource.node)],
+    ["Kind", printable(resource.type)],
+    ["Status", printable(resource.status)],
+    ["Content", printable(resource.content.replaceAll(",", ", "))],
+    ["Path", printable(definition?.path ?? "")],
+    ["Server", printable(definition?.server ?? "")],
+    ["Datastore", printable([definition?.datastore, definition?.namespace].filter(Boolean).join("/"))],
+    ["User", printable(definition?.username ?? "")],
+    ["Only on", definition?.nodes?.length ? printable(definition.nodes.join(", ")) : ""],
+    ["Fingerprint", definition?.fingerprint ? make("span", { class: "mono" }, printable(definition.fingerprint)) : ""],
+  ]), definition ? "" : quiet("How it is defined is not told: the account may not see it, or it has not been read yet."))];
+}
+
+export function serverSections({ resource, details }, now) {
+  return [
+    serverFacts(resource, details, now),
+    datastoreSection(resource, details, now),
+    jobSection(resource, now),
+    garbageSection(details, now),
+    disksSection(details, now),
+    poolSection(details, now),
+    attributionSection(details.attributions, now),
+    certificateSection(details.certificates, now),
+    taskSection(details.tasks, now),
+  ];
+}
+
+function serverFacts(server, details, now) {
+  const { status } = details;
+  const silent = status ? "" : quiet("The figures of the machine are not told: the account may not see them (Sys.Audit on /system/status), or they have not been read yet.");
+  return section("Server", details.statusRead, now, facts([
+    ["Address", printable(server.host)],
+    ["Version", versionText("PBS", server.version)],
+    ["Up", status ? uptime(server.uptime) : ""],
+    ["Load", (status?.load_average ?? []).map((one) => one.toFixed(2)).join("  ")],
+    ["Processor", printable([status?.cpu_model, status?.cpu_count && `${status.cpu_count} CPUs`].filter(Boolean).join(", "))],
+    ["Root disk", status?.root_total_bytes ? share(status.root_used_bytes, status.root_total_bytes) : ""],
+    ["Kernel", printable(status?.kernel_version ?? "")],
+    ...machineRows(status),
+    ["Time zone", printable(details.timeZone ?? "")],
+    ["Subscription", subscriptionText(details.subscription)],
+    ["Updates", updatesText(details)],
+  ]), silent);
+}
+
+function datastoreSection(server, details, now) {
+  const rows = server.datastores.map((store) => {
+    const explained = (number, text) => make("a", { href: panelAddress(server.id, `datastores.${store.name}.${number}`) }, text);
+    const isKnown = store.used + store.free > 0;
+    return [
+      printable(store.name),
+      storeState(store),
+      explained("usage", isKnown ? percent(store.usage) : UNKNOWN),
+      isKnown ? bytes(store.free) : UNKNOWN,
+      store.fullAt ? explained("fullAt", ahead(instant(store.fullAt), now)) : UNKNOWN,
+      store.deduplication ? explained("deduplication", `${store.deduplication.toFixed(1)} times`) : UNKNOWN,
+      keptOn(store),
+      (store.namespaces ?? []).map((one) => (one.path ? printable(one.path) : "root")).join(", "),
+      printable(store.comment ?? ""),
+    ];
+  });
+  if (!rows.length) return section("Datastores", details.usageRead, now, quiet("None is visible: the account may lack Datastore.Audit."));
+  const at = instant(details.datastoresRead ?? "");
+  const read = at === null ? "Maintenance and comments have not been read yet." : `Maintenance and comments were read ${since(at, now)} ago.`;
+  return section("Datastores", details.usageRead, now, table("Datastores", ["Datastore", "State", "#Usage", "#Free", "Full", "Deduplicated", "Kept on", "Namespaces", "Comment"], rows), quiet(read));
+}
+
+function storeState(store) {
+  const trouble = troubleText(store);
+  const state = DATASTORE_STATES[store.status] ?? DATASTORE_STATES.unknown;
+  if (!trouble) return badge(state);
+  return store.status === "available" ? poor(trouble) : badge(state, trouble);
+}
+
+/** What the last garbage collection of each datastore found. */
+function garbageSection({ garbage, datastores, usageRead }, now) {
+  const jobs = new Map((garbage ?? []).map((job) => [job.store, job]));
+  const rows = (datastores ?? []).map((store) => garbageRow(store, jobs.get(store.name), now)).filter(Boolean);
+  if (!rows.length) return null;
+  return section("Garbage collection", usageRead, now, table("Garbage collection", ["Datastore", "Last run", "#Took", "#Removed", "#Pending", "#Deduplicated", "Bad chunks"], rows));
+}
+
+function garbageRow(store, job, now) {
+  const bad = job?.bad_chunk_count ?? store.badChunks;
+  const factor = job?.disk_bytes && job.index_bytes !== null ? job.index_bytes / job.disk_bytes : store.deduplication;
+  const [removed, pending] = [job?.removed_bytes ?? store.removedBytes, job?.pending_bytes ?? store.pendingBytes];
+  if (!job && bad === null && factor === null) return null;
+  return [
+    printable(store.name),
+    ago(instant(store.collected) ?? epoch(job?.last_run_ended_at), now, "never"),
+    job?.duration_seconds ? duration(job.duration_seconds) : UNKNOWN,
+    removed === null ? UNKNOWN : bytes(removed),
+    pending === null ? UNKNOWN : bytes(pending),
+    factor === null ? UNKNOWN : `${factor.toFixed(1)} times`,
+    bad === null ? UNKNOWN : bad ? poor(`${bad} bad: backups that need them cannot be restored`, "bad") : "none",
+  ];
+}
+
+function jobSection(server, now) {
+  const rows = jobRows([server]).map((job) => [
+    printable(job.job),
+    job.kind,
+    printable(job.store),
+    job.isDisabled ? plainly("disabled") : outcomeBadge(job.status),
+    ago(job.at, now, job.status === "running" ? UNKNOWN : "never"),
+    ahead(job.nextAt, now),
+    job.missedAt ? poor(`missed ${since(job.missedAt, now)} ago`) : "",
+    printable(job.text || job.schedule),
+  ]);
+  if (!rows.length) return section("Jobs", "", now, quiet("None is known: there are none, or the account may not see them."));
+  return section("Jobs", "", now, table("Jobs", ["Job", "Kind", "Datastore", "Last run", "Ended", "Next", "Missed", "What it says"], rows));
+}
+
+const WHOSE = { attributed: ["ok", "ok"], ambiguous: ["problem", "warn"], foreign: ["stopped", ""], unknown: ["unknown", "warn"] };
+
+function attributionSection(attributions, now) {
+  const order = ["ambiguous", "unknown", "foreign", "attributed"];
+  const groups = Object.entries(attributions ?? {}).sort(([, a], [, b]) => order.indexOf(a.state) - order.indexOf(b.state));
+  if (!groups.length) return section("Whose are the backups?", "", now, quiet("No group of backups has been judged yet."));
+  const rows = groups.map(([key, one]) => {
+    const [name, tone] = WHOSE[one.state] ?? WHOSE.unknown;
+    const whose = one.instance ? `${one.instance}, guest ${one.vmid}${one.guest_is_known ? "" : " (gone)"}` : one.candidates.length ? `may be of ${one.candidates.join(" or ")}` : "";
+    return [printable(key.replace(/\/?\|/u, " · ")), badge({ word: ATTRIBUTIONS[one.state] || printable(one.state), icon: name, tone }), printable(whose), one.evidence.map(([rule, text]) => `${EVIDENCE[rule] ?? printable(rule)}: ${printable(text)}`).join("; ")];
+  });
+  return section("Whose are the backups?", "", now, table("Whose the backups are", ["Group", "Judgement", "Whose", "Evidence"], rows));
+}
+
+const MAIL_COLUMNS = ["Node", "State", "Role", "Cluster", "Version", "#CPU", "#Memory", "#Disk", "Load", "Up", "Queues", "Address", "What it says"];
+
+export function mailSections({ resource, details }, now) {
+  const told = resource.statistics ?? {};
+  const statistics = Object.entries(MAIL_STATISTICS).filter(([name]) => name in told).map(([name, word]) => [word, mailFigure(name, told[name])]);
+  const known = new Map((details.nodes ?? []).map((one) => [one.name, one]));
+  const nodes = resource.nodes.map((node) => mailNodeRow(resource.id, node, known.get(node.name)));
+  const versions = [...new Set(resource.nodes.map((node) => versionText("PMG", node.version)).filter(Boolean))];
+  return [
+    section("Gateway", "", now, facts([["Address", printable(resource.host)], ["Version", versions.join(", ")], ["Subscription", supportOf(details.nodes)]])),
+    nodes.length ? section("Nodes", details.nodesRead, now, table("Nodes of the gateway", MAIL_COLUMNS, nodes)) : section("Nodes", details.nodesRead, now, quiet("No node is known yet.")),
+    queueSection(resource.id, details, now),
+    section("Since midnight of the gateway", details.statisticsRead, now, statistics.length ? facts(statistics) : quiet("The statistics have not been read yet.")),
+  ];
+}
+
+function mailNodeRow(id, node, known) {
+  const explained = (number, text) => make("a", { href: panelAddress(id, `nodes.${node.name}.${number}`) }, text);
+  return [
+    printable(node.name),
+    node.status === "online" ? good("online") : poor("offline", "bad"),
+    printable(node.role || "single"),
+    node.inSync === null || node.inSync === undefined ? UNKNOWN : node.inSync ? "in step" : poor("out of step"),
+    versionText("PMG", node.version),
+    node.cpu === null ? UNKNOWN : explained("cpu", percent(node.cpu * 100)),
+    node.memory ? explained("memory", percent(node.memory.usage)) : UNKNOWN,
+    node.disk ? explained("disk", percent(node.disk.usage)) : UNKNOWN,
+    (known?.load_average ?? []).map((one) => one.toFixed(2)).join("  "),
+    node.uptime === null ? UNKNOWN : uptime(node.uptime),
+    Object.entries(node.queues).map(([queue, total]) => printable(`${queue} ${total}`)).join(", "),
+    printable(known?.address ?? ""),
+    printable(node.error ?? ""),
+  ];
+}
+
+function supportOf(nodes) {
+  const levels = new Set((nodes ?? []).filter((one) => !one.error).map((one) => LEVELS_OF_SUPPORT[one.subscription_level] ?? (printable(one.subscription_level) || "none")));
+  return [...levels].join(", ");
+}
+
+function queueSection(id, { queues, queuesRead }, now) {
+  const rows = Object.entries(queues ?? {}).flatMap(([node, list]) => list.map((one) => [
+    printable(node),
+    printable(one.queue),
+    make("a", { href: panelAddress(id, `nodes.${node}.queues.${one.queue}`) }, mailFigure("count", one.total)),
+    (one.by_minutes ?? []).filter(([, count]) => count).map(([age, count]) => `${queueAge(age)}: ${count}`).join(", "),
+  ]));
+  return rows.length ? section("Queues", queuesRead, now, table("Queues", ["Node", "Queue", "#Waiting", "By age"], rows)) : null;
+}

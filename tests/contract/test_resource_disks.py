@@ -1,0 +1,100 @@
+"""GET /api/resources/<id>: the disks and pools of a node and of a backup server, with SMART and without."""
+
+from __future__ import annotations
+
+import pytest
+import time_machine
+
+from monitoring import store
+from nodes import connecting
+from tests.monitoring.collected import moment, turn, with_token
+from tests.monitoring.conftest import Watched
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def fresh_store():
+    """A store of the test's own, and no connection left over."""
+    store.install(store.MemoryStore())
+    yield store.store()
+    for pk in list(connecting._kept):
+        connecting.forget(pk)
+    store.install(None)
+
+
+@pytest.fixture
+def details(api):
+    """Ask for the details of the only resource of a collection, at the instant of its last poll."""
+
+    def get(watched, collection):
+        (shown,) = watched.shown(collection)
+        with time_machine.travel(moment(watched), tick=False):
+            return api.get(f"/api/resources/{shown['id']}").json()["details"]
+
+    return get
+
+
+def test_without_smart_the_disks_of_a_node_tell_what_they_are_and_not_how_they_are(fake_pve, details):
+    watched = with_token(Watched(fake_pve), fake_pve.site)
+    turn(watched, times=8)
+
+    told = details(watched, "nodes")
+
+    assert told["smartIsRead"] is False
+    disk = told["disks"][2]
+    assert {name: disk[name] for name in ("device", "kind", "health", "life_left_percent")} == {
+        "device": "/dev/sda",
+        "kind": "hdd",
+        "health": None,
+        "life_left_percent": None,
+    }
+    assert [disk[name] for name in ("temperature_celsius", "power_on_hours", "smart_read_at")] == [None] * 3
+    assert told["disksRead"].startswith("2026-01-01T12:0")
+
+
+def test_with_smart_the_disks_of_a_node_tell_health_wear_temperature_and_age(fake_pve, details):
+    fake_pve.site.set_disk("pve", "/dev/nvme0n1", wearout=6, celsius=61, health="FAILED!")
+    watched = with_token(Watched(fake_pve, reads_smart=True), fake_pve.site)
+    turn(watched, times=8)
+
+    told = details(watched, "nodes")
+
+    disk = told["disks"][0]
+    assert told["smartIsRead"] is True
+    assert disk["device"] == "/dev/nvme0n1"
+    assert {name: disk[name] for name in ("health", "life_left_percent", "temperature_celsius")} == {
+        "health": "FAILED!",
+        "life_left_percent": 6,
+        "temperature_celsius": 61,
+    }
+    assert disk["power_on_hours"] == 9913
+    assert moment(watched).timestamp() - 80 <= disk["smart_read_at"] <= moment(watched).timestamp()
+
+
+def test_a_backup_server_tells_its_disks_and_pools(fake_pbs, details):
+    fake_pbs.site.set_pool_health("vault", "backup", "DEGRADED")
+    watched = Watched(fake_pbs, "pbs", reads_smart=True)
+    turn(watched, times=4)
+
+    told = details(watched, "pbs")
+
+    assert told["smartIsRead"] is True
+    assert {pool["name"]: pool["health"] for pool in told["zfsPools"]} == {
+        "rpool": "ONLINE",
+        "backup": "DEGRADED",
+    }
+    assert [disk["health"] for disk in told["disks"]] == ["passed"] * 6
+    assert [disk["temperature_celsius"] for disk in told["disks"]] == [34, 34, 36, 36, 36, 36]
+    assert told["disksRead"].startswith("2026-01-01T12:0")
+
+
+def test_a_backup_server_whose_disks_nobody_may_see_tells_none(fake_pbs, details):
+    rights = {"/datastore": ("Datastore.Audit",), "/system/status": ("Sys.Audit",)}
+    watched = with_token(Watched(fake_pbs, "pbs"), fake_pbs.site, rights)
+    turn(watched, times=4)
+
+    told = details(watched, "pbs")
+
+    assert (told["disks"], told["zfsPools"], told["smartIsRead"]) == ([], [], False)
+    assert told["disksRead"] == "0001-01-01T00:00:00Z"

@@ -1,0 +1,109 @@
+"""What is known of each configured replication job, and which node is asked of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitoring.facts import Facts, NodeFacts
+from monitoring.replication import replicating_nodes, replications
+from nodes.proxmox.readings import ReplicationReading
+
+AT = 1767268800.0
+LAST = 1767268000
+CONFIGURED = ReplicationReading("100-0", 100, "pve1", "pve2", "*/15")
+
+
+def run(**fields):
+    """What the node of the guest tells of the job."""
+    told = {"last_sync_at": LAST, **fields}
+    return ReplicationReading("100-0", 100, "pve1", "pve2", "*/15", **told)
+
+
+def told(*jobs, configured=CONFIGURED, node="pve1", ago=60.0, guest_on="pve1"):
+    """Return what is known of the only configured job when a node told these, so many seconds ago."""
+    facts = Facts(
+        replication_jobs=(configured,),
+        nodes={node: NodeFacts(replications=jobs, replications_at=AT - ago)},
+    )
+    (found,) = replications(facts, {100: guest_on} if guest_on else {}, at=AT)
+    return found
+
+
+STATES = {
+    "ok": run(),
+    "waiting": run(last_sync_at=None),
+    "running": run(is_running=True),
+    "failing": run(failure_count=2, error="no route to host"),
+    "disabled": run(is_disabled=True, failure_count=2),
+}
+
+
+@pytest.mark.parametrize(("state", "job"), STATES.items(), ids=STATES)
+def test_a_job_is_as_the_node_of_its_guest_tells(state, job):
+    found = told(job)
+
+    assert (found.state, found.job, found.told_at) == (state, job, AT - 60.0)
+
+
+def test_a_job_that_fails_while_it_runs_is_failing():
+    assert told(run(is_running=True, failure_count=1)).state == "failing"
+
+
+@pytest.mark.parametrize(("ago", "state"), [(300.0, "ok"), (301.0, "unknown")])
+def test_what_was_told_long_ago_says_nothing_of_now(ago, state):
+    assert told(run(), ago=ago).state == state
+
+
+def test_what_was_told_last_is_kept_beside_it():
+    found = told(run(failure_count=3, error="no route to host"), ago=3600.0)
+
+    assert (found.state, found.job.last_sync_at, found.job.error) == ("unknown", LAST, "no route to host")
+
+
+def test_a_job_that_nobody_told_of_is_shown_as_it_is_configured():
+    found = told()
+
+    assert (found.state, found.told_at) == ("unknown", 0.0)
+    assert (found.job.id, found.job.target, found.job.schedule, found.job.last_sync_at) == (
+        "100-0", "pve2", "*/15", None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("jobs", [(), (run(),)], ids=["never told", "told long ago"])
+def test_a_disabled_job_is_disabled_also_when_its_node_cannot_be_asked(jobs):
+    configured = ReplicationReading("100-0", 100, "pve1", "pve2", "*/15", is_disabled=True)
+
+    assert told(*jobs, configured=configured, ago=3600.0).state == "disabled"
+
+
+def test_the_source_is_where_the_guest_is_now():
+    found = told(run(), guest_on="pve3")
+
+    assert found.job.source == "pve3"
+    # pve1 told it before the guest left.
+    assert found.state == "unknown"
+
+
+def test_of_two_nodes_that_told_the_newer_one_counts():
+    facts = Facts(
+        replication_jobs=(CONFIGURED,),
+        nodes={
+            "pve1": NodeFacts(replications=(run(error="old"),), replications_at=AT - 200),
+            "pve2": NodeFacts(replications=(run(),), replications_at=AT - 30),
+            "pve3": NodeFacts(replications=(run(error="older"),), replications_at=AT - 250),
+        },
+    )
+
+    (found,) = replications(facts, {100: "pve2"}, at=AT)
+
+    assert (found.state, found.job.error, found.told_at) == ("ok", "", AT - 30)
+
+
+def test_the_nodes_of_the_guests_are_asked_and_without_a_guest_the_node_of_the_last_run():
+    jobs = (
+        ReplicationReading("100-0", 100, "pve1", "pve2"),
+        ReplicationReading("101-0", 101, "pve1", "pve2"),
+        ReplicationReading("102-0", 102, "", "pve2"),
+    )
+
+    assert replicating_nodes(jobs, {100: "pve3"}) == {"pve3", "pve1"}
