@@ -33,7 +33,8 @@ format: $(VENV)/.installed-dev ## Bring the source into the one format
 	$(PY) -m ruff format .
 
 browser: $(VENV)/.installed-dev ## Look at the pages in headless Chromium
-	$(PY) -m pytest -q -m browser
+	$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "browser and not speed"
+	$(PY) -m pytest -q -m "browser and speed"
 
 scale: $(VENV)/.installed-dev ## Run web, worker and beat against real Redis and PostgreSQL servers
 	$(PY) -m pytest -q -m scale

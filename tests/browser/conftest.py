@@ -31,7 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            # A file shares its servers, so one worker takes all of it.
+            item.add_marker(pytest.mark.xdist_group(f"browser {item.path.stem}"))
 
 
 class Pages:

@@ -96,7 +96,10 @@ def test_failed_jobs_come_before_all_others(watched, pages):
 
     expect(list_row(page, "v-main").locator(".c-state")).to_have_text("failed")
     expect(list_row(page, "v-main").locator(".c-next")).to_have_text(re.compile(r"^in \d"))
-    assert set(texts(page, "state")[:2]) == {"failed"}
+    states = texts(page, "state")  # at night the job of the cluster runs, by day its last run has failed
+    failed = states.count("failed")
+    assert failed in (1, 2)
+    assert set(states[:failed]) == {"failed"}
 
 
 def test_old_snapshots_and_those_with_memory_stand_out(watched, pages):

@@ -11,6 +11,8 @@ from playwright.sync_api import expect
 
 from tests.browser.estates import guest_rows, wait_for_rows
 
+pytestmark = pytest.mark.speed
+
 LONGEST_MS = 100
 ROUNDS = 8
 #: All that the first view fetches, compressed; the icons are part of the page.

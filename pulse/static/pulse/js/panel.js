@@ -175,6 +175,7 @@ setInterval(() => {
 
 /** Leaves the address of the panel, however it was closed. */
 dialog.addEventListener("close", () => {
+  if (dialog.open) return; // told late: somebody has gone forward to it again
   asked += 1;
   shown = { id: "", number: "", answer: null };
   body.dataset.of = "";
