@@ -1,10 +1,15 @@
-"""What every test may use: a fixed instant."""
+"""What every test may use: a fixed instant, a store of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from monitoring.store import StateStore
 
 pytest_plugins = ["tests.accounts.fixtures", "tests.fake_proxmox.fixtures", "tests.probing"]
 
@@ -16,3 +21,16 @@ NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 def noon() -> datetime:
     """The fixed instant of the tests."""
     return NOON
+
+
+@pytest.fixture
+def fresh_store() -> Iterator[StateStore]:
+    """A store of the test's own, and no connection left over."""
+    from monitoring import store  # late: it needs the settings
+    from nodes import connecting
+
+    store.install(store.MemoryStore())
+    yield store.store()
+    for pk in list(connecting._kept):
+        connecting.forget(pk)
+    store.install(None)

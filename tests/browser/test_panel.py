@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from playwright.sync_api import expect
@@ -10,16 +11,20 @@ from tests.browser.estates import guest_row, wait_for_rows
 
 IMAGE = "<img src=x onerror=window.isBroken=1>"
 
-#: The first guest's memory, as if nobody vouched for it.
-DOUBT = """
+#: The first of a collection as if the server told something else of it.
+TOLD = """
   const response = Response.prototype.json;
   Response.prototype.json = async function () {
     const message = await response.call(this);
     if (message?.type !== "state") return message;
-    Object.assign(message.state.vms[0], { memoryTrust: "low", memoryReason: "near_maximum", memorySource: "host" });
+    Object.assign(message.state.COLLECTION[0], FIELDS);
     return message;
   };
 """
+
+
+def told(page, collection, fields):
+    page.add_init_script(TOLD.replace("COLLECTION", collection).replace("FIELDS", json.dumps(fields)))
 
 
 def panel(page):
@@ -73,6 +78,27 @@ def test_back_closes_the_panel_and_forward_opens_it_again(lab, pages):
     page.go_forward()
 
     expect(page.get_by_role("dialog", name="pihole")).to_be_visible()
+
+
+def test_a_close_that_is_told_late_leaves_the_panel_that_was_opened_since(lab, pages):
+    page = pages.open(f"{lab.url}#resource/homelab-pve-105")
+    expect(page.get_by_role("dialog", name="pihole")).to_be_visible()
+
+    panel(page).evaluate("(dialog) => dialog.dispatchEvent(new Event('close'))")
+
+    expect(page.get_by_role("dialog", name="pihole")).to_be_visible()
+    expect(page).to_have_url(f"{lab.url}#resource/homelab-pve-105")
+
+
+def test_a_node_whose_processor_may_not_be_seen_is_not_shown_as_idle(lab, pages):
+    page = pages.open()
+    told(page, "nodes", {"cpu": 0, "cpuReason": "no_permission"})
+    page.goto(f"{lab.url}#resource/homelab-pve")
+
+    figure = panel(page).locator("[data-resource-figures] li").first
+    expect(figure).to_have_text("CPU—")
+    expect(figure.locator("a")).to_have_attribute("title", "The account may not see it.")
+    expect(page.locator(".card").first.locator(".meter").first.locator(".number")).to_have_text("—")
 
 
 def test_notes_are_text_with_their_line_breaks(home_hosts, home, pages):
@@ -178,7 +204,7 @@ def test_the_figures_of_the_panel_follow_the_feed(home_hosts, home, pages):
 
 def test_memory_that_is_not_to_be_trusted_says_so_to_pointer_and_keyboard(lab, pages):
     page = pages.open()
-    page.add_init_script(DOUBT)
+    told(page, "vms", {"memoryTrust": "low", "memoryReason": "near_maximum", "memorySource": "host"})
     page.goto(lab.url)
     doubt = guest_row(page, "home-assistant").locator(".c-memory .doubt")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring import lists, store
+from monitoring import lists
 from monitoring.facts import BackupPlace, Facts, GuestFacts
 from monitoring.memory import PollMemory
 from nodes.proxmox.readings import (
@@ -19,7 +19,7 @@ from tests.conftest import NOON
 from tests.factories import make_instance
 from tests.monitoring.feeding import Publisher
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
 T1, T2 = 1767225600, 1767229200
 ROUTES = (
@@ -30,14 +30,6 @@ ROUTES = (
     "/api/backups/pbs",
     "/api/backups/sources",
 )
-
-
-@pytest.fixture(autouse=True)
-def fresh_store():
-    """A store of the test's own."""
-    store.install(store.MemoryStore())
-    yield store.store()
-    store.install(None)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring import store
-from nodes import connecting
 from nodes.models import Instance
 from pulse import diagnostics
 from tests.factories import make_instance
@@ -14,19 +12,9 @@ from tests.fake_proxmox.fixtures import virtual_estate
 from tests.monitoring.collected import turn
 from tests.monitoring.conftest import Watched
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
 ROUTE, EXPORT = "/api/diagnostics", "/api/diagnostics/export"
-
-
-@pytest.fixture(autouse=True)
-def fresh_store():
-    """A store of the test's own, and no connection left over."""
-    store.install(store.MemoryStore())
-    yield store.store()
-    for pk in list(connecting._kept):
-        connecting.forget(pk)
-    store.install(None)
 
 
 @pytest.fixture

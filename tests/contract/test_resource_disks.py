@@ -5,22 +5,10 @@ from __future__ import annotations
 import pytest
 import time_machine
 
-from monitoring import store
-from nodes import connecting
 from tests.monitoring.collected import moment, turn, with_token
 from tests.monitoring.conftest import Watched
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh_store():
-    """A store of the test's own, and no connection left over."""
-    store.install(store.MemoryStore())
-    yield store.store()
-    for pk in list(connecting._kept):
-        connecting.forget(pk)
-    store.install(None)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
 
 @pytest.fixture

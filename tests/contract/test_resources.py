@@ -8,23 +8,12 @@ import pytest
 import time_machine
 from msgspec import structs
 
-from monitoring import saving, store
-from nodes import connecting
+from monitoring import saving
 from tests.factories import make_instance
 from tests.monitoring.collected import facts_of, forget_time, judge, moment, turn, with_token
 from tests.monitoring.conftest import Watched
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh_store():
-    """A store of the test's own, and no connection left over."""
-    store.install(store.MemoryStore())
-    yield store.store()
-    for pk in list(connecting._kept):
-        connecting.forget(pk)
-    store.install(None)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
 
 @pytest.fixture

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring import lists, store
+from monitoring import lists
 from monitoring.facts import Facts, GuestFacts
 from monitoring.memory import PollMemory
 from nodes.proxmox.readings import GuestReading, GuestSnapshotReading, ResourcesReading
 from tests.conftest import NOON
 from tests.factories import make_instance
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
 ROUTE = "/api/snapshots"
 T1, T2 = 1767225600, 1767229200
-
-
-@pytest.fixture(autouse=True)
-def fresh_store():
-    """A store of the test's own."""
-    store.install(store.MemoryStore())
-    yield store.store()
-    store.install(None)
 
 
 def test_snapshots_of_all_guests_the_newest_first(api):

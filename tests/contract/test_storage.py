@@ -13,15 +13,7 @@ from monitoring.resources import Views, node_view, storage_views
 from nodes.proxmox.readings import NodeReading, StorageReading
 from tests.conftest import NOON
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh_store():
-    """A store of the test's own."""
-    store.install(store.MemoryStore())
-    yield store.store()
-    store.install(None)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
 
 def publish(pk, name, *storages, nodes=("pve1", "pve2"), ids=None):

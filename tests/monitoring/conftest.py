@@ -15,13 +15,9 @@ from tests.factories import make_instance
 
 
 @pytest.fixture(autouse=True)
-def fresh_store():
-    """A store of the test's own, and no connection left over."""
-    store.install(store.MemoryStore())
-    yield store.store()
-    for pk in list(connecting._kept):
-        connecting.forget(pk)
-    store.install(None)
+def own_store(fresh_store):
+    """Nothing here may see what another test has left."""
+    return fresh_store
 
 
 @pytest.fixture

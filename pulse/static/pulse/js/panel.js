@@ -28,7 +28,7 @@ const FIGURES = {
   vms: guestFigures,
   containers: guestFigures,
   nodes: (node) => [
-    figure("cpu", "CPU", isUp(node) ? node.cpu : null, "fraction"),
+    figure("cpu", "CPU", isUp(node) && !node.cpuReason ? node.cpu : null, "fraction", node.cpuReason ? { doubt: sentence(reasonText(node.cpuReason)) } : {}),
     figure("memory", "Memory", isUp(node) ? node.memory : null, "bytes"),
     figure("disk", "Root disk", isUp(node) ? node.disk : null, "bytes"),
     figure("loadAverage", "Load", node.loadAverage, "processes"),
