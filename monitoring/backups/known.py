@@ -15,12 +15,11 @@ from monitoring.backups.coverage import Backup
 from monitoring.facts import LAYOUT, Facts
 from monitoring.memory import PollMemory
 from monitoring.models import CollectedFacts
+from monitoring.saving import is_of
 from monitoring.store import store
 from nodes.choices import InstanceKind
 from nodes.models import Guest, Instance
-from nodes.proxmox.readings import (
-    GuestReading,
-)
+from nodes.proxmox.readings import GuestReading
 
 
 @dataclass(slots=True)
@@ -80,7 +79,9 @@ def known_of(instance: Instance) -> Known | None:
             return None
         row = CollectedFacts.objects.defer("body").filter(instance=instance, layout=LAYOUT).first()
         facts = saved(row.instance_id, row.saved_at, row) if row is not None else None
-        return Known(instance, facts or Facts(), PollMemory(), recorded_guests(instance))
+        if facts is None or not is_of(instance, facts):
+            facts = Facts()
+        return Known(instance, facts, PollMemory(), recorded_guests(instance))
     _saved.pop(instance.pk, None)
     memory = store().load_memory(instance.pk) or PollMemory()
     if memory.duplicate_of:

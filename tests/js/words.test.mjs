@@ -15,7 +15,7 @@ test("why a guest is at risk is a sentence", () => {
     [{ backupState: "unknown", backupReason: "no_permission" }, "Nothing is known of its backups: the account may not list them."],
     [{ backupState: "unknown", backupReason: "not_read_lately" }, "Nothing is known of its backups: they have not been read for hours."],
     [{ backupState: "unknown", backupReason: "server_not_monitored" }, "Nothing is known of its backups: they are on a backup server that Pulse does not watch."],
-    [{ backupState: "uncovered", backupReason: "not_read_yet" }, "No enabled backup job takes this guest. Nothing is known of older backups: they have not been read yet."],
+    [{ backupState: "uncovered", backupReason: "not_read_yet" }, "No enabled backup job takes this guest. Not all of its jobs and backups are known: they have not been read yet."],
     [{}, "Its backups have not been judged yet."],
   ];
   for (const [guest, text] of cases) assert.equal(backupWhy(guest), text);

@@ -255,6 +255,15 @@ def test_facts_and_guests_of_a_paused_cluster_come_from_the_database():
     assert [(one.vmid, one.name) for one in found.guests] == [(123, "web")]
 
 
+def test_what_was_saved_of_another_host_says_nothing_about_a_paused_cluster():
+    known = host(100, storages=(into_vault("a@pbs!pve"),))
+    known.facts.asked_at = "https://192.0.2.99:8006"
+    CollectedFacts.keep(known.instance, known.facts, at=NOON + timedelta(days=1))
+    Instance.objects.filter(pk=known.instance.pk).update(is_paused=True)
+
+    assert known_of(Instance.objects.get(pk=known.instance.pk)).facts.storages == ()
+
+
 def test_an_instance_that_another_one_stands_for_is_no_second_owner():
     instance = make_instance()
     store.store().save_memory(instance.pk, PollMemory(duplicate_of=99))

@@ -138,7 +138,7 @@ export function backupWhy({ backupState, backupReason }) {
   if (!state) return "Its backups have not been judged yet.";
   if (!backupReason) return state.why;
   const reason = blindText(backupReason);
-  return backupState === "unknown" ? `Nothing is known of its backups: ${reason}.` : `${state.why} Nothing is known of older backups: ${reason}.`;
+  return backupState === "unknown" ? `Nothing is known of its backups: ${reason}.` : `${state.why} Not all of its jobs and backups are known: ${reason}.`;
 }
 
 /** Returns how long ago an instant was, in one unit: `5 h`, `3 d`; a dash when there is none. */
