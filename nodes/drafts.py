@@ -99,9 +99,6 @@ class Held:
     has_token: bool = False
 
 
-NOTHING_HELD = Held()
-
-
 def checked(draft: Draft) -> Draft:
     """Return the draft in the stored form, with flags of its own kind only; NotValid names the first bad field.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from nodes.drafts import (
-    NOTHING_HELD,
     Credential,
     Draft,
     Held,
@@ -134,7 +133,7 @@ def test_a_change_switches_between_token_and_password(held, given, credential):
         pytest.param(
             HELD_PASSWORD, {"token_id": "a@pam!t"}, "token_value", id="token-name-without-any-secret"
         ),
-        pytest.param(NOTHING_HELD, {"token_value": "t"}, "token_id", id="token-secret-without-any-token"),
+        pytest.param(Held(), {"token_value": "t"}, "token_id", id="token-secret-without-any-token"),
         pytest.param(HELD_TOKEN, {"user": "a@pam"}, "password", id="user-without-any-password"),
         pytest.param(HELD_TOKEN, {"password": "p"}, "user", id="password-without-any-user"),
         pytest.param(HELD_TOKEN, {"token_id": "bare"}, "token_id", id="bare-token-without-user"),
