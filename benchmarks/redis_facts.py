@@ -29,7 +29,7 @@ import redis
 
 from monitoring.costs import Minute
 from monitoring.facts import BackupPlace, Facts, GuestFacts, Progress
-from monitoring.filesystems import DiskUse, Filesystem
+from monitoring.figures.filesystems import DiskUse, Filesystem
 from monitoring.memory import PollMemory
 from monitoring.redis_store import RedisStore
 from nodes.proxmox.readings import (

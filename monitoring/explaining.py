@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from monitoring.facts import Facts, GuestFacts, NodeFacts
+from monitoring.figures.rates import Sample
 from monitoring.memory import PollMemory
-from monitoring.rates import Sample
 from monitoring.resources import GuestView, NodeView, StorageView
 from nodes.proxmox.readings import GuestReading, NodeReading, NodeStatusReading, StorageReading
 from pulse.lib.instants import instant
@@ -112,7 +112,7 @@ def guest_numbers(view: GuestView, memory: PollMemory, facts: Facts, *, at: floa
 def guest_memory_number(
     view: GuestView, raw: GuestReading, known: GuestFacts, live: When, at: float
 ) -> Number:
-    """Return how the memory of a guest was found: see monitoring.guest_memory."""
+    """Return how the memory of a guest was found: see monitoring.figures.guest_memory."""
     fields: dict[str, Any] = {"mem": raw.memory_used_bytes, "maxmem": raw.memory_total_bytes}
     formula, call = "mem of maxmem", RESOURCES
     if view.type == "qemu" and known.detail is not None:
@@ -131,7 +131,7 @@ def guest_memory_number(
 
 
 def disk_number(view: GuestView, raw: GuestReading, known: GuestFacts, live: When, at: float) -> Number:
-    """Return how the use of a guest's disks was found: see monitoring.filesystems."""
+    """Return how the use of a guest's disks was found: see monitoring.figures.filesystems."""
     note = REASONS.get(view.diskReason, view.diskReason)
     value = None if view.diskReason else msgspec.structs.asdict(view.disk)
     if view.type == "lxc":

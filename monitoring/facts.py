@@ -13,7 +13,7 @@ from ipaddress import ip_address
 import msgspec
 
 from monitoring.costs import Costs
-from monitoring.filesystems import DiskUse
+from monitoring.figures.filesystems import DiskUse
 from nodes.proxmox.readings import (
     AddressReading,
     BackupGroupReading,

@@ -7,7 +7,7 @@ from zlib import crc32
 import msgspec
 
 from monitoring.costs import Costs
-from monitoring.rates import Sample
+from monitoring.figures.rates import Sample
 from monitoring.resources import Views
 from nodes.proxmox.readings import (
     ClusterReading,

@@ -15,9 +15,9 @@ from monitoring.backups.judgement import Judgement
 from monitoring.disks import shown_disks
 from monitoring.explaining import Number
 from monitoring.facts import Facts, NodeFacts
+from monitoring.figures.quorum import TOLD_SECONDS, quorum_of
 from monitoring.fragments import RESOURCES, Fragment
 from monitoring.memory import PollMemory
-from monitoring.quorum import TOLD_SECONDS, quorum_of
 from monitoring.replication import nodes_of, replications
 from monitoring.resources import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
 from monitoring.server_details import gateway_details, server_details

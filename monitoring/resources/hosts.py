@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from monitoring.guest_memory import GuestMemory, guest_memory
-from monitoring.rates import Rates
+from monitoring.figures.guest_memory import GuestMemory, guest_memory
+from monitoring.figures.rates import Rates
+from monitoring.figures.versions import numbers_of
 from monitoring.resources.figures import NOTHING, usage
 from monitoring.resources.shapes import (
     NO_EXTRAS,
@@ -15,7 +16,6 @@ from monitoring.resources.shapes import (
     NodeView,
     Usage,
 )
-from monitoring.versions import numbers_of
 from nodes.proxmox.readings import (
     GuestReading,
     NodeReading,

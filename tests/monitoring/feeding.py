@@ -9,8 +9,8 @@ import json
 from monitoring import lists, store
 from monitoring.backups.views import BackupTaskView, PbsBackupView
 from monitoring.clients import Client
+from monitoring.figures.rates import Rates
 from monitoring.fragments import Fragment, changes_between, items_of, lists_key
-from monitoring.rates import Rates
 from monitoring.resources import ConcernView, Views, guest_view, pbs_without_answer
 from nodes.proxmox.readings import GuestReading
 from pulse.lib.auth import Caller

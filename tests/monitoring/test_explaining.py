@@ -7,11 +7,12 @@ from typing import get_args
 import msgspec
 import pytest
 
-from monitoring import explaining, filesystems, guest_memory
+from monitoring import explaining
 from monitoring.facts import Facts, GuestFacts, NodeFacts
-from monitoring.filesystems import DiskUse, Filesystem
+from monitoring.figures import filesystems, guest_memory
+from monitoring.figures.filesystems import DiskUse, Filesystem
+from monitoring.figures.rates import Rates, Sample
 from monitoring.memory import PollMemory
-from monitoring.rates import Rates, Sample
 from monitoring.resources import (
     GuestExtras,
     Usage,

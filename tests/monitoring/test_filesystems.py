@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.filesystems import DiskUse, summarise, unknown, why_unknown
+from monitoring.figures.filesystems import DiskUse, summarise, unknown, why_unknown
 from nodes.proxmox.readings import FilesystemReading
 
 ROOT = FilesystemReading("/", "ext4", "/dev/sda1", 100, 40)

@@ -8,8 +8,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitoring.figures.rates import Rates
 from monitoring.fragments import POLLED, Fragment, changes_between, items_of, next_version, whole_change
-from monitoring.rates import Rates
 from monitoring.resources import ConcernView, Views, guest_view, node_view, pbs_view, storage_views
 from nodes.proxmox.readings import (
     DatastoreReading,

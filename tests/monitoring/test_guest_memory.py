@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.guest_memory import GuestMemory, guest_memory
+from monitoring.figures.guest_memory import GuestMemory, guest_memory
 from nodes.proxmox.readings import GuestDetailReading, GuestReading
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring.quorum import NodeVotes, quorum_of
+from monitoring.figures.quorum import NodeVotes, quorum_of
 from nodes.proxmox.readings import ClusterReading, MemberReading, QdeviceReading, VoteReading
 
 VOTING = "2026-01-01T12:00:00 (cast vote)"

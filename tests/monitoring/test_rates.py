@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.rates import NO_RATES, Rates, Sample, advance
+from monitoring.figures.rates import NO_RATES, Rates, Sample, advance
 from nodes.proxmox.readings import GuestReading
 
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from monitoring import state
+from monitoring.figures.rates import Rates
 from monitoring.fragments import Fragment, items_of
-from monitoring.rates import Rates
 from monitoring.resources import ConcernView, Views, guest_view, node_view, pbs_without_answer
 from nodes.proxmox.readings import GuestReading, NodeReading
 

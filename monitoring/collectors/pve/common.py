@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monitoring.collectors.turn import Turn
+from monitoring.figures.versions import numbers_of
 from monitoring.resources import NodeView
-from monitoring.versions import numbers_of
 from nodes.proxmox.readings import GuestReading
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from monitoring.collectors.pve.common import version_of
 from monitoring.collectors.turn import AGENT_SECONDS, Turn
 from monitoring.errands import Errand
-from monitoring.filesystems import FAILURES, summarise
+from monitoring.figures.filesystems import FAILURES, summarise
 from nodes.proxmox import guests
 from nodes.proxmox.errors import ProxmoxError
 from nodes.proxmox.readings import GuestReading
