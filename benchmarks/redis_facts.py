@@ -27,10 +27,10 @@ django.setup()
 import msgspec
 import redis
 
-from monitoring.costs import Minute
-from monitoring.facts import BackupPlace, Facts, GuestFacts, Progress
 from monitoring.figures.filesystems import DiskUse, Filesystem
-from monitoring.memory import PollMemory
+from monitoring.known.costs import Minute
+from monitoring.known.facts import BackupPlace, Facts, GuestFacts, Progress
+from monitoring.known.memory import PollMemory
 from monitoring.redis_store import RedisStore
 from nodes.proxmox.readings import (
     AddressReading,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from monitoring import lanes
-from monitoring.memory import PollMemory
+from monitoring.known.memory import PollMemory
 from nodes.connecting import Connection
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import NotFound, PermissionDenied, ProxmoxError, TimedOut

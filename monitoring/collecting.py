@@ -19,11 +19,11 @@ from monitoring.backups.known import server_of
 from monitoring.calls import Calls
 from monitoring.collectors import forgetting, pbs, pve
 from monitoring.collectors.turn import Turn
-from monitoring.costs import LaneLedger
 from monitoring.errands import Errand
-from monitoring.facts import Facts, Progress
+from monitoring.known.costs import LaneLedger
+from monitoring.known.facts import Facts, Progress
+from monitoring.known.memory import PollMemory
 from monitoring.leases import lease
-from monitoring.memory import PollMemory
 from monitoring.store import store
 from nodes.choices import InstanceKind
 from nodes.connecting import Connection, connection_for

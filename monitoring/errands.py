@@ -14,7 +14,7 @@ from zlib import crc32
 
 from msgspec.structs import replace
 
-from monitoring.facts import Progress
+from monitoring.known.facts import Progress
 from nodes.proxmox.errors import NotFound, PermissionDenied, ProxmoxError
 
 #: A call that the account may not make, or that this version does not know, is not made again for this long.

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from monitoring.facts import Facts, GuestFacts, NodeFacts
 from monitoring.figures.rates import Sample
-from monitoring.memory import PollMemory
+from monitoring.known.facts import Facts, GuestFacts, NodeFacts
+from monitoring.known.memory import PollMemory
 from monitoring.resources import GuestView, NodeView, StorageView
 from nodes.proxmox.readings import GuestReading, NodeReading, NodeStatusReading, StorageReading
 from pulse.lib.instants import instant

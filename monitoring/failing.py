@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from monitoring import lanes
-from monitoring.memory import PollMemory
+from monitoring.known.memory import PollMemory
 from monitoring.resources import (
     GuestView,
     NodeView,

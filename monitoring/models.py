@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from django.db import models
 
-from monitoring.facts import LAYOUT, Facts
+from monitoring.known.facts import LAYOUT, Facts
 from nodes.models import Instance
 
 _facts_of = msgspec.msgpack.Decoder(Facts).decode

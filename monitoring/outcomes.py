@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from monitoring import lanes
-from monitoring.memory import PollMemory
+from monitoring.known.memory import PollMemory
 from nodes import clusters, editing
 from nodes.choices import PollState
 from nodes.connecting import Connection, target_of

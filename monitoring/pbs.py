@@ -6,9 +6,9 @@ from monitoring import lanes
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.calls import Calls, quietly
 from monitoring.concerns import pbs_concerns
-from monitoring.datastores import known_datastores, states_now
-from monitoring.facts import NOTHING_COLLECTED, Facts
-from monitoring.memory import PollMemory
+from monitoring.known.datastores import known_datastores, states_now
+from monitoring.known.facts import NOTHING_COLLECTED, Facts
+from monitoring.known.memory import PollMemory
 from monitoring.resources import ServerJobs, Views, datastore_view, pbs_view
 from monitoring.server_jobs import namespace_views, server_jobs
 from nodes.models import Instance

@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitoring import lanes
 from monitoring.calls import Calls, quietly
 from monitoring.concerns import pmg_concerns
-from monitoring.memory import PollMemory
+from monitoring.known.memory import PollMemory
 from monitoring.resources import Views, pmg_view
 from nodes.models import Instance
 from nodes.proxmox import mail, pve

@@ -25,11 +25,11 @@ from monitoring import (
     state,
 )
 from monitoring.calls import Calls
-from monitoring.costs import LaneLedger
-from monitoring.facts import NOTHING_COLLECTED, Facts
 from monitoring.fragments import Fragment
+from monitoring.known.costs import LaneLedger
+from monitoring.known.facts import NOTHING_COLLECTED, Facts
+from monitoring.known.memory import PollMemory
 from monitoring.leases import lease
-from monitoring.memory import PollMemory
 from monitoring.resources import Views
 from monitoring.store import store
 from nodes import inventory

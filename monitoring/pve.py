@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from monitoring import lanes
 from monitoring.calls import Calls, quietly
-from monitoring.memory import PollMemory
+from monitoring.known.memory import PollMemory
 from nodes.proxmox import pve
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer

@@ -10,11 +10,11 @@ import msgspec
 from monitoring import lanes
 from monitoring.backups.coverage import Coverage
 from monitoring.concerns import pve_concerns
-from monitoring.facts import NOTHING_COLLECTED, Facts, GuestFacts, NodeFacts
 from monitoring.figures import rates
 from monitoring.figures.filesystems import why_unknown
 from monitoring.figures.guest_memory import guest_memory
-from monitoring.memory import Mark, PollMemory
+from monitoring.known.facts import NOTHING_COLLECTED, Facts, GuestFacts, NodeFacts
+from monitoring.known.memory import Mark, PollMemory
 from monitoring.resources import (
     DISABLED,
     NO_EXTRAS,

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 import redis
 
-from monitoring import costs
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
-from monitoring.facts import Facts
 from monitoring.fragments import Fragment, lists_key
-from monitoring.memory import PollMemory
+from monitoring.known import costs
+from monitoring.known.facts import Facts
+from monitoring.known.memory import PollMemory
 from monitoring.redis_parts import Parts
 from monitoring.store import Listener, Listeners, Outline, Tick
 

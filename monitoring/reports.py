@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from monitoring import costs
-from monitoring.costs import LaneCost
-from monitoring.facts import Facts, Progress
-from monitoring.memory import PollMemory
+from monitoring.known import costs
+from monitoring.known.costs import LaneCost
+from monitoring.known.facts import Facts, Progress
+from monitoring.known.memory import PollMemory
 from pulse.lib.instants import instant
 
 LIVE, NODE = "live", "node status"

@@ -12,13 +12,13 @@ from django.utils import timezone
 from monitoring import explaining, server_numbers
 from monitoring.backups.attribution import VMID
 from monitoring.backups.judgement import Judgement
-from monitoring.disks import shown_disks
 from monitoring.explaining import Number
-from monitoring.facts import Facts, NodeFacts
 from monitoring.figures.quorum import TOLD_SECONDS, quorum_of
 from monitoring.fragments import RESOURCES, Fragment
-from monitoring.memory import PollMemory
-from monitoring.replication import nodes_of, replications
+from monitoring.known.disks import shown_disks
+from monitoring.known.facts import Facts, NodeFacts
+from monitoring.known.memory import PollMemory
+from monitoring.known.replication import nodes_of, replications
 from monitoring.resources import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
 from monitoring.server_details import gateway_details, server_details
 from monitoring.store import store

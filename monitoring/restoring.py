@@ -16,10 +16,10 @@ from django.conf import settings
 from monitoring import collecting, failing, pbs, polling, saving
 from monitoring.backups import judging
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
-from monitoring.facts import NOTHING_COLLECTED, Facts
 from monitoring.figures.rates import NO_RATES
+from monitoring.known.facts import NOTHING_COLLECTED, Facts
+from monitoring.known.memory import PollMemory
 from monitoring.leases import lease
-from monitoring.memory import PollMemory
 from monitoring.polling import Poll
 from monitoring.pve_views import extras_of
 from monitoring.resources import (

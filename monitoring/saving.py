@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import DatabaseError
 
-from monitoring.facts import LAYOUT, Facts
+from monitoring.known.facts import LAYOUT, Facts
 from monitoring.models import CollectedFacts
 from monitoring.store import store
 from nodes.models import Instance

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from monitoring.backups.judgement import Judgement
-from monitoring.datastores import known_datastores, states_now
-from monitoring.facts import Facts
-from monitoring.memory import PollMemory
+from monitoring.known.datastores import known_datastores, states_now
+from monitoring.known.facts import Facts
+from monitoring.known.memory import PollMemory
 from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading
 from pulse.lib.instants import instant
 

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from monitoring import lanes
-from monitoring.datastores import known_datastores, states_now
 from monitoring.explaining import Number, When, number
-from monitoring.facts import Facts
-from monitoring.memory import PollMemory
+from monitoring.known.datastores import known_datastores, states_now
+from monitoring.known.facts import Facts
+from monitoring.known.memory import PollMemory
 from monitoring.resources import DatastoreView, MailNodeView, PbsView, PmgView
 from nodes.proxmox.readings import DatastoreReading, MailNodeReading, PbsStatusReading
 from pulse.lib.instants import instant

@@ -14,8 +14,8 @@ from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.fragments import Fragment, lists_key
 
 if TYPE_CHECKING:
-    from monitoring.facts import Facts
-    from monitoring.memory import PollMemory
+    from monitoring.known.facts import Facts
+    from monitoring.known.memory import PollMemory
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class StateStore(Protocol):
     What is loaded is read only, except by the one who holds the lease of the instance and saves it afterwards: the poller its
     memory, the collector its facts. It may be the object that others have too, which see at once what is set on it, or one that
     shares its values with theirs. Hence even these two replace dicts and tuples of facts instead of editing them; `costs`
-    alone is edited, by `monitoring.costs`. What was not saved may be gone at the next load.
+    alone is edited, by `monitoring.known.costs`. What was not saved may be gone at the next load.
     """
 
     def publish(self, fragment: Fragment) -> None:

@@ -23,8 +23,8 @@ from django.utils import timezone
 
 import pulse
 from monitoring import reports
-from monitoring.facts import Facts
-from monitoring.memory import PollMemory
+from monitoring.known.facts import Facts
+from monitoring.known.memory import PollMemory
 from monitoring.store import store
 from nodes import connecting, permissions, probe
 from nodes.choices import InstanceKind

@@ -13,7 +13,7 @@ from monitoring.backups.calendar import NotASchedule, missed_run, parse
 from monitoring.backups.known import Known
 from monitoring.backups.results import outcome
 from monitoring.backups.views import backup_tasks
-from monitoring.facts import Facts
+from monitoring.known.facts import Facts
 from monitoring.resources import BackupJobView
 from nodes.choices import InstanceKind
 from nodes.proxmox.readings import (

@@ -12,8 +12,8 @@ import msgspec
 
 from monitoring.backups.attribution import BackupServer
 from monitoring.backups.coverage import Backup
-from monitoring.facts import LAYOUT, Facts
-from monitoring.memory import PollMemory
+from monitoring.known.facts import LAYOUT, Facts
+from monitoring.known.memory import PollMemory
 from monitoring.models import CollectedFacts
 from monitoring.saving import is_of
 from monitoring.store import store

@@ -22,7 +22,7 @@ from monitoring.backups.sources import (
 )
 from monitoring.backups.views import backup_tasks
 from monitoring.collectors import rights
-from monitoring.datastores import known_datastores, states_now, status_of
+from monitoring.known.datastores import known_datastores, states_now, status_of
 from nodes.choices import InstanceKind
 from nodes.models import Instance
 from nodes.proxmox.errors import PermissionDenied

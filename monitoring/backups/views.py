@@ -14,7 +14,7 @@ import msgspec
 from monitoring.backups.attribution import VMID, Attribution
 from monitoring.backups.judgement import GroupKey, group_key
 from monitoring.backups.results import outcome
-from monitoring.facts import BackupPlace, Facts
+from monitoring.known.facts import BackupPlace, Facts
 from nodes.proxmox.readings import (
     BackupSnapshotReading,
     BackupVolumeReading,

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from monitoring.collectors.turn import LISTING_SECONDS, Turn
 from monitoring.errands import Errand
-from monitoring.facts import NodeFacts, SmartFacts
+from monitoring.known.facts import NodeFacts, SmartFacts
 from nodes.choices import InstanceKind
 from nodes.proxmox import hardware
 from nodes.proxmox.errors import NoZfs

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from monitoring.collectors import rights
 from monitoring.collectors.disks import disk_errands
 from monitoring.collectors.turn import LISTING_SECONDS, Turn
-from monitoring.datastores import is_outdated, left_out
 from monitoring.errands import Errand
-from monitoring.facts import BackupPlace
+from monitoring.known.datastores import is_outdated, left_out
+from monitoring.known.facts import BackupPlace
 from nodes.proxmox import access, backup_server, backups, hardware, pbs
 from nodes.proxmox.errors import LoginFailed, ProxmoxError, TooLarge
 from nodes.proxmox.readings import (

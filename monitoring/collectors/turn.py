@@ -11,8 +11,8 @@ import msgspec
 from monitoring.backups.attribution import BackupServer
 from monitoring.calls import Calls
 from monitoring.errands import DENIALS
-from monitoring.facts import Facts
-from monitoring.memory import PollMemory
+from monitoring.known.facts import Facts
+from monitoring.known.memory import PollMemory
 from monitoring.resources import Views
 from nodes.models import Instance
 from nodes.proxmox.client import Client

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, cut, listed
-from monitoring.facts import Facts
 from monitoring.figures.versions import numbers_of
-from monitoring.replication import Replication
+from monitoring.known.facts import Facts
+from monitoring.known.replication import Replication
 from nodes.proxmox.readings import CephReading, ClusterReading, HaReading, QdeviceReading
 
 #: Services in these states do not run and will not by themselves, or are on their way from a node that failed.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, Level, days_left
-from monitoring.disks import of_smart
-from monitoring.facts import Facts, NodeFacts, SmartFacts
+from monitoring.known.disks import of_smart
+from monitoring.known.facts import Facts, NodeFacts, SmartFacts
 from nodes.proxmox.readings import (
     CertificateReading,
     DiskReading,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from monitoring.concerns.nodes import host_concerns
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, cut, days_left
-from monitoring.datastores import NOT_MOUNTED
-from monitoring.facts import Facts
+from monitoring.known.datastores import NOT_MOUNTED
+from monitoring.known.facts import Facts
 from monitoring.server_jobs import error_of, status_of
 from nodes.proxmox.readings import DatastoreReading, MailNodeReading, ServerJobReading
 

@@ -16,8 +16,8 @@ from monitoring.concerns.nodes import node_concerns
 from monitoring.concerns.servers import gateway_concerns, server_concerns
 from monitoring.concerns.shapes import Concern
 from monitoring.concerns.storages import unavailable
-from monitoring.facts import Facts
-from monitoring.replication import replications
+from monitoring.known.facts import Facts
+from monitoring.known.replication import replications
 from monitoring.resources import ConcernView, Views
 from nodes.proxmox.readings import (
     ClusterReading,

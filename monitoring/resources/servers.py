@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from monitoring.datastores import NOT_MOUNTED, status_of
+from monitoring.known.datastores import NOT_MOUNTED, status_of
 from monitoring.resources.figures import percent, usage
 from monitoring.resources.jobs import NO_JOBS, DatastoreView, NamespaceView, ServerJobs
 from monitoring.resources.shapes import (

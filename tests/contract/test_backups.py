@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monitoring import lists
-from monitoring.facts import BackupPlace, Facts, GuestFacts
-from monitoring.memory import PollMemory
+from monitoring.known.facts import BackupPlace, Facts, GuestFacts
+from monitoring.known.memory import PollMemory
 from nodes.proxmox.readings import (
     BackupSnapshotReading,
     BackupVolumeReading,

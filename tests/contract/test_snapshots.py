@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monitoring import lists
-from monitoring.facts import Facts, GuestFacts
-from monitoring.memory import PollMemory
+from monitoring.known.facts import Facts, GuestFacts
+from monitoring.known.memory import PollMemory
 from nodes.proxmox.readings import GuestReading, GuestSnapshotReading, ResourcesReading
 from tests.conftest import NOON
 from tests.factories import make_instance

@@ -14,10 +14,11 @@ from typing import get_args
 
 import pytest
 
-from monitoring import datastores, explaining, failing
+from monitoring import explaining, failing
 from monitoring.backups import attribution, coverage, results
 from monitoring.concerns import shapes
 from monitoring.figures import filesystems, guest_memory
+from monitoring.known import datastores
 from nodes.proxmox import wire
 from nodes.proxmox.errors import ProxmoxError
 

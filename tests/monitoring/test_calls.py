@@ -6,7 +6,7 @@ import pytest
 
 from monitoring import restoring, store
 from monitoring.calls import Calls
-from monitoring.memory import PollMemory
+from monitoring.known.memory import PollMemory
 from nodes.connecting import connection_for
 from nodes.proxmox import access, pve
 from nodes.proxmox.errors import ServerError

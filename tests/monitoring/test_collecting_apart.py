@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from monitoring import lists, store
-from monitoring.facts import Facts
+from monitoring.known.facts import Facts
 from monitoring.models import CollectedFacts
 from monitoring.redis_store import RedisStore
 from monitoring.store import MemoryStore

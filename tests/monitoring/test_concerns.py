@@ -7,9 +7,9 @@ from msgspec import structs
 
 from monitoring.backups.coverage import Coverage
 from monitoring.concerns import clusters, guests, nodes, pbs_concerns, pve_concerns, servers, storages
-from monitoring.facts import Facts, NodeFacts, Progress, SmartFacts
 from monitoring.figures.rates import Rates
-from monitoring.replication import Replication
+from monitoring.known.facts import Facts, NodeFacts, Progress, SmartFacts
+from monitoring.known.replication import Replication
 from monitoring.resources import Views, guest_view, node_view
 from nodes.proxmox.readings import (
     CephCheckReading,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from monitoring import costs, reports
-from monitoring.costs import LaneCost, LaneLedger
-from monitoring.facts import Facts, Progress
-from monitoring.memory import PollMemory
+from monitoring import reports
+from monitoring.known import costs
+from monitoring.known.costs import LaneCost, LaneLedger
+from monitoring.known.facts import Facts, Progress
+from monitoring.known.memory import PollMemory
 
 AT = 1767268800.0  # a whole minute
 

@@ -6,7 +6,7 @@ import pytest
 
 from monitoring import errands
 from monitoring.errands import Errand
-from monitoring.facts import Progress
+from monitoring.known.facts import Progress
 from nodes.proxmox.errors import AgentNotRunning, NotFound, PermissionDenied, ServerError, TimedOut
 
 AT = 1767268800.0

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from monitoring import explaining
-from monitoring.facts import Facts, GuestFacts, NodeFacts
 from monitoring.figures import filesystems, guest_memory
 from monitoring.figures.filesystems import DiskUse, Filesystem
 from monitoring.figures.rates import Rates, Sample
-from monitoring.memory import PollMemory
+from monitoring.known.facts import Facts, GuestFacts, NodeFacts
+from monitoring.known.memory import PollMemory
 from monitoring.resources import (
     GuestExtras,
     Usage,

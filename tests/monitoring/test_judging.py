@@ -12,8 +12,8 @@ from monitoring.backups.jobs import missed_backup, missed_server_run
 from monitoring.backups.judging import judge
 from monitoring.backups.known import Known, known_of
 from monitoring.backups.sources import sources_of
-from monitoring.facts import BackupPlace, Facts, JobSeen, NodeFacts, Progress
-from monitoring.memory import PollMemory
+from monitoring.known.facts import BackupPlace, Facts, JobSeen, NodeFacts, Progress
+from monitoring.known.memory import PollMemory
 from monitoring.models import CollectedFacts
 from nodes.models import Instance
 from nodes.proxmox.readings import (

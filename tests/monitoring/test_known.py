@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from monitoring import store
 from monitoring.backups import judging, known
-from monitoring.facts import Facts, Progress
-from monitoring.memory import PollMemory
+from monitoring.known.facts import Facts, Progress
+from monitoring.known.memory import PollMemory
 from monitoring.models import CollectedFacts
 from monitoring.store import MemoryStore
 from nodes.models import Instance

@@ -8,8 +8,8 @@ import pytest
 from monitoring.backups import listings
 from monitoring.backups.known import Known
 from monitoring.backups.sources import places_of_servers, sources_of
-from monitoring.facts import BackupPlace, Facts, GuestFacts, Progress
-from monitoring.memory import PollMemory
+from monitoring.known.facts import BackupPlace, Facts, GuestFacts, Progress
+from monitoring.known.memory import PollMemory
 from nodes.proxmox.readings import (
     BackupGroupReading,
     BackupSnapshotReading,

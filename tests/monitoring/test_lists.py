@@ -8,8 +8,8 @@ import pytest
 from monitoring import lists, state, store
 from monitoring.backups.attribution import Attribution
 from monitoring.backups.judgement import Judgement
-from monitoring.facts import BackupPlace, Facts, GuestFacts
-from monitoring.memory import PollMemory
+from monitoring.known.facts import BackupPlace, Facts, GuestFacts
+from monitoring.known.memory import PollMemory
 from nodes.proxmox.readings import (
     BackupSnapshotReading,
     BackupVolumeReading,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitoring import pve, pve_views
-from monitoring.memory import PollMemory
+from monitoring.known.memory import PollMemory
 from nodes import editing
 from nodes.proxmox.readings import GuestReading, NodeReading, ResourcesReading
 from tests.conftest import NOON

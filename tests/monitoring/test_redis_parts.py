@@ -9,8 +9,9 @@ import msgspec
 import pytest
 import redis
 
-from monitoring import costs, redis_parts
-from monitoring.costs import Costs, LaneLedger
+from monitoring import redis_parts
+from monitoring.known import costs
+from monitoring.known.costs import Costs, LaneLedger
 from monitoring.redis_parts import INDEX, Kept, Part, Parts, Recent
 from tests.scale.servers import RedisServer
 

@@ -12,9 +12,9 @@ import redis
 from monitoring import redis_store
 from monitoring.backups.attribution import Attribution
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
-from monitoring.facts import Facts, GuestFacts, Progress
 from monitoring.fragments import Fragment, Item
-from monitoring.memory import PollMemory
+from monitoring.known.facts import Facts, GuestFacts, Progress
+from monitoring.known.memory import PollMemory
 from monitoring.redis_parts import Kept
 from monitoring.redis_store import RedisStore
 from monitoring.store import MemoryStore, Outline, Tick

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring.facts import Facts, NodeFacts
-from monitoring.replication import replicating_nodes, replications
+from monitoring.known.facts import Facts, NodeFacts
+from monitoring.known.replication import replicating_nodes, replications
 from nodes.proxmox.readings import ReplicationReading
 
 AT = 1767268800.0

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from monitoring import polling, restoring, saving, store
-from monitoring.facts import Facts
+from monitoring.known.facts import Facts
 from monitoring.models import CollectedFacts
 from monitoring.redis_store import RedisStore
 from nodes.models import Instance, Node

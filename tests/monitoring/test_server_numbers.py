@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from monitoring import server_numbers
-from monitoring.datastores import known_datastores
-from monitoring.facts import Facts
-from monitoring.memory import PollMemory
+from monitoring.known.datastores import known_datastores
+from monitoring.known.facts import Facts
+from monitoring.known.memory import PollMemory
 from monitoring.resources import datastore_view, pbs_view, pmg_view
 from nodes.proxmox.readings import (
     DatastoreReading,

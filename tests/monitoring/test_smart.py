@@ -7,8 +7,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from monitoring.collectors import disks
-from monitoring.disks import shown_disks
-from monitoring.facts import NodeFacts, SmartFacts
+from monitoring.known.disks import shown_disks
+from monitoring.known.facts import NodeFacts, SmartFacts
 from nodes.models import Instance
 from nodes.proxmox.readings import DiskReading, SmartReading
 from tests.monitoring.collected import asked, facts_of, forget_time, moment, refusals, reset, turn, with_token

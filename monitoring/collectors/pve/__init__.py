@@ -11,7 +11,7 @@ from monitoring.collectors.pve.guests import guest_errands
 from monitoring.collectors.pve.nodes import node_errands
 from monitoring.collectors.turn import Turn
 from monitoring.errands import Errand
-from monitoring.replication import nodes_of, replicating_nodes
+from monitoring.known.replication import nodes_of, replicating_nodes
 
 
 def errands(turn: Turn) -> Iterator[Errand]:

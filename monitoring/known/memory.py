@@ -6,8 +6,8 @@ from zlib import crc32
 
 import msgspec
 
-from monitoring.costs import Costs
 from monitoring.figures.rates import Sample
+from monitoring.known.costs import Costs
 from monitoring.resources import Views
 from nodes.proxmox.readings import (
     ClusterReading,

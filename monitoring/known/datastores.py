@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from monitoring.facts import Facts
+from monitoring.known.facts import Facts
 from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading
 
 #: Kinds of maintenance in which nothing can be read; in all others, such as read-only, it can.

@@ -12,8 +12,8 @@ from ipaddress import ip_address
 
 import msgspec
 
-from monitoring.costs import Costs
 from monitoring.figures.filesystems import DiskUse
+from monitoring.known.costs import Costs
 from nodes.proxmox.readings import (
     AddressReading,
     BackupGroupReading,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from monitoring.facts import NodeFacts, SmartFacts
+from monitoring.known.facts import NodeFacts, SmartFacts
 from nodes.proxmox.readings import SmartReading
 
 #: What is shown of a disk that SMART has told nothing of; not told is not 0.

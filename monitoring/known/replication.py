@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from monitoring.facts import Facts
+from monitoring.known.facts import Facts
 from nodes.proxmox.readings import GuestReading, ReplicationReading
 
 State = Literal["ok", "waiting", "running", "failing", "disabled", "unknown"]
