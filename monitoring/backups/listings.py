@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from monitoring.backups import rights
 from monitoring.backups.attribution import Estate
 from monitoring.backups.known import Known, known_of
 from monitoring.backups.sources import (
@@ -21,7 +22,6 @@ from monitoring.backups.sources import (
     when_unread,
 )
 from monitoring.backups.views import backup_tasks
-from monitoring.collectors import rights
 from monitoring.known.datastores import known_datastores, states_now, status_of
 from nodes.choices import InstanceKind
 from nodes.models import Instance

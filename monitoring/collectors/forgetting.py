@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from monitoring.collectors import rights
+from monitoring.backups import rights
 from monitoring.collectors.pve.backups import is_read_from_server
 from monitoring.collectors.pve.common import wanted_guests
 from monitoring.collectors.turn import Turn

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from msgspec.structs import replace
 
-from monitoring.collectors import rights
+from monitoring.backups import rights
 from monitoring.collectors.disks import disk_errands
 from monitoring.collectors.turn import LISTING_SECONDS, Turn
 from monitoring.errands import Errand

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from monitoring.backups import attribution
-from monitoring.collectors import rights
+from monitoring.backups import attribution, rights
 from monitoring.collectors.turn import LISTING_SECONDS, Turn
 from monitoring.errands import Errand
 from nodes.proxmox import backups
