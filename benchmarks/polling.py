@@ -24,7 +24,7 @@ import msgspec
 from monitoring import fragments, pve_views, state
 from monitoring.fragments import Fragment
 from monitoring.known.memory import PollMemory
-from monitoring.resources import Views
+from monitoring.resources.shapes import Views
 from nodes.models import Instance
 from nodes.proxmox import pve as calls
 from pulse.lib.gzipping import compress

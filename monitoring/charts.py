@@ -13,7 +13,7 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 
 from monitoring.fragments import Fragment
-from monitoring.resources import GuestView, NodeView, StorageView
+from monitoring.resources.shapes import GuestView, NodeView, StorageView
 from monitoring.store import store
 from pulse.lib.auth import Access, policy
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from monitoring.resources import (
+from monitoring.resources.shapes import (
     ConcernView,
     GuestView,
     NodeView,

@@ -15,7 +15,7 @@ from django.utils import timezone
 from monitoring import state
 from monitoring.backups import listings
 from monitoring.fragments import Fragment
-from monitoring.resources import NodeView, StorageView
+from monitoring.resources.shapes import NodeView, StorageView
 from monitoring.store import store
 from pulse.lib.auth import Access, policy
 from pulse.lib.errors import ApiError

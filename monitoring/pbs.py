@@ -9,7 +9,9 @@ from monitoring.concerns import pbs_concerns
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
-from monitoring.resources import ServerJobs, Views, datastore_view, pbs_view
+from monitoring.resources.jobs import ServerJobs
+from monitoring.resources.servers import datastore_view, pbs_view
+from monitoring.resources.shapes import Views
 from monitoring.server_jobs import namespace_views, server_jobs
 from nodes.models import Instance
 from nodes.proxmox import pbs

@@ -20,7 +20,6 @@ from monitoring import (
     pve,
     pve_views,
     reports,
-    resources,
     saving,
     state,
 )
@@ -30,7 +29,8 @@ from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
 from monitoring.leases import lease
-from monitoring.resources import Views
+from monitoring.resources.renaming import renamed
+from monitoring.resources.shapes import Views
 from monitoring.store import store
 from nodes import inventory
 from nodes.choices import InstanceKind
@@ -99,7 +99,7 @@ def poll(instance_id: int, at: datetime) -> bool:
 def start_anew(memory: PollMemory, instance: Instance) -> None:
     """Forget what an edit has made doubtful; counters stay, so that rates go on (state.md 3.1)."""
     if memory.instance_name not in ("", instance.name):
-        memory.views = resources.renamed(memory.views, before=memory.instance_name, after=instance.name)
+        memory.views = renamed(memory.views, before=memory.instance_name, after=instance.name)
         memory.storage_ids = {}
         # Clients know the old names: the next fragment stands for itself.
         memory.fragment_version = 0

@@ -19,7 +19,7 @@ from monitoring.known.disks import shown_disks
 from monitoring.known.facts import Facts, NodeFacts
 from monitoring.known.memory import PollMemory
 from monitoring.known.replication import nodes_of, replications
-from monitoring.resources import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
+from monitoring.resources.shapes import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
 from monitoring.server_details import gateway_details, server_details
 from monitoring.store import store
 from nodes.models import Instance, Node

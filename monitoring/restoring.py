@@ -22,19 +22,10 @@ from monitoring.known.memory import PollMemory
 from monitoring.leases import lease
 from monitoring.polling import Poll
 from monitoring.pve_views import extras_of
-from monitoring.resources import (
-    NO_EXTRAS,
-    DatastoreView,
-    GuestExtras,
-    GuestView,
-    NodeView,
-    StorageView,
-    Views,
-    guest_view,
-    node_view,
-    pbs_without_answer,
-    pmg_without_answer,
-)
+from monitoring.resources.hosts import guest_view, node_view
+from monitoring.resources.jobs import DatastoreView
+from monitoring.resources.servers import pbs_without_answer, pmg_without_answer
+from monitoring.resources.shapes import NO_EXTRAS, GuestExtras, GuestView, NodeView, StorageView, Views
 from monitoring.server_jobs import namespace_views
 from monitoring.store import store
 from nodes import inventory

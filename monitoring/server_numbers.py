@@ -12,7 +12,8 @@ from monitoring.explaining import Number, When, number
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.resources import DatastoreView, MailNodeView, PbsView, PmgView
+from monitoring.resources.jobs import DatastoreView
+from monitoring.resources.shapes import MailNodeView, PbsView, PmgView
 from nodes.proxmox.readings import DatastoreReading, MailNodeReading, PbsStatusReading
 from pulse.lib.instants import instant
 

@@ -14,7 +14,7 @@ from monitoring.backups.known import Known
 from monitoring.backups.results import outcome
 from monitoring.backups.views import backup_tasks
 from monitoring.known.facts import Facts
-from monitoring.resources import BackupJobView
+from monitoring.resources.jobs import BackupJobView
 from nodes.choices import InstanceKind
 from nodes.proxmox.readings import (
     BackupJobReading,

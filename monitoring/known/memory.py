@@ -8,7 +8,7 @@ import msgspec
 
 from monitoring.figures.rates import Sample
 from monitoring.known.costs import Costs
-from monitoring.resources import Views
+from monitoring.resources.shapes import Views
 from nodes.proxmox.readings import (
     ClusterReading,
     DatastoreReading,

@@ -9,7 +9,9 @@ import time_machine
 
 from monitoring import store
 from monitoring.fragments import Fragment, items_of
-from monitoring.resources import Views, node_view, storage_views
+from monitoring.resources.hosts import node_view
+from monitoring.resources.shapes import Views
+from monitoring.resources.storages import storage_views
 from nodes.proxmox.readings import NodeReading, StorageReading
 from tests.conftest import NOON
 

@@ -11,7 +11,9 @@ from monitoring.backups.views import BackupTaskView, PbsBackupView
 from monitoring.clients import Client
 from monitoring.figures.rates import Rates
 from monitoring.fragments import Fragment, changes_between, items_of, lists_key
-from monitoring.resources import ConcernView, Views, guest_view, pbs_without_answer
+from monitoring.resources.hosts import guest_view
+from monitoring.resources.servers import pbs_without_answer
+from monitoring.resources.shapes import ConcernView, Views
 from nodes.proxmox.readings import GuestReading
 from pulse.lib.auth import Caller
 

@@ -13,13 +13,9 @@ from monitoring.figures.filesystems import DiskUse, Filesystem
 from monitoring.figures.rates import Rates, Sample
 from monitoring.known.facts import Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import PollMemory
-from monitoring.resources import (
-    GuestExtras,
-    Usage,
-    guest_view,
-    node_view,
-    storage_view,
-)
+from monitoring.resources.hosts import guest_view, node_view
+from monitoring.resources.shapes import GuestExtras, Usage
+from monitoring.resources.storages import storage_view
 from nodes.proxmox.readings import (
     GuestConfigReading,
     GuestDetailReading,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring.resources import BackupJobView
+from monitoring.resources.jobs import BackupJobView
 from monitoring.server_jobs import error_of, namespace_views, server_jobs, status_of
 from nodes.proxmox.readings import NamespaceReading, ServerJobReading
 

@@ -9,7 +9,7 @@ from monitoring import server_numbers
 from monitoring.known.datastores import known_datastores
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.resources import datastore_view, pbs_view, pmg_view
+from monitoring.resources.servers import datastore_view, pbs_view, pmg_view
 from nodes.proxmox.readings import (
     DatastoreReading,
     DatastoreStateReading,
