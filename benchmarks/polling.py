@@ -21,10 +21,11 @@ django.setup()
 
 import msgspec
 
-from monitoring import fragments, pve_views, state
-from monitoring.fragments import Fragment
+from monitoring import pve_views, state
 from monitoring.known.memory import PollMemory
-from monitoring.resources.shapes import Views
+from monitoring.wire import fragments
+from monitoring.wire.fragments import Fragment
+from monitoring.wire.shapes import Views
 from nodes.models import Instance
 from nodes.proxmox import pve as calls
 from pulse.lib.gzipping import compress

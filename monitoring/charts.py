@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
-from monitoring.fragments import Fragment
-from monitoring.resources.shapes import GuestView, NodeView, StorageView
 from monitoring.store import store
+from monitoring.wire.fragments import Fragment
+from monitoring.wire.shapes import GuestView, NodeView, StorageView
 from pulse.lib.auth import Access, policy
 
 Point = dict[str, float | int]

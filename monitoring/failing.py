@@ -6,9 +6,9 @@ import msgspec
 
 from monitoring import lanes
 from monitoring.known.memory import PollMemory
-from monitoring.resources.hosts import placeholder_node
-from monitoring.resources.servers import pbs_without_answer, pmg_without_answer
-from monitoring.resources.shapes import GuestView, NodeView, PbsView, PmgView, StorageView, Views
+from monitoring.wire.hosts import placeholder_node
+from monitoring.wire.servers import pbs_without_answer, pmg_without_answer
+from monitoring.wire.shapes import GuestView, NodeView, PbsView, PmgView, StorageView, Views
 from nodes.choices import InstanceKind
 from nodes.models import Instance
 from nodes.proxmox.errors import LoginFailed, PermissionDenied, ProxmoxError

@@ -18,12 +18,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import msgspec
 from django.conf import settings
 
-from monitoring import messages, state
+from monitoring import state
 from monitoring.cadence import Cadence
 from monitoring.clients import BEHIND, Client, Whole
-from monitoring.fragments import Fragment
 from monitoring.steps import steps_between
 from monitoring.store import Tick, store
+from monitoring.wire import messages
+from monitoring.wire.fragments import Fragment
 from pulse.lib.gzipping import compress
 
 logger = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from monitoring import state
 from monitoring.backups import listings
-from monitoring.fragments import Fragment
-from monitoring.resources.shapes import NodeView, StorageView
 from monitoring.store import store
+from monitoring.wire.fragments import Fragment
+from monitoring.wire.shapes import NodeView, StorageView
 from pulse.lib.auth import Access, policy
 from pulse.lib.errors import ApiError
 

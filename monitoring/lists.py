@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from monitoring.backups.views import GuestPlace, Lists, pbs_lists, pve_lists
-from monitoring.fragments import LISTS, Fragment, Item, lists_key, next_version
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
 from monitoring.store import store
+from monitoring.wire.backups import GuestPlace, Lists, pbs_lists, pve_lists
+from monitoring.wire.fragments import LISTS, Fragment, Item, lists_key, next_version
 from nodes.choices import InstanceKind
 from nodes.models import Instance
 

@@ -9,10 +9,10 @@ from monitoring.concerns import pbs_concerns
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
-from monitoring.resources.jobs import ServerJobs
-from monitoring.resources.servers import datastore_view, pbs_view
-from monitoring.resources.shapes import Views
-from monitoring.server_jobs import namespace_views, server_jobs
+from monitoring.wire.jobs import ServerJobs
+from monitoring.wire.server_jobs import namespace_views, server_jobs
+from monitoring.wire.servers import datastore_view, pbs_view
+from monitoring.wire.shapes import Views
 from nodes.models import Instance
 from nodes.proxmox import pbs
 from nodes.proxmox.errors import LoginFailed, ProxmoxError

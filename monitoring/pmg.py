@@ -6,8 +6,8 @@ from monitoring import lanes
 from monitoring.calls import Calls, quietly
 from monitoring.concerns import pmg_concerns
 from monitoring.known.memory import PollMemory
-from monitoring.resources.servers import pmg_view
-from monitoring.resources.shapes import Views
+from monitoring.wire.servers import pmg_view
+from monitoring.wire.shapes import Views
 from nodes.models import Instance
 from nodes.proxmox import mail, pve
 from nodes.proxmox.client import Client

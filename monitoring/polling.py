@@ -10,28 +10,17 @@ from datetime import datetime
 from django.conf import settings
 from django.db import DatabaseError
 
-from monitoring import (
-    failing,
-    fragments,
-    lanes,
-    outcomes,
-    pbs,
-    pmg,
-    pve,
-    pve_views,
-    reports,
-    saving,
-    state,
-)
+from monitoring import failing, lanes, outcomes, pbs, pmg, pve, pve_views, saving, state
 from monitoring.calls import Calls
-from monitoring.fragments import Fragment
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
 from monitoring.leases import lease
-from monitoring.resources.renaming import renamed
-from monitoring.resources.shapes import Views
 from monitoring.store import store
+from monitoring.wire import fragments, reports
+from monitoring.wire.fragments import Fragment
+from monitoring.wire.renaming import renamed
+from monitoring.wire.shapes import Views
 from nodes import inventory
 from nodes.choices import InstanceKind
 from nodes.connecting import connection_for, forget

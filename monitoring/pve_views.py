@@ -15,10 +15,10 @@ from monitoring.figures.filesystems import why_unknown
 from monitoring.figures.guest_memory import guest_memory
 from monitoring.known.facts import NOTHING_COLLECTED, Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import Mark, PollMemory
-from monitoring.resources.figures import usage
-from monitoring.resources.hosts import guest_view, node_view
-from monitoring.resources.shapes import NO_EXTRAS, GuestExtras, GuestView, NodeView, StorageView, Usage, Views
-from monitoring.resources.storages import DISABLED, storage_id, storage_views
+from monitoring.wire.hosts import guest_view, node_view
+from monitoring.wire.shapes import NO_EXTRAS, GuestExtras, GuestView, NodeView, StorageView, Usage, Views
+from monitoring.wire.storages import DISABLED, storage_id, storage_views
+from monitoring.wire.usage import usage
 from nodes.models import Instance
 from nodes.proxmox.readings import (
     ClusterReading,

@@ -9,19 +9,19 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from monitoring import explaining, server_numbers
 from monitoring.backups.attribution import VMID
 from monitoring.backups.judgement import Judgement
-from monitoring.explaining import Number
 from monitoring.figures.quorum import TOLD_SECONDS, quorum_of
-from monitoring.fragments import RESOURCES, Fragment
 from monitoring.known.disks import shown_disks
 from monitoring.known.facts import Facts, NodeFacts
 from monitoring.known.memory import PollMemory
 from monitoring.known.replication import nodes_of, replications
-from monitoring.resources.shapes import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
-from monitoring.server_details import gateway_details, server_details
 from monitoring.store import store
+from monitoring.wire import numbers, server_numbers
+from monitoring.wire.fragments import RESOURCES, Fragment
+from monitoring.wire.numbers import Number
+from monitoring.wire.server_details import gateway_details, server_details
+from monitoring.wire.shapes import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
 from nodes.models import Instance, Node
 from nodes.proxmox.readings import ClusterReading, GuestConfigReading, QdeviceReading
 from pulse.lib.auth import Access, policy
@@ -123,11 +123,11 @@ def numbers_of(found: Found, *, at: float) -> Iterator[Number]:
     """Yield the explained numbers of a resource."""
     view, memory, facts = found.view, found.memory, found.facts
     if isinstance(view, GuestView):
-        return explaining.guest_numbers(view, memory, facts, at=at)
+        return numbers.guest_numbers(view, memory, facts, at=at)
     if isinstance(view, NodeView):
-        return explaining.node_numbers(view, memory, facts, at=at)
+        return numbers.node_numbers(view, memory, facts, at=at)
     if isinstance(view, StorageView):
-        return explaining.storage_numbers(view, memory, facts, at=at)
+        return numbers.storage_numbers(view, memory, facts, at=at)
     if isinstance(view, PbsView):
         return server_numbers.pbs_numbers(view, memory, facts, at=at)
     return server_numbers.pmg_numbers(view, memory, at=at)

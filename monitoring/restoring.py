@@ -22,12 +22,12 @@ from monitoring.known.memory import PollMemory
 from monitoring.leases import lease
 from monitoring.polling import Poll
 from monitoring.pve_views import extras_of
-from monitoring.resources.hosts import guest_view, node_view
-from monitoring.resources.jobs import DatastoreView
-from monitoring.resources.servers import pbs_without_answer, pmg_without_answer
-from monitoring.resources.shapes import NO_EXTRAS, GuestExtras, GuestView, NodeView, StorageView, Views
-from monitoring.server_jobs import namespace_views
 from monitoring.store import store
+from monitoring.wire.hosts import guest_view, node_view
+from monitoring.wire.jobs import DatastoreView
+from monitoring.wire.server_jobs import namespace_views
+from monitoring.wire.servers import pbs_without_answer, pmg_without_answer
+from monitoring.wire.shapes import NO_EXTRAS, GuestExtras, GuestView, NodeView, StorageView, Views
 from nodes import inventory
 from nodes.choices import InstanceKind, PollState
 from nodes.models import Datastore, Guest, Instance, Node, Storage

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from monitoring.fragments import Fragment, Item, whole_change
+from monitoring.wire.fragments import Fragment, Item, whole_change
 
 Fragments = Mapping[int, Fragment]
 #: Collections in the order in which their instances were created.

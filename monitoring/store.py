@@ -11,7 +11,7 @@ import msgspec
 from django.conf import settings
 
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
-from monitoring.fragments import Fragment, lists_key
+from monitoring.wire.fragments import Fragment, lists_key
 
 if TYPE_CHECKING:
     from monitoring.known.facts import Facts

@@ -22,10 +22,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 import pulse
-from monitoring import reports
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
 from monitoring.store import store
+from monitoring.wire import reports
 from nodes import connecting, permissions, probe
 from nodes.choices import InstanceKind
 from nodes.models import Instance

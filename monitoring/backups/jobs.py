@@ -12,9 +12,9 @@ from monitoring.backups.attribution import Estate
 from monitoring.backups.calendar import NotASchedule, missed_run, parse
 from monitoring.backups.known import Known
 from monitoring.backups.results import outcome
-from monitoring.backups.views import backup_tasks
 from monitoring.known.facts import Facts
-from monitoring.resources.jobs import BackupJobView
+from monitoring.wire.backups import backup_tasks
+from monitoring.wire.jobs import BackupJobView
 from nodes.choices import InstanceKind
 from nodes.proxmox.readings import (
     BackupJobReading,

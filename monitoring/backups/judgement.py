@@ -8,7 +8,7 @@ import msgspec
 
 from monitoring.backups.attribution import Attribution
 from monitoring.backups.coverage import Coverage
-from monitoring.resources.jobs import BackupJobView
+from monitoring.wire.jobs import BackupJobView
 
 #: "<datastore>/<namespace>|<kind>/<id>", the kind and id as PBS has them.
 GroupKey = str

@@ -21,8 +21,8 @@ from monitoring.backups.sources import (
     told_at_server,
     when_unread,
 )
-from monitoring.backups.views import backup_tasks
 from monitoring.known.datastores import known_datastores, states_now, status_of
+from monitoring.wire.backups import backup_tasks
 from nodes.choices import InstanceKind
 from nodes.models import Instance
 from nodes.proxmox.errors import PermissionDenied

@@ -13,7 +13,7 @@ from monitoring.calls import Calls
 from monitoring.errands import DENIALS
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.resources.shapes import Views
+from monitoring.wire.shapes import Views
 from nodes.models import Instance
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer

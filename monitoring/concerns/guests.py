@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from monitoring.backups.coverage import Coverage
 from monitoring.concerns.shapes import CRITICAL, WARNING, Concern
-from monitoring.resources.shapes import GuestView
+from monitoring.wire.shapes import GuestView
 
 #: What QEMU says of a machine that it had to halt.
 HALTED = {

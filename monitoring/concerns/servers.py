@@ -8,7 +8,7 @@ from monitoring.concerns.nodes import host_concerns
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, cut, days_left
 from monitoring.known.datastores import NOT_MOUNTED
 from monitoring.known.facts import Facts
-from monitoring.server_jobs import error_of, status_of
+from monitoring.wire.server_jobs import error_of, status_of
 from nodes.proxmox.readings import DatastoreReading, MailNodeReading, ServerJobReading
 
 FULL_DAYS = 14

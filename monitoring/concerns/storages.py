@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from monitoring.concerns.shapes import WARNING, Concern, listed
-from monitoring.resources.storages import DISABLED, storage_id
+from monitoring.wire.storages import DISABLED, storage_id
 from nodes.proxmox.readings import StorageReading
 
 

@@ -18,7 +18,7 @@ from monitoring.concerns.shapes import Concern
 from monitoring.concerns.storages import unavailable
 from monitoring.known.facts import Facts
 from monitoring.known.replication import replications
-from monitoring.resources.shapes import ConcernView, Views
+from monitoring.wire.shapes import ConcernView, Views
 from nodes.proxmox.readings import (
     ClusterReading,
     DatastoreReading,

@@ -8,7 +8,7 @@ import msgspec
 
 from monitoring.figures.rates import Sample
 from monitoring.known.costs import Costs
-from monitoring.resources.shapes import Views
+from monitoring.wire.shapes import Views
 from nodes.proxmox.readings import (
     ClusterReading,
     DatastoreReading,

@@ -8,10 +8,10 @@ import pytest
 import time_machine
 
 from monitoring import store
-from monitoring.fragments import Fragment, items_of
-from monitoring.resources.hosts import node_view
-from monitoring.resources.shapes import Views
-from monitoring.resources.storages import storage_views
+from monitoring.wire.fragments import Fragment, items_of
+from monitoring.wire.hosts import node_view
+from monitoring.wire.shapes import Views
+from monitoring.wire.storages import storage_views
 from nodes.proxmox.readings import NodeReading, StorageReading
 from tests.conftest import NOON
 

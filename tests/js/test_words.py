@@ -14,11 +14,12 @@ from typing import get_args
 
 import pytest
 
-from monitoring import explaining, failing
+from monitoring import failing
 from monitoring.backups import attribution, coverage, results
 from monitoring.concerns import shapes
 from monitoring.figures import filesystems, guest_memory
 from monitoring.known import datastores
+from monitoring.wire import numbers
 from nodes.proxmox import wire
 from nodes.proxmox.errors import ProxmoxError
 
@@ -161,7 +162,7 @@ def test_what_the_server_can_send_has_words_on_the_page(sent, table, words):
 
 @pytest.mark.parametrize("reason", sorted(REASONS))
 def test_a_reason_has_words_where_a_number_is_explained(reason):
-    assert explaining.REASONS.get(reason)
+    assert numbers.REASONS.get(reason)
 
 
 def test_what_is_looked_for_is_found():

@@ -7,13 +7,13 @@ import gzip
 import json
 
 from monitoring import lists, store
-from monitoring.backups.views import BackupTaskView, PbsBackupView
 from monitoring.clients import Client
 from monitoring.figures.rates import Rates
-from monitoring.fragments import Fragment, changes_between, items_of, lists_key
-from monitoring.resources.hosts import guest_view
-from monitoring.resources.servers import pbs_without_answer
-from monitoring.resources.shapes import ConcernView, Views
+from monitoring.wire.backups import BackupTaskView, PbsBackupView
+from monitoring.wire.fragments import Fragment, changes_between, items_of, lists_key
+from monitoring.wire.hosts import guest_view
+from monitoring.wire.servers import pbs_without_answer
+from monitoring.wire.shapes import ConcernView, Views
 from nodes.proxmox.readings import GuestReading
 from pulse.lib.auth import Caller
 

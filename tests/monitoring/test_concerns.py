@@ -10,8 +10,8 @@ from monitoring.concerns import clusters, guests, nodes, pbs_concerns, pve_conce
 from monitoring.figures.rates import Rates
 from monitoring.known.facts import Facts, NodeFacts, Progress, SmartFacts
 from monitoring.known.replication import Replication
-from monitoring.resources.hosts import guest_view, node_view
-from monitoring.resources.shapes import Views
+from monitoring.wire.hosts import guest_view, node_view
+from monitoring.wire.shapes import Views
 from nodes.proxmox.readings import (
     CephCheckReading,
     CephReading,

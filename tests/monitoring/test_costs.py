@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from monitoring import reports
 from monitoring.known import costs
 from monitoring.known.costs import LaneCost, LaneLedger
 from monitoring.known.facts import Facts, Progress
 from monitoring.known.memory import PollMemory
+from monitoring.wire import reports
 
 AT = 1767268800.0  # a whole minute
 

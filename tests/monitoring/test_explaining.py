@@ -7,15 +7,15 @@ from typing import get_args
 import msgspec
 import pytest
 
-from monitoring import explaining
 from monitoring.figures import filesystems, guest_memory
 from monitoring.figures.filesystems import DiskUse, Filesystem
 from monitoring.figures.rates import Rates, Sample
 from monitoring.known.facts import Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import PollMemory
-from monitoring.resources.hosts import guest_view, node_view
-from monitoring.resources.shapes import GuestExtras, Usage
-from monitoring.resources.storages import storage_view
+from monitoring.wire import numbers
+from monitoring.wire.hosts import guest_view, node_view
+from monitoring.wire.shapes import GuestExtras, Usage
+from monitoring.wire.storages import storage_view
 from nodes.proxmox.readings import (
     GuestConfigReading,
     GuestDetailReading,
@@ -61,7 +61,7 @@ def guest_numbers(reading, facts=None, *, extras=None, rates=None, sample=None):
     memory = PollMemory(reading=ResourcesReading(guests=(reading,)), read_at=AT)
     if sample is not None:
         memory.samples = {100: sample}
-    return by_name(explaining.guest_numbers(view, memory, facts or Facts(), at=AT + 7))
+    return by_name(numbers.guest_numbers(view, memory, facts or Facts(), at=AT + 7))
 
 
 GUEST = {
@@ -198,7 +198,7 @@ def test_mount_points_of_a_container_are_told_with_their_size_and_without_their_
 def test_a_guest_that_is_no_longer_listed_has_null_fields():
     view = guest_view(machine(), Rates(), instance="lab", seen=NOW)
 
-    told = by_name(explaining.guest_numbers(view, PollMemory(), Facts(), at=AT))["cpu"]
+    told = by_name(numbers.guest_numbers(view, PollMemory(), Facts(), at=AT))["cpu"]
 
     assert told["raw"] == {"cpu": None, "maxcpu": None, "status": "running"}
     assert (told["readAt"], told["ageSeconds"]) == ("0001-01-01T00:00:00Z", None)
@@ -206,7 +206,7 @@ def test_a_guest_that_is_no_longer_listed_has_null_fields():
 
 @pytest.mark.parametrize("reason", [*get_args(guest_memory.Reason), *get_args(filesystems.UnknownReason)])
 def test_every_reason_is_put_into_words(reason):
-    assert reason in explaining.REASONS
+    assert reason in numbers.REASONS
 
 
 # --- nodes --------------------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def node_numbers(reading, detail, facts=None):
     memory = PollMemory(reading=ResourcesReading(nodes=(reading,)), read_at=AT)
     if detail is not None:
         memory.details, memory.details_at = {"pve1": detail}, {"pve1": AT - 60}
-    return by_name(explaining.node_numbers(view, memory, facts or Facts(), at=AT + 7))
+    return by_name(numbers.node_numbers(view, memory, facts or Facts(), at=AT + 7))
 
 
 LISTED = NodeReading("pve1", "online", 0.5, 8, 60, 100, 5, 10, 99)
@@ -350,7 +350,7 @@ def test_the_numbers_of_a_shared_storage_are_those_of_the_node_whose_figures_are
     memory = PollMemory(reading=ResourcesReading(storages=(away, there)), read_at=AT)
     facts = Facts(nodes={"pve2": NodeFacts(storages=(probe,), storages_at=AT - 60)})
 
-    told = by_name(explaining.storage_numbers(view, memory, facts, at=AT + 7))
+    told = by_name(numbers.storage_numbers(view, memory, facts, at=AT + 7))
 
     assert {name: one["value"] for name, one in told.items()} == {
         "used": 30,

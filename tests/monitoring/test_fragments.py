@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitoring.figures.rates import Rates
-from monitoring.fragments import POLLED, Fragment, changes_between, items_of, next_version, whole_change
-from monitoring.resources.hosts import guest_view, node_view
-from monitoring.resources.servers import pbs_view
-from monitoring.resources.shapes import ConcernView, Views
-from monitoring.resources.storages import storage_views
+from monitoring.wire.fragments import POLLED, Fragment, changes_between, items_of, next_version, whole_change
+from monitoring.wire.hosts import guest_view, node_view
+from monitoring.wire.servers import pbs_view
+from monitoring.wire.shapes import ConcernView, Views
+from monitoring.wire.storages import storage_views
 from nodes.proxmox.readings import (
     DatastoreReading,
     GuestReading,

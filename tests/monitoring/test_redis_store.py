@@ -12,12 +12,12 @@ import redis
 from monitoring import redis_store
 from monitoring.backups.attribution import Attribution
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
-from monitoring.fragments import Fragment, Item
 from monitoring.known.facts import Facts, GuestFacts, Progress
 from monitoring.known.memory import PollMemory
 from monitoring.redis_parts import Kept
 from monitoring.redis_store import RedisStore
 from monitoring.store import MemoryStore, Outline, Tick
+from monitoring.wire.fragments import Fragment, Item
 from nodes.proxmox.readings import GuestReading, ResourcesReading
 from tests.process.running import free_port, until
 from tests.scale.servers import RedisServer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring.resources.jobs import BackupJobView
-from monitoring.server_jobs import error_of, namespace_views, server_jobs, status_of
+from monitoring.wire.jobs import BackupJobView
+from monitoring.wire.server_jobs import error_of, namespace_views, server_jobs, status_of
 from nodes.proxmox.readings import NamespaceReading, ServerJobReading
 
 T1, T2 = 1767225600, 1767229200

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring import server_numbers
 from monitoring.known.datastores import known_datastores
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.resources.servers import datastore_view, pbs_view, pmg_view
+from monitoring.wire import server_numbers
+from monitoring.wire.servers import datastore_view, pbs_view, pmg_view
 from nodes.proxmox.readings import (
     DatastoreReading,
     DatastoreStateReading,

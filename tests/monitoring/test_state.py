@@ -10,10 +10,10 @@ import pytest
 
 from monitoring import state
 from monitoring.figures.rates import Rates
-from monitoring.fragments import Fragment, items_of
-from monitoring.resources.hosts import guest_view, node_view
-from monitoring.resources.servers import pbs_without_answer
-from monitoring.resources.shapes import ConcernView, Views
+from monitoring.wire.fragments import Fragment, items_of
+from monitoring.wire.hosts import guest_view, node_view
+from monitoring.wire.servers import pbs_without_answer
+from monitoring.wire.shapes import ConcernView, Views
 from nodes.proxmox.readings import GuestReading, NodeReading
 
 #: The contract's keys, and `pmg` and `concerns`, which it does not know.

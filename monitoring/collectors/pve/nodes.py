@@ -8,7 +8,7 @@ from monitoring.collectors.disks import disk_errands
 from monitoring.collectors.pve.common import is_online, version_of, wanted_guests
 from monitoring.collectors.turn import LISTING_SECONDS, Turn
 from monitoring.errands import Errand
-from monitoring.resources.shapes import NodeView
+from monitoring.wire.shapes import NodeView
 from nodes.proxmox import access, backups, cluster, guests, hardware
 
 GUEST_KINDS = ("qemu", "lxc")

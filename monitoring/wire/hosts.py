@@ -7,15 +7,8 @@ import msgspec
 from monitoring.figures.guest_memory import GuestMemory, guest_memory
 from monitoring.figures.rates import Rates
 from monitoring.figures.versions import numbers_of
-from monitoring.resources.figures import NOTHING, usage
-from monitoring.resources.shapes import (
-    NO_EXTRAS,
-    CpuInfo,
-    GuestExtras,
-    GuestView,
-    NodeView,
-    Usage,
-)
+from monitoring.wire.shapes import NO_EXTRAS, CpuInfo, GuestExtras, GuestView, NodeView, Usage
+from monitoring.wire.usage import NOTHING, usage
 from nodes.proxmox.readings import (
     GuestReading,
     NodeReading,

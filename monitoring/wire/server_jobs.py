@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from monitoring.backups.results import outcome
-from monitoring.resources.jobs import (
+from monitoring.wire.jobs import (
     BackupJobView,
     GarbageJobView,
     NamespaceView,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.resources.shapes import Usage
+from monitoring.wire.shapes import Usage
 
 NOTHING = Usage()
 

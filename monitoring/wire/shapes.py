@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from monitoring.resources.jobs import (
+from monitoring.wire.jobs import (
     BackupJobView,
     DatastoreView,
     GarbageJobView,

@@ -7,14 +7,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from monitoring.known.datastores import NOT_MOUNTED, status_of
-from monitoring.resources.figures import percent, usage
-from monitoring.resources.jobs import NO_JOBS, DatastoreView, NamespaceView, ServerJobs
-from monitoring.resources.shapes import (
-    MailNodeView,
-    PbsView,
-    PmgView,
-    Usage,
-)
+from monitoring.wire.jobs import NO_JOBS, DatastoreView, NamespaceView, ServerJobs
+from monitoring.wire.shapes import MailNodeView, PbsView, PmgView, Usage
+from monitoring.wire.usage import percent, usage
 from nodes.proxmox.readings import (
     DatastoreReading,
     DatastoreStateReading,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from monitoring.resources.figures import usage
-from monitoring.resources.shapes import (
-    StorageView,
-)
+from monitoring.wire.shapes import StorageView
+from monitoring.wire.usage import usage
 from nodes.proxmox.readings import (
     NodeStorageReading,
     StorageReading,

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from monitoring.resources.hosts import placeholder_node
-from monitoring.resources.shapes import (
-    GuestView,
-    Views,
-)
+from monitoring.wire.hosts import placeholder_node
+from monitoring.wire.shapes import GuestView, Views
 
 
 def renamed(views: Views, *, before: str, after: str) -> Views:

@@ -1,4 +1,4 @@
-"""Where the numbers of backup servers and mail gateways come from; pure. See monitoring.explaining."""
+"""Where the numbers of backup servers and mail gateways come from; pure. See monitoring.wire.numbers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from monitoring import lanes
-from monitoring.explaining import Number, When, number
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.resources.jobs import DatastoreView
-from monitoring.resources.shapes import MailNodeView, PbsView, PmgView
+from monitoring.wire.jobs import DatastoreView
+from monitoring.wire.numbers import Number, When, number
+from monitoring.wire.shapes import MailNodeView, PbsView, PmgView
 from nodes.proxmox.readings import DatastoreReading, MailNodeReading, PbsStatusReading
 from pulse.lib.instants import instant
 

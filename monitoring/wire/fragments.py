@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from monitoring.resources.shapes import (
+from monitoring.wire.shapes import (
     ConcernView,
     GuestView,
     NodeView,

@@ -13,7 +13,7 @@ import msgspec
 from monitoring.figures.rates import Sample
 from monitoring.known.facts import Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import PollMemory
-from monitoring.resources.shapes import GuestView, NodeView, StorageView
+from monitoring.wire.shapes import GuestView, NodeView, StorageView
 from nodes.proxmox.readings import GuestReading, NodeReading, NodeStatusReading, StorageReading
 from pulse.lib.instants import instant
 
