@@ -31,7 +31,7 @@ from monitoring.figures.filesystems import DiskUse, Filesystem
 from monitoring.known.costs import Minute
 from monitoring.known.facts import BackupPlace, Facts, GuestFacts, Progress
 from monitoring.known.memory import PollMemory
-from monitoring.redis_store import RedisStore
+from monitoring.store.redis import RedisStore
 from nodes.proxmox.readings import (
     AddressReading,
     BackupFileReading,

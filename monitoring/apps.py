@@ -7,7 +7,7 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         from monitoring import receivers  # noqa: F401  connects what follows from a removed instance
-        from monitoring.store import store
+        from monitoring.store.current import store
         from pulse.lib import feed
 
         feed.install(lambda message: store().broadcast(message))

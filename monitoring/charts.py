@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
-from monitoring.store import store
+from monitoring.store.current import store
 from monitoring.wire.fragments import Fragment
 from monitoring.wire.shapes import GuestView, NodeView, StorageView
 from pulse.lib.auth import Access, policy

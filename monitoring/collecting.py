@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitoring import errands, lists, saving
+from monitoring import errands, lists
 from monitoring.backups.attribution import BackupServer
 from monitoring.backups.known import server_of
 from monitoring.calls import Calls
@@ -23,8 +23,9 @@ from monitoring.errands import Errand
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import Facts, Progress
 from monitoring.known.memory import PollMemory
-from monitoring.leases import lease
-from monitoring.store import store
+from monitoring.store import saved
+from monitoring.store.current import store
+from monitoring.store.leases import lease
 from nodes.choices import InstanceKind
 from nodes.connecting import Connection, connection_for
 from nodes.models import Instance
@@ -71,7 +72,7 @@ def collect(instance_id: int, at: datetime) -> bool:
             return False
         if memory is None or memory.instance_version != instance.version:
             return False
-        facts = saving.known_facts(instance)
+        facts = saved.known_facts(instance)
         if memory.failures or memory.succeeded_at is None:
             if facts is not None:
                 keep(instance, memory, facts, at=at)
@@ -105,7 +106,7 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
     except Exception:  # a flaw of ours in the lists must not cost what was read
         logger.exception("%s: the lists could not be made", instance.name)
     try:
-        saving.save(instance, facts, at=at)
+        saved.save(instance, facts, at=at)
     finally:  # last of all: both have noted in the facts what they were made from
         store().save_facts(instance.pk, facts)
     if not polled.exists():

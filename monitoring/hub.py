@@ -22,7 +22,7 @@ from monitoring import state
 from monitoring.cadence import Cadence
 from monitoring.clients import BEHIND, Client, Whole
 from monitoring.steps import steps_between
-from monitoring.store import Tick, store
+from monitoring.store.current import Tick, store
 from monitoring.wire import messages
 from monitoring.wire.fragments import Fragment
 from pulse.lib.gzipping import compress

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from monitoring import state
 from monitoring.backups import listings
-from monitoring.store import store
+from monitoring.store.current import store
 from monitoring.wire.fragments import Fragment
 from monitoring.wire.shapes import NodeView, StorageView
 from pulse.lib.auth import Access, policy

@@ -10,7 +10,7 @@ import msgspec
 
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.store import store
+from monitoring.store.current import store
 from monitoring.wire.backups import GuestPlace, Lists, pbs_lists, pve_lists
 from monitoring.wire.fragments import LISTS, Fragment, Item, lists_key, next_version
 from nodes.choices import InstanceKind

@@ -10,13 +10,14 @@ from datetime import datetime
 from django.conf import settings
 from django.db import DatabaseError
 
-from monitoring import failing, lanes, outcomes, pbs, pmg, pve, pve_views, saving, state
+from monitoring import failing, lanes, outcomes, pbs, pmg, pve, pve_views, state
 from monitoring.calls import Calls
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
-from monitoring.leases import lease
-from monitoring.store import store
+from monitoring.store import saved
+from monitoring.store.current import store
+from monitoring.store.leases import lease
 from monitoring.wire import fragments, reports
 from monitoring.wire.fragments import Fragment
 from monitoring.wire.renaming import renamed
@@ -107,7 +108,7 @@ def begin(instance: Instance, memory: PollMemory, at: datetime) -> Poll:
     memory.cycles += 1
     memory.first_polled_at = memory.first_polled_at or at.timestamp()
     interval = float(settings.POLLING_INTERVAL_SECONDS)
-    known = saving.known_facts(instance) if instance.kind != InstanceKind.PMG else None
+    known = saved.known_facts(instance) if instance.kind != InstanceKind.PMG else None
     return Poll(instance, memory, at, interval, started=time.monotonic(), facts=known or NOTHING_COLLECTED)
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from monitoring.store import store
+from monitoring.store.current import store
 from nodes import inventory
 from nodes.connecting import forget
 from nodes.models import Instance

@@ -16,7 +16,7 @@ from monitoring.known.disks import shown_disks
 from monitoring.known.facts import Facts, NodeFacts
 from monitoring.known.memory import PollMemory
 from monitoring.known.replication import nodes_of, replications
-from monitoring.store import store
+from monitoring.store.current import store
 from monitoring.wire import numbers, server_numbers
 from monitoring.wire.fragments import RESOURCES, Fragment
 from monitoring.wire.numbers import Number

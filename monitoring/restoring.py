@@ -13,16 +13,17 @@ from datetime import datetime
 import msgspec
 from django.conf import settings
 
-from monitoring import collecting, failing, pbs, polling, saving
+from monitoring import collecting, failing, pbs, polling
 from monitoring.backups import judging
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.figures.rates import NO_RATES
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
-from monitoring.leases import lease
 from monitoring.polling import Poll
 from monitoring.pve_views import extras_of
-from monitoring.store import store
+from monitoring.store import saved
+from monitoring.store.current import store
+from monitoring.store.leases import lease
 from monitoring.wire.hosts import guest_view, node_view
 from monitoring.wire.jobs import DatastoreView
 from monitoring.wire.server_jobs import namespace_views
@@ -87,7 +88,7 @@ def make_known(instance: Instance) -> bool:
     A turn of the slow lanes that is on does so itself.
     """
     with lease(f"collecting:{instance.pk}", collecting.LEASE_SECONDS) as held:
-        facts = saving.known_facts(instance) if held else None
+        facts = saved.known_facts(instance) if held else None
         if facts is None:
             return False
         store().save_facts(instance.pk, facts)

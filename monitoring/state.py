@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 import pulse
-from monitoring.store import store
+from monitoring.store.current import store
 from monitoring.wire.fragments import POLLED, Fragment, Item
 from pulse.lib.gzipping import compress
 from pulse.lib.instants import ZERO_TIME, from_epoch, rfc3339

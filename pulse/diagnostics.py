@@ -24,7 +24,7 @@ from django.utils import timezone
 import pulse
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.store import store
+from monitoring.store.current import store
 from monitoring.wire import reports
 from nodes import connecting, permissions, probe
 from nodes.choices import InstanceKind

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from monitoring.store import StateStore
+    from monitoring.store.current import StateStore
 
 pytest_plugins = ["tests.accounts.fixtures", "tests.fake_proxmox.fixtures", "tests.probing"]
 
@@ -26,11 +26,11 @@ def noon() -> datetime:
 @pytest.fixture
 def fresh_store() -> Iterator[StateStore]:
     """A store of the test's own, and no connection left over."""
-    from monitoring import store  # late: it needs the settings
+    from monitoring.store import current  # late: it needs the settings
     from nodes import connecting
 
-    store.install(store.MemoryStore())
-    yield store.store()
+    current.install(current.MemoryStore())
+    yield current.store()
     for pk in list(connecting._kept):
         connecting.forget(pk)
-    store.install(None)
+    current.install(None)

@@ -16,7 +16,7 @@ from monitoring.backups.judgement import GroupKey, Judgement, group_key
 from monitoring.backups.known import Known, known_of, marks_of, server_of
 from monitoring.backups.sources import pbs_storages, sources_of
 from monitoring.known.facts import Facts
-from monitoring.store import store
+from monitoring.store.current import store
 from monitoring.wire.backups import backup_tasks
 from nodes.choices import InstanceKind
 from nodes.models import Instance

@@ -15,8 +15,8 @@ from monitoring.backups.coverage import Backup
 from monitoring.known.facts import LAYOUT, Facts
 from monitoring.known.memory import PollMemory
 from monitoring.models import CollectedFacts
-from monitoring.saving import is_of
-from monitoring.store import store
+from monitoring.store.current import store
+from monitoring.store.saved import is_of
 from nodes.choices import InstanceKind
 from nodes.models import Guest, Instance
 from nodes.proxmox.readings import GuestReading

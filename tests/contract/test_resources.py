@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from msgspec import structs
 
-from monitoring import saving
+from monitoring.store import saved
 from tests.factories import make_instance
 from tests.monitoring.collected import facts_of, forget_time, judge, moment, turn, with_token
 from tests.monitoring.conftest import Watched
@@ -427,4 +427,4 @@ def test_nothing_was_collected_yet(fake_cluster, ask):
 
     assert (told["details"]["configuration"], told["details"]["backups"]) == (None, None)
     assert told["details"]["configurationRead"] == "0001-01-01T00:00:00Z"
-    assert saving.known_facts(watched.instance) is None
+    assert saved.known_facts(watched.instance) is None

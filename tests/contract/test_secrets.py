@@ -30,7 +30,8 @@ from django.utils import timezone
 
 from accounts import claim, tokens
 from accounts.models import ApiToken
-from monitoring import polling, state, store
+from monitoring import polling, state
+from monitoring.store import current
 from nodes import connecting
 from nodes.models import Instance
 from nodes.proxmox.errors import ProxmoxError
@@ -240,13 +241,13 @@ def everything(settings, tmp_path) -> Iterator[Everything]:
     """A data directory and a store of the test's own, and an ear for all that comes out."""
     settings.PULSE_DATA_DIR = tmp_path
     settings.CONNECTION_TIMEOUT_SECONDS = 1
-    store.install(store.MemoryStore())
+    current.install(current.MemoryStore())
     heard = Everything()
     with listening(heard):
         yield heard
     for pk in list(connecting._kept):
         connecting.forget(pk)
-    store.install(None)
+    current.install(None)
 
 
 def claimed(everything: Everything) -> Client:

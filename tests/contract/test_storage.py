@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 import time_machine
 
-from monitoring import store
+from monitoring.store import current
 from monitoring.wire.fragments import Fragment, items_of
 from monitoring.wire.hosts import node_view
 from monitoring.wire.shapes import Views
@@ -26,7 +26,7 @@ def publish(pk, name, *storages, nodes=("pve1", "pve2"), ids=None):
         ),
         storage=tuple(storage_views(storages, instance=name, wire_ids=ids or {})),
     )
-    store.store().publish(Fragment(pk, 1, "pve", name, name, True, items_of(views, number=pk)))
+    current.store().publish(Fragment(pk, 1, "pve", name, name, True, items_of(views, number=pk)))
 
 
 def reading(name, node, *, shared=False):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from monitoring import collecting
 from monitoring.backups import judging
-from monitoring.store import store
+from monitoring.store.current import store
 from tests.conftest import NOON
 
 #: Everything that a monitor can make use of.

@@ -7,7 +7,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from monitoring import polling, state, store
+from monitoring import polling, state
+from monitoring.store import current
 from nodes import connecting
 from nodes.models import Instance
 from tests.conftest import NOON
@@ -48,7 +49,7 @@ class Watched:
 
     def shown(self, collection):
         """The resources of a collection of this instance alone, as a client sees them."""
-        fragment = store.store().fragments()[self.instance.pk]
+        fragment = current.store().fragments()[self.instance.pk]
         return [msgspec.json.decode(item.body) for item in fragment.items[collection]]
 
     def guests(self):

@@ -6,9 +6,10 @@ import asyncio
 import gzip
 import json
 
-from monitoring import lists, store
+from monitoring import lists
 from monitoring.clients import Client
 from monitoring.figures.rates import Rates
+from monitoring.store import current
 from monitoring.wire.backups import BackupTaskView, PbsBackupView
 from monitoring.wire.fragments import Fragment, changes_between, items_of, lists_key
 from monitoring.wire.hosts import guest_view
@@ -78,7 +79,7 @@ class Publisher:
         version = self.versions.get(pk, 0) + 1
         based_on = 0 if before is None or forgets else version - 1
         self.views[pk], self.versions[pk] = after, version
-        store.store().publish(
+        current.store().publish(
             Fragment(
                 pk,
                 version,
@@ -103,7 +104,7 @@ class Publisher:
         key = lists_key(pk)
         self.versions[key] = self.versions.get(key, 0) + 1
         items = lists.items_of(kept)
-        store.store().publish(Fragment(key, self.versions[key], "pve", name, name, True, items))
+        current.store().publish(Fragment(key, self.versions[key], "pve", name, name, True, items))
 
     def swap_names(self, one, other):
         """Give two instances each other's name; it is seen when they are published next."""
@@ -113,7 +114,7 @@ class Publisher:
     def remove(self, pk):
         """Take an instance out of the state."""
         self.views.pop(pk, None)
-        store.store().remove(pk)
+        current.store().remove(pk)
 
 
 class Socket:
@@ -204,5 +205,5 @@ async def turned(client):
     for _ in range(2):
         socket.messages()
         before = socket.markers
-        store.store().broadcast(b'{"type":"marker"}')
+        current.store().broadcast(b'{"type":"marker"}')
         await settled(lambda before=before: bool(socket.messages()) and socket.markers > before)

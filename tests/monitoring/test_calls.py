@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring import restoring, store
+from monitoring import restoring
 from monitoring.calls import Calls
 from monitoring.known.memory import PollMemory
+from monitoring.store import current
 from nodes.connecting import connection_for
 from nodes.proxmox import access, pve
 from nodes.proxmox.errors import ServerError
@@ -63,7 +64,7 @@ def test_a_poll_that_fails_tells_the_calls_of_the_slow_lanes_all_the_same(
 
 def test_after_a_restart_all_is_counted_from_the_start(host, document):
     turn(host, times=2)
-    store.install(store.MemoryStore())
+    current.install(current.MemoryStore())
     restoring.restore_inventory(moment(host))
     restoring.restore_collected(moment(host))
 

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from django.core.cache import cache
 
-from monitoring import collecting, restoring, store
+from monitoring import collecting, restoring
 from monitoring.collectors import pve
 from monitoring.models import CollectedFacts
+from monitoring.store import current
 from nodes import editing
 from nodes.models import Instance
 from tests.factories import make_instance
@@ -497,8 +498,8 @@ def test_an_instance_that_is_removed_during_a_turn_leaves_nothing_behind(
     monkeypatch.setattr(pve.cluster, "read_tasks", read_and_remove)
     collecting.collect(host.instance.pk, moment(host))
 
-    assert store.store().load_facts(host.instance.pk) is None
-    assert store.store().fragments() == {}
+    assert current.store().load_facts(host.instance.pk) is None
+    assert current.store().fragments() == {}
     assert CollectedFacts.objects.count() == 0
 
 
@@ -512,11 +513,11 @@ def test_an_edit_during_a_turn_publishes_nothing_under_the_old_name(host, monkey
 
     monkeypatch.setattr(pve.cluster, "read_tasks", read_and_rename)
     collecting.collect(host.instance.pk, moment(host))
-    assert -host.instance.pk not in store.store().fragments()
+    assert -host.instance.pk not in current.store().fragments()
 
     monkeypatch.setattr(pve.cluster, "read_tasks", original)
     turn(host)
-    assert store.store().fragments()[-host.instance.pk].name == "renamed"
+    assert current.store().fragments()[-host.instance.pk].name == "renamed"
 
 
 def test_another_address_is_another_host_of_which_nothing_is_known(host, fake_cluster):
@@ -547,12 +548,12 @@ def test_a_paused_instance_is_not_asked(host, fake_pve, django_capture_on_commit
     assert turn(host) is False
 
     assert fake_pve.traffic.snapshot()["total"] == 0
-    assert store.store().load_facts(host.instance.pk) is None
+    assert current.store().load_facts(host.instance.pk) is None
 
 
 def restart(watched):
     """Begin anew in another process: only the database is left."""
-    store.install(store.MemoryStore())
+    current.install(current.MemoryStore())
     restoring.restore_inventory(moment(watched))
 
 
@@ -561,13 +562,13 @@ def test_facts_survive_a_restart_and_hardly_anything_is_asked_again(host, fake_p
     facts_of(host).saved_at = 0.0
     facts_of(host).touched += 1
     turn(host)
-    backups = [item.id for item in store.store().fragments()[-host.instance.pk].items["storageBackups"]]
+    backups = [item.id for item in current.store().fragments()[-host.instance.pk].items["storageBackups"]]
     restart(host)
     reset([fake_pve])
 
     turn(host)
 
-    shown = store.store().fragments()[-host.instance.pk].items["storageBackups"]
+    shown = current.store().fragments()[-host.instance.pk].items["storageBackups"]
     assert backups
     assert [item.id for item in shown] == backups
     assert fake_pve.traffic.snapshot()["total"] <= 12
@@ -583,7 +584,7 @@ def test_what_was_collected_before_a_restart_is_shown_while_the_host_is_down(hos
 
     assert turn(host) is False
 
-    fragment = store.store().fragments()[-host.instance.pk]
+    fragment = current.store().fragments()[-host.instance.pk]
     assert len(fragment.items["storageBackups"]) > 10
     assert len(fragment.items["guestSnapshots"]) > 0
 
@@ -633,7 +634,7 @@ def test_nobody_is_shown_backups_that_are_not_to_be_monitored(host):
     Instance.objects.filter(pk=host.instance.pk).update(monitor_backups=False, version=9)
     turn(host, times=2)
 
-    fragment = store.store().fragments()[-host.instance.pk]
+    fragment = current.store().fragments()[-host.instance.pk]
     assert (fragment.items["backupTasks"], fragment.items["storageBackups"]) == ((), ())
     assert facts_of(host).volumes == {}
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring import lists, store
+from monitoring import lists
 from monitoring.known.facts import Facts
 from monitoring.models import CollectedFacts
-from monitoring.redis_store import RedisStore
-from monitoring.store import MemoryStore
+from monitoring.store import current
+from monitoring.store.current import MemoryStore
+from monitoring.store.redis import RedisStore
 from tests.monitoring.collected import facts_of, turn, with_token
 from tests.scale.servers import RedisServer
 
@@ -81,7 +82,7 @@ def test_the_lists_are_made_and_the_facts_saved_when_something_has_changed_not_a
     monkeypatch.setattr(
         CollectedFacts, "keep", lambda *args, **named: saved.append(1) or keep(*args, **named)
     )
-    store.install(Elsewhere())
+    current.install(Elsewhere())
     turn(cluster, times=10)
     made_first, saved_first = len(made), len(saved)
 
@@ -104,7 +105,7 @@ def test_after_each_turn_another_process_knows_the_same(kind, request, tmp_path,
         "save_facts",
         lambda self, pk, facts: saved.append(_encode(facts)) or save(self, pk, facts),
     )
-    store.install(ours)
+    current.install(ours)
     try:
         for _ in range(20):
             turn(watched, after=150)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring import collecting, polling, store
+from monitoring import collecting, polling
+from monitoring.store import current
 from tests.conftest import NOON
 from tests.factories import make_instance
 from tests.fake_proxmox import PbsSpec, PmgSpec, PveSpec
@@ -152,7 +153,7 @@ def test_a_mail_gateway_tells_of_a_node_that_cannot_be_reached():
 
         polling.poll(instance.pk, NOON)
 
-        (item,) = store.store().fragments()[instance.pk].items["concerns"]
+        (item,) = current.store().fragments()[instance.pk].items["concerns"]
     found = msgspec.json.decode(item.body)
     text = f"Node {second} cannot be reached: 500 no route"
     assert (found["resourceId"], found["level"], found["text"]) == ("pmg-mail", "warning", text)

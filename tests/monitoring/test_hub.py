@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monitoring import clients, hub, state, store
+from monitoring import clients, hub, state
+from monitoring.store import current
 from pulse.lib.auth import Caller
 from tests.clients.apply import COLLECTIONS, apply_collections, by_id, flattened, in_order
 from tests.monitoring.feeding import Clock, Publisher, joined, settled, turned
@@ -161,7 +162,7 @@ def test_a_message_of_the_nodes_reaches_clients_of_both_protocols(running):
     async def test(served):
         original, delta = await started(served), await started(served, "delta")
 
-        store.store().broadcast(json.dumps(message).encode())
+        current.store().broadcast(json.dumps(message).encode())
         await settled(lambda: len(original.socket.messages()) == 3 and len(delta.socket.messages()) == 3)
 
         assert original.socket.messages()[2] == message
@@ -177,7 +178,7 @@ def test_messages_keep_their_order(running):
         client = await started(served)
 
         for kind in (b"nodes_changed", b"node_deleted", b"discovery_update"):
-            store.store().broadcast(b'{"type":"%s"}' % kind)
+            current.store().broadcast(b'{"type":"%s"}' % kind)
         await settled(lambda: len(client.socket.messages()) == 5)
 
         assert client.socket.kinds()[2:] == ["nodes_changed", "node_deleted", "discovery_update"]
@@ -389,7 +390,7 @@ def test_a_client_that_lets_messages_pile_up_is_let_go(running):
         client.socket.reads.clear()
 
         for _ in range(66):
-            store.store().broadcast(b'{"type":"nodes_changed"}')
+            current.store().broadcast(b'{"type":"nodes_changed"}')
         await settled(lambda: client.socket.closed is not None)
         await settled(lambda: watcher.socket.kinds().count("nodes_changed") == 66)
 
@@ -404,7 +405,7 @@ def test_a_socket_that_fails_is_cut_off_and_forgotten(running):
         watcher, client = await started(served), await started(served)
         client.socket.fails = True
 
-        store.store().broadcast(b'{"type":"nodes_changed"}')
+        current.store().broadcast(b'{"type":"nodes_changed"}')
         await settled(lambda: client not in served.clients)
 
         assert client.socket.is_cut
@@ -537,7 +538,7 @@ def test_nothing_is_encoded_when_nobody_listens(running, monkeypatch):
     async def test(served):
         client = await started(served)
         served.leave(client)
-        await settled(lambda: store.store()._listeners._listeners == ())
+        await settled(lambda: current.store()._listeners._listeners == ())
         built = []
         monkeypatch.setattr(state, "build", lambda *args, **fields: built.append(1))
         heard = []
@@ -589,12 +590,12 @@ def test_a_store_that_cannot_be_read_at_first_is_read_when_it_can(running, monke
     monkeypatch.setattr(hub, "AFTER_TROUBLE_SECONDS", 0.0)
 
     async def test(served):
-        original = store.store().fragments
-        monkeypatch.setattr(store.store(), "fragments", lambda: 1 / 0)
+        original = current.store().fragments
+        monkeypatch.setattr(current.store(), "fragments", lambda: 1 / 0)
         client = joined(served)
         await settled(lambda: "could not pass on" in caplog.text)
 
-        monkeypatch.setattr(store.store(), "fragments", original)
+        monkeypatch.setattr(current.store(), "fragments", original)
         Publisher().publish(1, [0.5])
         await settled(lambda: client.socket.cpus()[-1:] == [0.5])
 
@@ -777,7 +778,7 @@ TAKEN_OVER = [
 @example(TAKEN_OVER)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_delta_clients_rebuild_exactly_the_state(running, monkeypatch, steps):
-    store.install(store.MemoryStore())
+    current.install(current.MemoryStore())
     monkeypatch.setattr(clients, "MOST_CHANGES", 5)
     monkeypatch.setattr(hub, "ANSWER_SECONDS", 0.0)
 

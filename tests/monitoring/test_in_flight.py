@@ -11,7 +11,7 @@ from monitoring.calls import Calls
 from monitoring.collectors import pbs, pve
 from monitoring.collectors.pve import backups
 from monitoring.collectors.turn import Turn
-from monitoring.store import store
+from monitoring.store.current import store
 from nodes import connecting
 from tests.monitoring.collected import asked, facts_of, moment, reset, turn, with_token
 from tests.process.running import until

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from monitoring import store
 from monitoring.backups import judging
 from monitoring.backups.jobs import missed_backup, missed_server_run
 from monitoring.backups.judging import judge
@@ -15,6 +14,7 @@ from monitoring.backups.sources import sources_of
 from monitoring.known.facts import BackupPlace, Facts, JobSeen, NodeFacts, Progress
 from monitoring.known.memory import PollMemory
 from monitoring.models import CollectedFacts
+from monitoring.store import current
 from nodes.models import Instance
 from nodes.proxmox.readings import (
     BackupGroupReading,
@@ -266,7 +266,7 @@ def test_what_was_saved_of_another_host_says_nothing_about_a_paused_cluster():
 
 def test_an_instance_that_another_one_stands_for_is_no_second_owner():
     instance = make_instance()
-    store.store().save_memory(instance.pk, PollMemory(duplicate_of=99))
+    current.store().save_memory(instance.pk, PollMemory(duplicate_of=99))
 
     assert known_of(instance) is None
 
@@ -393,7 +393,7 @@ def test_a_job_of_a_pve_is_shown_at_its_pbs_with_its_own_last_run_on_all_nodes()
 def test_it_is_judged_when_something_has_changed_and_when_time_went_on():
     instance = make_instance()
     facts = Facts(version=1)
-    store.store().save_facts(instance.pk, facts)
+    current.store().save_facts(instance.pk, facts)
     assert judging.judge_if_due(NOON) is True
     assert judging.judge_if_due(NOON + timedelta(seconds=10)) is False
 
@@ -401,12 +401,12 @@ def test_it_is_judged_when_something_has_changed_and_when_time_went_on():
     assert judging.judge_if_due(NOON + timedelta(seconds=20)) is True
 
     guests = (GuestReading(100, "qemu", "pve1", "running"),)
-    store.store().save_memory(instance.pk, PollMemory(reading=ResourcesReading(guests=guests)))
+    current.store().save_memory(instance.pk, PollMemory(reading=ResourcesReading(guests=guests)))
     assert judging.judge_if_due(NOON + timedelta(seconds=30)) is True
 
     assert judging.judge_if_due(NOON + timedelta(seconds=329)) is False
     assert judging.judge_if_due(NOON + timedelta(seconds=330)) is True
-    assert store.store().load_judgement().version == 4
+    assert current.store().load_judgement().version == 4
 
 
 # --- against the fake ---------------------------------------------------------------------------------------------
@@ -429,7 +429,7 @@ def test_two_clusters_and_one_pbs_from_the_first_call_to_the_picture(watch):
                 one.seconds += 10
                 turn(one, after=0)
         judging.judge_if_due(NOON + timedelta(seconds=60))
-        judged = store.store().load_judgement()
+        judged = current.store().load_judgement()
         for one in watched.values():
             one.poll()
 

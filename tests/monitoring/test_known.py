@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from monitoring import store
 from monitoring.backups import judging, known
 from monitoring.known.facts import Facts, Progress
 from monitoring.known.memory import PollMemory
 from monitoring.models import CollectedFacts
-from monitoring.store import MemoryStore
+from monitoring.store import current
+from monitoring.store.current import MemoryStore
 from nodes.models import Instance
 from nodes.proxmox.readings import GuestReading, ResourcesReading, StorageReading
 from tests.conftest import NOON
@@ -40,14 +40,14 @@ def marks():
 def read(instance, **fields):
     """Let the guest be read with these fields."""
     memory = PollMemory(reading=ResourcesReading(guests=(replace(GUEST, **fields),)))
-    store.store().save_memory(instance.pk, memory)
+    current.store().save_memory(instance.pk, memory)
 
 
 @pytest.fixture
 def instance():
     """A cluster with one guest and facts of version 4."""
     instance = make_instance(name="lab")
-    store.store().save_facts(instance.pk, Facts(version=4))
+    current.store().save_facts(instance.pk, Facts(version=4))
     read(instance)
     return instance
 
@@ -83,20 +83,20 @@ STORAGES = {
 @pytest.mark.parametrize(("is_other", "fields"), STORAGES.values(), ids=STORAGES)
 def test_another_mark_for_what_is_judged_of_a_storage(instance, is_other, fields):
     storage = StorageReading("nas", "pve1", "available", content=("backup",))
-    store.store().save_memory(instance.pk, PollMemory(reading=ResourcesReading(storages=(storage,))))
+    current.store().save_memory(instance.pk, PollMemory(reading=ResourcesReading(storages=(storage,))))
     before = marks()
 
     storages = (replace(storage, **fields),)
-    store.store().save_memory(instance.pk, PollMemory(reading=ResourcesReading(storages=storages)))
+    current.store().save_memory(instance.pk, PollMemory(reading=ResourcesReading(storages=storages)))
 
     assert (marks() != before) is is_other
 
 
 def test_another_mark_for_facts_that_are_judged_alone(instance):
     before = marks()
-    store.store().save_facts(instance.pk, Facts(version=4, progress={"tasks/": Progress(1.0, 1.0)}))
+    current.store().save_facts(instance.pk, Facts(version=4, progress={"tasks/": Progress(1.0, 1.0)}))
     same = marks()
-    store.store().save_facts(instance.pk, Facts(version=5))
+    current.store().save_facts(instance.pk, Facts(version=5))
 
     assert same == before
     assert marks() != before
@@ -116,7 +116,7 @@ def test_another_mark_for_an_instance_that_was_edited(instance, fields):
 
 
 def test_an_instance_that_another_one_stands_for_has_no_mark(instance):
-    store.store().save_memory(instance.pk, PollMemory(duplicate_of=99))
+    current.store().save_memory(instance.pk, PollMemory(duplicate_of=99))
 
     assert marks() == {}
 

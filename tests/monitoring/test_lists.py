@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring import lists, state, store
+from monitoring import lists, state
 from monitoring.backups.attribution import Attribution
 from monitoring.backups.judgement import Judgement
 from monitoring.known.facts import BackupPlace, Facts, GuestFacts
 from monitoring.known.memory import PollMemory
+from monitoring.store import current
 from nodes.proxmox.readings import (
     BackupSnapshotReading,
     BackupVolumeReading,
@@ -35,7 +36,7 @@ def memory_of(*guests):
 def published(instance, facts, memory=None, *, at=AT):
     """Publish, and return the lists as clients see them."""
     lists.publish(instance, facts, memory or PollMemory(), at=at)
-    fragment = store.store().fragments()[-instance.pk]
+    fragment = current.store().fragments()[-instance.pk]
     return {
         name: [msgspec.json.decode(item.body) for item in items] for name, items in fragment.items.items()
     }
@@ -251,7 +252,7 @@ def on_server(key, *snapshots):
 def test_a_backup_on_a_pbs_as_the_contract_has_it():
     instance = make_instance("pbs")
     owned = {"main/dev|vm/100": Attribution("attributed", "lab", 100)}
-    store.store().save_judgement(Judgement(attributions={instance.pk: owned}))
+    current.store().save_judgement(Judgement(attributions={instance.pk: owned}))
 
     (told,) = published(instance, on_server("main/dev", backup(comment="web", verification="ok")))[
         "pbsBackups"
@@ -315,7 +316,7 @@ def test_twenty_thousand_backups_are_listed_newest_first():
 
     lists.publish(instance, facts, PollMemory(), at=AT)
 
-    items = store.store().fragments()[-instance.pk].items["pbsBackups"]
+    items = current.store().fragments()[-instance.pk].items["pbsBackups"]
     assert len(items) == 20_000
     assert [items[0].id, items[-1].id] == [
         "pbs-vault-main--vm-1099-1767245599",
@@ -346,10 +347,10 @@ def test_the_lists_of_two_instances_are_one_with_the_newest_first():
 def test_the_order_of_one_instance_is_that_of_several():
     same = [backup("vm", str(number)) for number in (300, 100, 200)]
     published(make_instance("pbs", name="a"), on_server("main/", *same))
-    alone = [item.id for item in state.items(store.store().fragments(), "pbsBackups")]
+    alone = [item.id for item in state.items(current.store().fragments(), "pbsBackups")]
 
     published(make_instance("pbs", name="z"), on_server("main/", backup(at=T1 - 5)))
-    together = [item.id for item in state.items(store.store().fragments(), "pbsBackups")]
+    together = [item.id for item in state.items(current.store().fragments(), "pbsBackups")]
 
     assert together[:3] == alone
 
@@ -371,7 +372,7 @@ def test_another_judgement_is_published():
     published(instance, facts)
 
     owned = {"main/|vm/100": Attribution("ambiguous")}
-    store.store().save_judgement(Judgement(version=2, attributions={instance.pk: owned}))
+    current.store().save_judgement(Judgement(version=2, attributions={instance.pk: owned}))
 
     assert published(instance, facts)["pbsBackups"][0]["attribution"] == "ambiguous"
 

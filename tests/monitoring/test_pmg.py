@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring import polling, store
+from monitoring import polling
+from monitoring.store import current
 from tests.conftest import NOON
 from tests.factories import make_instance
 from tests.fake_proxmox import PmgSpec
@@ -94,7 +95,7 @@ def test_a_node_that_cannot_be_reached_says_why(watch):
 
         polling.poll(instance.pk, NOON)
 
-        items = store.store().fragments()[instance.pk].items["pmg"]
+        items = current.store().fragments()[instance.pk].items["pmg"]
     assert b'"error":"500 no route"' in items[0].body
     assert items[0].body.count(b'"status":"offline"') == 1
 

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 import redis
 
-from monitoring import redis_parts
 from monitoring.known import costs
 from monitoring.known.costs import Costs, LaneLedger
-from monitoring.redis_parts import INDEX, Kept, Part, Parts, Recent
+from monitoring.store import parts
+from monitoring.store.parts import INDEX, Kept, Part, Parts, Recent
 from tests.scale.servers import RedisServer
 
 scale = pytest.mark.scale
@@ -398,7 +398,7 @@ def test_what_is_put_again_counts_once():
 
 def test_what_nobody_asks_for_is_forgotten_after_a_while(monkeypatch):
     recent, now = Recent(most_bytes=100), [1000.0]
-    monkeypatch.setattr(redis_parts, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(parts, "time", SimpleNamespace(monotonic=lambda: now[0]))
     recent.put("a", kept(1))
     recent.put("b", kept(1))
     now[0] += 800

@@ -9,14 +9,13 @@ import msgspec
 import pytest
 import redis
 
-from monitoring import redis_store
 from monitoring.backups.attribution import Attribution
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.known.facts import Facts, GuestFacts, Progress
 from monitoring.known.memory import PollMemory
-from monitoring.redis_parts import Kept
-from monitoring.redis_store import RedisStore
-from monitoring.store import MemoryStore, Outline, Tick
+from monitoring.store.current import MemoryStore, Outline, Tick
+from monitoring.store.parts import Kept
+from monitoring.store.redis import RedisStore
 from monitoring.wire.fragments import Fragment, Item
 from nodes.proxmox.readings import GuestReading, ResourcesReading
 from tests.process.running import free_port, until
@@ -360,7 +359,7 @@ def test_a_removed_instance_is_forgotten_here_also_while_redis_is_away(lonely):
 
 
 def test_a_redis_that_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr(redis_store, "TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("monitoring.store.redis.TIMEOUT_SECONDS", 0.1)
     monkeypatch.setattr(RedisStore, "_keep_following", lambda self: None)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         store = RedisStore(NOBODY.format(port=silent.getsockname()[1]))

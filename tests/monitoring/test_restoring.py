@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from monitoring import polling, restoring, saving, store
+from monitoring import polling, restoring
 from monitoring.known.facts import Facts
 from monitoring.models import CollectedFacts
-from monitoring.redis_store import RedisStore
+from monitoring.store import current, saved
+from monitoring.store.redis import RedisStore
 from nodes.models import Instance, Node
 from tests.conftest import NOON
 from tests.factories import make_guest, make_instance
@@ -26,7 +27,7 @@ LISTS = ("backupTasks", "storageBackups", "guestSnapshots")
 
 def forget_everything():
     """A process that begins anew: nothing is in memory."""
-    store.install(store.MemoryStore())
+    current.install(current.MemoryStore())
 
 
 def restart(watched):
@@ -236,8 +237,8 @@ def test_a_paused_instance_gets_nothing_back(lab):
     Instance.objects.update(is_paused=True)
     restart(lab)
 
-    assert store.store().fragments() == {}
-    assert store.store().load_facts(lab.instance.pk) is None
+    assert current.store().fragments() == {}
+    assert current.store().load_facts(lab.instance.pk) is None
 
 
 @pytest.fixture
@@ -251,7 +252,7 @@ def redis_store(tmp_path):
 
 
 def test_facts_that_are_in_the_store_already_win_over_saved_ones(lab, redis_store):
-    store.install(redis_store)
+    current.install(redis_store)
     redis_store.save_facts(lab.instance.pk, Facts(asked_at=lab.instance.host, server_version="the newer"))
 
     restoring.restore_inventory(moment(lab))
@@ -261,7 +262,7 @@ def test_facts_that_are_in_the_store_already_win_over_saved_ones(lab, redis_stor
 
 
 def test_what_was_saved_comes_into_a_redis_that_lost_it(lab, redis_store):
-    store.install(redis_store)
+    current.install(redis_store)
 
     restoring.restore_inventory(moment(lab))
     restoring.restore_collected(moment(lab))
@@ -289,10 +290,10 @@ def test_when_only_instants_have_changed_they_are_saved_a_little_later(lab):
     facts.turn_at = at.timestamp() + 10
     CollectedFacts.objects.all().delete()
 
-    saving.save(lab.instance, facts, at=at + timedelta(seconds=890))
+    saved.save(lab.instance, facts, at=at + timedelta(seconds=890))
     assert CollectedFacts.objects.count() == 0
 
-    saving.save(lab.instance, facts, at=at + timedelta(seconds=900))
+    saved.save(lab.instance, facts, at=at + timedelta(seconds=900))
     assert CollectedFacts.objects.count() == 1
 
 
@@ -302,7 +303,7 @@ def test_facts_of_a_host_that_is_not_asked_any_more_are_not_saved_again(lab):
     facts.saved_at, facts.saved_touched = at.timestamp(), facts.touched
     CollectedFacts.objects.all().delete()
 
-    saving.save(lab.instance, facts, at=at + timedelta(days=1))
+    saved.save(lab.instance, facts, at=at + timedelta(days=1))
 
     assert CollectedFacts.objects.count() == 0
 

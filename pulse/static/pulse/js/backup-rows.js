@@ -152,7 +152,7 @@ export function jobRows(servers) {
           serverId: server.id,
           store: job.store,
           schedule: job.schedule ?? "",
-          status: job.status,
+          outcome: job.status,
           at: instant(job[last]),
           nextAt: job.disabled ? null : instant(job.nextRun),
           missedAt: instant(job.missedAt),

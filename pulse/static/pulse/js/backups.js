@@ -29,7 +29,7 @@ const ahead = (field) => textCell(
 );
 const text = (field) => textCell((row) => (row[field] ? printable(row[field]) : UNKNOWN), (row) => (row[field] ? printable(row[field]) : ""));
 const guestLink = linkCell(shownName, (row) => row.guest?.id);
-const outcomeOf = (row) => OUTCOMES[row.outcome ?? row.status] ?? OUTCOMES.unknown;
+const outcomeOf = (row) => OUTCOMES[row.outcome] ?? OUTCOMES.unknown;
 const verificationOf = (row) => VERIFICATIONS[row.verification] ?? VERIFICATIONS.never;
 const lastBackup = (guest) => Date.parse(guest.lastBackup) > 0 ? Date.parse(guest.lastBackup) : null;
 

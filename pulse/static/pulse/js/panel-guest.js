@@ -2,7 +2,7 @@
 
 import { bytes, instant, percent, printable, UNKNOWN } from "./format.js";
 import { badge, make } from "./page.js";
-import { ago, epoch, facts, good, notice, outcomeBadge, plainly, poor, pressureSection, quiet, replicationSection, section, table, taskOutcome, taskSection, written } from "./panel-parts.js";
+import { ago, endText, epoch, facts, good, notice, outcomeBadge, plainly, poor, pressureSection, quiet, replicationSection, section, table, taskSection, written } from "./panel-parts.js";
 import { BACKUP_STATES, backupWhy, FAULTS, reasonText, sentence, SKIPPED } from "./words.js";
 
 export function guestSections({ resource, details }, now) {
@@ -57,7 +57,7 @@ function backupSection(judged, now) {
       ["Failed verifications", judged.failed_verification_count ? String(judged.failed_verification_count) : ""],
       ["Jobs", judged.jobs.length ? printable(judged.jobs.join(", ")) : "none takes it"],
       ["Due since", judged.due_at && told.backupState === "overdue" ? ago(instant(judged.due_at), now) : ""],
-      ["Last run", run ? make("span", {}, outcomeBadge(taskOutcome({ ended_at: run.is_running ? null : 1, status: run.status })), " ", ago(epoch(run.started_at), now), run.status && run.status !== "OK" ? `: ${printable(run.status)}` : "") : ""],
+      ["Last run", run ? make("span", {}, outcomeBadge(run.outcome), " ", ago(epoch(run.started_at), now), endText(run) && `: ${endText(run)}`) : ""],
       ["Disks no job takes", excluded === null ? "not known" : excluded.length ? excluded.map((disk) => printable(disk.reason ? `${disk.key} (${disk.reason})` : disk.key)).join(", ") : ""],
       ["Not known because", judged.reason ? reasonText(judged.reason) : ""],
     ]),

@@ -62,11 +62,9 @@ export function outcomeBadge(name) {
   return badge(OUTCOMES[name] ?? OUTCOMES.unknown);
 }
 
-/** How a task of Proxmox ended, by its own text. */
-export function taskOutcome({ ended_at: endedAt, status }) {
-  if (!status) return endedAt ? "unknown" : "running";
-  if (status === "OK") return "ok";
-  return status.startsWith("WARNINGS") ? "warning" : "failed";
+/** What Proxmox says of the end of a task, "" where the badge beside it says the same. */
+export function endText({ outcome, status }) {
+  return outcome === "ok" ? "" : printable(status);
 }
 
 export function ago(at, now, never = UNKNOWN) {
@@ -86,11 +84,11 @@ export function taskSection(tasks, now, title = "Tasks") {
   const rows = tasks.map((task) => [
     printable(task.kind),
     task.subject ? printable(task.subject) : UNKNOWN,
-    outcomeBadge(taskOutcome(task)),
+    outcomeBadge(task.outcome),
     ago(epoch(task.started_at), now),
     task.ended_at && task.started_at ? duration(task.ended_at - task.started_at) : UNKNOWN,
     printable(task.user),
-    task.status && task.status !== "OK" ? printable(task.status) : "",
+    endText(task),
   ]);
   return section(title, "", now, table(title, ["Task", "On", "Result", "Started", "#Took", "By", "What it says"], rows));
 }

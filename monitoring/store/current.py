@@ -210,7 +210,7 @@ def store() -> StateStore:
     with _store_lock:
         if _store is None:
             if settings.PULSE_REDIS_URL:
-                from monitoring.redis_store import RedisStore
+                from monitoring.store.redis import RedisStore
 
                 _store = RedisStore(settings.PULSE_REDIS_URL)
             else:

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 
 from monitoring.known.facts import LAYOUT, Facts
 from monitoring.models import CollectedFacts
-from monitoring.store import store
+from monitoring.store.current import store
 from nodes.models import Instance
 
 logger = logging.getLogger(__name__)

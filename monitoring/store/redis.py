@@ -19,8 +19,8 @@ from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.known import costs
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.redis_parts import Parts
-from monitoring.store import Listener, Listeners, Outline, Tick
+from monitoring.store.current import Listener, Listeners, Outline, Tick
+from monitoring.store.parts import Parts
 from monitoring.wire.fragments import Fragment, lists_key
 
 logger = logging.getLogger(__name__)
