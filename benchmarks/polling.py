@@ -21,7 +21,8 @@ django.setup()
 
 import msgspec
 
-from monitoring import pve_views, state
+from monitoring import pve_views
+from monitoring.feed import state
 from monitoring.known.memory import PollMemory
 from monitoring.wire import fragments
 from monitoring.wire.fragments import Fragment

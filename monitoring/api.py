@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
-from monitoring import state
+from monitoring.feed import state
 from pulse.lib.auth import Access, policy
 from pulse.lib.clients import arrival_of
 from pulse.lib.errors import ApiError

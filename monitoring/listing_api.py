@@ -12,8 +12,8 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from monitoring import state
 from monitoring.backups import listings
+from monitoring.feed import state
 from monitoring.store.current import store
 from monitoring.wire.fragments import Fragment
 from monitoring.wire.shapes import NodeView, StorageView

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from django.urls import URLPattern, re_path
 
 from accounts.sockets import arrival_of_scope, headers_of, resolve_scope, still_valid
-from monitoring.consumers import FeedConsumer, Visitor
+from monitoring.feed.consumers import FeedConsumer, Visitor
 from pulse.lib.clients import is_loopback, limit_key
 from pulse.lib.errors import ApiError
 

@@ -141,7 +141,7 @@ def prepare_serving() -> Callable[[Callable[[], Any]], None]:
     Clients that connect from now on wait for the first answer instead of being refused.
     """
     from accounts.credentials import is_configured as anything_configured
-    from monitoring import hub
+    from monitoring.feed import hub
     from pulse.runtime.greeting import bind_address, greeting
     from pulse.runtime.server import Server, listen
 

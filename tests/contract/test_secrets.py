@@ -30,7 +30,8 @@ from django.utils import timezone
 
 from accounts import claim, tokens
 from accounts.models import ApiToken
-from monitoring import polling, state
+from monitoring import polling
+from monitoring.feed import state
 from monitoring.store import current
 from nodes import connecting
 from nodes.models import Instance

@@ -7,7 +7,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from monitoring import polling, state
+from monitoring import polling
+from monitoring.feed import state
 from monitoring.store import current
 from nodes import connecting
 from nodes.models import Instance

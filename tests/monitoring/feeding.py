@@ -7,7 +7,7 @@ import gzip
 import json
 
 from monitoring import lists
-from monitoring.clients import Client
+from monitoring.feed.clients import Client
 from monitoring.figures.rates import Rates
 from monitoring.store import current
 from monitoring.wire.backups import BackupTaskView, PbsBackupView

@@ -7,7 +7,7 @@ import gzip
 import msgspec
 import pytest
 
-from monitoring import state
+from monitoring.feed import state
 from tests.monitoring.feeding import Publisher
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring.cadence import Cadence, slack
+from monitoring.feed.cadence import Cadence, slack
 
 
 def sent_at(instants, *, publications, interval=10.0):

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from monitoring import clients
-from monitoring.clients import Client
+from monitoring.feed import clients
+from monitoring.feed.clients import Client
 from tests.monitoring.feeding import READER, Clock, Socket, always, settled
 
 

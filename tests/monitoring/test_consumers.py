@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from monitoring import consumers, hub
-from monitoring.consumers import FeedConsumer, Visitor
+from monitoring.feed import consumers, hub
+from monitoring.feed.consumers import FeedConsumer, Visitor
 from pulse.lib.auth import Caller
 from pulse.lib.errors import ApiError
 from tests.monitoring.feeding import READER, Clock, Publisher, always, settled

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monitoring import clients, hub, state
+from monitoring.feed import clients, hub, state
 from monitoring.store import current
 from pulse.lib.auth import Caller
 from tests.clients.apply import COLLECTIONS, apply_collections, by_id, flattened, in_order

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from monitoring.sockets import Socket
+from monitoring.feed.sockets import Socket
 
 
 class Transport(asyncio.Transport):
@@ -80,7 +80,7 @@ def test_what_the_peer_has_not_read_is_told_and_can_be_dropped():
 
 
 def test_a_peer_that_does_not_answer_the_close_frame_is_cut_off_in_the_end(monkeypatch):
-    monkeypatch.setattr("monitoring.sockets.LINGER_SECONDS", 0.0)
+    monkeypatch.setattr("monitoring.feed.sockets.LINGER_SECONDS", 0.0)
 
     async def test():
         server = Server()

@@ -8,7 +8,7 @@ import threading
 import msgspec
 import pytest
 
-from monitoring import state
+from monitoring.feed import state
 from monitoring.figures.rates import Rates
 from monitoring.wire.fragments import Fragment, items_of
 from monitoring.wire.hosts import guest_view, node_view

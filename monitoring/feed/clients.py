@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from monitoring.sockets import Socket
+from monitoring.feed.sockets import Socket
 from pulse.lib.auth import Caller
 
 logger = logging.getLogger(__name__)

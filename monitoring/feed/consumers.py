@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 
-from monitoring import hub
-from monitoring.clients import Client
-from monitoring.sockets import Socket
+from monitoring.feed import hub
+from monitoring.feed.clients import Client
+from monitoring.feed.sockets import Socket
 from monitoring.wire import messages
 from pulse.lib.auth import Caller
 from pulse.lib.errors import ApiError, error_body

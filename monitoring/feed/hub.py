@@ -18,10 +18,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import msgspec
 from django.conf import settings
 
-from monitoring import state
-from monitoring.cadence import Cadence
-from monitoring.clients import BEHIND, Client, Whole
-from monitoring.steps import steps_between
+from monitoring.feed import state
+from monitoring.feed.cadence import Cadence
+from monitoring.feed.changes import steps_between
+from monitoring.feed.clients import BEHIND, Client, Whole
 from monitoring.store.current import Tick, store
 from monitoring.wire import messages
 from monitoring.wire.fragments import Fragment
