@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from monitoring import lanes
+from monitoring.collecting import lanes
 from monitoring.known.memory import PollMemory
 from monitoring.wire.hosts import placeholder_node
 from monitoring.wire.servers import pbs_without_answer, pmg_without_answer

@@ -12,7 +12,7 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from monitoring.backups import listings
+from monitoring.collecting import listings
 from monitoring.feed import state
 from monitoring.store.current import store
 from monitoring.wire.fragments import Fragment

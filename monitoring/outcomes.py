@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from monitoring import lanes
+from monitoring.collecting import lanes
 from monitoring.known.memory import PollMemory
 from nodes import clusters, editing
 from nodes.choices import PollState

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from monitoring import lanes
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
-from monitoring.calls import Calls, quietly
+from monitoring.collecting import lanes
+from monitoring.collecting.calls import Calls, quietly
 from monitoring.concerns import pbs_concerns
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import NOTHING_COLLECTED, Facts

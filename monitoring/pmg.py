@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitoring import lanes
-from monitoring.calls import Calls, quietly
+from monitoring.collecting import lanes
+from monitoring.collecting.calls import Calls, quietly
 from monitoring.concerns import pmg_concerns
 from monitoring.known.memory import PollMemory
 from monitoring.wire.servers import pmg_view

@@ -10,8 +10,9 @@ from datetime import datetime
 from django.conf import settings
 from django.db import DatabaseError
 
-from monitoring import failing, lanes, outcomes, pbs, pmg, pve, pve_views
-from monitoring.calls import Calls
+from monitoring import failing, outcomes, pbs, pmg, pve, pve_views
+from monitoring.collecting import lanes
+from monitoring.collecting.calls import Calls
 from monitoring.feed import state
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts

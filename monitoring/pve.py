@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from monitoring import lanes
-from monitoring.calls import Calls, quietly
+from monitoring.collecting import lanes
+from monitoring.collecting.calls import Calls, quietly
 from monitoring.known.memory import PollMemory
 from nodes.proxmox import pve
 from nodes.proxmox.client import Client

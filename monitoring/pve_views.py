@@ -7,8 +7,8 @@ from functools import partial
 
 import msgspec
 
-from monitoring import lanes
 from monitoring.backups.coverage import Coverage
+from monitoring.collecting import lanes
 from monitoring.concerns import pve_concerns
 from monitoring.figures import rates
 from monitoring.figures.filesystems import why_unknown

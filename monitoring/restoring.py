@@ -13,9 +13,9 @@ from datetime import datetime
 import msgspec
 from django.conf import settings
 
-from monitoring import collecting, failing, pbs, polling
-from monitoring.backups import judging
+from monitoring import failing, pbs, polling
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
+from monitoring.collecting import judging, run
 from monitoring.figures.rates import NO_RATES
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
@@ -87,7 +87,7 @@ def make_known(instance: Instance) -> bool:
 
     A turn of the slow lanes that is on does so itself.
     """
-    with lease(f"collecting:{instance.pk}", collecting.LEASE_SECONDS) as held:
+    with lease(f"collecting:{instance.pk}", run.LEASE_SECONDS) as held:
         facts = saved.known_facts(instance) if held else None
         if facts is None:
             return False
@@ -104,9 +104,9 @@ def show(instance: Instance, *, at: datetime) -> None:
         views = last_known(instance, at=at, facts=facts, judgement=store().load_judgement())
         publish(instance, memory, views, at=at)
         store().save_memory(instance.pk, memory)
-    with lease(f"collecting:{instance.pk}", collecting.LEASE_SECONDS) as held:
+    with lease(f"collecting:{instance.pk}", run.LEASE_SECONDS) as held:
         if held:
-            collecting.keep(instance, memory, facts, at=at)
+            run.keep(instance, memory, facts, at=at)
 
 
 def publish(instance: Instance, memory: PollMemory, views: Views, *, at: datetime) -> None:

@@ -9,8 +9,8 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from monitoring import collecting, polling
-from monitoring.backups import judging
+from monitoring import polling
+from monitoring.collecting import judging, run
 from nodes.models import Instance
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def poll_instance(instance_id: int) -> None:
 @shared_task(name="monitoring.tasks.collect_instance", time_limit=180)  # type: ignore[untyped-decorator]
 def collect_instance(instance_id: int) -> None:
     """Let the slow lanes of one instance take their turn; does nothing while the last turn is on, or none is due."""
-    collecting.collect(instance_id, timezone.now())
+    run.collect(instance_id, timezone.now())
 
 
 @shared_task(name="monitoring.tasks.drop_removed", time_limit=30)  # type: ignore[untyped-decorator]

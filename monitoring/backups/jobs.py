@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from monitoring.backups import coverage
 from monitoring.backups.attribution import Estate
 from monitoring.backups.calendar import NotASchedule, missed_run, parse
-from monitoring.backups.known import Known
 from monitoring.backups.results import outcome
+from monitoring.collecting.evidence import Known
 from monitoring.known.facts import Facts
 from monitoring.wire.backups import backup_tasks
 from monitoring.wire.jobs import BackupJobView

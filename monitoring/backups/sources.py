@@ -9,7 +9,7 @@ import msgspec
 
 from monitoring.backups import rights
 from monitoring.backups.attribution import Estate, PbsStorage, Place, estate, pbs_storage
-from monitoring.backups.known import Known, server_of
+from monitoring.collecting.evidence import Known, server_of
 from nodes.proxmox.readings import StorageConfigReading
 
 #: A place that was not read for this long says nothing about the backups made since.

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from monitoring import lanes
+from monitoring.collecting import lanes
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring import lists
+from monitoring.collecting import lists
 from monitoring.known.facts import Facts, GuestFacts
 from monitoring.known.memory import PollMemory
 from nodes.proxmox.readings import GuestReading, GuestSnapshotReading, ResourcesReading

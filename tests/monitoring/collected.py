@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from monitoring import collecting
-from monitoring.backups import judging
+from monitoring.collecting import judging, run
 from monitoring.store.current import store
 from tests.conftest import NOON
 
@@ -44,7 +43,7 @@ def turn(watched, *, after=10, times=1):
     taken = False
     for _ in range(times):
         watched.poll(after=after)
-        taken = collecting.collect(watched.instance.pk, moment(watched))
+        taken = run.collect(watched.instance.pk, moment(watched))
     return taken
 
 

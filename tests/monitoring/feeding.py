@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 
-from monitoring import lists
+from monitoring.collecting import lists
 from monitoring.feed.clients import Client
 from monitoring.figures.rates import Rates
 from monitoring.store import current

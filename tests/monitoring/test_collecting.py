@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from django.core.cache import cache
 
-from monitoring import collecting, restoring
-from monitoring.collectors import pve
+from monitoring import restoring
+from monitoring.collecting import pve, run
 from monitoring.models import CollectedFacts
 from monitoring.store import current
 from nodes import editing
@@ -92,7 +92,7 @@ def test_one_turn_is_enough_for_a_small_host_also_for_what_depends_on_what_it_ha
 def test_a_turn_plans_once_when_nothing_new_was_read(host, monkeypatch):
     turn(host, times=8)
     planned = []
-    monkeypatch.setattr(collecting, "planned", lambda turn: planned.append(turn.at) or [])
+    monkeypatch.setattr(run, "planned", lambda turn: planned.append(turn.at) or [])
 
     turn(host)
 
@@ -129,7 +129,7 @@ def test_one_turn_makes_a_limited_number_of_calls(watch):
         watched.poll(after=10)
         reset(site.servers)
 
-        collecting.collect(watched.instance.pk, moment(watched))
+        run.collect(watched.instance.pk, moment(watched))
 
         assert sum(server.traffic.snapshot()["total"] for server in site.servers) == 60
 
@@ -226,7 +226,7 @@ def test_a_refused_login_ends_the_turn(host, fake_pve):
     reset([fake_pve])
     fake_pve.site.revoke_token(fake_pve.token_id)
 
-    collecting.collect(host.instance.pk, moment(host))
+    run.collect(host.instance.pk, moment(host))
 
     assert fake_pve.traffic.snapshot()["statuses"] == {"401": 1}
 
@@ -295,11 +295,11 @@ def test_a_node_that_hangs_is_left_alone_for_a_minute(cluster, fake_cluster):
 
 
 def test_a_slow_host_is_asked_less(host, fake_pve, monkeypatch):
-    monkeypatch.setattr(collecting, "time", Slow(1.0))
+    monkeypatch.setattr(run, "time", Slow(1.0))
     host.poll(after=10)
     reset([fake_pve])
 
-    assert collecting.collect(host.instance.pk, moment(host)) is True
+    assert run.collect(host.instance.pk, moment(host)) is True
 
     assert fake_pve.traffic.snapshot()["total"] == 8
     assert facts_of(host).slowed_at == moment(host).timestamp()
@@ -347,7 +347,7 @@ def test_two_workers_do_not_take_the_same_turn(host):
     host.poll(after=10)
     cache.add(f"collecting:{host.instance.pk}", "another", timeout=100)
 
-    assert collecting.collect(host.instance.pk, moment(host)) is False
+    assert run.collect(host.instance.pk, moment(host)) is False
 
     assert cache.get(f"collecting:{host.instance.pk}") == "another"
     cache.delete(f"collecting:{host.instance.pk}")
@@ -496,7 +496,7 @@ def test_an_instance_that_is_removed_during_a_turn_leaves_nothing_behind(
             editing.remove(host.instance.pk, at=moment(host))
 
     monkeypatch.setattr(pve.cluster, "read_tasks", read_and_remove)
-    collecting.collect(host.instance.pk, moment(host))
+    run.collect(host.instance.pk, moment(host))
 
     assert current.store().load_facts(host.instance.pk) is None
     assert current.store().fragments() == {}
@@ -512,7 +512,7 @@ def test_an_edit_during_a_turn_publishes_nothing_under_the_old_name(host, monkey
         Instance.objects.filter(pk=host.instance.pk).update(name="renamed", version=99)
 
     monkeypatch.setattr(pve.cluster, "read_tasks", read_and_rename)
-    collecting.collect(host.instance.pk, moment(host))
+    run.collect(host.instance.pk, moment(host))
     assert -host.instance.pk not in current.store().fragments()
 
     monkeypatch.setattr(pve.cluster, "read_tasks", original)
@@ -791,7 +791,7 @@ def test_one_namespace_that_fails_disturbs_no_other(fake_pbs, watch):
 def test_a_place_whose_snapshots_do_not_fit_into_an_answer_is_read_group_by_group(
     fake_pbs, watch, monkeypatch
 ):
-    from monitoring.collectors import pbs
+    from monitoring.collecting import pbs
     from nodes.proxmox.errors import TooLarge
 
     original = pbs.backup_server.snapshots
@@ -841,6 +841,6 @@ BACKUP_TASKS = {
 
 @pytest.mark.parametrize(("subject", "expected"), BACKUP_TASKS.values(), ids=BACKUP_TASKS)
 def test_a_backup_task_hastens_the_namespaces_that_it_may_be_in(subject, expected):
-    from monitoring.collectors.pbs import is_told_in
+    from monitoring.collecting.pbs import is_told_in
 
     assert {one for one in ("", "dev", "dev/a", "prod") if is_told_in(subject, one)} == expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring import lists
+from monitoring.collecting import lists
 from monitoring.known.facts import Facts
 from monitoring.models import CollectedFacts
 from monitoring.store import current

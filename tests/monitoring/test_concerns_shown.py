@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring import collecting, polling
+from monitoring import polling
+from monitoring.collecting import run
 from monitoring.store import current
 from tests.conftest import NOON
 from tests.factories import make_instance
@@ -174,7 +175,7 @@ def trial():
             turn(watched)
             other.seconds = watched.seconds
             polling.poll(other.instance.pk, moment(other))
-            collecting.collect(other.instance.pk, moment(other))
+            run.collect(other.instance.pk, moment(other))
         judge(watched)
         watched.poll(after=10)
         yield watched

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring import errands
-from monitoring.errands import Errand
+from monitoring.collecting import schedule
+from monitoring.collecting.schedule import Errand
 from monitoring.known.facts import Progress
 from nodes.proxmox.errors import AgentNotRunning, NotFound, PermissionDenied, ServerError, TimedOut
 
@@ -34,7 +34,7 @@ def names(found):
     ids=["late", "now", "before half a turn", "after half a turn", "later"],
 )
 def test_what_is_due_before_the_middle_between_two_turns_comes_in_the_earlier_one(next_in, expected):
-    assert names(errands.due([errand("tasks/")], {"tasks/": tried(next_in)}, at=AT)) == expected
+    assert names(schedule.due([errand("tasks/")], {"tasks/": tried(next_in)}, at=AT)) == expected
 
 
 def test_those_on_which_others_depend_come_first_then_late_and_new_ones_take_turns():
@@ -48,7 +48,7 @@ def test_those_on_which_others_depend_come_first_then_late_and_new_ones_take_tur
     ]
     progress = {"tasks/": tried(-20), "storage/a": tried(-30), "jobs/": tried(50)}
 
-    found = errands.due(every, progress, at=AT)
+    found = schedule.due(every, progress, at=AT)
 
     assert names(found) == ["versions/a", "tasks/", "config/1", "storage/a", "snapshots/1"]
 
@@ -56,8 +56,8 @@ def test_those_on_which_others_depend_come_first_then_late_and_new_ones_take_tur
 def test_what_cannot_be_asked_now_is_not_due():
     away = errand("config/1", is_possible=False)
 
-    assert errands.due([away], {}, at=AT) == []
-    assert errands.due([away], {"config/1": tried(-500)}, at=AT) == []
+    assert schedule.due([away], {}, at=AT) == []
+    assert schedule.due([away], {"config/1": tried(-500)}, at=AT) == []
 
 
 # --- after a success ----------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_what_cannot_be_asked_now_is_not_due():
 
 def test_the_second_time_comes_sooner_than_the_period_at_another_moment_for_each():
     waits = [
-        errands.succeeded(errand(f"config/{vmid}", 1000.0), errands.NEVER, at=AT).next_at - AT
+        schedule.succeeded(errand(f"config/{vmid}", 1000.0), schedule.NEVER, at=AT).next_at - AT
         for vmid in range(200)
     ]
 
@@ -77,7 +77,7 @@ def test_the_second_time_comes_sooner_than_the_period_at_another_moment_for_each
 def test_later_times_drift_apart_by_a_twentieth_of_the_period():
     known = Progress(tried_at=AT - 100, done_at=AT - 100)
     waits = [
-        errands.succeeded(errand(f"config/{vmid}", 1000.0), known, at=AT).next_at - AT for vmid in range(200)
+        schedule.succeeded(errand(f"config/{vmid}", 1000.0), known, at=AT).next_at - AT for vmid in range(200)
     ]
 
     assert 950.0 <= min(waits) < 960.0
@@ -89,7 +89,7 @@ def test_a_success_ends_the_failures():
         tried_at=AT - 100, done_at=AT - 500, failures=3, code="server_error", message="it failed"
     )
 
-    after = errands.succeeded(errand("config/1"), known, at=AT)
+    after = schedule.succeeded(errand("config/1"), known, at=AT)
 
     assert (after.failures, after.code, after.message) == (0, "", "")
     assert (after.tried_at, after.done_at) == (AT, AT)
@@ -114,7 +114,7 @@ FAILURES = {
 def test_each_failure_in_a_row_doubles_the_wait(before, period, error, wait):
     known = Progress(tried_at=AT - 60, failures=before)
 
-    after = errands.failed(errand("config/1", period), known, error, at=AT)
+    after = schedule.failed(errand("config/1", period), known, error, at=AT)
 
     assert after.next_at - AT == wait
     assert after.failures == before + 1
@@ -124,7 +124,7 @@ def test_each_failure_in_a_row_doubles_the_wait(before, period, error, wait):
     ("error", "code"), [(PermissionDenied("x"), "permission_denied"), (NotFound("x"), "not_found")]
 )
 def test_what_is_refused_is_left_alone_for_half_an_hour(error, code):
-    after = errands.failed(errand("config/1", 30.0), errands.NEVER, error, at=AT)
+    after = schedule.failed(errand("config/1", 30.0), schedule.NEVER, error, at=AT)
 
     assert 1800.0 <= after.next_at - AT <= 1890.0
     assert after.code == code
@@ -133,7 +133,7 @@ def test_what_is_refused_is_left_alone_for_half_an_hour(error, code):
 def test_a_failure_keeps_when_it_went_well_and_says_what_happened():
     known = Progress(tried_at=AT - 60, done_at=AT - 900)
 
-    after = errands.failed(errand("config/1"), known, ServerError("The node is on fire"), at=AT)
+    after = schedule.failed(errand("config/1"), known, ServerError("The node is on fire"), at=AT)
 
     assert after.done_at == AT - 900
     assert after.message.startswith("The node is on fire. ")
@@ -155,7 +155,7 @@ HASTENED = {
 
 @pytest.mark.parametrize(("known", "since", "wait"), HASTENED.values(), ids=HASTENED)
 def test_something_that_happened_makes_an_errand_due_soon(known, since, wait):
-    after = errands.hastened({"config/1": known}, {"config/1": since, "config/2": AT}, at=AT)
+    after = schedule.hastened({"config/1": known}, {"config/1": since, "config/2": AT}, at=AT)
 
     assert after["config/1"].next_at - AT == wait
     assert list(after) == ["config/1"]
@@ -167,15 +167,15 @@ def test_other_rights_make_due_what_was_refused_and_nothing_else():
         "b/": Progress(AT - 10, 0.0, AT + 1700, 1, "not_found"),
     }
 
-    after = errands.permitted(progress, at=AT)
+    after = schedule.permitted(progress, at=AT)
 
     assert {name: one.next_at - AT for name, one in after.items()} == {"a/": 0.0, "b/": 1700.0}
 
 
 def test_an_errand_that_is_not_to_be_repeated_soon_waits_longer_and_never_less():
     rare = Errand("smart", "sda", 43200.0, print, retry_seconds=10800.0)
-    first = errands.failed(rare, errands.NEVER, TimedOut("no answer"), at=AT)
-    third = errands.failed(rare, Progress(failures=2), TimedOut("no answer"), at=AT)
+    first = schedule.failed(rare, schedule.NEVER, TimedOut("no answer"), at=AT)
+    third = schedule.failed(rare, Progress(failures=2), TimedOut("no answer"), at=AT)
 
     assert (first.next_at - AT, third.next_at - AT) == (10800.0, 10800.0)
 
@@ -183,20 +183,20 @@ def test_an_errand_that_is_not_to_be_repeated_soon_waits_longer_and_never_less()
 def test_another_credential_forgets_failures():
     progress = {"a/": Progress(AT - 10, 0.0, AT + 1700, 1, "permission_denied"), "b/": tried(30)}
 
-    assert list(errands.renewed(progress)) == ["b/"]
+    assert list(schedule.renewed(progress)) == ["b/"]
 
 
 def test_errands_whose_subject_is_gone_are_forgotten():
     wanted = [errand("b"), errand("c")]
 
-    assert list(errands.forgotten({"a/": tried(1), "b/": tried(1)}, wanted)) == ["b/"]
-    assert list(errands.forgotten({"b/": tried(1)}, wanted)) == ["b/"]
+    assert list(schedule.forgotten({"a/": tried(1), "b/": tried(1)}, wanted)) == ["b/"]
+    assert list(schedule.forgotten({"b/": tried(1)}, wanted)) == ["b/"]
 
 
 def test_a_clock_that_was_set_back_leaves_nothing_in_the_future():
     progress = {"a/": Progress(AT + 7200, AT + 7200, AT + 9000), "b/": tried(30)}
 
-    after = errands.caught_up(progress, at=AT)
+    after = schedule.caught_up(progress, at=AT)
 
     assert (after["a/"].tried_at, after["a/"].done_at, after["a/"].next_at) == (AT, AT, AT)
     assert after["b/"] == progress["b/"]

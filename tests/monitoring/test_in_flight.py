@@ -6,11 +6,10 @@ import threading
 
 import pytest
 
-from monitoring import collecting
-from monitoring.calls import Calls
-from monitoring.collectors import pbs, pve
-from monitoring.collectors.pve import backups
-from monitoring.collectors.turn import Turn
+from monitoring.collecting import pbs, pve, run
+from monitoring.collecting.calls import Calls
+from monitoring.collecting.pve import backups
+from monitoring.collecting.turn import Turn
 from monitoring.store.current import store
 from nodes import connecting
 from tests.monitoring.collected import asked, facts_of, moment, reset, turn, with_token
@@ -43,7 +42,7 @@ class Beside:
 
     def run(self):
         for errand in self.errands:
-            collecting.run(self.turn, errand)
+            run.run(self.turn, errand)
 
     @property
     def is_on(self):

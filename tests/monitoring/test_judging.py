@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from monitoring.backups import judging
 from monitoring.backups.jobs import missed_backup, missed_server_run
-from monitoring.backups.judging import judge
-from monitoring.backups.known import Known, known_of
 from monitoring.backups.sources import sources_of
+from monitoring.collecting import judging
+from monitoring.collecting.evidence import Known, known_of
+from monitoring.collecting.judging import judge
 from monitoring.known.facts import BackupPlace, Facts, JobSeen, NodeFacts, Progress
 from monitoring.known.memory import PollMemory
 from monitoring.models import CollectedFacts

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from monitoring.backups import judging, known
+from monitoring.collecting import evidence, judging
 from monitoring.known.facts import Facts, Progress
 from monitoring.known.memory import PollMemory
 from monitoring.models import CollectedFacts
@@ -34,7 +34,7 @@ SAME = {"status": {"status": "stopped"}, "load": {"cpu_ratio": 0.75, "uptime_sec
 
 def marks():
     """The marks of all instances as they are in the database now."""
-    return known.marks_of(list(Instance.objects.all()))
+    return evidence.marks_of(list(Instance.objects.all()))
 
 
 def read(instance, **fields):
@@ -143,7 +143,7 @@ def test_a_paused_pve_has_another_mark_only_when_its_facts_were_saved_again(
     rows = list(Instance.objects.all())
 
     with django_assert_num_queries(1) as asked:
-        saved = known.marks_of(rows)
+        saved = evidence.marks_of(rows)
 
     assert polled != paused
     assert same == paused
@@ -183,10 +183,10 @@ def test_the_facts_of_a_paused_pve_are_opened_once_and_forgotten_when_it_is_poll
     CollectedFacts.keep(instance, Facts(version=4), at=NOON)
     instance.is_paused = True
 
-    first, second = known.known_of(instance), known.known_of(instance)
+    first, second = evidence.known_of(instance), evidence.known_of(instance)
     instance.is_paused = False
-    known.known_of(instance)
+    evidence.known_of(instance)
 
     assert first.facts is second.facts
     assert opened == [instance.pk]
-    assert instance.pk not in known._saved
+    assert instance.pk not in evidence._saved

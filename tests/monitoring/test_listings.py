@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring.backups import listings
-from monitoring.backups.known import Known
 from monitoring.backups.sources import places_of_servers, sources_of
+from monitoring.collecting import listings
+from monitoring.collecting.evidence import Known
 from monitoring.known.facts import BackupPlace, Facts, GuestFacts, Progress
 from monitoring.known.memory import PollMemory
 from nodes.proxmox.readings import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring import lists
 from monitoring.backups.attribution import Attribution
 from monitoring.backups.judgement import Judgement
+from monitoring.collecting import lists
 from monitoring.feed import state
 from monitoring.known.facts import BackupPlace, Facts, GuestFacts
 from monitoring.known.memory import PollMemory

@@ -9,7 +9,8 @@ import pytest
 from monitoring import polling, restoring
 from monitoring.known.facts import Facts
 from monitoring.models import CollectedFacts
-from monitoring.store import current, saved
+from monitoring.store import current
+from monitoring.store import saved as saved_facts
 from monitoring.store.redis import RedisStore
 from nodes.models import Instance, Node
 from tests.conftest import NOON
@@ -290,10 +291,10 @@ def test_when_only_instants_have_changed_they_are_saved_a_little_later(lab):
     facts.turn_at = at.timestamp() + 10
     CollectedFacts.objects.all().delete()
 
-    saved.save(lab.instance, facts, at=at + timedelta(seconds=890))
+    saved_facts.save(lab.instance, facts, at=at + timedelta(seconds=890))
     assert CollectedFacts.objects.count() == 0
 
-    saved.save(lab.instance, facts, at=at + timedelta(seconds=900))
+    saved_facts.save(lab.instance, facts, at=at + timedelta(seconds=900))
     assert CollectedFacts.objects.count() == 1
 
 
@@ -303,7 +304,7 @@ def test_facts_of_a_host_that_is_not_asked_any_more_are_not_saved_again(lab):
     facts.saved_at, facts.saved_touched = at.timestamp(), facts.touched
     CollectedFacts.objects.all().delete()
 
-    saved.save(lab.instance, facts, at=at + timedelta(days=1))
+    saved_facts.save(lab.instance, facts, at=at + timedelta(days=1))
 
     assert CollectedFacts.objects.count() == 0
 

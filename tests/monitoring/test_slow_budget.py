@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from monitoring import collecting
+from monitoring.collecting import run
 from tests.fake_proxmox import PveSpec
 from tests.fake_proxmox.fixtures import virtual_estate
 from tests.monitoring.collected import facts_of, moment, refusals, reset, with_token
@@ -27,13 +27,13 @@ def test_a_large_cluster_is_asked_25_times_in_ten_seconds_at_most(watch):
         watched.server = estate
         for _ in range(FIRST_HOUR):
             watched.poll(after=STEP_SECONDS)
-            collecting.collect(watched.instance.pk, moment(watched))
+            run.collect(watched.instance.pk, moment(watched))
         reset(site.servers)
 
         sums, turns = [0], 0
         for _ in range(TURNS):
             watched.poll(after=10)
-            turns += collecting.collect(watched.instance.pk, moment(watched))
+            turns += run.collect(watched.instance.pk, moment(watched))
             sums.append(sum(server.traffic.snapshot()["total"] for server in site.servers))
 
         peaks = [server.traffic.snapshot()["inFlightPeak"] for server in site.servers]

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from monitoring.collectors import disks
+from monitoring.collecting import disks
 from monitoring.known.disks import shown_disks
 from monitoring.known.facts import NodeFacts, SmartFacts
 from nodes.models import Instance

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 from msgspec.structs import replace
 
 from monitoring.backups import rights
-from monitoring.collectors.disks import disk_errands
-from monitoring.collectors.turn import LISTING_SECONDS, Turn
-from monitoring.errands import Errand
+from monitoring.collecting.disks import disk_errands
+from monitoring.collecting.schedule import Errand
+from monitoring.collecting.turn import LISTING_SECONDS, Turn
 from monitoring.known.datastores import is_outdated, left_out
 from monitoring.known.facts import BackupPlace
 from nodes.proxmox import access, backup_server, backups, hardware, pbs

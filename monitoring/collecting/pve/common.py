@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.collectors.turn import Turn
+from monitoring.collecting.turn import Turn
 from monitoring.figures.versions import numbers_of
 from monitoring.wire.shapes import NodeView
 from nodes.proxmox.readings import GuestReading

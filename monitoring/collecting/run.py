@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitoring import errands, lists
 from monitoring.backups.attribution import BackupServer
-from monitoring.backups.known import server_of
-from monitoring.calls import Calls
-from monitoring.collectors import forgetting, pbs, pve
-from monitoring.collectors.turn import Turn
-from monitoring.errands import Errand
+from monitoring.collecting import forgetting, lists, pbs, pve, schedule
+from monitoring.collecting.calls import Calls
+from monitoring.collecting.evidence import server_of
+from monitoring.collecting.schedule import Errand
+from monitoring.collecting.turn import Turn
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import Facts, Progress
 from monitoring.known.memory import PollMemory
@@ -126,13 +125,13 @@ def run_turn(
     held = facts.permissions
     wanted = run_rounds(turn, spent)
     facts.rest_until = at + min(spent.seconds() / BUSY_RATIO, LONGEST_REST_SECONDS)
-    facts.progress = errands.hastened(facts.progress, turn.hastened, at=at)
+    facts.progress = schedule.hastened(facts.progress, turn.hastened, at=at)
     if held is not None and facts.permissions != held:
-        facts.progress = errands.permitted(facts.progress, at=at)
+        facts.progress = schedule.permitted(facts.progress, at=at)
     facts.calls += calls.made
     facts.failed_calls += calls.failed
     if wanted:
-        facts.progress = errands.forgotten(facts.progress, wanted)
+        facts.progress = schedule.forgotten(facts.progress, wanted)
     forgetting.forget(turn)
 
 
@@ -157,9 +156,9 @@ def run_rounds(turn: Turn, spent: Spent) -> list[Errand]:
     facts, wanted = turn.facts, []
     for _ in range(ROUNDS):
         wanted = planned(turn)
-        facts.progress = errands.hastened(facts.progress, turn.hastened, at=turn.at)
+        facts.progress = schedule.hastened(facts.progress, turn.hastened, at=turn.at)
         known = len(facts.progress)
-        run_due(turn, errands.due(wanted, facts.progress, at=turn.at), spent)
+        run_due(turn, schedule.due(wanted, facts.progress, at=turn.at), spent)
         if spent.is_over or len(facts.progress) == known:
             break
     return wanted
@@ -187,12 +186,12 @@ def run_due(turn: Turn, waiting: Iterable[Errand], spent: Spent) -> None:
 def begin(facts: Facts, instance: Instance, memory: PollMemory, *, at: float) -> None:
     """Make the facts those of the instance as it is configured now."""
     if facts.instance_version != instance.version:
-        facts.progress = errands.renewed(facts.progress)
+        facts.progress = schedule.renewed(facts.progress)
         facts.instance_version = instance.version
         facts.touched += 1
         facts.version += 1
     if facts.turn_at > at:
-        facts.progress = errands.caught_up(facts.progress, at=at)
+        facts.progress = schedule.caught_up(facts.progress, at=at)
     facts.asked_at = instance.host
     facts.turn_at = at
     facts.server_version = memory.pbs_version or facts.server_version
@@ -218,7 +217,7 @@ def run(turn: Turn, errand: Errand) -> tuple[int, ProxmoxError | None]:
     """Run one errand and note how it went; returns how many calls it made, and its failure."""
     facts = turn.facts
     ledger = LaneLedger(facts.costs, errand.lane, at=turn.at)
-    known = facts.progress.get(errand.name, errands.NEVER)
+    known = facts.progress.get(errand.name, schedule.NEVER)
     failure: ProxmoxError | None = None
     flaw: Exception | None = None
     try:
@@ -229,9 +228,9 @@ def run(turn: Turn, errand: Errand) -> tuple[int, ProxmoxError | None]:
     except Exception as error:  # a flaw of ours in one lane must not stop the others
         failure, flaw = ProxmoxError(f"Pulse stumbled over the answer ({type(error).__name__})"), error
     if failure is None:
-        progress = errands.succeeded(errand, known, at=turn.at)
+        progress = schedule.succeeded(errand, known, at=turn.at)
     else:
-        progress = errands.failed(errand, known, failure, at=turn.at)
+        progress = schedule.failed(errand, known, failure, at=turn.at)
         if not any(one.code == failure.code for one in of_lane(facts, errand.lane)):
             logger.info("%s: %s: %s", turn.instance.name, errand.name, failure, exc_info=flaw)
         if errand.node and isinstance(failure, TimedOut | NodeBusy):

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from monitoring.backups import rights
-from monitoring.collectors.pve.backups import is_read_from_server
-from monitoring.collectors.pve.common import wanted_guests
-from monitoring.collectors.turn import Turn
+from monitoring.collecting.pve.backups import is_read_from_server
+from monitoring.collecting.pve.common import wanted_guests
+from monitoring.collecting.turn import Turn
 from nodes.choices import InstanceKind
 
 Key = TypeVar("Key")

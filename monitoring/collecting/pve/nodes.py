@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from monitoring.collectors.disks import disk_errands
-from monitoring.collectors.pve.common import is_online, version_of, wanted_guests
-from monitoring.collectors.turn import LISTING_SECONDS, Turn
-from monitoring.errands import Errand
+from monitoring.collecting.disks import disk_errands
+from monitoring.collecting.pve.common import is_online, version_of, wanted_guests
+from monitoring.collecting.schedule import Errand
+from monitoring.collecting.turn import LISTING_SECONDS, Turn
 from monitoring.wire.shapes import NodeView
 from nodes.proxmox import access, backups, cluster, guests, hardware
 

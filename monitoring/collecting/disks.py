@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from monitoring.collectors.turn import LISTING_SECONDS, Turn
-from monitoring.errands import Errand
+from monitoring.collecting.schedule import Errand
+from monitoring.collecting.turn import LISTING_SECONDS, Turn
 from monitoring.known.facts import NodeFacts, SmartFacts
 from nodes.choices import InstanceKind
 from nodes.proxmox import hardware

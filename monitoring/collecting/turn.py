@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from monitoring.backups.attribution import BackupServer
-from monitoring.calls import Calls
-from monitoring.errands import DENIALS
+from monitoring.collecting.calls import Calls
+from monitoring.collecting.schedule import DENIALS
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
 from monitoring.wire.shapes import Views

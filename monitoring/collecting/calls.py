@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from monitoring import lanes
+from monitoring.collecting import lanes
 from monitoring.known.memory import PollMemory
 from nodes.connecting import Connection
 from nodes.proxmox.client import Client

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from monitoring.collectors.pve.common import is_online
-from monitoring.collectors.turn import AGENT_SECONDS, Turn
-from monitoring.errands import Errand
+from monitoring.collecting.pve.common import is_online
+from monitoring.collecting.schedule import Errand
+from monitoring.collecting.turn import AGENT_SECONDS, Turn
 from nodes.proxmox import access, backups, cluster
 from nodes.proxmox.readings import TaskReading
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from monitoring.collectors.pve.common import version_of
-from monitoring.collectors.turn import AGENT_SECONDS, Turn
-from monitoring.errands import Errand
+from monitoring.collecting.pve.common import version_of
+from monitoring.collecting.schedule import Errand
+from monitoring.collecting.turn import AGENT_SECONDS, Turn
 from monitoring.figures.filesystems import FAILURES, summarise
 from nodes.proxmox import guests
 from nodes.proxmox.errors import ProxmoxError

@@ -14,13 +14,13 @@ import msgspec
 
 from monitoring.backups import rights
 from monitoring.backups.attribution import Estate
-from monitoring.backups.known import Known, known_of
 from monitoring.backups.sources import (
     places_of_servers,
     storage_places,
     told_at_server,
     when_unread,
 )
+from monitoring.collecting.evidence import Known, known_of
 from monitoring.known.datastores import known_datastores, states_now, status_of
 from monitoring.wire.backups import backup_tasks
 from nodes.choices import InstanceKind

@@ -13,8 +13,8 @@ from monitoring.backups.attribution import Attribution, Estate, Group, KnownGues
 from monitoring.backups.coverage import Backup, Coverage, GuestRun, Plan, Seen
 from monitoring.backups.jobs import first_seen, jobs_into, missed_jobs, zone_of
 from monitoring.backups.judgement import GroupKey, Judgement, group_key
-from monitoring.backups.known import Known, known_of, marks_of, server_of
 from monitoring.backups.sources import pbs_storages, sources_of
+from monitoring.collecting.evidence import Known, known_of, marks_of, server_of
 from monitoring.known.facts import Facts
 from monitoring.store.current import store
 from monitoring.wire.backups import backup_tasks

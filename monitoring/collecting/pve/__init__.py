@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monitoring.collectors.pve.backups import backup_errands
-from monitoring.collectors.pve.cluster import instance_errands
-from monitoring.collectors.pve.common import is_online, wanted_guests
-from monitoring.collectors.pve.guests import guest_errands
-from monitoring.collectors.pve.nodes import node_errands
-from monitoring.collectors.turn import Turn
-from monitoring.errands import Errand
+from monitoring.collecting.pve.backups import backup_errands
+from monitoring.collecting.pve.cluster import instance_errands
+from monitoring.collecting.pve.common import is_online, wanted_guests
+from monitoring.collecting.pve.guests import guest_errands
+from monitoring.collecting.pve.nodes import node_errands
+from monitoring.collecting.schedule import Errand
+from monitoring.collecting.turn import Turn
 from monitoring.known.replication import nodes_of, replicating_nodes
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from monitoring.backups import attribution, rights
-from monitoring.collectors.turn import LISTING_SECONDS, Turn
-from monitoring.errands import Errand
+from monitoring.collecting.schedule import Errand
+from monitoring.collecting.turn import LISTING_SECONDS, Turn
 from nodes.proxmox import backups
 from nodes.proxmox.readings import StorageConfigReading, TaskReading
 from nodes.proxmox.tasks import read_vzdump_log
