@@ -21,9 +21,9 @@ django.setup()
 
 import msgspec
 
-from monitoring import pve_views
 from monitoring.feed import state
 from monitoring.known.memory import PollMemory
+from monitoring.polling import pve_views
 from monitoring.wire import fragments
 from monitoring.wire.fragments import Fragment
 from monitoring.wire.shapes import Views

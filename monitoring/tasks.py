@@ -9,8 +9,8 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from monitoring import polling
 from monitoring.collecting import judging, run
+from monitoring.polling import cycle
 from nodes.models import Instance
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def poll_instance(instance_id: int) -> None:
 
     What the slow lanes have to do follows, in a task of its own: it must not hold up the next poll.
     """
-    if polling.poll(instance_id, timezone.now()):
+    if cycle.poll(instance_id, timezone.now()):
         collect_instance.apply_async((instance_id,), expires=COLLECT_EXPIRY_SECONDS)
 
 
@@ -55,7 +55,7 @@ def drop_removed() -> int:
 
     Who pauses or deletes an instance in this process has done so already: this is for commands, which run in another.
     """
-    return polling.drop_removed()
+    return cycle.drop_removed()
 
 
 @shared_task(name="monitoring.tasks.judge_backups", time_limit=120)  # type: ignore[untyped-decorator]

@@ -62,7 +62,7 @@ def serve_embedded() -> None:
     from django.db import connections
     from django.utils import timezone
 
-    from monitoring import restoring
+    from monitoring.polling import restoring
     from pulse.runtime.local import LocalExecutor
 
     serving = prepare_serving()
@@ -82,7 +82,7 @@ def begin(executor: LocalExecutor) -> None:
     """Restore what was collected before, then start the schedule; what takes long goes on beside the first answers."""
     from django.utils import timezone
 
-    from monitoring import restoring
+    from monitoring.polling import restoring
     from pulse.celery import app
 
     has_begun = threading.Event()

@@ -14,11 +14,11 @@ from typing import get_args
 
 import pytest
 
-from monitoring import failing
 from monitoring.backups import attribution, coverage, results
 from monitoring.concerns import shapes
 from monitoring.figures import filesystems, guest_memory
 from monitoring.known import datastores
+from monitoring.polling import silent
 from monitoring.wire import numbers
 from nodes.proxmox import wire
 from nodes.proxmox.errors import ProxmoxError
@@ -68,7 +68,7 @@ def kinds_of(error: type[ProxmoxError]) -> Iterator[type[ProxmoxError]]:
 def codes() -> set[str]:
     """The codes of everything that a call can come to."""
     assert issubclass(wire.Dropped, ProxmoxError)
-    assert issubclass(failing.Broken, ProxmoxError)
+    assert issubclass(silent.Broken, ProxmoxError)
     return {kind.code for kind in kinds_of(ProxmoxError) if kind.__module__.startswith(PRODUCT)}
 
 

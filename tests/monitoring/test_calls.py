@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring import restoring
 from monitoring.collecting.calls import Calls
 from monitoring.known.memory import PollMemory
+from monitoring.polling import restoring
 from monitoring.store import current
 from nodes.connecting import connection_for
 from nodes.proxmox import access, pve

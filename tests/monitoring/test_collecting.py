@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from django.core.cache import cache
 
-from monitoring import restoring
 from monitoring.collecting import pve, run
 from monitoring.models import CollectedFacts
+from monitoring.polling import restoring
 from monitoring.store import current
 from nodes import editing
 from nodes.models import Instance

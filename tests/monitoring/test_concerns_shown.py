@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring import polling
 from monitoring.collecting import run
+from monitoring.polling import cycle
 from monitoring.store import current
 from tests.conftest import NOON
 from tests.factories import make_instance
@@ -152,7 +152,7 @@ def test_a_mail_gateway_tells_of_a_node_that_cannot_be_reached():
         site.cut_off_node(second, "500 no route")
         instance = make_instance("pmg", name="mail", host=site.url, user=site.user, password=site.password)
 
-        polling.poll(instance.pk, NOON)
+        cycle.poll(instance.pk, NOON)
 
         (item,) = current.store().fragments()[instance.pk].items["concerns"]
     found = msgspec.json.decode(item.body)
@@ -174,7 +174,7 @@ def trial():
         for _ in range(8):
             turn(watched)
             other.seconds = watched.seconds
-            polling.poll(other.instance.pk, moment(other))
+            cycle.poll(other.instance.pk, moment(other))
             run.collect(other.instance.pk, moment(other))
         judge(watched)
         watched.poll(after=10)

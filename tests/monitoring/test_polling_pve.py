@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring import pve, pve_views
 from monitoring.known.memory import PollMemory
+from monitoring.polling import pve, pve_views
 from nodes import editing
 from nodes.proxmox.readings import GuestReading, NodeReading, ResourcesReading
 from tests.conftest import NOON

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from monitoring import polling, restoring
 from monitoring.known.facts import Facts
 from monitoring.models import CollectedFacts
+from monitoring.polling import cycle, restoring
 from monitoring.store import current
 from monitoring.store import saved as saved_facts
 from monitoring.store.redis import RedisStore
@@ -410,7 +410,7 @@ def test_what_was_paused_by_another_process_leaves_the_state(fake_pve, watch, do
     watched.poll()
     Instance.objects.update(is_paused=True)  # as a command in another process leaves it: no signal comes here
 
-    assert polling.drop_removed() == 1
+    assert cycle.drop_removed() == 1
 
     assert document()["nodes"] == []
 
@@ -420,7 +420,7 @@ def test_what_was_deleted_by_another_process_leaves_the_state(fake_pve, watch, d
     watched.poll()
     Instance.objects.all().delete()  # what follows on commit stays undone, as in the process that did not do it
 
-    assert polling.drop_removed() == 1
+    assert cycle.drop_removed() == 1
 
     assert document()["connectionHealth"] == {}
 
@@ -431,4 +431,4 @@ def test_nothing_is_dropped_while_all_is_polled(fake_pve, watch, django_assert_n
     make_guest(watched.instance, vmid=999)
 
     with django_assert_num_queries(1):
-        assert polling.drop_removed() == 0
+        assert cycle.drop_removed() == 0

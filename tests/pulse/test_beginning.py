@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from monitoring import restoring
+from monitoring.polling import restoring
 from pulse.runtime import run
 from pulse.runtime.threads import ThreadPool
 

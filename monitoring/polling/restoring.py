@@ -13,14 +13,14 @@ from datetime import datetime
 import msgspec
 from django.conf import settings
 
-from monitoring import failing, pbs, polling
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.collecting import judging, run
 from monitoring.figures.rates import NO_RATES
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
-from monitoring.polling import Poll
-from monitoring.pve_views import extras_of
+from monitoring.polling import cycle, pbs, silent
+from monitoring.polling.cycle import Poll
+from monitoring.polling.pve_views import extras_of
 from monitoring.store import saved
 from monitoring.store.current import store
 from monitoring.store.leases import lease
@@ -51,7 +51,7 @@ def restore_inventory(at: datetime) -> int:
         if instance.pk in known:
             continue
         memory = store().load_memory(instance.pk) or PollMemory()
-        polling.start_anew(memory, instance)
+        cycle.start_anew(memory, instance)
         if instance.last_success_at is not None:
             memory.succeeded_at = instance.last_success_at.timestamp()
         memory.storage_ids = inventory.known_storage_ids(instance)
@@ -112,7 +112,7 @@ def show(instance: Instance, *, at: datetime) -> None:
 def publish(instance: Instance, memory: PollMemory, views: Views, *, at: datetime) -> None:
     """Publish resources as a poll would."""
     interval = float(settings.POLLING_INTERVAL_SECONDS)
-    polling.publish(Poll(instance, memory, at, interval, started=time.monotonic()), views)
+    cycle.publish(Poll(instance, memory, at, interval, started=time.monotonic()), views)
 
 
 def last_known(
@@ -141,7 +141,7 @@ def last_known(
         guests.append(known_guest(reading, name, seen, extras))
     nodes = Node.objects.filter(instance=instance, gone_at=None)
     storages = Storage.objects.filter(instance=instance, gone_at=None)
-    return failing.wanted(
+    return silent.wanted(
         instance,
         Views(
             nodes=tuple(known_node(row, name, seen, health, facts) for row in nodes),

@@ -10,13 +10,13 @@ from datetime import datetime
 from django.conf import settings
 from django.db import DatabaseError
 
-from monitoring import failing, outcomes, pbs, pmg, pve, pve_views
 from monitoring.collecting import lanes
 from monitoring.collecting.calls import Calls
 from monitoring.feed import state
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
+from monitoring.polling import outcomes, pbs, pmg, pve, pve_views, silent
 from monitoring.store import saved
 from monitoring.store.current import store
 from monitoring.store.leases import lease
@@ -121,9 +121,9 @@ def cycle(this: Poll) -> None:
     except ProxmoxError as error:
         failed(this, error)
     except Exception as error:  # a flaw of ours in one instance must not stop the others
-        if this.instance.failure_code != failing.Broken.code:
+        if this.instance.failure_code != silent.Broken.code:
             logger.exception("%s: the poll broke off", this.instance.name)
-        failed(this, failing.Broken(type(error).__name__))
+        failed(this, silent.Broken(type(error).__name__))
     else:
         settle(this, reading)
     if this.calls is not None:
@@ -179,7 +179,7 @@ def refuse_known_duplicate(this: Poll) -> None:
     is_recent = this.epoch - memory.duplicate_seen_at < lanes.MEMBERSHIP_SECONDS
     if memory.duplicate_of and is_recent:
         if Instance.objects.polled().filter(pk=memory.duplicate_of).exists():
-            raise failing.DuplicateCluster(memory.duplicate_name)
+            raise silent.DuplicateCluster(memory.duplicate_name)
         memory.duplicate_of = 0
 
 
@@ -190,7 +190,7 @@ def refuse_duplicate(this: Poll) -> None:
     memory.duplicate_of = other.pk if other is not None else 0
     if other is not None:
         memory.duplicate_name, memory.duplicate_seen_at = other.name, this.epoch
-        raise failing.DuplicateCluster(other.name)
+        raise silent.DuplicateCluster(other.name)
 
 
 def claim_storage_ids(this: Poll, storages: tuple[StorageReading, ...]) -> None:
@@ -271,8 +271,8 @@ def failed(this: Poll, error: ProxmoxError) -> None:
         memory.login_is_refused = memory.login_is_refused or memory.login_failures >= lanes.LOGIN_FAILURES
     else:
         memory.login_failures = 0
-    views = failing.marked(this.instance, memory, error, at=this.epoch)
-    publish(this, failing.wanted(this.instance, views))
+    views = silent.marked(this.instance, memory, error, at=this.epoch)
+    publish(this, silent.wanted(this.instance, views))
     outcomes.record_failure(this.instance, memory, error, at=this.at)
 
 
