@@ -5,8 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from accounts import api as accounts
-from monitoring import api as monitoring
-from monitoring import charts, listing_api, resource_api
+from monitoring.api import charts, listings, resources, state
 from nodes import api as nodes
 from pulse import diagnostics, views
 
@@ -14,22 +13,22 @@ urlpatterns: list[URLPattern] = [
     # 3. Core
     path("api/health", views.health),
     path("api/version", views.version),
-    path("api/state", monitoring.whole_state),
-    path("api/config", monitoring.public_config),
+    path("api/state", state.whole_state),
+    path("api/config", state.public_config),
     # 4. Monitoring data
     path("api/charts", charts.charts),
-    path("api/storage", listing_api.storage_list),
-    path("api/storage/", listing_api.storage_list),
-    path("api/storage/<str:identity>", listing_api.storage_detail),
-    path("api/backups", listing_api.backups),
-    path("api/backups/", listing_api.backups),
-    path("api/backups/unified", listing_api.backups),
-    path("api/backups/pve", listing_api.pve_backups),
-    path("api/backups/pbs", listing_api.pbs_backups),
-    path("api/backups/sources", listing_api.backup_sources),
-    path("api/snapshots", listing_api.snapshots),
-    path("api/resources/<path:identity>/explain", resource_api.explain),
-    path("api/resources/<path:identity>", resource_api.resource),
+    path("api/storage", listings.storage_list),
+    path("api/storage/", listings.storage_list),
+    path("api/storage/<str:identity>", listings.storage_detail),
+    path("api/backups", listings.backups),
+    path("api/backups/", listings.backups),
+    path("api/backups/unified", listings.backups),
+    path("api/backups/pve", listings.pve_backups),
+    path("api/backups/pbs", listings.pbs_backups),
+    path("api/backups/sources", listings.backup_sources),
+    path("api/snapshots", listings.snapshots),
+    path("api/resources/<path:identity>/explain", resources.explain),
+    path("api/resources/<path:identity>", resources.resource),
     # 5. Node configuration
     path("api/config/nodes", nodes.node_list),
     path("api/config/nodes/test-connection", nodes.test_connection),
@@ -49,8 +48,8 @@ urlpatterns: list[URLPattern] = [
     path("api/security/tokens", accounts.token_list),
     path("api/security/tokens/<str:public_id>", accounts.token_detail),
     # 15. The feed, and what is left of its predecessors
-    path("simple-stats", monitoring.simple_stats),
-    path("ws", monitoring.socket_without_upgrade),
-    path("socket.io/", monitoring.socket_io),
-    path("socket.io/<path:rest>", monitoring.socket_io),
+    path("simple-stats", state.simple_stats),
+    path("ws", state.socket_without_upgrade),
+    path("socket.io/", state.socket_io),
+    path("socket.io/<path:rest>", state.socket_io),
 ]
