@@ -43,6 +43,7 @@ bench: $(VENV)/.installed-dev ## Measure start-up, memory, processor time and re
 	$(PY) benchmarks/estate.py S L
 	$(PY) -m benchmarks.lanes
 	$(PY) -m benchmarks.feed
+	$(PY) -m benchmarks.client
 	$(PY) benchmarks/killloop.py
 	$(PY) -m benchmarks.redis_facts
 

@@ -46,8 +46,8 @@ REFERENCE: dict[str, dict[str, tuple[str, str]]] = {
 class Estate:
     """The simulated hosts in a process of their own."""
 
-    def __init__(self, size: str) -> None:
-        command = [sys.executable, "-m", "benchmarks.simulated", size]
+    def __init__(self, size: str, latency_ms: float = 20) -> None:
+        command = [sys.executable, "-m", "benchmarks.simulated", size, str(latency_ms)]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.instances: list[dict[str, Any]] = []
@@ -80,9 +80,9 @@ class Estate:
 
 
 @contextmanager
-def simulated(size: str) -> Iterator[Estate]:
+def simulated(size: str, latency_ms: float = 20) -> Iterator[Estate]:
     """Run the estate of a size inside the block."""
-    estate = Estate(size)
+    estate = Estate(size, latency_ms)
     try:
         yield estate
     finally:
