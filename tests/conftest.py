@@ -11,7 +11,12 @@ import pytest
 if TYPE_CHECKING:
     from monitoring.store.current import StateStore
 
-pytest_plugins = ["tests.accounts.fixtures", "tests.fake_proxmox.fixtures", "tests.probing"]
+pytest_plugins = [
+    "tests.accounts.fixtures",
+    "tests.authorities",
+    "tests.fake_proxmox.fixtures",
+    "tests.probing",
+]
 
 #: The instant at which tests happen, unless they choose another.
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
