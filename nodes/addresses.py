@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from pulse.lib.outbound.places import place_of
+from pulse.lib.outbound.policy import AddressPolicy
 
 PVE_PORT = 8006
 PBS_PORT = 8007
@@ -20,31 +22,8 @@ SHA1_LENGTH = 40
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 #: A last label that is a number makes the whole a number for some resolvers: 127.1, 0x7f.1 and 2130706433.
 NUMBER_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
-#: NAT64: the last 32 bits are the IPv4 address that is really meant.
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-#: Answer with the credentials of the machine at several cloud providers; the link-local one is refused anyway.
-METADATA_ADDRESSES = frozenset(
-    ipaddress.ip_address(spelled) for spelled in ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")
-)
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a server listens; `host` is a name or an address without brackets."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @property
-    def bracketed_host(self) -> str:
-        """The host as it stands in a URL."""
-        return f"[{self.host}]" if ":" in self.host else self.host
-
-    def __str__(self) -> str:
-        return f"{self.bracketed_host}:{self.port}"
+#: Proxmox hosts are in private networks, and Pulse may run on the one that it watches.
+HOST_POLICY = AddressPolicy(allows_loopback=True, allows_private=True)
 
 
 def normalise_host(kind: str, text: str) -> str:
@@ -115,7 +94,7 @@ def checked_host(text: str) -> str:
         return _checked_name(host)
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
         raise ValueError("an address with a zone is only known to one machine; use a name or another address")
-    if refusal := refusal_of(address):
+    if refusal := HOST_POLICY.refusal_of(address):
         raise ValueError(f"{address} {refusal}")
     return str(address)
 
@@ -132,38 +111,6 @@ def _checked_name(host: str) -> str:
     if NUMBER_LABEL.fullmatch(labels[-1]):
         raise ValueError("host is not a valid IP address; write it as four numbers, such as 192.0.2.10")
     return host
-
-
-def refusal_of(address: IPAddress) -> str:
-    """Return why no Proxmox host can be at this address, or "" when one can.
-
-    Loopback is allowed: Pulse may run on the host that it watches. IPv4 inside IPv6 is judged by what it means.
-    """
-    for candidate in (address, *_embedded(address)):
-        if candidate in METADATA_ADDRESSES or candidate.is_link_local:
-            return "is a link-local or metadata address"
-        if candidate.is_multicast or candidate.is_unspecified:
-            return "is not the address of one host"
-        if candidate == ipaddress.IPv4Address("255.255.255.255"):
-            return "is not the address of one host"
-    return ""
-
-
-def _embedded(address: IPAddress) -> tuple[ipaddress.IPv4Address, ...]:
-    """Return the IPv4 addresses that an IPv6 address stands for: mapped, 6to4, Teredo, NAT64."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return ()
-    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in NAT64:
-        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return tuple(inner for inner in found if inner is not None)
-
-
-def place_of(url: str) -> Place:
-    """Return where a normalised URL leads."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return Place(scheme=parts.scheme, host=parts.hostname or "", port=port)
 
 
 def default_name(kind: str, url: str) -> str:

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from nodes import clusters
-from nodes.addresses import default_name, place_of
+from nodes.addresses import default_name
 from nodes.choices import InstanceKind
 from nodes.clusters import Finding
 from nodes.drafts import (
@@ -35,6 +35,7 @@ from nodes.drafts import (
 from nodes.models import Instance, InstanceCounter
 from pulse.lib import feed
 from pulse.lib.crypto import seal
+from pulse.lib.outbound.places import place_of
 
 #: How often a verb begins anew when somebody else stored the same name, number or host in the same moment.
 ATTEMPTS = 4

@@ -12,11 +12,14 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from nodes.addresses import Place, place_of
-from nodes.proxmox import mail, pbs, pve, values, wire
+from nodes.addresses import HOST_POLICY
+from nodes.proxmox import mail, pbs, pve, values
 from nodes.proxmox.client import Client, Target
-from nodes.proxmox.errors import NotFound, PermissionDenied, ServerError, TlsFailed
+from nodes.proxmox.errors import NotFound, PermissionDenied, ServerError, TlsFailed, outbound_errors_told
 from nodes.proxmox.readings import ClusterReading
+from pulse.lib.outbound.budget import Budget
+from pulse.lib.outbound.connecting import shown_certificate
+from pulse.lib.outbound.places import Place, place_of
 
 Result = TypeVar("Result")
 
@@ -145,19 +148,16 @@ def certificate_of(url: str, *, timeout_seconds: float = 10.0) -> Certificate:
             f"{place} is addressed without TLS and shows no certificate",
             remedy="Begin the host with https://",
         )
-    deadline = wire.Deadline(place, seconds=timeout_seconds, silence_seconds=timeout_seconds)
+    budget = Budget(place, seconds=timeout_seconds)
     try:
-        return _described(_shown(place, "verified", deadline), is_trusted=True)
+        return _described(_shown(place, budget, verify_tls=True), is_trusted=True)
     except TlsFailed:
-        return _described(_shown(place, "unverified", deadline), is_trusted=False)
+        return _described(_shown(place, budget, verify_tls=False), is_trusted=False)
 
 
-def _shown(place: Place, trust: wire.Trust, deadline: wire.Deadline) -> bytes:
-    connection = wire.connect(place, trust=trust, deadline=deadline)
-    try:
-        return wire.presented_certificate(connection)
-    finally:
-        connection.close()
+def _shown(place: Place, budget: Budget, *, verify_tls: bool) -> bytes:
+    with outbound_errors_told():
+        return shown_certificate(place, HOST_POLICY, budget, verify_tls=verify_tls)
 
 
 def _described(encoded: bytes, *, is_trusted: bool) -> Certificate:

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 from urllib.parse import quote, quote_plus
 
 import msgspec
+from requests import Response
 
-from nodes.addresses import Place
 from nodes.proxmox import values
 from nodes.proxmox.errors import (
     AgentNotConfigured,
@@ -31,8 +31,8 @@ from nodes.proxmox.errors import (
     ServerError,
     TooLarge,
 )
-from nodes.proxmox.wire import Reply
 from pulse.lib.logs import without_secrets
+from pulse.lib.outbound.places import Place
 
 DEPTH_LIMIT = 64
 ROW_LIMIT = 200_000
@@ -79,9 +79,9 @@ class Envelope(msgspec.Struct, gc=False):
     total: int | None = None
 
 
-def decode(reply: Reply, place: Place) -> Envelope:
+def decode(reply: Response, place: Place) -> Envelope:
     """Return the envelope of a success. Raises BadAnswer or TooLarge."""
-    body = reply.body
+    body = reply.content
     if body[:1] != b"{":
         # A login page or an error page of a proxy; what Proxmox sends begins with the envelope.
         raise BadAnswer(f"{place} answered with {_described(reply)} instead of data")
@@ -99,7 +99,7 @@ def decode(reply: Reply, place: Place) -> Envelope:
     return Envelope(data=data, total=values.size(decoded.get("total")))
 
 
-def _decoded(body: bytearray, place: Place) -> object:
+def _decoded(body: bytes, place: Place) -> object:
     try:
         return msgspec.json.decode(body)
     except (ValueError, RecursionError):
@@ -131,19 +131,19 @@ def is_deeper_than(value: object, limit: int) -> bool:
     return bool(level)
 
 
-def _described(reply: Reply) -> str:
-    content_type = reply.content_type.partition(";")[0].strip().lower()
-    if "html" in content_type or reply.body[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
+def _described(reply: Response) -> str:
+    content_type = _content_type(reply).partition(";")[0].strip()
+    if "html" in content_type or reply.content[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
         return "a web page"
-    return "something else" if reply.body else "an empty page"
+    return "something else" if reply.content else "an empty page"
 
 
-def error_of(reply: Reply, *, kind: str, place: Place, hidden: Sequence[str] = ()) -> ProxmoxError:
+def error_of(reply: Response, *, kind: str, place: Place, hidden: Sequence[str] = ()) -> ProxmoxError:
     """Return the error that any status other than 200 stands for; texts in `hidden` are blotted out of it.
 
     Source: api-facts.md section 2; before PVE 8.4 the text is only in the reason phrase.
     """
-    status = reply.status
+    status = reply.status_code
     told = message_of(reply, kind=kind, hidden=hidden)
     because = f": {told}" if told else ""
     if 300 <= status < 400:
@@ -159,9 +159,8 @@ def error_of(reply: Reply, *, kind: str, place: Place, hidden: Sequence[str] = (
     if 595 <= status <= 599:
         return NodeBusy(f"{place} could not reach the node in question{because}")
     if status in (429, 503):
-        return ServerError(
-            f"{place} is not ready{because}", retry_after_seconds=retry_after_seconds(reply.retry_after)
-        )
+        wait_seconds = retry_after_seconds(reply.headers.get("Retry-After", ""))
+        return ServerError(f"{place} is not ready{because}", retry_after_seconds=wait_seconds)
     if status >= 400:
         failure = failure_of(told) if status == 500 else ServerError
         return failure(f"{place} could not answer ({status}){because}")
@@ -176,12 +175,12 @@ def failure_of(told: str) -> type[ServerError]:
     return ServerError
 
 
-def message_of(reply: Reply, *, kind: str, hidden: Sequence[str] = ()) -> str:
+def message_of(reply: Response, *, kind: str, hidden: Sequence[str] = ()) -> str:
     """Return what Proxmox says about a failure, cleaned and bounded; "" when it says nothing.
 
     Only Proxmox's own shapes are quoted, so that a foreign server's page never shows up in a message of ours.
     """
-    envelope = _error_envelope(reply.body)
+    envelope = _error_envelope(reply.content)
     told = _quoted(envelope.get("message"), hidden) or _quoted(reply.reason, hidden)
     problems = envelope.get("errors")
     if isinstance(problems, dict):
@@ -190,9 +189,9 @@ def message_of(reply: Reply, *, kind: str, hidden: Sequence[str] = ()) -> str:
             for key, text in list(problems.items())[:5]
         )
         return values.text(f"{told} ({named})", MESSAGE_LIMIT)
-    if kind == "pbs" and reply.status == 400 and not envelope and _is_labelled_json(reply):
+    if kind == "pbs" and reply.status_code == 400 and not envelope and _is_labelled_json(reply):
         # PBS sends the plain text of an error under the label of JSON.
-        return _quoted(reply.body[:QUOTED_BYTES].decode("utf-8", "replace"), hidden) or told
+        return _quoted(reply.content[:QUOTED_BYTES].decode("utf-8", "replace"), hidden) or told
     return told
 
 
@@ -210,11 +209,15 @@ def _quoted(text: object, hidden: Sequence[str], limit: int = MESSAGE_LIMIT) -> 
     return values.text(text, limit)
 
 
-def _is_labelled_json(reply: Reply) -> bool:
-    return reply.content_type.lower().startswith("application/json")
+def _is_labelled_json(reply: Response) -> bool:
+    return _content_type(reply).startswith("application/json")
 
 
-def _error_envelope(body: bytearray) -> dict[str, object]:
+def _content_type(reply: Response) -> str:
+    return reply.headers.get("Content-Type", "").lower()
+
+
+def _error_envelope(body: bytes) -> dict[str, object]:
     try:
         decoded = msgspec.json.decode(body)
     except (ValueError, RecursionError):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pulse.lib.outbound import errors as outbound
+
 
 class ProxmoxError(Exception):
     """A call that gave no reading. `str()` is one sentence for people: what happened, then what to do.
@@ -30,15 +35,11 @@ class ProxmoxError(Exception):
 
 
 class NameNotFound(ProxmoxError):
-    """The host name does not resolve; `is_certain` when a name server said so, and did not just stay silent."""
+    """The host name does not resolve."""
 
     code = "name_not_found"
     is_connection_level = True
     remedy = "Check the spelling of the host, or use its IP address"
-
-    def __init__(self, cause: str, *, is_certain: bool = True) -> None:
-        super().__init__(cause)
-        self.is_certain = is_certain
 
 
 class AddressRefused(ProxmoxError):
@@ -235,3 +236,40 @@ class CredentialUnreadable(ProxmoxError):
 
     code = "credential_unreadable"
     remedy = "Enter the password or the token again"
+
+
+#: What failed on the way, to the error that it is here, with a remedy that fits better than that error's own.
+FAILURES: dict[type[outbound.OutboundError], tuple[type[ProxmoxError], str | None]] = {
+    outbound.NotSendable: (BadAnswer, "Check the address of the host"),
+    outbound.NameNotFound: (NameNotFound, None),
+    outbound.AddressRefused: (AddressRefused, None),
+    outbound.Refused: (Refused, None),
+    outbound.Unreachable: (Unreachable, None),
+    outbound.Dropped: (Unreachable, None),
+    outbound.TimedOut: (TimedOut, None),
+    outbound.LookupTimedOut: (TimedOut, NameNotFound.remedy),
+    outbound.CertificateUntrusted: (TlsFailed, None),
+    outbound.TlsMissing: (TlsFailed, "Begin the host with https://, or remove the fingerprint"),
+    outbound.TlsFailed: (
+        TlsFailed,
+        "Check that the port speaks HTTPS (8006 for PVE and PMG, 8007 for PBS) and that nothing is in between",
+    ),
+    outbound.NotHttp: (BadAnswer, None),
+    outbound.TooLarge: (TooLarge, None),
+}
+
+
+@contextmanager
+def outbound_errors_told() -> Iterator[None]:
+    """Turn what fails on the way to a host into a ProxmoxError with its remedy."""
+    try:
+        yield
+    except outbound.OutboundError as error:
+        raise _told(error) from None
+
+
+def _told(error: outbound.OutboundError) -> ProxmoxError:
+    if isinstance(error, outbound.CertificateChanged):
+        return CertificateChanged(str(error), expected=error.expected, presented=error.presented)
+    kind, remedy = FAILURES[type(error)]
+    return kind(str(error), remedy=remedy)

@@ -20,7 +20,6 @@ from monitoring.figures import filesystems, guest_memory
 from monitoring.known import datastores
 from monitoring.polling import silent
 from monitoring.wire import numbers
-from nodes.proxmox import wire
 from nodes.proxmox.errors import ProxmoxError
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +66,6 @@ def kinds_of(error: type[ProxmoxError]) -> Iterator[type[ProxmoxError]]:
 
 def codes() -> set[str]:
     """The codes of everything that a call can come to."""
-    assert issubclass(wire.Dropped, ProxmoxError)
     assert issubclass(silent.Broken, ProxmoxError)
     return {kind.code for kind in kinds_of(ProxmoxError) if kind.__module__.startswith(PRODUCT)}
 

@@ -12,7 +12,7 @@ import pytest
 
 from nodes.proxmox import errors, pve
 from nodes.proxmox.client import Client, Credential, Target
-from nodes.proxmox.wire import Dropped
+from pulse.lib.outbound import errors as outbound
 from tests.fake_proxmox import FakeServer
 from tests.nodes.servers import TOKEN, Link, always, answer, ask, scripted
 
@@ -314,7 +314,7 @@ def test_a_handshake_that_is_cut_off_is_a_tls_failure() -> None:
 
 
 def test_a_port_that_takes_no_connections_any_more_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nodes.proxmox.wire.CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("pulse.lib.outbound.connecting.CONNECT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         port = listener.getsockname()[1]
         waiting = [socket.socket() for _ in range(4)]
@@ -333,7 +333,7 @@ def test_an_answer_cut_off_anywhere_gives_no_half_reading() -> None:
 
     failures = [failure_of(whole[:cut]) for cut in cuts]
 
-    assert set(failures) <= {errors.Unreachable, Dropped, errors.BadAnswer}
+    assert set(failures) <= {errors.Unreachable, errors.BadAnswer}
     assert len(failures) >= 50
 
 
@@ -347,3 +347,32 @@ def failure_of(sent: bytes) -> type[errors.ProxmoxError]:
     with scripted(script, tls=False) as server, pytest.raises(errors.ProxmoxError) as caught:
         ask(server.target(), "/cluster/resources")
     return type(caught.value)
+
+
+def test_an_unknown_name_fails_the_call_with_its_own_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "no")
+
+    monkeypatch.setattr("socket.getaddrinfo", unknown)
+
+    with pytest.raises(errors.NameNotFound, match="Check the spelling") as caught:
+        ask(Target("pve", "https://pve1.lab:8006", TOKEN))
+
+    assert (caught.value.code, caught.value.is_connection_level) == ("name_not_found", True)
+
+
+def kinds_of(error: type[Exception]) -> set[type[Exception]]:
+    """Return all kinds of an error."""
+    return {error}.union(*(kinds_of(kind) for kind in error.__subclasses__())) - {outbound.OutboundError}
+
+
+@pytest.mark.parametrize("kind", sorted(kinds_of(outbound.OutboundError), key=str))
+def test_whatever_fails_on_the_way_has_a_class_and_a_remedy(kind: type[outbound.OutboundError]) -> None:
+    extra = {"expected": "a", "presented": "b"} if kind is outbound.CertificateChanged else {}
+
+    with pytest.raises(errors.ProxmoxError) as caught, errors.outbound_errors_told():
+        raise kind("pve1.lab:8006 did something", **extra)
+
+    assert caught.value.cause == "pve1.lab:8006 did something"
+    assert caught.value.remedy
+    assert caught.value.code != errors.ProxmoxError.code

@@ -111,13 +111,16 @@ def test_a_verified_instance_pins_the_members_it_knows_and_verifies_the_others()
     verified = Target("pve", "https://192.0.2.10:8006", TOKEN, verify_tls=True)
     members = [Member("pve2", "192.0.2.11", "bb" * 32), Member("pve3", "192.0.2.12")]
 
-    assert [target.trust for target in targets_of(verified, members)] == ["verified", "pinned", "verified"]
+    targets = targets_of(verified, members)
+
+    assert [target.fingerprint for target in targets] == ["", "bb" * 32, ""]
+    assert all(target.verify_tls for target in targets)
 
 
 def test_an_unverified_instance_asks_its_members_unverified() -> None:
     targets = targets_of(CONFIGURED, [Member("pve2", "192.0.2.11", "bb" * 32)])
 
-    assert [target.trust for target in targets] == ["unverified", "unverified"]
+    assert [(target.fingerprint, target.verify_tls) for target in targets] == [("", False), ("", False)]
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "x@y", "pve:22", "../..", "pve\n2"])
@@ -316,7 +319,7 @@ def test_the_target_of_an_instance_carries_its_opened_secrets() -> None:
 
     assert target.url == "https://192.0.2.10:8006"
     assert target.credential == Credential(token_id="pulse@pam!pulse", token_value="the-secret")
-    assert (target.kind, target.fingerprint, target.trust) == ("pve", PIN, "pinned")
+    assert (target.kind, target.fingerprint) == ("pve", PIN)
     assert "the-secret" not in repr(target)
 
 
@@ -327,7 +330,7 @@ def test_the_target_of_an_instance_with_a_password_has_no_token() -> None:
     target = target_of(instance)
 
     assert target.credential == Credential(user="admin@pbs", password="the-password")
-    assert (target.kind, target.trust) == ("pbs", "verified")
+    assert (target.kind, target.fingerprint, target.verify_tls) == ("pbs", "", True)
 
 
 @pytest.mark.django_db

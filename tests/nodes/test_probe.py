@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime
 from typing import Any
 
@@ -99,10 +100,10 @@ def test_the_step_that_fails_is_told_in_words(
 
 
 def test_a_name_that_is_not_known_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(host: str, *, seconds: float) -> tuple[str, ...]:
-        raise NameNotFound(f"The name {host} is not known")
+    def unknown(host: str, *_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "no")
 
-    monkeypatch.setattr("nodes.proxmox.wire.names.resolve", unknown)
+    monkeypatch.setattr("socket.getaddrinfo", unknown)
 
     with pytest.raises(NameNotFound, match=r"pve9\.lab"):
         probe(Target("pve", "https://pve9.lab:8006", TOKEN))

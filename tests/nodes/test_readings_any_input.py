@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import random
 import re
@@ -13,11 +14,11 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from requests import Response
 
-from nodes.addresses import place_of
 from nodes.proxmox import answers
 from nodes.proxmox.errors import BadAnswer, TooLarge
-from nodes.proxmox.wire import Reply
+from pulse.lib.outbound.places import place_of
 from tests.nodes.readers import READERS, VERSIONS, made_of, recorded_answers
 from tests.nodes.recorded import recorded, schema_paths
 
@@ -233,7 +234,8 @@ def test_any_bytes_are_an_answer_or_refused(body: bytes) -> None:
 
 def check_body(name: str, body: bytearray) -> None:
     """Decode and read; BadAnswer and TooLarge are the only ways out."""
-    reply = Reply(200, "OK", "application/json", "", "", body, len(body))
+    reply = Response()
+    reply.status_code, reply.raw = 200, io.BytesIO(body)
     try:
         envelope = answers.decode(reply, PLACE)
     except (BadAnswer, TooLarge):
