@@ -20,7 +20,7 @@ from monitoring.store.current import store
 from monitoring.wire import numbers, server_numbers
 from monitoring.wire.fragments import RESOURCES, Fragment
 from monitoring.wire.numbers import Number
-from monitoring.wire.server_details import gateway_details, server_details
+from monitoring.wire.server_details import gateway_details, server_details, task_details
 from monitoring.wire.shapes import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
 from nodes.models import Instance, Node
 from nodes.proxmox.readings import ClusterReading, GuestConfigReading, QdeviceReading
@@ -169,7 +169,7 @@ def guest_details(view: GuestView, facts: Facts) -> dict[str, Any]:
         "addressesRead": instant(known.addresses_at),
         "detail": known.detail,
         "detailRead": instant(known.detail_at),
-        "tasks": [task for task in facts.tasks if task.subject == str(view.vmid)],
+        "tasks": task_details(task for task in facts.tasks if task.subject == str(view.vmid)),
         "ha": next(
             (one for one in (facts.ha.services if facts.ha else ()) if one.id.endswith(f":{view.vmid}")), None
         ),
@@ -222,6 +222,8 @@ def backup_details(judgement: Judgement, instance_id: int, view: GuestView) -> d
     told: dict[str, Any] = msgspec.to_builtins(judged)
     for name in ("last_good_at", "due_at"):
         told[name] = instant(told[name]) if told[name] else None
+    if judged.last_run is not None:
+        told["last_run"]["outcome"] = judged.last_run.outcome
     names = {key: fragment.name for key, fragment in store().fragments().items()}
     told["attributions"] = [
         {"server": names.get(pk, ""), "group": key, "evidence": one.evidence}
@@ -260,7 +262,7 @@ def node_details(view: NodeView, memory: PollMemory, facts: Facts, *, at: float)
         "pressure": known.history.pressure if known.history is not None else None,
         "pressureRead": instant(known.history_at),
         "timeZone": known.time_zone,
-        "tasks": [task for task in facts.tasks if task.node == view.name],
+        "tasks": task_details(task for task in facts.tasks if task.node == view.name),
         "ha": facts.ha,
         "quorum": memory.cluster.is_quorate if memory.cluster is not None else None,
         "quorumDetail": quorum_details(memory.cluster, facts, at=at),

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from monitoring.backups import coverage
 from monitoring.backups.attribution import Estate
 from monitoring.backups.calendar import NotASchedule, missed_run, parse
-from monitoring.backups.results import outcome
+from monitoring.backups.results import job_outcome, task_outcome
 from monitoring.collecting.evidence import Known
 from monitoring.known.facts import Facts
 from monitoring.wire.backups import backup_tasks
@@ -142,7 +142,7 @@ def missed_server_run(job: ServerJobReading, facts: Facts, name: str, *, at: dat
         first_seen_at=since or at,
         tolerance=LATENESS,
         last_end_at=ended,
-        is_running=bool(job.last_run_upid) and not job.last_run_state,
+        is_running=job_outcome(job) == "running",
         next_run_at=moment(job.next_run_at),
     )
 
@@ -187,7 +187,7 @@ def backup_job_view(
         before = datetime.fromtimestamp(due - 1, UTC)
         due = last_due(job, host.facts, at=before, tolerance=timedelta(0))
     run = [task for task in tasks if due is not None and is_near(task, due)]
-    told = {outcome(task.status, is_running=task.ended_at is None): task for task in run}
+    told = {task_outcome(task): task for task in run}
     status = next((one for one in WORST_FIRST if one in told), "unknown")
     ends = [task.ended_at for task in run if task.ended_at is not None]
     return BackupJobView(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from nodes.proxmox.readings import ServerJobReading, TaskReading
+
 Outcome = Literal["ok", "warning", "failed", "running", "unknown"]
 
 #: The log was cut off, as in a crash, or nobody knows: neither says that the work failed.
@@ -31,3 +33,18 @@ def outcome(status: str, *, is_running: bool = False) -> Outcome:
     if name == "WARNINGS" and count.isascii() and count.isdigit():
         return "warning"
     return "failed"
+
+
+def task_outcome(task: TaskReading) -> Outcome:
+    """Return how a task of a list ended; one that tells neither an end nor a text runs."""
+    return outcome(task.status, is_running=task.ended_at is None and not task.status)
+
+
+def job_outcome(job: ServerJobReading) -> Outcome:
+    """Return how the last run of a job of a PBS ended; unknown when it has never run."""
+    return outcome(job.last_run_state, is_running=bool(job.last_run_upid) and not job.last_run_state)
+
+
+def job_error(job: ServerJobReading) -> str:
+    """Return the text of a last run that failed, empty for any other."""
+    return job.last_run_state if job_outcome(job) == "failed" else ""

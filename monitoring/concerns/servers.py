@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from monitoring.backups.results import job_error, job_outcome
 from monitoring.concerns.nodes import host_concerns
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, cut, days_left
 from monitoring.known.datastores import NOT_MOUNTED
 from monitoring.known.facts import Facts
-from monitoring.wire.server_jobs import error_of, status_of
 from nodes.proxmox.readings import DatastoreReading, MailNodeReading, ServerJobReading
 
 FULL_DAYS = 14
@@ -64,8 +64,8 @@ def datastore(one: DatastoreReading, read_at: float, *, at: float) -> Iterator[C
 
 def failed_job(job: ServerJobReading, read_at: float) -> Iterator[Concern]:
     """Yield a job whose last run failed; one that is switched off was seen by somebody."""
-    if not job.is_disabled and status_of(job) == "failed":
-        text = f"{job_name(job)} failed: {cut(error_of(job))}"
+    if not job.is_disabled and job_outcome(job) == "failed":
+        text = f"{job_name(job)} failed: {cut(job_error(job))}"
         yield Concern("job_failed", WARNING, f"{job.kind} {job.id}", text, read_at)
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from monitoring.backups.attribution import VMID, Attribution
 from monitoring.backups.judgement import GroupKey, group_key
-from monitoring.backups.results import outcome
+from monitoring.backups.results import task_outcome
 from monitoring.known.facts import BackupPlace, Facts
 from nodes.proxmox.readings import (
     BackupSnapshotReading,
@@ -159,14 +159,13 @@ def backup_tasks(facts: Facts) -> Iterator[TaskReading]:
 
 def task_view(instance: str, task: TaskReading) -> BackupTaskView:
     """Return one backup task; vmid 0 is a job over several guests."""
-    is_running = task.ended_at is None and not task.status
-    how = outcome(task.status, is_running=is_running)
+    how = task_outcome(task)
     return BackupTaskView(
         id=f"{instance}-{task.upid}",
         node=task.node,
         type=task.kind,
         vmid=int(task.subject) if VMID.fullmatch(task.subject) else 0,
-        status="" if is_running else task.status,
+        status=task.status,
         startTime=instant(task.started_at),
         endTime=instant(task.ended_at),
         instance=instance,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from monitoring.backups.judgement import Judgement
+from monitoring.backups.results import task_outcome
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading
+from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading, TaskReading
 from pulse.lib.instants import instant
 
 HOST = "localhost"
@@ -50,8 +54,13 @@ def host_details(memory: PollMemory, facts: Facts) -> dict[str, Any]:
         "updatesRead": instant(facts.done_at(f"updates/{HOST}")),
         "mayReadUpdates": None if held is None else held.has("/", "Sys.Audit"),
         "timeZone": known.time_zone,
-        "tasks": facts.tasks,
+        "tasks": task_details(facts.tasks),
     }
+
+
+def task_details(tasks: Iterable[TaskReading]) -> list[dict[str, Any]]:
+    """Return tasks as they were told, each with how it ended."""
+    return [msgspec.structs.asdict(task) | {"outcome": task_outcome(task)} for task in tasks]
 
 
 def datastore_details(memory: PollMemory, facts: Facts, *, at: float) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from monitoring.backups.results import outcome
+from monitoring.backups.results import job_error, job_outcome
 from monitoring.wire.jobs import (
     BackupJobView,
     GarbageJobView,
@@ -35,25 +35,14 @@ def server_jobs(
     )
 
 
-def status_of(job: ServerJobReading) -> str:
-    """Return how the last run went: ok, warning, failed, running, unknown (never ran)."""
-    is_running = bool(job.last_run_upid) and not job.last_run_state
-    return outcome(job.last_run_state, is_running=is_running)
-
-
-def error_of(job: ServerJobReading) -> str:
-    """Return the text of a run that failed, empty for any other."""
-    return job.last_run_state if status_of(job) == "failed" else ""
-
-
 def shared_fields(job: ServerJobReading, missed_at: int | None) -> dict[str, Any]:
     """Return what the views of all kinds have in common."""
     return {
         "id": job.id,
         "store": job.store,
-        "status": status_of(job),
+        "status": job_outcome(job),
         "nextRun": instant(job.next_run_at),
-        "error": error_of(job),
+        "error": job_error(job),
         "schedule": job.schedule,
         "missedAt": instant(missed_at) if missed_at else "",
         "disabled": job.is_disabled,

@@ -114,6 +114,18 @@ def test_notes_are_text_with_their_line_breaks(home_hosts, home, pages):
     assert page.evaluate("window.isBroken") is None
 
 
+def test_a_task_is_shown_as_the_server_says_that_it_ended(home_hosts, home, pages):
+    upid = home_hosts.call("start_task", site="homelab", node="pve", type="qmreboot", id="105")
+    # Begins like the words for warnings, and is an error all the same.
+    home_hosts.call("finish_task", site="homelab", upid=upid, status="WARNINGS: many")
+    page = pages.open(f"{home.url}#resource/homelab-pve-105")
+
+    task = panel(page).get_by_role("region", name="Tasks").get_by_role("row", name="qmreboot")
+
+    expect(task.locator(".status")).to_have_text("failed", timeout=40_000)
+    expect(task).to_contain_text("WARNINGS: many")
+
+
 def test_a_node_tells_of_versions_that_differ_and_of_certificates(demo, pages):
     page = pages.open(f"{demo.url}#resource/production-pve-01")
 

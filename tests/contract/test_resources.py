@@ -269,6 +269,63 @@ def test_a_pbs_tells_whose_its_groups_are_and_why(fake_pbs, ask):
     assert set(whose) == {"state", "instance", "vmid", "evidence", "candidates", "guest_is_known"}
 
 
+ENDS = {
+    "OK": "ok",
+    "WARNINGS: 2": "warning",
+    "WARNINGS: many": "failed",
+    "job errors": "failed",
+    "unexpected status": "unknown",
+}
+
+
+def told_ends(site, start):
+    """Let tasks end in each way, and one run on; `start(n)` begins one. Returns what is to be told of them."""
+    for number, status in enumerate(ENDS):
+        site.finish_task(start(number), status)
+    start(len(ENDS))
+    return ENDS | {"": "running"}
+
+
+def ends(told, kind):
+    """What a resource tells of its tasks of a kind: outcome by the text of Proxmox."""
+    return {task["status"]: task["outcome"] for task in told["details"]["tasks"] if task["kind"] == kind}
+
+
+def test_a_guest_and_its_node_tell_how_each_task_ended(lab, fake_cluster, ask):
+    guest = machine(lab)
+    expected = told_ends(
+        fake_cluster, lambda _: fake_cluster.start_task(guest["node"], "qmreboot", str(guest["vmid"]))
+    )
+    forget_time(lab, "tasks")
+    turn(lab)
+
+    node = next(one for one in lab.shown("nodes") if one["name"] == guest["node"])
+    for identity in (guest["id"], node["id"]):
+        assert ends(ask(lab, identity).json(), "qmreboot") == expected
+
+
+def test_a_pbs_tells_how_each_task_ended(fake_pbs, ask):
+    watched = Watched(fake_pbs, "pbs")
+    # Two tasks of one kind and second are told apart by what they are about.
+    expected = told_ends(fake_pbs.site, lambda number: fake_pbs.site.start_task("verify", f"main:{number}"))
+    turn(watched, times=4)
+
+    assert ends(ask(watched, "pbs-vault").json(), "verify") == expected
+
+
+def test_the_last_backup_of_a_guest_tells_how_it_ended(lab, fake_cluster, ask):
+    guest = machine(lab)
+    upid = fake_cluster.start_task(guest["node"], "vzdump", str(guest["vmid"]))
+    fake_cluster.finish_task(upid, "WARNINGS: 1")
+    forget_time(lab, "tasks")
+    turn(lab)
+    judge(lab)
+
+    run = ask(lab, guest["id"]).json()["details"]["backups"]["last_run"]
+
+    assert (run["status"], run["outcome"]) == ("WARNINGS: 1", "warning")
+
+
 def test_a_pbs_tells_of_its_machine(fake_pbs, ask):
     watched = Watched(fake_pbs, "pbs")
     turn(watched, times=4)

@@ -83,8 +83,8 @@ test("jobs of all kinds stand in one list with their missed runs", () => {
 
   const rows = jobRows([server]);
 
-  assert.deepEqual(rows.map((row) => [row.kind, row.at, row.nextAt, row.missedAt, row.isDisabled]), [
-    ["sync", Date.parse("2026-03-01T00:00:00Z"), Date.parse("2026-03-02T00:00:00Z"), Date.parse("2026-02-28T00:00:00Z"), false],
-    ["garbage collection", null, null, null, true],
+  assert.deepEqual(rows.map((row) => [row.kind, row.at, row.nextAt, row.missedAt, row.isDisabled, row.outcome]), [
+    ["sync", Date.parse("2026-03-01T00:00:00Z"), Date.parse("2026-03-02T00:00:00Z"), Date.parse("2026-02-28T00:00:00Z"), false, "ok"],
+    ["garbage collection", null, null, null, true, "unknown"],
   ]);
 });

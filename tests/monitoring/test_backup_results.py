@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring.backups.results import outcome
+from monitoring.backups.results import outcome, task_outcome
+from nodes.proxmox.readings import TaskReading
 
 CASES = {
     "good": ("OK", "ok"),
@@ -34,3 +35,18 @@ def test_outcome_of_a_status_text(status, expected):
 @pytest.mark.parametrize("status", ["", "OK", "job errors"])
 def test_a_task_that_runs_has_no_result_whatever_its_text(status):
     assert outcome(status, is_running=True) == "running"
+
+
+TASKS = {
+    "runs": (None, "", "running"),
+    "ended well": (100, "OK", "ok"),
+    "ended, and nobody knows how": (100, "", "unknown"),
+    "has a result and no end": (None, "job errors", "failed"),
+}
+
+
+@pytest.mark.parametrize(("ended_at", "status", "expected"), TASKS.values(), ids=TASKS)
+def test_outcome_of_a_task_in_a_list(ended_at, status, expected):
+    task = TaskReading("UPID:x", "pve", "vzdump", ended_at=ended_at, status=status)
+
+    assert task_outcome(task) == expected

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from monitoring.backups.results import job_error, job_outcome
 from monitoring.wire.jobs import BackupJobView
-from monitoring.wire.server_jobs import error_of, namespace_views, server_jobs, status_of
+from monitoring.wire.server_jobs import namespace_views, server_jobs
 from nodes.proxmox.readings import NamespaceReading, ServerJobReading
 
 T1, T2 = 1767225600, 1767229200
@@ -28,7 +29,7 @@ STATUSES = {
 def test_how_the_last_run_of_a_job_went(fields, status, error):
     job = ServerJobReading("j", "verify", "main", **fields)
 
-    assert (status_of(job), error_of(job)) == (status, error)
+    assert (job_outcome(job), job_error(job)) == (status, error)
 
 
 def wire(views):
