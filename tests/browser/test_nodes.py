@@ -83,6 +83,20 @@ def test_a_wrong_secret_is_told_in_a_sentence(host, form, pages):
     expect(form.get_by_label("Secret")).to_have_value("00000000-0000-0000-0000-000000000000")
 
 
+def test_a_secret_leaves_the_page_with_the_dialog(lab, pages):
+    page = pages.open(lab.url)
+    page.get_by_role("button", name="Nodes").click()
+    page.get_by_role("dialog", name="Nodes").get_by_role("button", name="Add a node").click()
+    form = page.get_by_role("dialog", name="Add a node")
+    form.get_by_label("Secret").fill("typed-and-regretted")
+
+    page.keyboard.press("Escape")
+
+    expect(page.locator("[data-node-form] input")).to_have_count(0)
+    page.get_by_role("dialog", name="Nodes").get_by_role("button", name="Add a node").click()
+    expect(form.get_by_label("Secret")).to_have_value("")
+
+
 def test_a_host_that_does_not_listen_is_told_in_a_sentence(host, home_hosts, form, pages):
     pages.allow("status of [45]..")
     fill(form, host)

@@ -353,9 +353,8 @@ addEventListener("popstate", () => {
 for (const button of document.querySelectorAll("[data-open-nodes], [data-add-node]")) {
   button.addEventListener("click", async () => {
     // Loaded when first needed: most visits never change a node.
-    const setup = await import("./setup.js");
-    if ("addNode" in button.dataset) setup.addNode(instances ?? []);
-    else setup.showNodes(instances ?? []);
+    if ("addNode" in button.dataset) (await import("./node-form.js")).openForm();
+    else (await import("./setup.js")).showNodes(instances ?? []);
   });
 }
 document.addEventListener("pulse:changed", readInstances);
