@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 from django.apps import AppConfig
-from django.db import models
 
 
 class NodesConfig(AppConfig):
@@ -18,15 +17,9 @@ class NodesConfig(AppConfig):
     def ready(self) -> None:
         """Make the sealed columns known to the key check and to key rotation."""
         from nodes.models import Instance
-        from pulse.lib import sealed
+        from pulse.lib.sealed_columns import SealedColumn, register
 
-        def password_place(row: models.Model) -> str:
-            return cast(Instance, row).password_place
-
-        def token_place(row: models.Model) -> str:
-            return cast(Instance, row).token_place
-
-        sealed.register(
-            sealed.SealedColumn(Instance, "sealed_password", password_place),
-            sealed.SealedColumn(Instance, "sealed_token", token_place),
+        register(
+            SealedColumn(Instance, "sealed_password", lambda row: cast(Instance, row).password_place),
+            SealedColumn(Instance, "sealed_token", lambda row: cast(Instance, row).token_place),
         )

@@ -23,6 +23,7 @@ from django.conf import settings
 
 from pulse.env import EnvError
 from pulse.lib.keys import ensure_key_file, read_key_file
+from pulse.lib.sealed_columns import any_sealed
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -107,8 +108,6 @@ def load_keys() -> Keys:
 
 def make_first_key(path: Path) -> None:
     """Create the key file; SealBroken when sealed texts exist, which only the lost file could open."""
-    from pulse.lib.sealed import any_sealed
-
     if any_sealed():
         raise SealBroken("the key file of the stored secrets is missing; restore it from a backup")
     ensure_key_file(path, new_key_line)

@@ -1,42 +1,18 @@
-"""Which columns hold sealed texts: their keys are checked at the start, and they are sealed anew by a rotation.
-
-An app registers its columns in `AppConfig.ready`; nothing here knows a model.
-"""
+"""The keys of the stored secrets: checked at the start, and replaced by a rotation."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from django.db import connection, models
+from django.db import models
 
 from pulse.env import EnvError
 from pulse.lib.crypto import SealBroken, add_key, key_id_of, key_path, load_keys, new_key_line, seal, unseal
 from pulse.lib.keys import ensure_key_file, read_key_file
+from pulse.lib.sealed_columns import SealedColumn, columns, sealed_texts
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SealedColumn:
-    """A text column of a model whose values are sealed; `place` names the place that a row's value is bound to."""
-
-    model: type[models.Model]
-    field: str
-    place: Callable[[models.Model], str]
-
-    def rows(self) -> Iterator[tuple[models.Model, str]]:
-        """Yield each row that holds a sealed text, with that text."""
-        for row in list(self.model._default_manager.exclude(**{self.field: ""}).order_by("pk")):
-            yield row, getattr(row, self.field)
-
-    def replace(self, row: models.Model, *, old: str, new: str) -> bool:
-        """Store the new text unless somebody changed the old one meanwhile; False when somebody did."""
-        return (
-            self.model._default_manager.filter(pk=row.pk, **{self.field: old}).update(**{self.field: new})
-            == 1
-        )
 
 
 @dataclass(slots=True)
@@ -47,28 +23,6 @@ class Rotation:
     is_resumed: bool = False
     resealed: int = 0
     broken: int = 0
-
-
-_columns: list[SealedColumn] = []
-
-
-def register(*columns: SealedColumn) -> None:
-    """Make the columns known; registering one twice does nothing."""
-    _columns.extend(column for column in columns if column not in _columns)
-
-
-def sealed_texts() -> Iterator[str]:
-    """Yield every sealed text; none before the tables exist."""
-    tables = set(connection.introspection.table_names())
-    for column in _columns:
-        if column.model._meta.db_table in tables:
-            for _row, text in column.rows():
-                yield text
-
-
-def any_sealed() -> bool:
-    """Return whether any sealed text is stored."""
-    return next(sealed_texts(), None) is not None
 
 
 def keys_in_order() -> None:
@@ -114,12 +68,12 @@ def rotate() -> Rotation:
     """
     current = load_keys().current
     is_resumed = any(
-        is_outdated(column, row, text, current) for column in _columns for row, text in column.rows()
+        is_outdated(column, row, text, current) for column in columns for row, text in column.rows()
     )
     if not is_resumed:
         current = add_key()
     rotation = Rotation(key_id=current, is_resumed=is_resumed)
-    for column in _columns:
+    for column in columns:
         for row, text in column.rows():
             reseal(column, row, text, rotation)
     return rotation

@@ -14,6 +14,7 @@ from nodes.models import Instance
 from pulse.env import EnvError
 from pulse.lib import crypto, sealed
 from pulse.lib.crypto import SealBroken, seal, unseal
+from pulse.lib.sealed_columns import SealedColumn
 from tests.factories import make_instance
 
 pytestmark = pytest.mark.django_db
@@ -189,7 +190,7 @@ def test_a_rotation_that_was_cut_off_is_finished_with_the_same_key():
 
 def test_a_rotation_leaves_a_value_alone_that_somebody_changed_meanwhile():
     instance = make_instance(password="old")
-    column = sealed.SealedColumn(Instance, "sealed_password", lambda row: row.password_place)
+    column = SealedColumn(Instance, "sealed_password", lambda row: row.password_place)
     read_text = instance.sealed_password
     Instance.objects.filter(pk=instance.pk).update(sealed_password=seal("new", place=instance.password_place))
 
