@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 
 from django.utils.crypto import salted_hmac
 
-from accounts.models import SignInFailure
-from accounts.querysets import SignInFailureQuerySet
+from accounts.models import SignInFailure, SignInFailureQuerySet
 from pulse.lib.clients import network_of
 
 #: Failures of one account from one /24 or /64 within SPAN.

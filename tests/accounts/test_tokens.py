@@ -95,7 +95,7 @@ def test_a_database_that_cannot_write_does_not_stop_a_reader(monkeypatch, caplog
     def locked(*args, **kwargs):
         raise DatabaseError("database is locked")
 
-    monkeypatch.setattr("accounts.querysets.ApiTokenQuerySet.update", locked)
+    monkeypatch.setattr("accounts.models.ApiTokenQuerySet.update", locked)
 
     assert tokens.find(text, at=NOON) == token
     assert text not in caplog.text
