@@ -5,27 +5,17 @@ Readers raise BadAnswer only. Source: api-facts.md sections 4.1 and 4.2.
 
 from __future__ import annotations
 
-from nodes.proxmox.client import Client
+from nodes.proxmox.calls import Call
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.pve import node_version
+from nodes.proxmox.pve import node_version as node_version
 from nodes.proxmox.readings import PermissionsReading
-from nodes.proxmox.values import fields, text, truth
-
-__all__ = ["node_version", "permissions", "read_permissions"]
+from nodes.proxmox.values import fields, is_true, text
 
 PATH_LIMIT = 512
 PATHS_LIMIT = 20_000
 PRIVILEGE_LIMIT = 64
 #: Proxmox knows some fifty.
 PRIVILEGES_LIMIT = 256
-
-
-def permissions(client: Client, *, timeout_seconds: float | None = None) -> PermissionsReading:
-    """Return what the calling account, or token, holds on PVE or PBS; everybody may ask about oneself.
-
-    A fresh token holds nothing: an empty reading, with which every other list comes back empty as well.
-    """
-    return read_permissions(client.get("/access/permissions", timeout_seconds=timeout_seconds).data)
 
 
 def read_permissions(data: object) -> PermissionsReading:
@@ -42,7 +32,7 @@ def read_permissions(data: object) -> PermissionsReading:
         if not path.startswith("/"):
             continue
         flags = {
-            privilege: truth(flag) is True
+            privilege: is_true(flag)
             for key, flag in list(fields(privileges).items())[:PRIVILEGES_LIMIT]
             if (privilege := text(key, PRIVILEGE_LIMIT))
         }
@@ -51,3 +41,8 @@ def read_permissions(data: object) -> PermissionsReading:
     if data and not held:
         raise BadAnswer("No entry of the answer about permissions can be read")
     return PermissionsReading(held=held, inherited=inherited)
+
+
+#: What the calling account, or token, holds on PVE or PBS; everybody may ask about oneself. A fresh token holds nothing: an
+#: empty reading, with which every other list comes back empty as well.
+permissions = Call("/access/permissions", read_permissions)

@@ -5,6 +5,10 @@ Readers raise BadAnswer only. Source: api-facts.md section 11.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from nodes.proxmox.calls import Call, unread
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings import (
@@ -15,17 +19,14 @@ from nodes.proxmox.readings import (
     ServerJobReading,
     TaskReading,
 )
-from nodes.proxmox.rows import Row, fields_of, name, read_rows, segment
+from nodes.proxmox.rows import Row, Rows, fields_of, read_rows, row_of
 from nodes.proxmox.tasks import UPID_LIMIT, read_tasks, read_upid
-from nodes.proxmox.values import epoch, real, size, text, truth
+from nodes.proxmox.values import amount, epoch, is_true, name, size, text, text_of, word
 
-WORD_LIMIT = 32
 #: Seven levels of 256 characters at most, with their slashes; real ones are short.
 NAMESPACE_LIMIT = 512
 NAMESPACE_DEPTH = 7
 NAMESPACES_LIMIT = 20_000
-ID_LIMIT = 256
-TEXT_LIMIT = 256
 STATE_LIMIT = 500
 GROUPS_LIMIT = 100_000
 SNAPSHOTS_LIMIT = 100_000
@@ -33,130 +34,28 @@ FILES_LIMIT = 64
 TASKS_LIMIT = 500
 
 
-def namespaces(
-    client: Client, store: str, *, timeout_seconds: float | None = None
-) -> tuple[NamespaceReading, ...]:
-    """Return the namespaces of a datastore, the root among them. Needs Datastore.Audit on it."""
-    path, params = f"/admin/datastore/{segment(store)}/namespace", {"max-depth": NAMESPACE_DEPTH}
-    return read_namespaces(client.get(path, params, timeout_seconds=timeout_seconds).data)
-
-
-def groups(
-    client: Client, store: str, namespace: str, *, timeout_seconds: float | None = None
-) -> tuple[BackupGroupReading, ...]:
-    """Return the groups of one namespace, not of those below it. Needs Datastore.Audit."""
-    path = f"/admin/datastore/{segment(store)}/groups"
-    return read_groups(client.get(path, _place(namespace), timeout_seconds=timeout_seconds).data)
-
-
-def snapshots(
-    client: Client,
-    store: str,
-    namespace: str,
-    *,
-    kind: str = "",
-    id: str = "",
-    timeout_seconds: float | None = None,
-) -> tuple[BackupSnapshotReading, ...]:
-    """Return the snapshots of one namespace, or of one group in it. Needs Datastore.Audit.
-
-    The server reads every manifest, which takes its time. Some 15,000 snapshots fit into one answer; TooLarge beyond
-    that: ask for one group after the other then.
-    """
-    params = _place(namespace)
-    if kind and id:
-        params |= {"backup-type": kind, "backup-id": id}
-    path = f"/admin/datastore/{segment(store)}/snapshots"
-    return read_snapshots(client.get(path, params, timeout_seconds=timeout_seconds).data)
-
-
-def sync_jobs(
-    client: Client, *, all_directions: bool, timeout_seconds: float | None = None
-) -> tuple[ServerJobReading, ...]:
-    """Return the sync jobs. Needs Datastore.Audit and Remote.Audit: without the latter the list is empty.
-
-    `all_directions` must be False before PBS 3.3, which refuses the parameter; those that push are not told then.
-    """
-    params = {"sync-direction": "all"} if all_directions else None
-    return read_sync_jobs(client.get("/admin/sync", params, timeout_seconds=timeout_seconds).data)
-
-
-def verify_jobs(client: Client, *, timeout_seconds: float | None = None) -> tuple[ServerJobReading, ...]:
-    """Return the verify jobs. Needs Datastore.Audit."""
-    return read_verify_jobs(client.get("/admin/verify", timeout_seconds=timeout_seconds).data)
-
-
-def prune_jobs(client: Client, *, timeout_seconds: float | None = None) -> tuple[ServerJobReading, ...]:
-    """Return the prune jobs. Needs Datastore.Audit."""
-    return read_prune_jobs(client.get("/admin/prune", timeout_seconds=timeout_seconds).data)
-
-
-def garbage_collection(
-    client: Client, *, timeout_seconds: float | None = None
-) -> tuple[ServerJobReading, ...]:
-    """Return the garbage collection of every datastore. Needs Datastore.Audit; from PBS 3.2, NotFound before."""
-    return read_garbage_collection(client.get("/admin/gc", timeout_seconds=timeout_seconds).data)
-
-
-def store_garbage(client: Client, store: str, *, timeout_seconds: float | None = None) -> ServerJobReading:
-    """Return the garbage collection of one datastore. Needs Datastore.Audit on it."""
-    path = f"/admin/datastore/{segment(store)}/gc"
-    return read_store_garbage(client.get(path, timeout_seconds=timeout_seconds).data, store=store)
-
-
-def server_tasks(
-    client: Client,
-    *,
-    since: int | None = None,
-    limit: int = TASKS_LIMIT,
-    timeout_seconds: float | None = None,
-) -> tuple[TaskReading, ...]:
-    """Return the tasks of the server, the newest first, with those that run.
-
-    Those of others need Sys.Audit on /system/tasks. `since` is compared with the start.
-    """
-    params: dict[str, str | int] = {"limit": limit}
-    if since is not None:
-        params["since"] = since
-    return read_tasks(client.get("/nodes/localhost/tasks", params, timeout_seconds=timeout_seconds).data)
-
-
-def _place(namespace: str) -> dict[str, str | int]:
-    return {"ns": namespace} if namespace else {}
-
-
-def read_namespaces(data: object) -> tuple[NamespaceReading, ...]:
-    """Return the reading of GET /admin/datastore/{store}/namespace, by path."""
-    readings = read_rows(data, "the namespaces", _namespace, limit=NAMESPACES_LIMIT)
-    return tuple(sorted(readings, key=lambda one: one.path))
-
-
 def _namespace(row: Row) -> NamespaceReading | None:
-    told = row.get("ns")
+    told = row.get("ns")  # the root is ""
     if not isinstance(told, str):
         return None
-    return NamespaceReading(path=text(told, NAMESPACE_LIMIT), comment=text(row.get("comment"), TEXT_LIMIT))
+    return NamespaceReading(path=text(told, NAMESPACE_LIMIT), comment=text(row.get("comment")))
 
 
-def read_groups(data: object) -> tuple[BackupGroupReading, ...]:
-    """Return the reading of GET /admin/datastore/{store}/groups, by kind and id."""
-    readings = read_rows(data, "the backup groups", _group, limit=GROUPS_LIMIT)
-    return tuple(sorted(readings, key=lambda one: (one.kind, one.id)))
-
-
-def _group(row: Row) -> BackupGroupReading | None:
-    get = row.get
-    kind, id = text(get("backup-type"), WORD_LIMIT), text(get("backup-id"), ID_LIMIT)
-    if not kind or not id:
-        return None
-    return BackupGroupReading(
-        kind=kind,
-        id=id,
-        last_backup_at=epoch(get("last-backup")),
-        count=size(get("backup-count")) or 0,
-        owner=text(get("owner"), TEXT_LIMIT),
-        comment=text(get("comment"), TEXT_LIMIT),
-    )
+read_namespaces = Rows("the namespaces", _namespace, by=("path",), limit=NAMESPACES_LIMIT)
+read_groups = Rows(
+    "the backup groups",
+    row_of(
+        BackupGroupReading,
+        kind=(word, "backup-type"),
+        id=(text, "backup-id"),
+        last_backup_at=(epoch, "last-backup"),
+        count=(lambda value: size(value) or 0, "backup-count"),
+        owner=(text, "owner"),
+        comment=(text, "comment"),
+    ),
+    by=("kind", "id"),
+    limit=GROUPS_LIMIT,
+)
 
 
 def read_snapshots(data: object) -> tuple[BackupSnapshotReading, ...]:
@@ -169,7 +68,7 @@ def read_snapshots(data: object) -> tuple[BackupSnapshotReading, ...]:
 
 def _snapshot(row: Row) -> BackupSnapshotReading | None:
     get = row.get
-    kind, id = text(get("backup-type"), WORD_LIMIT), text(get("backup-id"), ID_LIMIT)
+    kind, id = word(get("backup-type")), text(get("backup-id"))
     taken_at = epoch(get("backup-time"))
     if not kind or not id or taken_at is None:
         return None
@@ -181,9 +80,9 @@ def _snapshot(row: Row) -> BackupSnapshotReading | None:
         id=id,
         taken_at=taken_at,
         size_bytes=size(get("size")),
-        is_protected=truth(get("protected")) is True,
-        owner=text(get("owner"), TEXT_LIMIT),
-        comment=text(get("comment"), TEXT_LIMIT),
+        is_protected=is_true(get("protected")),
+        owner=text(get("owner")),
+        comment=text(get("comment")),
         verification=state,
         verified_at=verified_at,
         files=_files(files) if isinstance(files, list) else (),
@@ -192,7 +91,7 @@ def _snapshot(row: Row) -> BackupSnapshotReading | None:
 
 def _verification(told: Row) -> tuple[str, int | None]:
     upid = read_upid(told.get("upid"))
-    return text(told.get("state"), WORD_LIMIT), upid.started_at if upid else None
+    return word(told.get("state")), upid.started_at if upid else None
 
 
 def _files(told: list[object]) -> tuple[BackupFileReading, ...]:
@@ -200,91 +99,151 @@ def _files(told: list[object]) -> tuple[BackupFileReading, ...]:
     found: list[BackupFileReading] = []
     for file in told[:FILES_LIMIT]:
         if isinstance(file, dict):
-            filename = text(file.get("filename"), TEXT_LIMIT)
-            size_bytes, crypt_mode = size(file.get("size")), text(file.get("crypt-mode"), WORD_LIMIT)
+            filename = text(file.get("filename"))
+            size_bytes, crypt_mode = size(file.get("size")), word(file.get("crypt-mode"))
         else:
-            filename, size_bytes, crypt_mode = text(file, TEXT_LIMIT), None, ""
+            filename, size_bytes, crypt_mode = text(file), None, ""
         if filename:
             found.append(BackupFileReading(filename, size_bytes, crypt_mode))
     return tuple(found)
 
 
-def read_sync_jobs(data: object) -> tuple[ServerJobReading, ...]:
-    """Return the reading of GET /admin/sync, by id; a job that does not tell its direction pulls."""
-    return _jobs(data, "the sync jobs", "sync")
-
-
-def read_verify_jobs(data: object) -> tuple[ServerJobReading, ...]:
-    """Return the reading of GET /admin/verify, by id."""
-    return _jobs(data, "the verify jobs", "verify")
-
-
-def read_prune_jobs(data: object) -> tuple[ServerJobReading, ...]:
-    """Return the reading of GET /admin/prune, by id."""
-    return _jobs(data, "the prune jobs", "prune")
-
-
-def _jobs(data: object, what: str, kind: str) -> tuple[ServerJobReading, ...]:
-    readings = read_rows(data, what, lambda row: _job(row, kind))
-    return tuple(sorted(readings, key=lambda job: job.id))
-
-
-def _job(row: Row, kind: str) -> ServerJobReading | None:
-    """Return a job; `last-run-state` is missing while it runs and before the first run."""
-    job, store = text(row.get("id"), TEXT_LIMIT), name(row.get("store"))
-    if not job:
-        return None
-    is_sync = kind == "sync"
-    return ServerJobReading(
-        id=job,
-        kind=kind,
-        store=store,
-        namespace=text(row.get("ns"), NAMESPACE_LIMIT),
-        schedule=text(row.get("schedule"), TEXT_LIMIT),
-        remote=name(row.get("remote")) if is_sync else "",
-        remote_store=name(row.get("remote-store")) if is_sync else "",
-        direction=(text(row.get("sync-direction"), WORD_LIMIT) or "pull") if is_sync else "",
-        comment=text(row.get("comment"), TEXT_LIMIT),
-        is_disabled=truth(row.get("disable")) is True if kind == "prune" else False,
-        last_run_upid=text(row.get("last-run-upid"), UPID_LIMIT),
-        last_run_state=text(row.get("last-run-state"), STATE_LIMIT),
-        last_run_ended_at=epoch(row.get("last-run-endtime")),
-        next_run_at=epoch(row.get("next-run")),
+def _job(kind: str, **told: Any) -> Callable[[Row], ServerJobReading | None]:
+    """Return the reader of a job; `last-run-state` is missing while it runs and before the first run."""
+    return row_of(
+        ServerJobReading,
+        id=(text, "id"),
+        kind=lambda _: kind,
+        store=(name, "store"),
+        namespace=(text_of(NAMESPACE_LIMIT), "ns"),
+        schedule=(text, "schedule"),
+        comment=(text, "comment"),
+        last_run_upid=(text_of(UPID_LIMIT), "last-run-upid"),
+        last_run_state=(text_of(STATE_LIMIT), "last-run-state"),
+        last_run_ended_at=(epoch, "last-run-endtime"),
+        next_run_at=(epoch, "next-run"),
+        **told,
     )
 
 
-def read_garbage_collection(data: object) -> tuple[ServerJobReading, ...]:
-    """Return the reading of GET /admin/gc, by datastore, which is the id too."""
-    readings = read_rows(data, "the garbage collections", lambda row: _garbage(row, ""))
-    return tuple(sorted(readings, key=lambda job: job.id))
+#: A job that does not tell its direction pulls.
+_sync_job = _job(
+    "sync",
+    remote=(name, "remote"),
+    remote_store=(name, "remote-store"),
+    direction=(lambda value: word(value) or "pull", "sync-direction"),
+)
+read_sync_jobs = Rows("the sync jobs", _sync_job, by=("id",))
+read_verify_jobs = Rows("the verify jobs", _job("verify"), by=("id",))
+read_prune_jobs = Rows("the prune jobs", _job("prune", is_disabled=(is_true, "disable")), by=("id",))
+
+
+def _garbage(asked_store: str) -> Callable[[Row], ServerJobReading | None]:
+    """Return the reader of the garbage collection of a datastore, whose name is the id too."""
+
+    def store(row: Row) -> str:
+        return name(row.get("store")) or asked_store
+
+    return row_of(
+        ServerJobReading,
+        id=store,
+        kind=lambda _: "garbage",
+        store=store,
+        schedule=(text, "schedule"),
+        last_run_upid=(text_of(UPID_LIMIT), "upid"),
+        last_run_state=(text_of(STATE_LIMIT), "last-run-state"),
+        last_run_ended_at=(epoch, "last-run-endtime"),
+        next_run_at=(epoch, "next-run"),
+        duration_seconds=(amount, "duration"),
+        removed_bytes=(size, "removed-bytes"),
+        pending_bytes=(size, "pending-bytes"),
+        disk_bytes=(size, "disk-bytes"),
+        index_bytes=(size, "index-data-bytes"),
+        bad_chunk_count=(size, "still-bad"),
+    )
+
+
+read_garbage_collection = Rows("the garbage collections", _garbage(""), by=("id",))
 
 
 def read_store_garbage(data: object, *, store: str) -> ServerJobReading:
     """Return the reading of GET /admin/datastore/{store}/gc; old servers tell only what the last run found."""
-    reading = _garbage(fields_of(data, "the garbage collection"), store)
+    reading = _garbage(store)(fields_of(data, "the garbage collection"))
     if reading is None:
         raise BadAnswer("The answer about the garbage collection names no datastore")
     return reading
 
 
-def _garbage(row: Row, asked_store: str) -> ServerJobReading | None:
-    store = name(row.get("store")) or asked_store
-    if not store:
-        return None
-    duration = real(row.get("duration"))
-    return ServerJobReading(
-        id=store,
-        kind="garbage",
-        store=store,
-        schedule=text(row.get("schedule"), TEXT_LIMIT),
-        last_run_upid=text(row.get("upid"), UPID_LIMIT),
-        last_run_state=text(row.get("last-run-state"), STATE_LIMIT),
-        last_run_ended_at=epoch(row.get("last-run-endtime")),
-        next_run_at=epoch(row.get("next-run")),
-        duration_seconds=duration if duration is not None and duration >= 0 else None,
-        removed_bytes=size(row.get("removed-bytes")),
-        pending_bytes=size(row.get("pending-bytes")),
-        disk_bytes=size(row.get("disk-bytes")),
-        index_bytes=size(row.get("index-data-bytes")),
-        bad_chunk_count=size(row.get("still-bad")),
-    )
+NAMESPACES = {"max-depth": NAMESPACE_DEPTH}
+#: The namespaces of a datastore, the root among them.
+namespaces = Call("/admin/datastore/{store}/namespace", read_namespaces, NAMESPACES)
+GROUPS = Call("/admin/datastore/{store}/groups", read_groups)
+SNAPSHOTS = Call("/admin/datastore/{store}/snapshots", read_snapshots)
+SYNC_JOBS = Call("/admin/sync", read_sync_jobs)
+verify_jobs = Call("/admin/verify", read_verify_jobs)
+prune_jobs = Call("/admin/prune", read_prune_jobs)
+#: Of every datastore; from PBS 3.2, NotFound before.
+garbage_collection = Call("/admin/gc", read_garbage_collection)
+STORE_GARBAGE = Call("/admin/datastore/{store}/gc", unread)
+SERVER_TASKS = Call("/nodes/localhost/tasks", read_tasks)
+
+
+def groups(
+    client: Client, store: str, namespace: str, *, timeout_seconds: float | None = None
+) -> tuple[BackupGroupReading, ...]:
+    """Return the groups of one namespace, not of those below it."""
+    return GROUPS(client, store, params=_place(namespace), timeout_seconds=timeout_seconds)
+
+
+def snapshots(
+    client: Client,
+    store: str,
+    namespace: str,
+    *,
+    kind: str = "",
+    id: str = "",
+    timeout_seconds: float | None = None,
+) -> tuple[BackupSnapshotReading, ...]:
+    """Return the snapshots of one namespace, or of one group in it.
+
+    The server reads every manifest, which takes its time. Some 15,000 snapshots fit into one answer; TooLarge beyond
+    that: ask for one group after the other then.
+    """
+    params = _place(namespace)
+    if kind and id:
+        params |= {"backup-type": kind, "backup-id": id}
+    return SNAPSHOTS(client, store, params=params, timeout_seconds=timeout_seconds)
+
+
+def sync_jobs(
+    client: Client, *, all_directions: bool, timeout_seconds: float | None = None
+) -> tuple[ServerJobReading, ...]:
+    """Return the sync jobs; without Remote.Audit the list is empty.
+
+    `all_directions` must be False before PBS 3.3, which refuses the parameter; those that push are not told then.
+    """
+    params = {"sync-direction": "all"} if all_directions else None
+    return SYNC_JOBS(client, params=params, timeout_seconds=timeout_seconds)
+
+
+def store_garbage(client: Client, store: str, *, timeout_seconds: float | None = None) -> ServerJobReading:
+    """Return the garbage collection of one datastore."""
+    return read_store_garbage(STORE_GARBAGE(client, store, timeout_seconds=timeout_seconds), store=store)
+
+
+def server_tasks(
+    client: Client,
+    *,
+    since: int | None = None,
+    limit: int = TASKS_LIMIT,
+    timeout_seconds: float | None = None,
+) -> tuple[TaskReading, ...]:
+    """Return the tasks of the server, the newest first, with those that run; `since` is compared with the start."""
+    params: dict[str, str | int] = {"limit": limit}
+    if since is not None:
+        params["since"] = since
+    return SERVER_TASKS(client, params=params, timeout_seconds=timeout_seconds)
+
+
+def _place(namespace: str) -> dict[str, str | int]:
+    return {"ns": namespace} if namespace else {}

@@ -10,10 +10,10 @@ import re
 from contextlib import suppress
 from urllib.parse import unquote
 
+from nodes.proxmox.calls import Call, unread
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import AgentRefused, AgentUnsupported, BadAnswer
 from nodes.proxmox.properties import properties, tags, unit_size, vmid
-from nodes.proxmox.pve import GUEST_NAME_LIMIT, WORD_LIMIT
 from nodes.proxmox.readings import (
     AddressReading,
     FilesystemReading,
@@ -23,8 +23,21 @@ from nodes.proxmox.readings import (
     GuestSnapshotReading,
     PressureReading,
 )
-from nodes.proxmox.rows import Row, entries, name, read_rows, rows_of, segment
-from nodes.proxmox.values import epoch, fields, lines, ratio, size, text, truth, whole
+from nodes.proxmox.rows import ReadRow, Row, entries, read_rows, row_of, rows_of
+from nodes.proxmox.values import (
+    epoch,
+    fields,
+    is_true,
+    lines,
+    name,
+    ratio,
+    size,
+    text,
+    text_of,
+    truth,
+    whole,
+    word,
+)
 
 MIB = 1 << 20
 DIGEST_LIMIT = 64
@@ -49,79 +62,6 @@ ENCODED = re.compile(r"[ -9;-~]*")
 PSEUDO_SNAPSHOT = "current"
 
 
-def guest_config(
-    client: Client, node: str, kind: str, vmid: int, *, timeout_seconds: float | None = None
-) -> GuestConfigReading:
-    """Return the configuration of a guest, `kind` qemu or lxc. Needs VM.Audit; is answered by the node."""
-    return read_guest_config(
-        client.get(f"{_guest(node, kind, vmid)}/config", timeout_seconds=timeout_seconds).data
-    )
-
-
-def guest_snapshots(
-    client: Client, node: str, kind: str, vmid: int, *, timeout_seconds: float | None = None
-) -> tuple[GuestSnapshotReading, ...]:
-    """Return the snapshots of a guest, oldest first. Needs VM.Audit; is answered by the node."""
-    return read_guest_snapshots(
-        client.get(f"{_guest(node, kind, vmid)}/snapshot", timeout_seconds=timeout_seconds).data
-    )
-
-
-def agent_filesystems(
-    client: Client, node: str, vmid: int, *, timeout_seconds: float | None = None
-) -> tuple[FilesystemReading, ...]:
-    """Return the file systems of a VM, as its agent tells them.
-
-    Needs VM.Monitor up to PVE 8 and VM.GuestAgent.Audit from PVE 9. A dead agent holds up one of the node's three
-    workers for 3 s. Raises GuestNotRunning, AgentNotConfigured, AgentNotRunning, AgentTimedOut, AgentRefused
-    or AgentUnsupported.
-    """
-    return read_agent_filesystems(_agent(client, node, vmid, "get-fsinfo", timeout_seconds))
-
-
-def agent_addresses(
-    client: Client, node: str, vmid: int, *, timeout_seconds: float | None = None
-) -> tuple[AddressReading, ...]:
-    """Return the addresses of a VM, as its agent tells them; privileges and errors as of agent_filesystems."""
-    return read_agent_addresses(_agent(client, node, vmid, "network-get-interfaces", timeout_seconds))
-
-
-def container_addresses(
-    client: Client, node: str, vmid: int, *, timeout_seconds: float | None = None
-) -> tuple[AddressReading, ...]:
-    """Return the addresses of a running container. Needs VM.Audit; from PVE 8.1, NotFound before."""
-    return read_container_addresses(
-        client.get(f"{_guest(node, 'lxc', vmid)}/interfaces", timeout_seconds=timeout_seconds).data
-    )
-
-
-def node_guests(
-    client: Client, node: str, kind: str, *, timeout_seconds: float | None = None
-) -> tuple[GuestDetailReading, ...]:
-    """Return what a node knows of its guests of one kind (qemu, lxc) beyond the resource list. Needs VM.Audit.
-
-    For VMs the node asks every running one, so this is no call for the fast lane.
-    """
-    params = {"full": 1} if kind == "qemu" else None
-    answer = client.get(f"/nodes/{segment(node)}/{segment(kind)}", params, timeout_seconds=timeout_seconds)
-    return read_node_guests(answer.data, kind=kind)
-
-
-def _guest(node: str, kind: str, vmid: int) -> str:
-    return f"/nodes/{segment(node)}/{segment(kind)}/{segment(str(vmid))}"
-
-
-def _agent(client: Client, node: str, vmid: int, command: str, timeout_seconds: float | None) -> object:
-    """Return the answer of the agent. Raises AgentRefused or AgentUnsupported for an error inside a success."""
-    data = client.get(f"{_guest(node, 'qemu', vmid)}/agent/{command}", timeout_seconds=timeout_seconds).data
-    problem = fields(fields(data).get("result")).get("error")
-    if problem:
-        told = text(fields(problem).get("desc"), 200)
-        failure = AgentRefused if "disabled" in told else AgentUnsupported
-        raise failure(f"The agent of guest {vmid} could not answer{': ' if told else ''}{told}")
-    return data
-
-
 def read_guest_config(data: object) -> GuestConfigReading:
     """Return the reading of GET /nodes/{node}/{qemu|lxc}/{vmid}/config; one of a guest just made may be empty."""
     if not isinstance(data, dict) or len(data) > KEYS_LIMIT:
@@ -130,15 +70,15 @@ def read_guest_config(data: object) -> GuestConfigReading:
     memory = properties(data.get("memory"), first="current")  # "current=2048" from PVE 8.1
     return GuestConfigReading(
         digest=text(data.get("digest"), DIGEST_LIMIT),
-        name=text(data.get("name"), GUEST_NAME_LIMIT) or text(data.get("hostname"), GUEST_NAME_LIMIT),
+        name=text(data.get("name")) or text(data.get("hostname")),
         notes=_notes(data.get("description")),
         tags=tags(data.get("tags")),
-        os_type=text(data.get("ostype"), WORD_LIMIT),
-        agent_is_enabled=truth(agent.get("enabled")) is True,
+        os_type=word(data.get("ostype")),
+        agent_is_enabled=is_true(agent.get("enabled")),
         memory_bytes=_mebibytes(memory.get("current")),
         balloon_bytes=_mebibytes(data.get("balloon")),
-        starts_on_boot=truth(data.get("onboot")) is True,
-        is_protected=truth(data.get("protection")) is True,
+        starts_on_boot=is_true(data.get("onboot")),
+        is_protected=is_true(data.get("protection")),
         disks=_disks(data),
     )
 
@@ -199,18 +139,15 @@ def read_guest_snapshots(data: object) -> tuple[GuestSnapshotReading, ...]:
     return tuple(sorted(readings, key=lambda one: (one.taken_at or 0, one.name)))
 
 
-def _snapshot(row: Row) -> GuestSnapshotReading | None:
-    snapshot = name(row.get("name"))
-    if not snapshot:
-        return None
-    return GuestSnapshotReading(
-        name=snapshot,
-        taken_at=epoch(row.get("snaptime")),
-        description=_notes(row.get("description")),
-        parent=name(row.get("parent")),
-        has_memory=truth(row.get("vmstate")) is True,
-        state=text(row.get("snapstate"), WORD_LIMIT),
-    )
+_snapshot = row_of(
+    GuestSnapshotReading,
+    name=(name, "name"),
+    taken_at=(epoch, "snaptime"),
+    description=(_notes, "description"),
+    parent=(name, "parent"),
+    has_memory=(is_true, "vmstate"),
+    state=(word, "snapstate"),
+)
 
 
 def _agent_rows(data: object, what: str, limit: int) -> list[Row]:
@@ -232,19 +169,9 @@ def read_agent_filesystems(data: object) -> tuple[FilesystemReading, ...]:
     return tuple(filesystem for row in rows if (filesystem := _filesystem(row)) is not None)
 
 
-def _filesystem(row: Row) -> FilesystemReading | None:
-    mount_point = text(row.get("mountpoint"), PATH_LIMIT)
-    if not mount_point:
-        return None
-    disks = {label for disk in entries(row.get("disk"), DISKS_BELOW_LIMIT) if (label := _disk_label(disk))}
-    return FilesystemReading(
-        mount_point=mount_point,
-        kind=text(row.get("type"), WORD_LIMIT),
-        device=text(row.get("name"), 256),
-        total_bytes=size(row.get("total-bytes")),
-        used_bytes=size(row.get("used-bytes")),
-        disks=tuple(sorted(disks)),
-    )
+def _disk_labels(value: object) -> tuple[str, ...]:
+    labels = {_disk_label(disk) for disk in entries(value, DISKS_BELOW_LIMIT)}
+    return tuple(sorted(labels - {""}))
 
 
 def _disk_label(disk: Row) -> str:
@@ -255,18 +182,24 @@ def _disk_label(disk: Row) -> str:
     if serial := text(disk.get("serial"), 128):
         return serial
     controller = fields(disk.get("pci-controller"))
-    slot = (
-        whole(controller.get("domain")),
-        whole(controller.get("bus")),
-        whole(controller.get("slot")),
-        whole(controller.get("function")),
-    )
+    slot = [whole(controller.get(key)) for key in ("domain", "bus", "slot", "function")]
     device = text(disk.get("dev"), 128)
     if any(part is None or part < 0 for part in slot):
         return device
     place = ":".join(str(part) for part in slot)
     unit = ":".join(text(part, 12) or "?" for part in (disk.get("bus"), disk.get("target"), disk.get("unit")))
-    return f"{text(disk.get('bus-type'), WORD_LIMIT)} {place} {unit}"
+    return f"{word(disk.get('bus-type'))} {place} {unit}"
+
+
+_filesystem = row_of(
+    FilesystemReading,
+    mount_point=(text_of(PATH_LIMIT), "mountpoint"),
+    kind=(word, "type"),
+    device=(text, "name"),
+    total_bytes=(size, "total-bytes"),
+    used_bytes=(size, "used-bytes"),
+    disks=(_disk_labels, "disk"),
+)
 
 
 def read_agent_addresses(data: object) -> tuple[AddressReading, ...]:
@@ -320,38 +253,98 @@ def _address(interface: str, told: object, prefix: object, hardware: str) -> Add
     )
 
 
-def read_node_guests(data: object, *, kind: str) -> tuple[GuestDetailReading, ...]:
-    """Return the reading of GET /nodes/{node}/qemu?full=1 or /nodes/{node}/lxc."""
-    return read_rows(data, "a node's guests", lambda row: _detail(row, kind))
-
-
-def _detail(row: Row, kind: str) -> GuestDetailReading | None:
-    number = vmid(row.get("vmid"))
-    if number is None:
-        return None
-    balloon = fields(row.get("ballooninfo"))
-    free = size(row.get("freemem"))
-    return GuestDetailReading(
-        vmid=number,
-        kind=kind,
-        balloon_actual_bytes=size(balloon.get("actual")),
-        guest_total_bytes=size(balloon.get("total_mem")),
-        guest_free_bytes=size(balloon.get("free_mem")) if free is None else free,
-        host_memory_bytes=size(row.get("memhost")) or None,  # 0: not measured
-        swap_used_bytes=size(row.get("swap")),
-        swap_total_bytes=size(row.get("maxswap")),
-        pressure=read_pressure(row),
-    )
+_pressure = row_of(
+    PressureReading,
+    cpu_some=(ratio, "pressurecpusome"),
+    cpu_full=(ratio, "pressurecpufull"),
+    io_some=(ratio, "pressureiosome"),
+    io_full=(ratio, "pressureiofull"),
+    memory_some=(ratio, "pressurememorysome"),
+    memory_full=(ratio, "pressurememoryfull"),
+)
 
 
 def read_pressure(row: Row) -> PressureReading | None:
     """Return the pressures of a row, None when it has none of them: they came with PVE 9, and nodes lack one."""
-    told = PressureReading(
-        cpu_some=ratio(row.get("pressurecpusome")),
-        cpu_full=ratio(row.get("pressurecpufull")),
-        io_some=ratio(row.get("pressureiosome")),
-        io_full=ratio(row.get("pressureiofull")),
-        memory_some=ratio(row.get("pressurememorysome")),
-        memory_full=ratio(row.get("pressurememoryfull")),
-    )
+    told = _pressure(row)
     return None if told == PressureReading() else told
+
+
+def _free_bytes(row: Row) -> int | None:
+    free = size(row.get("freemem"))
+    return size(fields(row.get("ballooninfo")).get("free_mem")) if free is None else free
+
+
+def _detail(kind: str) -> ReadRow[GuestDetailReading]:
+    return row_of(
+        GuestDetailReading,
+        vmid=(vmid, "vmid"),
+        kind=lambda _: kind,
+        balloon_actual_bytes=(size, "ballooninfo", "actual"),
+        guest_total_bytes=(size, "ballooninfo", "total_mem"),
+        guest_free_bytes=_free_bytes,
+        host_memory_bytes=(lambda value: size(value) or None, "memhost"),  # 0: not measured
+        swap_used_bytes=(size, "swap"),
+        swap_total_bytes=(size, "maxswap"),
+        pressure=read_pressure,
+    )
+
+
+DETAILS = {kind: _detail(kind) for kind in ("qemu", "lxc")}
+
+
+def read_node_guests(data: object, *, kind: str) -> tuple[GuestDetailReading, ...]:
+    """Return the reading of GET /nodes/{node}/qemu?full=1 or /nodes/{node}/lxc."""
+    return read_rows(data, "a node's guests", DETAILS[kind])
+
+
+#: Answered by the node of the guest, which is of the kind qemu or lxc.
+guest_config = Call("/nodes/{node}/{kind}/{vmid}/config", read_guest_config)
+guest_snapshots = Call("/nodes/{node}/{kind}/{vmid}/snapshot", read_guest_snapshots)
+#: Only of a container that runs; from PVE 8.1, NotFound before.
+container_addresses = Call("/nodes/{node}/lxc/{vmid}/interfaces", read_container_addresses)
+AGENT_FILESYSTEMS = Call("/nodes/{node}/qemu/{vmid}/agent/get-fsinfo", unread)
+AGENT_ADDRESSES = Call("/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces", unread)
+NODE_GUESTS = Call("/nodes/{node}/{kind}", unread)
+
+
+def agent_filesystems(
+    client: Client, node: str, vmid: int, *, timeout_seconds: float | None = None
+) -> tuple[FilesystemReading, ...]:
+    """Return the file systems of a VM, as its agent tells them.
+
+    A dead agent holds up one of the node's three workers for 3 s. Raises GuestNotRunning, AgentNotConfigured,
+    AgentNotRunning, AgentTimedOut, AgentRefused or AgentUnsupported.
+    """
+    data = AGENT_FILESYSTEMS(client, node, vmid, timeout_seconds=timeout_seconds)
+    return read_agent_filesystems(_unless_refused(data, vmid))
+
+
+def agent_addresses(
+    client: Client, node: str, vmid: int, *, timeout_seconds: float | None = None
+) -> tuple[AddressReading, ...]:
+    """Return the addresses of a VM, as its agent tells them; errors as of agent_filesystems."""
+    data = AGENT_ADDRESSES(client, node, vmid, timeout_seconds=timeout_seconds)
+    return read_agent_addresses(_unless_refused(data, vmid))
+
+
+def _unless_refused(data: object, vmid: int) -> object:
+    """Return the answer of an agent. Raises AgentRefused or AgentUnsupported for an error inside a success."""
+    problem = fields(fields(data).get("result")).get("error")
+    if problem:
+        told = text(fields(problem).get("desc"), 200)
+        failure = AgentRefused if "disabled" in told else AgentUnsupported
+        raise failure(f"The agent of guest {vmid} could not answer{': ' if told else ''}{told}")
+    return data
+
+
+def node_guests(
+    client: Client, node: str, kind: str, *, timeout_seconds: float | None = None
+) -> tuple[GuestDetailReading, ...]:
+    """Return what a node knows of its guests of one kind (qemu, lxc) beyond the resource list.
+
+    For VMs the node asks every running one, so this is no call for the fast lane.
+    """
+    params = {"full": 1} if kind == "qemu" else None
+    data = NODE_GUESTS(client, node, kind, params=params, timeout_seconds=timeout_seconds)
+    return read_node_guests(data, kind=kind)

@@ -10,11 +10,9 @@ import re
 
 import msgspec
 
-from nodes.addresses import normalise_fingerprint
+from nodes.proxmox.calls import Call, unread
 from nodes.proxmox.client import Client
-from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.guests import read_pressure
-from nodes.proxmox.pve import WORD_LIMIT
 from nodes.proxmox.readings import (
     CertificateReading,
     DiskReading,
@@ -26,10 +24,9 @@ from nodes.proxmox.readings import (
     ThinPoolReading,
     ZfsPoolReading,
 )
-from nodes.proxmox.rows import Row, entries, fields_of, name, read_rows, rows_of, segment
-from nodes.proxmox.values import epoch, real, size, text, whole
+from nodes.proxmox.rows import Row, Rows, Thing, entries, fields_of, read_rows, row_of, rows_of
+from nodes.proxmox.values import epoch, fingerprint, name, real, size, text, text_of, whole, word
 
-TEXT_LIMIT = 256
 SUBJECT_LIMIT = 512
 SMART_TEXT_LIMIT = 20_000
 ATTRIBUTES_LIMIT = 256
@@ -54,84 +51,12 @@ TEXT_HOURS = re.compile(
 )
 
 
-def disks(
-    client: Client, node: str, *, with_smart: bool = False, timeout_seconds: float | None = None
-) -> tuple[DiskReading, ...]:
-    """Return the disks of a node. Needs Sys.Audit on it (PVE), on /system/disks (PBS).
-
-    With SMART the node asks every disk, up to 10 s each, and may wake those that sleep; without, health and wear are
-    not told.
-    """
-    path, params = f"/nodes/{segment(node)}/disks/list", None if with_smart else {"skipsmart": 1}
-    return read_disks(client.get(path, params, timeout_seconds=timeout_seconds).data, with_smart=with_smart)
-
-
-def smart(client: Client, node: str, disk: str, *, timeout_seconds: float | None = None) -> SmartReading:
-    """Return what a disk tells of itself; `disk` is spelled as `smart_name` does.
-
-    Needs Sys.Audit on / (PVE), on /system/disks (PBS). It takes the node up to 10 s and may wake the disk.
-    """
-    path = f"/nodes/{segment(node)}/disks/smart"
-    return read_smart(client.get(path, {"disk": disk}, timeout_seconds=timeout_seconds).data)
-
-
 def smart_name(kind: str, device: str) -> str:
     """Return how a product (pve, pbs) wants a disk to be called when SMART is asked; "" for one that it does not take."""
     if kind == "pve":
         return device if SMART_PATH.fullmatch(device) else ""
     name_of_disk = device.removeprefix("/dev/")
     return name_of_disk if SMART_NAME.fullmatch(name_of_disk) else ""
-
-
-def zfs_pools(
-    client: Client, node: str, *, timeout_seconds: float | None = None
-) -> tuple[ZfsPoolReading, ...]:
-    """Return the ZFS pools of a node. Needs Sys.Audit on /. Raises NoZfs where it is not installed."""
-    path = f"/nodes/{segment(node)}/disks/zfs"
-    return read_zfs_pools(client.get(path, timeout_seconds=timeout_seconds).data)
-
-
-def thin_pools(
-    client: Client, node: str, *, timeout_seconds: float | None = None
-) -> tuple[ThinPoolReading, ...]:
-    """Return the LVM thin pools of a node. Needs Sys.Audit on /."""
-    path = f"/nodes/{segment(node)}/disks/lvmthin"
-    return read_thin_pools(client.get(path, timeout_seconds=timeout_seconds).data)
-
-
-def certificates(
-    client: Client, node: str, *, timeout_seconds: float | None = None
-) -> tuple[CertificateReading, ...]:
-    """Return the certificates of a node; any user may ask (PVE). On PBS it needs Sys.Modify."""
-    path = f"/nodes/{segment(node)}/certificates/info"
-    return read_certificates(client.get(path, timeout_seconds=timeout_seconds).data)
-
-
-def subscription(client: Client, node: str, *, timeout_seconds: float | None = None) -> SubscriptionReading:
-    """Return the subscription of a node; any user may ask."""
-    path = f"/nodes/{segment(node)}/subscription"
-    return read_subscription(client.get(path, timeout_seconds=timeout_seconds).data)
-
-
-def pending_updates(
-    client: Client, node: str, *, timeout_seconds: float | None = None
-) -> tuple[PendingUpdateReading, ...]:
-    """Return the packages that can be updated. Needs Sys.Modify on a PVE node, which no monitor should have; PBS
-    wants Sys.Audit.
-    """
-    path = f"/nodes/{segment(node)}/apt/update"
-    return read_pending_updates(client.get(path, timeout_seconds=timeout_seconds).data)
-
-
-def node_history_newest(
-    client: Client, node: str, *, timeout_seconds: float | None = None
-) -> NodeHistoryReading:
-    """Return the newest pressure and ZFS cache of a node, nothing before PVE 9.
-
-    Needs Sys.Audit on the node; every node can answer.
-    """
-    path, params = f"/nodes/{segment(node)}/rrddata", {"timeframe": "hour", "cf": "AVERAGE"}
-    return read_node_history_newest(client.get(path, params, timeout_seconds=timeout_seconds).data)
 
 
 def read_disks(data: object, *, with_smart: bool) -> tuple[DiskReading, ...]:
@@ -144,20 +69,20 @@ def read_disks(data: object, *, with_smart: bool) -> tuple[DiskReading, ...]:
 
 
 def _disk(row: Row, *, with_smart: bool) -> DiskReading | None:
-    device = text(row.get("devpath"), TEXT_LIMIT)
+    device = text(row.get("devpath"))
     if not device:
         return None
-    kind = text(row.get("type"), WORD_LIMIT) or text(row.get("disk-type"), WORD_LIMIT)
-    health = text(row.get("health"), WORD_LIMIT) or text(row.get("status"), WORD_LIMIT)
+    kind = word(row.get("type")) or word(row.get("disk-type"))
+    health = word(row.get("health")) or word(row.get("status"))
     return DiskReading(
         device=device,
-        model=text(row.get("model"), TEXT_LIMIT),
-        serial=text(row.get("serial"), TEXT_LIMIT),
-        vendor=text(row.get("vendor"), TEXT_LIMIT),
-        wwn=text(row.get("wwn"), TEXT_LIMIT),
+        model=text(row.get("model")),
+        serial=text(row.get("serial")),
+        vendor=text(row.get("vendor")),
+        wwn=text(row.get("wwn")),
         kind=kind.lower(),
         size_bytes=size(row.get("size")),
-        used_for=text(row.get("used"), WORD_LIMIT),
+        used_for=word(row.get("used")),
         health=health if with_smart else "",
         life_left_percent=_percent(row.get("wearout")) if with_smart else None,
         osd_ids=_osds(row.get("osdid-list"), row.get("osdid")),
@@ -194,7 +119,7 @@ def read_smart(data: object) -> SmartReading:
     if life_left is None and used:
         life_left = max(0, 100 - int(used[1]))
     return SmartReading(
-        health=text(row.get("health"), WORD_LIMIT) or text(row.get("status"), WORD_LIMIT),
+        health=word(row.get("health")) or word(row.get("status")),
         temperature_celsius=next((one for one in temperatures if one in TEMPERATURES), None),
         life_left_percent=life_left,
         power_on_hours=size(hours[1].replace(",", "")) if hours else _power_on_hours(raw),
@@ -222,99 +147,67 @@ def _figure(raw: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def read_zfs_pools(data: object) -> tuple[ZfsPoolReading, ...]:
-    """Return the reading of GET /nodes/{node}/disks/zfs, by name."""
-    readings = read_rows(data, "the ZFS pools", _zfs_pool)
-    return tuple(sorted(readings, key=lambda pool: pool.name))
-
-
-def _zfs_pool(row: Row) -> ZfsPoolReading | None:
-    pool = name(row.get("name"))
-    if not pool:
-        return None
-    return ZfsPoolReading(
-        name=pool,
-        health=text(row.get("health"), WORD_LIMIT),
-        size_bytes=size(row.get("size")),
-        allocated_bytes=size(row.get("alloc")),
-        free_bytes=size(row.get("free")),
-        fragmentation_percent=_percent(row.get("frag")),
-    )
-
-
-def read_thin_pools(data: object) -> tuple[ThinPoolReading, ...]:
-    """Return the reading of GET /nodes/{node}/disks/lvmthin, by volume group and name."""
-    readings = read_rows(data, "the thin pools", _thin_pool)
-    return tuple(sorted(readings, key=lambda pool: (pool.volume_group, pool.name)))
-
-
-def _thin_pool(row: Row) -> ThinPoolReading | None:
-    pool = name(row.get("lv"))
-    if not pool:
-        return None
-    return ThinPoolReading(
-        name=pool,
-        volume_group=name(row.get("vg")),
-        size_bytes=size(row.get("lv_size")),
-        used_bytes=size(row.get("used")),
-        metadata_size_bytes=size(row.get("metadata_size")),
-        metadata_used_bytes=size(row.get("metadata_used")),
-    )
-
-
-def read_certificates(data: object) -> tuple[CertificateReading, ...]:
-    """Return the reading of GET /nodes/{node}/certificates/info, by file name."""
-    readings = read_rows(data, "the certificates", _certificate)
-    return tuple(sorted(readings, key=lambda one: one.filename))
-
-
-def _certificate(row: Row) -> CertificateReading | None:
-    filename = name(row.get("filename"))
-    if not filename:
-        return None
-    try:
-        fingerprint = normalise_fingerprint(text(row.get("fingerprint")))
-    except ValueError:
-        fingerprint = ""
-    return CertificateReading(
-        filename=filename,
-        subject=text(row.get("subject"), SUBJECT_LIMIT),
-        issuer=text(row.get("issuer"), SUBJECT_LIMIT),
-        fingerprint=fingerprint,
-        expires_at=epoch(row.get("notafter")),
-    )
-
-
-def read_subscription(data: object) -> SubscriptionReading:
-    """Return the reading of GET /nodes/{node}/subscription; its key stays out of it."""
-    row = fields_of(data, "the subscription")
-    status = text(row.get("status"), WORD_LIMIT)
-    if not status:
-        raise BadAnswer("The answer about the subscription tells no status")
-    return SubscriptionReading(
-        status=status.lower(),
-        level=text(row.get("level"), WORD_LIMIT),
-        product=text(row.get("productname"), TEXT_LIMIT),
-        next_due=text(row.get("nextduedate"), WORD_LIMIT),
-    )
-
-
-def read_pending_updates(data: object) -> tuple[PendingUpdateReading, ...]:
-    """Return the reading of GET /nodes/{node}/apt/update, by package."""
-    readings = read_rows(data, "the pending updates", _update)
-    return tuple(sorted(readings, key=lambda update: update.package))
-
-
-def _update(row: Row) -> PendingUpdateReading | None:
-    package = name(row.get("Package"))
-    if not package:
-        return None
-    return PendingUpdateReading(
-        package=package,
-        version=name(row.get("Version")),
-        old_version=name(row.get("OldVersion")),
-        origin=name(row.get("Origin")),
-    )
+read_zfs_pools = Rows(
+    "the ZFS pools",
+    row_of(
+        ZfsPoolReading,
+        name=(name, "name"),
+        health=(word, "health"),
+        size_bytes=(size, "size"),
+        allocated_bytes=(size, "alloc"),
+        free_bytes=(size, "free"),
+        fragmentation_percent=(_percent, "frag"),
+    ),
+    by=("name",),
+)
+read_thin_pools = Rows(
+    "the thin pools",
+    row_of(
+        ThinPoolReading,
+        name=(name, "lv"),
+        volume_group=(name, "vg"),
+        size_bytes=(size, "lv_size"),
+        used_bytes=(size, "used"),
+        metadata_size_bytes=(size, "metadata_size"),
+        metadata_used_bytes=(size, "metadata_used"),
+    ),
+    by=("volume_group", "name"),
+)
+read_certificates = Rows(
+    "the certificates",
+    row_of(
+        CertificateReading,
+        filename=(name, "filename"),
+        subject=(text_of(SUBJECT_LIMIT), "subject"),
+        issuer=(text_of(SUBJECT_LIMIT), "issuer"),
+        fingerprint=(fingerprint, "fingerprint"),
+        expires_at=(epoch, "notafter"),
+    ),
+    by=("filename",),
+)
+#: Its key stays out of it.
+read_subscription = Thing(
+    "the subscription",
+    row_of(
+        SubscriptionReading,
+        status=(lambda value: word(value).lower(), "status"),
+        level=(word, "level"),
+        product=(text, "productname"),
+        next_due=(word, "nextduedate"),
+    ),
+    lack="tells no status",
+)
+read_pending_updates = Rows(
+    "the pending updates",
+    row_of(
+        PendingUpdateReading,
+        package=(name, "Package"),
+        version=(name, "Version"),
+        old_version=(name, "OldVersion"),
+        origin=(name, "Origin"),
+    ),
+    by=("package",),
+)
 
 
 def read_node_history_newest(data: object) -> NodeHistoryReading:
@@ -335,3 +228,38 @@ def read_node_history_newest(data: object) -> NodeHistoryReading:
 def _pressure(row: Row, measured_at: int) -> PressureReading | None:
     pressure = read_pressure(row)
     return None if pressure is None else msgspec.structs.replace(pressure, measured_at=measured_at)
+
+
+DISKS = Call("/nodes/{node}/disks/list", unread)
+SMART = Call("/nodes/{node}/disks/smart", read_smart)
+#: Raises NoZfs where it is not installed.
+zfs_pools = Call("/nodes/{node}/disks/zfs", read_zfs_pools)
+thin_pools = Call("/nodes/{node}/disks/lvmthin", read_thin_pools)
+certificates = Call("/nodes/{node}/certificates/info", read_certificates)
+subscription = Call("/nodes/{node}/subscription", read_subscription)
+pending_updates = Call("/nodes/{node}/apt/update", read_pending_updates)
+#: The newest pressure and ZFS cache of a node, nothing before PVE 9; every node can answer.
+node_history_newest = Call(
+    "/nodes/{node}/rrddata", read_node_history_newest, {"timeframe": "hour", "cf": "AVERAGE"}
+)
+
+
+def disks(
+    client: Client, node: str, *, with_smart: bool = False, timeout_seconds: float | None = None
+) -> tuple[DiskReading, ...]:
+    """Return the disks of a node.
+
+    With SMART the node asks every disk, up to 10 s each, and may wake those that sleep; without, health and wear are
+    not told.
+    """
+    params = None if with_smart else {"skipsmart": 1}
+    data = DISKS(client, node, params=params, timeout_seconds=timeout_seconds)
+    return read_disks(data, with_smart=with_smart)
+
+
+def smart(client: Client, node: str, disk: str, *, timeout_seconds: float | None = None) -> SmartReading:
+    """Return what a disk tells of itself; `disk` is spelled as `smart_name` does.
+
+    It takes the node up to 10 s and may wake the disk.
+    """
+    return SMART(client, node, params={"disk": disk}, timeout_seconds=timeout_seconds)

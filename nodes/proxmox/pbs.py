@@ -1,4 +1,4 @@
-"""The calls to a Proxmox Backup Server, one function each, and beside it the pure reader of its answer.
+"""The calls to a Proxmox Backup Server about itself and its datastores, and the pure readers of their answers.
 
 Readers raise BadAnswer only. Source: api-facts.md section 11.
 """
@@ -7,14 +7,26 @@ from __future__ import annotations
 
 import re
 
-from nodes.addresses import normalise_fingerprint
-from nodes.proxmox.client import Client
+from nodes.proxmox.calls import Call
 from nodes.proxmox.properties import properties
 from nodes.proxmox.pve import kernel_version, read_version
-from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading, PbsStatusReading, VersionReading
-from nodes.proxmox.rows import Row, fields_of, name, read_rows
+from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading, PbsStatusReading
+from nodes.proxmox.rows import Row, Rows, Thing, read_rows, row_of
 from nodes.proxmox.tasks import read_upid
-from nodes.proxmox.values import epoch, fields, ratio, reals, size, text, truth, whole
+from nodes.proxmox.values import (
+    epoch,
+    fields,
+    fingerprint,
+    loads,
+    name,
+    ratio,
+    size,
+    text,
+    text_of,
+    truth,
+    whole,
+    word,
+)
 
 ERROR_LIMIT = 300
 WORD_LIMIT = 32
@@ -24,74 +36,29 @@ HISTORY_LIMIT = 2000
 #: "offline maintenance mode: disks are being replaced"
 MAINTENANCE = re.compile(r"\b([a-z0-9-]{1,30}) maintenance mode\b")
 
-
-def version(client: Client, *, timeout_seconds: float | None = None) -> VersionReading:
-    """Return the version of the server; any user may ask."""
-    return read_version(client.get("/version", timeout_seconds=timeout_seconds).data)
-
-
-def node_status(client: Client, *, timeout_seconds: float | None = None) -> PbsStatusReading:
-    """Return the figures of the server itself. Needs Sys.Audit on /system/status."""
-    return read_node_status(client.get("/nodes/localhost/status", timeout_seconds=timeout_seconds).data)
-
-
-def datastore_usage(
-    client: Client, *, at: float | None = None, timeout_seconds: float | None = None
-) -> tuple[DatastoreReading, ...]:
-    """Return all datastores the user may see with their sizes, in one call; `at` as of its reader."""
-    answer = client.get("/status/datastore-usage", timeout_seconds=timeout_seconds)
-    return read_datastore_usage(answer.data, at=at)
-
-
-def datastore_states(
-    client: Client, *, timeout_seconds: float | None = None
-) -> tuple[DatastoreStateReading, ...]:
-    """Return all datastores the user may see with their maintenance; costs the server nothing."""
-    return read_datastore_states(client.get("/admin/datastore", timeout_seconds=timeout_seconds).data)
-
-
-def datastores(client: Client) -> tuple[str, ...]:
-    """Return the names of the datastores the user may see; cheaper than their usage."""
-    return read_datastores(client.get("/admin/datastore").data)
-
-
-def node_name(client: Client) -> str:
-    """Return the server's own name, "" when it tells none. Most servers let only root@pam ask."""
-    return read_node_name(client.get("/nodes").data)
-
-
-def read_node_status(data: object) -> PbsStatusReading:
-    """Return the reading of GET /nodes/localhost/status."""
-    row = fields_of(data, "the server's status")
-    cpu, memory, swap, root, boot = (
-        fields(row.get(key)) for key in ("cpuinfo", "memory", "swap", "root", "boot-info")
-    )
-    return PbsStatusReading(
-        cpu_ratio=ratio(row.get("cpu")),
-        memory_used_bytes=size(memory.get("used")),
-        memory_total_bytes=size(memory.get("total")),
-        load_average=reals(row.get("loadavg"), 3),
-        uptime_seconds=size(row.get("uptime")),
-        fingerprint=_fingerprint(fields(row.get("info")).get("fingerprint")),
-        swap_used_bytes=size(swap.get("used")),
-        swap_total_bytes=size(swap.get("total")),
-        root_used_bytes=size(root.get("used")),
-        root_total_bytes=size(root.get("total")),
-        root_available_bytes=size(root.get("avail")),
-        io_wait_ratio=ratio(row.get("wait")),
-        kernel_version=kernel_version(row),
-        cpu_model=text(cpu.get("model"), 200),
-        cpu_count=size(cpu.get("cpus")),
-        boot_mode=text(boot.get("mode"), WORD_LIMIT),
-        is_secure_boot=truth(boot.get("secureboot")),
-    )
-
-
-def _fingerprint(value: object) -> str:
-    try:
-        return normalise_fingerprint(text(value))
-    except ValueError:
-        return ""
+read_node_status = Thing(
+    "the server's status",
+    row_of(
+        PbsStatusReading,
+        cpu_ratio=(ratio, "cpu"),
+        memory_used_bytes=(size, "memory", "used"),
+        memory_total_bytes=(size, "memory", "total"),
+        load_average=(loads, "loadavg"),
+        uptime_seconds=(size, "uptime"),
+        fingerprint=(fingerprint, "info", "fingerprint"),
+        swap_used_bytes=(size, "swap", "used"),
+        swap_total_bytes=(size, "swap", "total"),
+        root_used_bytes=(size, "root", "used"),
+        root_total_bytes=(size, "root", "total"),
+        root_available_bytes=(size, "root", "avail"),
+        io_wait_ratio=(ratio, "wait"),
+        kernel_version=kernel_version,
+        cpu_model=(text_of(200), "cpuinfo", "model"),
+        cpu_count=(size, "cpuinfo", "cpus"),
+        boot_mode=(word, "boot-info", "mode"),
+        is_secure_boot=(truth, "boot-info", "secureboot"),
+    ),
+)
 
 
 def read_datastore_usage(data: object, *, at: float | None = None) -> tuple[DatastoreReading, ...]:
@@ -123,8 +90,8 @@ def _datastore(row: Row, at: float | None) -> DatastoreReading | None:
         used_bytes=size(row.get("used")),
         available_bytes=size(row.get("avail")),
         error=error,
-        mount_status=text(row.get("mount-status"), WORD_LIMIT),
-        backend=text(row.get("backend-type"), WORD_LIMIT),
+        mount_status=word(row.get("mount-status")),
+        backend=word(row.get("backend-type")),
         maintenance=maintenance[1] if maintenance else "",
         estimated_full_at=epoch(full_at) if is_growing else None,
         is_growing=is_growing,
@@ -148,14 +115,6 @@ def _is_growing(full_at: object, now: float | None) -> bool | None:
     return estimate > 0 and (now is None or estimate > now)
 
 
-def read_datastore_states(data: object) -> tuple[DatastoreStateReading, ...]:
-    """Return the reading of GET /admin/datastore.
-
-    The maintenance is a property string ("type=read-only,message=..."), or just the type.
-    """
-    return read_rows(data, "the datastores", _datastore_state)
-
-
 def _datastore_state(row: Row) -> DatastoreStateReading | None:
     store = name(row.get("store"))
     if not store:
@@ -171,12 +130,25 @@ def _datastore_state(row: Row) -> DatastoreStateReading | None:
     )
 
 
-def read_datastores(data: object) -> tuple[str, ...]:
-    """Return the reading of GET /admin/datastore."""
-    return read_rows(data, "the datastores", lambda row: name(row.get("store")) or None)
+#: The names of the datastores alone.
+read_datastores = Rows("the datastores", lambda row: name(row.get("store")) or None)
+read_datastore_states = Rows("the datastores", _datastore_state)
 
 
 def read_node_name(data: object) -> str:
-    """Return the name of the only entry of GET /nodes."""
+    """Return the name of the only entry of GET /nodes, "" when there is none."""
     names = read_rows(data, "the nodes", lambda row: name(row.get("node")) or None)
     return names[0] if names else ""
+
+
+version = Call("/version", read_version)
+#: The figures of the server itself.
+node_status = Call("/nodes/localhost/status", read_node_status)
+#: All datastores that the user may see with their sizes, in one call.
+datastore_usage = Call("/status/datastore-usage", read_datastore_usage)
+#: The datastores with their maintenance; costs the server nothing.
+datastore_states = Call("/admin/datastore", read_datastore_states)
+#: Cheaper than their usage.
+datastores = Call("/admin/datastore", read_datastores)
+#: The server's own name, "" when it tells none. Most servers let only root@pam ask.
+node_name = Call("/nodes", read_node_name)

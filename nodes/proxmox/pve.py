@@ -1,13 +1,12 @@
-"""The calls to a Proxmox VE host, one function each, and beside it the pure reader of its answer.
+"""The calls to a Proxmox VE host, and the pure readers of their answers.
 
 Readers raise BadAnswer only. Source: api-facts.md sections 3 and 4.
 """
 
 from __future__ import annotations
 
-from nodes.addresses import normalise_fingerprint
 from nodes.proxmox import properties
-from nodes.proxmox.client import Client
+from nodes.proxmox.calls import Call
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings import (
     ClusterReading,
@@ -21,79 +20,27 @@ from nodes.proxmox.readings import (
     StorageReading,
     VersionReading,
 )
-from nodes.proxmox.rows import Row, fields_of, name, read_rows, rows_of, segment
-from nodes.proxmox.values import fields, ratio, reals, size, text, truth, whole
+from nodes.proxmox.rows import Row, Rows, Thing, row_of, rows_of
+from nodes.proxmox.values import (
+    fields,
+    fingerprint,
+    is_true,
+    loads,
+    name,
+    ratio,
+    size,
+    text,
+    text_of,
+    truth,
+    whole,
+    word,
+)
 
-__all__ = [
-    "cluster_resources",
-    "cluster_status",
-    "node_certificates",
-    "node_status",
-    "node_version",
-    "read_cluster_resources",
-    "read_cluster_status",
-    "read_node_certificates",
-    "read_node_status",
-    "read_version",
-    "segment",
-    "version",
-]
-
-GUEST_KINDS = frozenset({"qemu", "lxc"})
-VMID_HIGHEST = properties.VMID_HIGHEST
 CPU_COUNT_HIGHEST = 1_000_000
 
-WORD_LIMIT = 32
 GUEST_NAME_LIMIT = 256
 KERNEL_LIMIT = 200
 POOL_PREFIX = "/pool/"
-
-
-def version(client: Client, *, timeout_seconds: float | None = None) -> VersionReading:
-    """Return the version of the answering host; any user may ask."""
-    return read_version(client.get("/version", timeout_seconds=timeout_seconds).data)
-
-
-def node_version(client: Client, node: str, *, timeout_seconds: float | None = None) -> VersionReading:
-    """Return the version of one node; any user may ask. Nodes differ while a cluster is upgraded."""
-    return read_version(client.get(f"/nodes/{segment(node)}/version", timeout_seconds=timeout_seconds).data)
-
-
-def cluster_resources(client: Client, *, timeout_seconds: float | None = None) -> ResourcesReading:
-    """Return all nodes, guests and storages of a cluster as far as the user may see them, at most 12 s old."""
-    return read_cluster_resources(client.get("/cluster/resources", timeout_seconds=timeout_seconds).data)
-
-
-def cluster_status(client: Client, *, timeout_seconds: float | None = None) -> ClusterReading:
-    """Return the members of the cluster. Needs Sys.Audit on /."""
-    return read_cluster_status(client.get("/cluster/status", timeout_seconds=timeout_seconds).data)
-
-
-def node_status(client: Client, node: str, *, timeout_seconds: float | None = None) -> NodeStatusReading:
-    """Return what the resource list does not tell about a node. Needs Sys.Audit on it; is answered by the node."""
-    return read_node_status(
-        client.get(f"/nodes/{segment(node)}/status", timeout_seconds=timeout_seconds).data
-    )
-
-
-def node_certificates(
-    client: Client, *, timeout_seconds: float | None = None
-) -> tuple[NodeCertificateReading, ...]:
-    """Return each node of the cluster with the certificate that it serves; any user may ask."""
-    return read_node_certificates(client.get("/nodes", timeout_seconds=timeout_seconds).data)
-
-
-def read_version(data: object) -> VersionReading:
-    """Return the reading of GET /version; PBS answers in the same form."""
-    row = fields_of(data, "the version")
-    told = text(row.get("version"), WORD_LIMIT)
-    if not told:
-        raise BadAnswer("The answer about the version names none")
-    return VersionReading(
-        version=told,
-        release=text(row.get("release"), WORD_LIMIT),
-        repository_id=text(row.get("repoid"), 64),
-    )
 
 
 def read_cluster_resources(data: object) -> ResourcesReading:
@@ -167,7 +114,7 @@ def _node(row: Row) -> NodeReading | None:
         return None
     return NodeReading(
         name=node,
-        status=text(get("status"), WORD_LIMIT) or "unknown",
+        status=word(get("status")) or "unknown",
         cpu_ratio=ratio(get("cpu")),
         cpu_count=_cpu_count(get("maxcpu")),
         memory_used_bytes=size(get("mem")),
@@ -175,10 +122,10 @@ def _node(row: Row) -> NodeReading | None:
         disk_used_bytes=size(get("disk")),
         disk_total_bytes=size(get("maxdisk")),
         uptime_seconds=size(get("uptime")),
-        ha_state=text(get("hastate"), WORD_LIMIT),
-        level=text(get("level"), WORD_LIMIT),
+        ha_state=word(get("hastate")),
+        level=word(get("level")),
         cgroup_mode=size(get("cgroup-mode")),
-        architecture=text(get("host-arch"), WORD_LIMIT),
+        architecture=word(get("host-arch")),
     )
 
 
@@ -186,14 +133,14 @@ def _guest(row: Row, kind: str) -> GuestReading | None:
     get = row.get
     vmid = whole(get("vmid"))
     node = name(get("node"))
-    if vmid is None or not 1 <= vmid <= VMID_HIGHEST or not node:
+    if vmid is None or not 1 <= vmid <= properties.VMID_HIGHEST or not node:
         return None
     tags = get("tags")
     return GuestReading(
         vmid=vmid,
         kind=kind,
         node=node,
-        status=text(get("status"), WORD_LIMIT) or "unknown",
+        status=word(get("status")) or "unknown",
         name=text(get("name"), GUEST_NAME_LIMIT),
         cpu_ratio=ratio(get("cpu")),
         cpu_count=_cpu_count(get("maxcpu")),
@@ -207,11 +154,11 @@ def _guest(row: Row, kind: str) -> GuestReading | None:
         disk_read_bytes=size(get("diskread")),
         disk_write_bytes=size(get("diskwrite")),
         uptime_seconds=size(get("uptime")),
-        is_template=truth(get("template")) is True,
+        is_template=is_true(get("template")),
         tags=properties.tags(tags) if tags else (),
-        lock=text(get("lock"), WORD_LIMIT),
+        lock=word(get("lock")),
         pool=name(get("pool")),
-        ha_state=text(get("hastate"), WORD_LIMIT),
+        ha_state=word(get("hastate")),
     )
 
 
@@ -223,10 +170,10 @@ def _storage(row: Row) -> StorageReading | None:
     return StorageReading(
         name=storage,
         node=node,
-        status=text(get("status"), WORD_LIMIT) or "unknown",
-        plugin=text(get("plugintype"), WORD_LIMIT),
+        status=word(get("status")) or "unknown",
+        plugin=word(get("plugintype")),
         content=properties.content(get("content")),
-        is_shared=truth(get("shared")) is True,
+        is_shared=is_true(get("shared")),
         used_bytes=size(get("disk")),
         total_bytes=size(get("maxdisk")),
     )
@@ -258,7 +205,7 @@ def read_cluster_status(data: object) -> ClusterReading:
                 is_online=truth(row.get("online")),
                 is_local=truth(row.get("local")) is True,
                 number=size(row.get("nodeid")),
-                level=text(row.get("level"), WORD_LIMIT),
+                level=word(row.get("level")),
             )
     if not members:
         raise BadAnswer("The answer about the cluster's status names no node")
@@ -271,36 +218,6 @@ def read_cluster_status(data: object) -> ClusterReading:
     )
 
 
-def read_node_status(data: object) -> NodeStatusReading:
-    """Return the reading of GET /nodes/{node}/status; CPU use is not in it, because it jumps about there."""
-    row = fields_of(data, "a node's status")
-    cpu, memory, swap, root = (fields(row.get(key)) for key in ("cpuinfo", "memory", "swap", "rootfs"))
-    boot = fields(row.get("boot-info"))
-    return NodeStatusReading(
-        load_average=reals(row.get("loadavg"), 3),
-        kernel_version=kernel_version(row),
-        pve_version=text(row.get("pveversion"), 100),
-        cpu_model=text(cpu.get("model"), 200),
-        cpu_sockets=_cpu_count(cpu.get("sockets")),
-        cpu_cores=_cpu_count(cpu.get("cores")),
-        cpu_count=_cpu_count(cpu.get("cpus")),
-        cpu_mhz=text(cpu.get("mhz"), WORD_LIMIT),
-        memory_used_bytes=size(memory.get("used")),
-        memory_total_bytes=size(memory.get("total")),
-        memory_available_bytes=size(memory.get("available")),
-        swap_used_bytes=size(swap.get("used")),
-        swap_total_bytes=size(swap.get("total")),
-        root_used_bytes=size(root.get("used")),
-        root_total_bytes=size(root.get("total")),
-        root_available_bytes=size(root.get("avail")),
-        uptime_seconds=size(row.get("uptime")),
-        io_wait_ratio=ratio(row.get("wait")),
-        ksm_shared_bytes=size(fields(row.get("ksm")).get("shared")),
-        boot_mode=text(boot.get("mode"), WORD_LIMIT),
-        is_secure_boot=truth(boot.get("secureboot")),
-    )
-
-
 def kernel_version(row: Row) -> str:
     """Return `kversion`, or the same composed from `current-kernel` where only that is told."""
     if told := text(row.get("kversion"), KERNEL_LIMIT):
@@ -310,17 +227,59 @@ def kernel_version(row: Row) -> str:
     return text(" ".join(text(part, 100) for part in parts), KERNEL_LIMIT)
 
 
-def read_node_certificates(data: object) -> tuple[NodeCertificateReading, ...]:
-    """Return the reading of GET /nodes; a fingerprint that is not one reads as none."""
-    return read_rows(data, "the nodes", _node_certificate)
+#: PBS and PMG answer in the same form.
+read_version = Thing(
+    "the version",
+    row_of(
+        VersionReading,
+        version=(word, "version"),
+        release=(word, "release"),
+        repository_id=(text_of(64), "repoid"),
+    ),
+    lack="names none",
+)
+#: The use of the CPU is not read: it jumps about there.
+read_node_status = Thing(
+    "a node's status",
+    row_of(
+        NodeStatusReading,
+        load_average=(loads, "loadavg"),
+        kernel_version=kernel_version,
+        pve_version=(text_of(100), "pveversion"),
+        cpu_model=(text_of(200), "cpuinfo", "model"),
+        cpu_sockets=(_cpu_count, "cpuinfo", "sockets"),
+        cpu_cores=(_cpu_count, "cpuinfo", "cores"),
+        cpu_count=(_cpu_count, "cpuinfo", "cpus"),
+        cpu_mhz=(word, "cpuinfo", "mhz"),
+        memory_used_bytes=(size, "memory", "used"),
+        memory_total_bytes=(size, "memory", "total"),
+        memory_available_bytes=(size, "memory", "available"),
+        swap_used_bytes=(size, "swap", "used"),
+        swap_total_bytes=(size, "swap", "total"),
+        root_used_bytes=(size, "rootfs", "used"),
+        root_total_bytes=(size, "rootfs", "total"),
+        root_available_bytes=(size, "rootfs", "avail"),
+        uptime_seconds=(size, "uptime"),
+        io_wait_ratio=(ratio, "wait"),
+        ksm_shared_bytes=(size, "ksm", "shared"),
+        boot_mode=(word, "boot-info", "mode"),
+        is_secure_boot=(truth, "boot-info", "secureboot"),
+    ),
+)
+read_node_certificates = Rows(
+    "the nodes",
+    row_of(NodeCertificateReading, name=(name, "node"), fingerprint=(fingerprint, "ssl_fingerprint")),
+)
 
-
-def _node_certificate(row: Row) -> NodeCertificateReading | None:
-    node = name(row.get("node"))
-    if not node:
-        return None
-    try:
-        fingerprint = normalise_fingerprint(text(row.get("ssl_fingerprint")))
-    except ValueError:
-        fingerprint = ""
-    return NodeCertificateReading(name=node, fingerprint=fingerprint)
+#: Of the host that answers.
+version = Call("/version", read_version)
+#: Nodes differ while a cluster is upgraded.
+node_version = Call("/nodes/{node}/version", read_version)
+#: All nodes, guests and storages of a cluster as far as the user may see them, at most 12 s old.
+cluster_resources = Call("/cluster/resources", read_cluster_resources)
+#: The members of the cluster.
+cluster_status = Call("/cluster/status", read_cluster_status)
+#: What the resource list does not tell about a node; answered by the node itself.
+node_status = Call("/nodes/{node}/status", read_node_status)
+#: Each node of the cluster with the certificate that it serves.
+node_certificates = Call("/nodes", read_node_certificates)

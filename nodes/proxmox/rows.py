@@ -1,23 +1,103 @@
-"""What the readers of lists share: the rows of an answer, and what to do with those that cannot be read."""
+"""What readers are made of: which key of a row becomes which field of a reading, and what to do with what cannot be read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
-from urllib.parse import quote
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
-from nodes.proxmox import values
+import msgspec
+
 from nodes.proxmox.errors import BadAnswer
+from nodes.proxmox.values import fields
 
 Reading = TypeVar("Reading")
+StructReading = TypeVar("StructReading", bound=msgspec.Struct)
 
-#: As the columns that hold them; longer than any Proxmox allows.
-NAME_LIMIT = 128
-SEGMENT_LIMIT = 256
 #: Readings of one answer: more than any host has of anything but backups.
 READINGS_LIMIT = 20_000
 
 Row = Mapping[str, object]
+ReadRow = Callable[[Row], Reading | None]
+#: How one field is read: by a converter, of the value that a key or several nested ones lead to, or of the whole row.
+Told = tuple[Any, ...] | Callable[[Row], object]
+
+
+def row_of(reading: type[StructReading], **told: Told) -> ReadRow[StructReading]:
+    """Return the reader of a row: `field=(converter, key, ...)`, or `field=function` for what more than one key decides.
+
+    A field without a default is one without which there is no reading; one that is not named here keeps its default.
+    """
+    declared = msgspec.structs.fields(reading)
+    if unknown := told.keys() - {field.name for field in declared}:
+        raise TypeError(f"{reading.__name__} has no field {sorted(unknown)}")
+    plan = tuple(_step(told.get(field.name) or _always(field.default)) for field in declared)
+    needed = sum(field.required for field in declared)  # they come first in a struct
+
+    def read(row: Row) -> StructReading | None:
+        get = row.get
+        values = [convert(row if key is None else get(key)) for convert, key in plan]
+        for value in values[:needed]:
+            if value is None or value == "":
+                return None
+        return reading(*values)
+
+    return read
+
+
+def _always(value: object) -> Callable[[Row], object]:
+    return lambda _: value
+
+
+def _step(told: Told) -> tuple[Callable[[Any], object], str | None]:
+    """Return a converter, and the key of a row that it converts; None for the whole row."""
+    if not isinstance(told, tuple):
+        return told, None
+    convert, key, *deeper = told
+    for inner in reversed(deeper):
+        convert = _below(convert, inner)
+    return convert, key
+
+
+def _below(convert: Callable[[object], object], key: str) -> Callable[[object], object]:
+    return lambda value: convert(fields(value).get(key))
+
+
+def first(convert: Callable[[object], Any], *keys: str) -> Callable[[Row], Any]:
+    """Return what reads the first of several keys that tells something; "" when none does."""
+    return lambda row: next((told for key in keys if (told := convert(row.get(key)))), "")
+
+
+@dataclass(frozen=True)
+class Rows(Generic[Reading]):
+    """The reader of an answer that is a list, sorted by fields of its readings; without any in the order of the answer."""
+
+    what: str
+    read: ReadRow[Reading]
+    by: tuple[str, ...] = ()
+    limit: int = READINGS_LIMIT
+
+    def __call__(self, data: object) -> tuple[Reading, ...]:
+        """Return the readings, without what is no reading. Raises BadAnswer, as `read_rows` does."""
+        readings = read_rows(data, self.what, self.read, limit=self.limit)
+        return tuple(sorted(readings, key=attrgetter(*self.by))) if self.by else readings
+
+
+@dataclass(frozen=True)
+class Thing(Generic[Reading]):
+    """The reader of an answer about one thing; `lack` says what is missing when it is no reading."""
+
+    what: str
+    read: ReadRow[Reading]
+    lack: str = "lacks what is needed"
+
+    def __call__(self, data: object) -> Reading:
+        """Return the reading. Raises BadAnswer."""
+        reading = self.read(fields_of(data, self.what))
+        if reading is None:
+            raise BadAnswer(f"The answer about {self.what} {self.lack}")
+        return reading
 
 
 def rows_of(data: object, what: str) -> list[object]:
@@ -35,7 +115,7 @@ def fields_of(data: object, what: str) -> Row:
 
 
 def read_rows(
-    data: object, what: str, read: Callable[[Row], Reading | None], *, limit: int = READINGS_LIMIT
+    data: object, what: str, read: ReadRow[Reading], *, limit: int = READINGS_LIMIT
 ) -> tuple[Reading, ...]:
     """Return what `read` makes of each row, without those it gives None for.
 
@@ -56,21 +136,3 @@ def entries(value: object, limit: int) -> list[Row]:
     if not isinstance(value, list):
         return []
     return [row for row in value[:limit] if isinstance(row, dict)]
-
-
-def name(value: object) -> str:
-    """Return the name of a node, a storage or the like, "" when there is none."""
-    return values.text(value, NAME_LIMIT)
-
-
-def segment(text: str) -> str:
-    """Return text as exactly one segment of a path.
-
-    Raises BadAnswer for what would lead elsewhere: names come from the answers of hosts.
-    """
-    if not text or text in (".", "..") or len(text) > SEGMENT_LIMIT:
-        raise BadAnswer("A name in the answer cannot be part of an address")
-    try:
-        return quote(text, safe="")
-    except UnicodeEncodeError:
-        raise BadAnswer("A name in the answer cannot be part of an address") from None

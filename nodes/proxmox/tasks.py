@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from nodes.proxmox.properties import unit_size, vmid
 from nodes.proxmox.readings import TaskReading, UpidReading, VzdumpGuestReading
-from nodes.proxmox.rows import Row, entries, name, read_rows, rows_of
-from nodes.proxmox.values import epoch, text
+from nodes.proxmox.rows import Row, entries, read_rows, rows_of
+from nodes.proxmox.values import epoch, name, text
 
 UPID_LIMIT = 512
 KIND_LIMIT = 64

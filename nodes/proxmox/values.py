@@ -9,7 +9,10 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from nodes.addresses import normalise_fingerprint
 
 INT64_LOWEST = -(2**63)
 INT64_HIGHEST = 2**63 - 1
@@ -76,6 +79,10 @@ def ratio(value: object) -> float | None:
     return None if number is None or number < 0 else number
 
 
+#: Any other amount that is never negative, such as a span in seconds: read alike.
+amount = ratio
+
+
 def truth(value: object) -> bool | None:
     """Return a truth value from any spelling of it."""
     if isinstance(value, bool):
@@ -88,6 +95,11 @@ def truth(value: object) -> bool | None:
             return True
         return False if word in FALSE_TEXTS else None
     return None
+
+
+def is_true(value: object) -> bool:
+    """Return whether a truth value is told and true."""
+    return truth(value) is True
 
 
 def text(value: object, limit: int = 256) -> str:
@@ -108,6 +120,29 @@ def text(value: object, limit: int = 256) -> str:
         return ""
     # Cleaned before it is cut, so that dropped characters do not hide the rest; four times is plenty.
     return "".join(_clean(character) for character in value[: limit * 4]).strip()[:limit].rstrip()
+
+
+def text_of(limit: int) -> Callable[[object], str]:
+    """Return the reader of a text of at most `limit` characters."""
+
+    def read(value: object) -> str:
+        return text(value, limit)
+
+    return read  # a closure: half as dear as partial()
+
+
+#: A status, a kind and the like.
+word = text_of(32)
+#: The name of a node, a storage and the like: as long as the columns that hold it, and longer than any Proxmox allows.
+name = text_of(128)
+
+
+def fingerprint(value: object) -> str:
+    """Return the SHA-256 fingerprint of a certificate, "" for what is none."""
+    try:
+        return normalise_fingerprint(text(value))
+    except ValueError:
+        return ""
 
 
 def lines(value: object, limit: int = 8192) -> str:
@@ -145,3 +180,7 @@ def reals(value: object, limit: int) -> tuple[float, ...]:
         return ()
     numbers = [real(entry) for entry in value[:limit]]
     return () if None in numbers else tuple(number for number in numbers if number is not None)
+
+
+#: The load of 1, 5 and 15 minutes.
+loads = partial(reals, limit=3)

@@ -18,6 +18,7 @@ from nodes.proxmox import (
     mail,
     pbs,
     pve,
+    tasks,
 )
 from tests.nodes.recorded import recorded_exchanges, recorded_files, schema_paths
 
@@ -218,12 +219,12 @@ READERS: dict[str, Source] = {
     "virtual machines": Source(partial(guests.read_node_guests, kind="qemu"), NODE_GUESTS, (GUEST_DETAILS,)),
     "containers": Source(partial(guests.read_node_guests, kind="lxc"), NODE_GUESTS, (GUEST_DETAILS,)),
     "tasks": Source(
-        backups.read_tasks,
+        tasks.read_tasks,
         (("pve", "/cluster/tasks"), ("pve", f"{NODE}/tasks"), ("pbs", f"{NODE}/tasks")),
         (TASKS,),
     ),
     "task log": Source(
-        backups.read_task_log, (("pve", f"{NODE}/tasks/{{upid}}/log"), ("pbs", f"{NODE}/tasks/{{upid}}/log"))
+        tasks.read_task_log, (("pve", f"{NODE}/tasks/{{upid}}/log"), ("pbs", f"{NODE}/tasks/{{upid}}/log"))
     ),
     "storage definitions": Source(backups.read_storage_definitions, (("pve", "/storage"),), (STORAGES,)),
     "node storages": Source(backups.read_node_storages, (("pve", f"{NODE}/storage"),)),
@@ -252,8 +253,8 @@ READERS: dict[str, Source] = {
     "ceph": Source(cluster.read_ceph_status, (("pve", "/cluster/ceph/status"),), (CEPH, OLD_CEPH)),
     "osds": Source(cluster.read_ceph_osds, (("pve", f"{NODE}/ceph/osd"),), (OSDS,)),
     "ceph pools": Source(cluster.read_ceph_pools, (("pve", f"{NODE}/ceph/pool"),)),
-    "replication jobs": Source(cluster.read_replication_jobs, REPLICATIONS, (REPLICATION,)),
-    "node replication": Source(cluster.read_node_replication, REPLICATIONS, (REPLICATION,)),
+    "replication jobs": Source(cluster.read_replication, REPLICATIONS, (REPLICATION,)),
+    "node replication": Source(cluster.read_replication, REPLICATIONS, (REPLICATION,)),
     "disks": Source(
         partial(hardware.read_disks, with_smart=True),
         (("pve", f"{NODE}/disks/list"), ("pbs", f"{NODE}/disks/list")),

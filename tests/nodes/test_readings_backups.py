@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nodes.proxmox import backups
+from nodes.proxmox import backups, tasks
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings import (
     BackupJobReading,
@@ -24,11 +24,11 @@ SERVER_UPID = "UPID:pbs:000004D2:00001A2B:0000002A:5FBE5E7F:verificationjob:main
 
 
 def test_the_id_of_a_pve_task_tells_what_it_is() -> None:
-    assert backups.read_upid(UPID) == UpidReading("pve1", "vzdump", "100", "root@pam", started_at=1606311551)
+    assert tasks.read_upid(UPID) == UpidReading("pve1", "vzdump", "100", "root@pam", started_at=1606311551)
 
 
 def test_the_id_of_a_pbs_task_has_one_field_more_and_escapes() -> None:
-    assert backups.read_upid(SERVER_UPID) == UpidReading(
+    assert tasks.read_upid(SERVER_UPID) == UpidReading(
         "pbs", "verificationjob", "main:v-12", "root@pam!job", started_at=1606311551
     )
 
@@ -36,7 +36,7 @@ def test_the_id_of_a_pbs_task_has_one_field_more_and_escapes() -> None:
 def test_slashes_in_the_subject_of_a_pbs_task_are_escaped_as_dashes() -> None:
     told = "UPID:pbs:000004D2:00001A2B:0000002A:5FBE5E7F:backup:main\\x3avm-100:root@pam:"
 
-    reading = backups.read_upid(told)
+    reading = tasks.read_upid(told)
 
     assert reading is not None
     assert reading.subject == "main:vm/100"
@@ -45,7 +45,7 @@ def test_slashes_in_the_subject_of_a_pbs_task_are_escaped_as_dashes() -> None:
 def test_a_task_of_a_token_about_several_guests_has_no_subject() -> None:
     told = "UPID:pve1:00000C8B:10000D780:5FBE5E7F:vzdump::root@pam!cli:"
 
-    assert backups.read_upid(told) == UpidReading("pve1", "vzdump", "", "root@pam!cli", started_at=1606311551)
+    assert tasks.read_upid(told) == UpidReading("pve1", "vzdump", "", "root@pam!cli", started_at=1606311551)
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_a_task_of_a_token_about_several_guests_has_no_subject() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_id_of_a_task_reads_as_none(value: object) -> None:
-    assert backups.read_upid(value) is None
+    assert tasks.read_upid(value) is None
 
 
 def test_a_finished_task_is_read() -> None:
     row = {"upid": UPID, "node": "pve1", "type": "vzdump", "id": "100", "user": "root@pam", "starttime": 1606311551,
            "endtime": 1606311560, "status": "job errors"}  # fmt: skip
 
-    assert backups.read_tasks([row]) == (
+    assert tasks.read_tasks([row]) == (
         TaskReading(
             upid=UPID,
             node="pve1",
@@ -81,7 +81,7 @@ def test_a_finished_task_is_read() -> None:
 def test_what_the_row_of_a_task_tells_goes_before_its_id() -> None:
     row = {"upid": UPID, "node": "pve2", "type": "qmstart", "id": "7", "user": "a@pve", "starttime": 5}
 
-    (task,) = backups.read_tasks([row])
+    (task,) = tasks.read_tasks([row])
 
     assert (task.node, task.kind, task.subject, task.user, task.started_at) == (
         "pve2",
@@ -93,7 +93,7 @@ def test_what_the_row_of_a_task_tells_goes_before_its_id() -> None:
 
 
 def test_what_the_row_of_a_task_does_not_tell_its_id_does() -> None:
-    assert backups.read_tasks([{"upid": UPID}]) == (
+    assert tasks.read_tasks([{"upid": UPID}]) == (
         TaskReading(
             upid=UPID, node="pve1", kind="vzdump", subject="100", user="root@pam", started_at=1606311551
         ),
@@ -113,13 +113,13 @@ def test_what_the_row_of_a_task_does_not_tell_its_id_does() -> None:
 def test_a_running_task_has_neither_an_end_nor_a_status(
     fields: dict[str, Any], expected: tuple[object, str]
 ) -> None:
-    (task,) = backups.read_tasks([{"upid": UPID, **fields}])
+    (task,) = tasks.read_tasks([{"upid": UPID, **fields}])
 
     assert (task.ended_at, task.status) == expected
 
 
 def test_a_token_is_part_of_the_user_of_a_task() -> None:
-    first, second = backups.read_tasks(
+    first, second = tasks.read_tasks(
         [
             {"upid": UPID, "user": "root@pam", "tokenid": "cli"},
             {"upid": UPID.replace("pve1", "pve0"), "user": "root@pam!cli", "tokenid": "cli"},
@@ -133,7 +133,7 @@ def test_tasks_of_pbs_are_read_under_their_own_names() -> None:
     row = {"upid": SERVER_UPID, "node": "vault", "worker_type": "verify", "worker_id": "main", "user": "a@pbs",
            "starttime": 1606311552}  # fmt: skip
 
-    (task,) = backups.read_tasks([row])
+    (task,) = tasks.read_tasks([row])
 
     assert (task.node, task.kind, task.subject, task.user, task.started_at) == (
         "vault",
@@ -151,27 +151,27 @@ def test_tasks_come_newest_first() -> None:
         {"upid": UPID, "starttime": 2},
     ]
 
-    assert [task.started_at for task in backups.read_tasks(rows)] == [3, 2, 1]
+    assert [task.started_at for task in tasks.read_tasks(rows)] == [3, 2, 1]
 
 
 @pytest.mark.parametrize("data", [None, {}, [{"node": "pve1"}], [5]])
 def test_tasks_that_cannot_be_read_are_a_bad_answer(data: object) -> None:
     with pytest.raises(BadAnswer):
-        backups.read_tasks(data)
+        tasks.read_tasks(data)
 
 
 def test_the_lines_of_a_log_are_clean_and_bounded() -> None:
     rows = [{"n": 1, "t": "10%\b\b\b20%"}, {"n": 2, "t": "x" * 900}, "junk", {"n": 3, "t": ""}]
 
-    assert backups.read_task_log(rows) == ("10%20%", "x" * 500, "")
+    assert tasks.read_task_log(rows) == ("10%20%", "x" * 500, "")
 
 
 def test_a_log_that_does_not_exist_yet_is_empty() -> None:
-    assert backups.read_task_log([{"n": 1, "t": "no content"}]) == ()
+    assert tasks.read_task_log([{"n": 1, "t": "no content"}]) == ()
 
 
 def test_a_log_of_more_lines_than_anybody_reads_is_cut() -> None:
-    assert len(backups.read_task_log([{"n": 1, "t": "a"}] * 20_001)) == 20_000
+    assert len(tasks.read_task_log([{"n": 1, "t": "a"}] * 20_001)) == 20_000
 
 
 def test_the_log_of_a_backup_job_tells_which_guest_failed() -> None:
@@ -195,7 +195,7 @@ def test_the_log_of_a_backup_job_tells_which_guest_failed() -> None:
         "ERROR: job errors",
     )
 
-    assert backups.read_vzdump_log(lines) == (
+    assert tasks.read_vzdump_log(lines) == (
         VzdumpGuestReading(100, "qemu", is_ok=True, seconds=131, size_bytes=1127428915),
         VzdumpGuestReading(
             101,
@@ -212,7 +212,7 @@ def test_the_log_of_a_backup_job_tells_which_guest_failed() -> None:
 def test_a_guest_that_fails_before_its_backup_began_is_told_too() -> None:
     lines = ["ERROR: Backup of VM 105 failed - unable to find VM '105'"]
 
-    assert backups.read_vzdump_log(lines) == (
+    assert tasks.read_vzdump_log(lines) == (
         VzdumpGuestReading(105, "", is_ok=False, error="unable to find VM '105'"),
     )
 
@@ -228,7 +228,7 @@ def test_a_guest_that_fails_before_its_backup_began_is_told_too() -> None:
     ],
 )
 def test_a_line_that_begins_no_backup_tells_of_no_guest(line: str) -> None:
-    assert backups.read_vzdump_log([line]) == ()
+    assert tasks.read_vzdump_log([line]) == ()
 
 
 def test_a_storage_of_a_backup_server_tells_which_one() -> None:

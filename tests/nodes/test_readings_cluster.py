@@ -271,7 +271,7 @@ def test_a_replication_job_is_read_with_its_last_run() -> None:
         next_sync=1767226800, duration=4.5, fail_count=2, error="no route", pid=4711, disable=1,
     )  # fmt: skip
 
-    assert cluster.read_node_replication([row]) == (
+    assert cluster.read_replication([row]) == (
         ReplicationReading(
             id="100-0",
             vmid=105,
@@ -291,9 +291,7 @@ def test_a_replication_job_is_read_with_its_last_run() -> None:
 
 
 def test_a_replication_job_that_never_ran_has_no_last_run() -> None:
-    (reading,) = cluster.read_node_replication(
-        [replication(last_sync=0, last_try=0, fail_count=0, duration=-1)]
-    )
+    (reading,) = cluster.read_replication([replication(last_sync=0, last_try=0, fail_count=0, duration=-1)])
 
     assert reading == ReplicationReading("100-0", vmid=100)
 
@@ -301,4 +299,4 @@ def test_a_replication_job_that_never_ran_has_no_last_run() -> None:
 def test_replication_jobs_come_by_id() -> None:
     rows = [replication(id="101-0"), replication(), {"guest": 5}]
 
-    assert [job.id for job in cluster.read_replication_jobs(rows)] == ["100-0", "101-0"]
+    assert [job.id for job in cluster.read_replication(rows)] == ["100-0", "101-0"]

@@ -168,16 +168,26 @@ def test_no_field_escapes_the_question_where_it_comes_from() -> None:
 
 
 def written_fields(module: str) -> set[str]:
-    """Return the names of fields in the code of a module: the texts that `get` is called with, paths of calls apart."""
+    """Return the names of fields in the code of a module: what `get` is called with, and the keys of declared fields."""
     tree = ast.parse((PROXMOX / f"{module}.py").read_text(encoding="utf-8"))
-    return {
-        argument.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and node.args and _name_of(node.func) == "get"
-        if isinstance(argument := node.args[0], ast.Constant)
-        and isinstance(argument.value, str)
-        and not argument.value.startswith("/")
-    }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    keys = [
+        *(call.args[0] for call in calls if call.args and _name_of(call.func) == "get"),
+        *(key for call in calls if _name_of(call.func) == "first" for key in call.args[1:]),
+        *(
+            key
+            for call in calls
+            for word in call.keywords
+            if _is_declared(word)
+            for key in word.value.elts[1:]
+        ),
+    ]
+    return {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+
+
+def _is_declared(word: ast.keyword) -> bool:
+    """Return whether a keyword declares how a field is read: (converter, key, ...)."""
+    return isinstance(word.value, ast.Tuple) and word.arg != "by"
 
 
 def _name_of(function: ast.expr) -> str:

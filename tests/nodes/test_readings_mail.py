@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nodes.proxmox import mail
+from nodes.proxmox import mail, pve
 from nodes.proxmox.client import Client, Credential
 from nodes.proxmox.errors import BadAnswer, LoginFailed
 from nodes.proxmox.readings import MailNodeReading, MailQueueReading, MailStatisticsReading
@@ -124,7 +124,7 @@ def gateway(link: Link) -> None:
 
 def test_a_gateway_is_asked_with_a_ticket_in_its_own_cookie() -> None:
     with scripted(gateway) as server, Client(server.target(PASSWORD, kind="pmg")) as client:
-        reading = mail.version(client)
+        reading = pve.version(client)
 
     assert reading.version == "9.1.0"
     assert server.requests[0].startswith(b"POST /api2/json/access/ticket HTTP/1.1\r\n")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nodes.proxmox import pve
+from nodes.proxmox import calls, pve
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings import MemberReading, NodeCertificateReading, PoolReading
 
@@ -365,10 +365,10 @@ def test_a_version_that_names_none_is_a_bad_answer(data: object) -> None:
     ],
 )
 def test_a_name_is_exactly_one_segment_of_a_path(name: str, expected: str) -> None:
-    assert pve.segment(name) == expected
+    assert calls.segment(name) == expected
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "\ud800", "x" * 257])
 def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(BadAnswer, match="cannot be part of an address"):
-        pve.segment(name)
+        calls.segment(name)

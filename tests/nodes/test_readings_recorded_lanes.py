@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nodes.proxmox import access, backup_server, backups, cluster, guests, hardware
+from nodes.proxmox import access, backup_server, backups, cluster, guests, hardware, tasks
 from nodes.proxmox.readings import (
     AddressReading,
     BackupGroupReading,
@@ -284,7 +284,7 @@ def test_containers_with_vmids_in_quotes_are_read() -> None:
 
 
 def test_the_tasks_of_a_node_of_pve_6_are_read() -> None:
-    readings = backups.read_tasks(recorded("fog-proxmox-pve6/node-tasks.json"))
+    readings = tasks.read_tasks(recorded("fog-proxmox-pve6/node-tasks.json"))
 
     assert len(readings) == 50
     assert readings[0] == TaskReading(
@@ -305,21 +305,21 @@ def test_the_id_of_every_recorded_task_tells_what_its_row_tells() -> None:
 
     told = [(row["node"], row["type"], row["id"], row["user"], row["starttime"]) for row in rows]
 
-    read = [backups.read_upid(row["upid"]) for row in rows]
+    read = [tasks.read_upid(row["upid"]) for row in rows]
     assert [(one.node, one.kind, one.subject, one.user, one.started_at) for one in read if one] == told
 
 
 def test_the_log_of_a_backup_of_pve_6_is_read() -> None:
-    lines = backups.read_task_log(recorded("fog-proxmox-pve6/node-tasks-upid-log.json", index=8))
+    lines = tasks.read_task_log(recorded("fog-proxmox-pve6/node-tasks-upid-log.json", index=8))
 
     assert len(lines) == 14
-    assert backups.read_vzdump_log(lines) == (
+    assert tasks.read_vzdump_log(lines) == (
         VzdumpGuestReading(100, "lxc", is_ok=True, seconds=0, size_bytes=4194304),
     )
 
 
 def test_the_log_of_a_task_just_begun_is_empty() -> None:
-    assert backups.read_task_log(recorded("fog-proxmox-pve6/node-tasks-upid-log.json")) == ()
+    assert tasks.read_task_log(recorded("fog-proxmox-pve6/node-tasks-upid-log.json")) == ()
 
 
 def test_storage_definitions_of_pve_9_are_read() -> None:
@@ -520,7 +520,7 @@ def test_ceph_squid_is_read_whose_monitors_are_only_counted() -> None:
 
 
 def test_a_replication_is_read() -> None:
-    readings = cluster.read_node_replication(recorded("pve-exporter-testdata/replication.json"))
+    readings = cluster.read_replication(recorded("pve-exporter-testdata/replication.json"))
 
     assert readings == (
         ReplicationReading("100-0", vmid=100, last_sync_at=1710000000, duration_seconds=45.5),

@@ -59,7 +59,7 @@ class ServerJobReading(msgspec.Struct, frozen=True):
 
     id: str
     kind: str  # sync, verify, prune, garbage
-    store: str
+    store: str = ""
     namespace: str = ""
     schedule: str = ""
     remote: str = ""  # sync: name of the remote
