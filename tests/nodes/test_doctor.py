@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import pytest
 
-from nodes.doctor import FEATURES, PathFinding, examination, examine, is_account, repairs, version_of
+from nodes.doctor import examination
+from nodes.doctor.examination import PathFinding, examine, repairs, version_of
+from nodes.doctor.features import FEATURES, UNCONDITIONAL
+from nodes.doctor.lines import is_account
+from nodes.proxmox import access, backup_server, backups, cluster, guests, hardware
+from nodes.proxmox import pbs as pbs_calls
+from nodes.proxmox import pve as pve_calls
+from nodes.proxmox.calls import Call
 from nodes.proxmox.readings import PermissionsReading
+from tests.nodes.recorded import schema_paths
 
 AUDITOR = frozenset({"Sys.Audit", "Datastore.Audit", "VM.Audit", "Pool.Audit"})
 AUDITOR_9 = AUDITOR | {"VM.GuestAgent.Audit"}
@@ -385,3 +394,82 @@ def test_every_feature_says_why_and_what_is_missing_without_it():
     assert [
         one.key for one in FEATURES if not (one.title and one.why.endswith(".") and one.without.endswith("."))
     ] == []
+
+
+#: Schemas by product, with the version that they are of.
+SCHEMAS = {
+    "pve": {"pve-9.2": (9, 2), "pve-8.4": (8, 4), "pve-7.4": (7, 4)},
+    "pbs": {"pbs-4": (4,)},
+}
+#: A gateway has roles without paths, so nothing is told of it.
+MODULES = (access, backup_server, backups, cluster, guests, hardware, pbs_calls, pve_calls)
+
+
+def published(schema, call):
+    """Return what a schema says about who may make a call, once for each path that it may stand for."""
+    spellings = {
+        call.path.replace("/nodes/localhost", "/nodes/{node}").replace("{kind}", kind)
+        for kind in ("qemu", "lxc")
+    }
+    return [
+        paths[path]["GET"].get("permissions") or {}
+        for path in spellings
+        if path in (paths := schema_paths(schema))
+    ]
+
+
+def is_enough(way, check):
+    """Return whether a way of a feature fulfils what a schema demands, in the words of PVE or of PBS."""
+    if isinstance(check, dict):
+        return all(covers(way, "/" + "/".join(check["path"]), privilege) for privilege in check["privs"])
+    kind, *rest = check
+    if kind in ("or", "and"):
+        return (any if kind == "or" else all)(is_enough(way, one) for one in rest)
+    path, privileges, *options = rest
+    return (any if "any" in options else all)(covers(way, path, privilege) for privilege in privileges)
+
+
+def covers(way, path, privilege):
+    """Return whether one of the entries of a way is about the privilege, at the path or above it."""
+    return any(needed == privilege and unnamed(path).startswith(unnamed(above)) for above, needed in way)
+
+
+def unnamed(path):
+    """Return a path whose placeholders have no names: the table and the schemas call the same differently."""
+    return re.sub(r"\{[a-z_]+\}", "{}", path).rstrip("/") + "/"
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=[f"{one.kind} {one.key} {one.since}" for one in FEATURES])
+def test_what_a_feature_needs_is_what_proxmox_demands_of_its_calls(feature):
+    checks = [
+        permissions["check"]
+        for schema, version in SCHEMAS[feature.kind].items()
+        if version >= feature.since and (not feature.until or version < feature.until)
+        for call in feature.calls
+        for permissions in published(schema, call)
+        if "check" in permissions
+    ]
+
+    assert [(way, check) for way in feature.ways for check in checks if not is_enough(way, check)] == []
+
+
+def test_each_call_has_a_feature_or_is_open_to_everybody():
+    placed = [call for one in FEATURES for call in one.calls]
+    placed += [call for calls in UNCONDITIONAL.values() for call in calls]
+    made = [call for module in MODULES for call in vars(module).values() if isinstance(call, Call)]
+
+    assert len(made) > 50
+    assert [call.path for call in made if call not in placed] == []
+
+
+@pytest.mark.parametrize("kind", ["pve", "pbs"])
+def test_what_is_open_to_everybody_has_no_condition(kind):
+    demanded = {
+        call.path: permissions["check"]
+        for schema in SCHEMAS[kind]
+        for call in UNCONDITIONAL[kind]
+        for permissions in published(schema, call)
+        if "check" in permissions
+    }
+
+    assert demanded == {}
