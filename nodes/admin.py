@@ -21,7 +21,8 @@ from django.utils.timesince import timesince
 from django.views.decorators.csrf import csrf_protect
 
 from nodes import connecting, editing, probe
-from nodes.drafts import MONITOR_FLAGS, NotValid
+from nodes.choices import InstanceKind
+from nodes.drafts import FLAGS, NotValid
 from nodes.editing import Outcome, UnknownInstance
 from nodes.forms import InstanceForm
 from nodes.models import ClusterEndpoint, Datastore, Guest, Instance, Node, Storage
@@ -59,13 +60,13 @@ OBSERVED = (
     "changed_at",
 )
 
-#: The one flag that two kinds have: a group of its own, since a form shows each field once.
-SHARED_FLAG = "reads_smart"
 
-
-def own_flags(kind: str) -> tuple[str, ...]:
-    """Return the flags that a kind alone has."""
-    return tuple(flag for flag in MONITOR_FLAGS[kind] if flag != SHARED_FLAG)
+def flag_groups(kinds: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the flags of these kinds; what several kinds have is a group of its own, since a form shows a field once."""
+    titles = {(kind,): f"What is monitored ({kind.upper()})" for kind in kinds}
+    groups = {title: [flag.name for flag in FLAGS if flag.kinds == own] for own, title in titles.items()}
+    groups["Disks"] = [flag.name for flag in FLAGS if len(flag.kinds) > 1 and {*flag.kinds} & {*kinds}]
+    return [(title, {"fields": names}) for title, names in groups.items() if names]
 
 
 class EndpointInline(EndpointTabularInline):
@@ -183,7 +184,7 @@ class InstanceAdmin(InstanceModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Instance | None = None) -> Any:
         """Return the groups of the form: on a new instance without the observed fields."""
-        kinds = [obj.kind] if obj is not None else list(MONITOR_FLAGS)
+        kinds = [obj.kind] if obj is not None else InstanceKind.values
         groups: list[tuple[str | None, dict[str, Any]]] = [
             (None, {"fields": ("kind", "name", "host")}),
             (
@@ -191,10 +192,8 @@ class InstanceAdmin(InstanceModelAdmin):
                 {"fields": ("token_id", "token_value", "user", "password")},
             ),
             ("Certificate", {"fields": ("fingerprint", "verify_tls")}),
-            *((f"What is monitored ({kind.upper()})", {"fields": own_flags(kind)}) for kind in kinds),
+            *flag_groups(kinds),
         ]
-        if any(SHARED_FLAG in MONITOR_FLAGS[kind] for kind in kinds):
-            groups.append(("Disks", {"fields": (SHARED_FLAG,)}))
         if obj is not None:
             groups.append(("Observed", {"fields": OBSERVED}))
         return groups
@@ -229,9 +228,9 @@ class InstanceAdmin(InstanceModelAdmin):
     def save_model(self, request: HttpRequest, obj: Instance, form: Any, change: bool) -> None:
         """Add or change the instance by the verb, and make `obj` what is stored now."""
         if change:
-            stored = editing.change(obj.pk, form.draft(), at=timezone.now())
+            stored = editing.change(obj.pk, form.checked, at=timezone.now())
         else:
-            added = editing.add(form.draft(), at=timezone.now())
+            added = editing.add(form.checked, at=timezone.now())
             stored = added.instance
             if added.outcome is Outcome.UPDATED:
                 self.message_user(request, f"This host was configured already as {stored}.", messages.WARNING)

@@ -17,11 +17,12 @@ from nodes import connecting, doctor, editing, permissions, probe
 from nodes.addresses import normalise_host, spelled_fingerprint
 from nodes.choices import InstanceKind
 from nodes.doctor import Finding
-from nodes.drafts import UNKNOWN_KIND, Draft, NotValid
+from nodes.drafts import UNKNOWN_KIND, WIRE_NAMES, Draft, NotValid, draft_of
 from nodes.models import Instance
 from nodes.probe import Probe
+from nodes.proxmox.client import Target
 from nodes.proxmox.errors import ProxmoxError
-from nodes.serializers import HostSerializer, InstanceSerializer, draft_of
+from nodes.serializers import HostSerializer, InstanceSerializer
 from pulse.lib.auth import Access, Limit, policy
 from pulse.lib.body import read_json_object
 from pulse.lib.crypto import SealBroken
@@ -41,9 +42,6 @@ WIRE_ID_SHAPE = re.compile(r"(pve|pbs|pmg)-[0-9]+")
 
 #: Words by which clients recognise something else (errors.md section 1): a host may not put them into our answers.
 SIGNAL_WORDS = re.compile(r"success|unauthorized|api_token", re.IGNORECASE)
-
-#: How the wire calls a field that NotValid names.
-WIRE_NAMES = {"kind": "type", "token_id": "tokenName", "token_value": "tokenValue"}
 
 
 @policy(GET=Access.SETTINGS_READ, POST=Access.SETTINGS_WRITE)
@@ -107,7 +105,7 @@ def test_connection(request: HttpRequest) -> HttpResponse:
     """Try the connection that the body describes; nothing is stored. A failure is 400."""
     body = read_json_object(request)
     with refusals():
-        found = tried(editing.proposed(draft_from(body)))
+        found = tried(editing.target_of(draft_from(body)))
     return answer(connection_found(found))
 
 
@@ -119,7 +117,7 @@ def test_config(request: HttpRequest) -> HttpResponse:
     if draft.kind not in InstanceKind.values:
         raise ApiError(400, UNKNOWN_KIND)
     try:
-        found = tried(editing.proposed(draft))
+        found = tried(editing.target_of(draft))
     except (NotValid, ProxmoxError, SealBroken) as error:
         return answer({"status": "error", "message": sentence(error)})
     return answer(test_passed(found))
@@ -133,7 +131,7 @@ def test_node(request: HttpRequest, node_id: str) -> HttpResponse:
     if instance is None:
         return answer({"status": "error", "message": "node not found"})
     try:
-        found = tried(instance)
+        found = tried(connecting.target_of(instance))
     except ProxmoxError as error:
         return answer({"status": "error", "message": sentence(error)})
     return answer(test_passed(found))
@@ -213,9 +211,9 @@ def certificate(request: HttpRequest) -> HttpResponse:
     )
 
 
-def tried(instance: Instance) -> Probe:
+def tried(target: Target) -> Probe:
     """Return what one try of a connection found. Raises the ProxmoxError of the step that failed."""
-    return probe.probe(connecting.target_of(instance), timeout_seconds=TEST_SECONDS)
+    return probe.probe(target, timeout_seconds=TEST_SECONDS)
 
 
 def connection_found(found: Probe) -> dict[str, object]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from nodes import connecting, probe
+from nodes import connecting, drafts, probe
 from nodes.addresses import base_url_for_member
 from nodes.choices import InstanceKind
 from nodes.models import ClusterEndpoint, Instance
@@ -51,13 +51,33 @@ class Finding:
         return self.cluster is not None and self.cluster.is_cluster
 
 
-def look(instance: Instance) -> Finding | None:
+def target_with(instance: Instance, credential: drafts.Credential | None) -> Target:
+    """Return how to call an instance, with secrets that were just given as they were given: nothing is sealed for it.
+
+    Raises CredentialUnreadable when a stored secret that is kept cannot be opened.
+    """
+    target = connecting.target_of(instance)
+    if credential is None:
+        return target
+    return replace(
+        target,
+        credential=replace(
+            target.credential,
+            user=credential.user,
+            password=credential.password or target.credential.password,
+            token_id=credential.token_id,
+            token_value=credential.token_value or target.credential.token_value,
+        ),
+    )
+
+
+def look(instance: Instance, credential: drafts.Credential | None) -> Finding | None:
     """Return what the host tells, None when it does not answer: a host need not be reachable to be added.
 
-    Calls the network: never inside a transaction. The instance need not be saved.
+    Calls the network: never inside a transaction. The instance need not be saved, nor hold what was just given.
     """
     try:
-        target = connecting.target_of(instance)
+        target = target_with(instance, credential)
         told = probe.probe(target, timeout_seconds=LOOK_SECONDS[instance.kind])
     except ProxmoxError:
         return None

@@ -1,4 +1,4 @@
-"""What somebody asked an instance to be, checked and brought into the stored form. Pure; the credential rules live here.
+"""What somebody asked an instance to be, checked and brought into the stored form; the credential rules live here.
 
 Source: http-api.md 5.1, 5.2 and 5.5 of the contract.
 """
@@ -7,31 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from nodes.addresses import normalise_fingerprint, normalise_host
 from nodes.choices import InstanceKind
+from nodes.fields import Decided, Flag
+from nodes.models import Instance
 
-#: The flags of each kind, in the order of the contract, ours last; flags of other kinds are ignored.
-MONITOR_FLAGS: Mapping[str, tuple[str, ...]] = {
-    InstanceKind.PVE: (
-        "monitor_vms",
-        "monitor_containers",
-        "monitor_storage",
-        "monitor_backups",
-        "reads_smart",
-    ),
-    InstanceKind.PBS: (
-        "monitor_datastores",
-        "monitor_sync_jobs",
-        "monitor_verify_jobs",
-        "monitor_prune_jobs",
-        "monitor_garbage_jobs",
-        "reads_smart",
-    ),
-    InstanceKind.PMG: (),
-}
-EVERY_FLAG = frozenset(flag for flags in MONITOR_FLAGS.values() for flag in flags)
+#: What a person decides about an instance, in the order of the contract, ours last.
+DECIDED: tuple[Decided, ...] = tuple(
+    column for column in Instance._meta.concrete_fields if isinstance(column, Decided)
+)
+FLAGS: tuple[Flag, ...] = tuple(column for column in DECIDED if isinstance(column, Flag))
+FLAG_NAMES = frozenset(flag.name for flag in FLAGS)
+#: How the wire, and sentences for people, call what is given.
+WIRE_NAMES = {column.given_as: column.wire for column in DECIDED}
 
 #: The realm of a user that was typed without one.
 DEFAULT_REALM: Mapping[str, str] = {InstanceKind.PVE: "pam", InstanceKind.PBS: "pbs", InstanceKind.PMG: "pmg"}
@@ -80,6 +71,18 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked(Draft):
+    """A draft that was checked, in the stored form."""
+
+
+def draft_of(given: Mapping[str, Any], *, kind: str) -> Draft:
+    """Return the draft of what was given under our names; the kind is whatever the caller says it is."""
+    names = {column.name for column in fields(Draft)} & given.keys() - {"kind"}
+    flags = {name: given[name] for name in FLAG_NAMES & given.keys()}
+    return Draft(kind=kind, flags=flags, **{name: given[name] for name in names})
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """What is to be stored: the token wins, and only one of the two is kept. None keeps the stored secret."""
 
@@ -99,15 +102,18 @@ class Held:
     has_token: bool = False
 
 
-def checked(draft: Draft) -> Draft:
+def checked(draft: Draft) -> Checked:
     """Return the draft in the stored form, with flags of its own kind only; NotValid names the first bad field.
 
-    Neither a host nor a credential is demanded here: whether they may be left out depends on the verb.
+    One that was checked is not checked again. Neither a host nor a credential is demanded here: whether they may be left out depends on the verb.
     """
+    if isinstance(draft, Checked):
+        return draft
     if draft.kind not in InstanceKind.values:
         raise NotValid("kind", UNKNOWN_KIND)
-    return replace(
-        draft,
+    own = [flag.name for flag in FLAGS if draft.kind in flag.kinds]
+    return Checked(
+        kind=draft.kind,
         host=_checked_host(draft.kind, draft.host),
         name=_bounded("name", draft.name.strip(), NAME_LIMIT),
         user=_bounded("user", draft.user.strip(), USER_LIMIT),
@@ -115,7 +121,8 @@ def checked(draft: Draft) -> Draft:
         token_id=_bounded("token_id", draft.token_id.strip(), TOKEN_ID_LIMIT),
         token_value=_checked_secret("token_value", draft.token_value.strip()),
         fingerprint=_checked_fingerprint(draft.fingerprint),
-        flags={flag: draft.flags[flag] for flag in MONITOR_FLAGS[draft.kind] if flag in draft.flags},
+        verify_tls=draft.verify_tls,
+        flags={name: draft.flags[name] for name in own if name in draft.flags},
     )
 
 
@@ -139,26 +146,15 @@ def _checked_fingerprint(text: str | None) -> str | None:
 
 def _bounded(field: str, text: str, limit: int) -> str:
     if len(text) > limit:
-        raise NotValid(field, f"{WIRE_WORDS[field]} is longer than {limit} characters")
+        raise NotValid(field, f"{WIRE_NAMES[field]} is longer than {limit} characters")
     if CONTROL.search(text):
-        raise NotValid(field, f"{WIRE_WORDS[field]} holds a control character")
+        raise NotValid(field, f"{WIRE_NAMES[field]} holds a control character")
     return text
 
 
 def _checked_secret(field: str, text: str) -> str:
     """Return the secret, or "" for a placeholder; a line break in one could end a header."""
     return _bounded(field, "" if PLACEHOLDER.fullmatch(text) else text, SECRET_LIMIT)
-
-
-#: How sentences for people call the fields.
-WIRE_WORDS = {
-    "name": "name",
-    "host": "host",
-    "user": "user",
-    "password": "password",
-    "token_id": "tokenName",
-    "token_value": "tokenValue",
-}
 
 
 def new_credential(draft: Draft) -> Credential:

@@ -23,7 +23,9 @@ from nodes.addresses import default_name
 from nodes.choices import InstanceKind
 from nodes.clusters import Finding
 from nodes.drafts import (
+    DECIDED,
     NAME_LIMIT,
+    Checked,
     Credential,
     Draft,
     Held,
@@ -32,7 +34,9 @@ from nodes.drafts import (
     checked,
     new_credential,
 )
+from nodes.fields import Flag
 from nodes.models import Instance, InstanceCounter
+from nodes.proxmox.client import Target
 from pulse.lib import feed
 from pulse.lib.crypto import seal
 from pulse.lib.outbound.places import place_of
@@ -40,27 +44,10 @@ from pulse.lib.outbound.places import place_of
 #: How often a verb begins anew when somebody else stored the same name, number or host in the same moment.
 ATTEMPTS = 4
 
-#: What a person decides; an edit never writes what polling observes.
+#: An edit writes what a person decides and what follows from it, never what polling observes.
 CONFIGURED_FIELDS = (
-    "name",
-    "host",
-    "user",
-    "sealed_password",
-    "token_id",
-    "sealed_token",
-    "fingerprint",
+    *(column.name for column in DECIDED if column.name != "kind"),
     "is_fingerprint_learned",
-    "verify_tls",
-    "monitor_vms",
-    "monitor_containers",
-    "monitor_storage",
-    "monitor_backups",
-    "monitor_datastores",
-    "monitor_sync_jobs",
-    "monitor_verify_jobs",
-    "monitor_prune_jobs",
-    "monitor_garbage_jobs",
-    "reads_smart",
     "is_paused",
     "is_cluster",
     "cluster_name",
@@ -71,14 +58,12 @@ CONFIGURED_FIELDS = (
 
 #: A change of one of these is a reason to ask the host again what it is.
 CONNECTION_FIELDS = (
-    "host",
-    "user",
-    "sealed_password",
-    "token_id",
-    "sealed_token",
-    "fingerprint",
+    *(
+        column.name
+        for column in DECIDED
+        if not isinstance(column, Flag) and column.name not in ("kind", "name")
+    ),
     "is_fingerprint_learned",
-    "verify_tls",
 )
 
 Arguments = ParamSpec("Arguments")
@@ -125,20 +110,30 @@ def again_after(
     return decorate
 
 
-def proposed(draft: Draft) -> Instance:
-    """Return the instance that the draft asks for, not saved; NotValid names the first thing that is wrong.
+def proposed(draft: Draft) -> Checked:
+    """Return the checked draft of a new instance; NotValid names the first thing that is wrong.
 
     Order: host, type, the other fields, credentials (http-api.md 5.4).
     """
     if not draft.host.strip():
         raise NotValid("host", "host is required")
     draft = checked(draft)
+    new_credential(draft)
+    return draft
+
+
+def described(draft: Checked) -> tuple[Instance, Credential]:
+    """Return the instance that a draft asks for, not saved and without its credential, and that credential."""
     instance = Instance(kind=draft.kind, host=draft.host)
-    store_credential(instance, new_credential(draft))
     store_trust(instance, draft, is_new=True)
     for flag, is_on in draft.flags.items():
         setattr(instance, flag, is_on)
-    return instance
+    return instance, new_credential(draft)
+
+
+def target_of(draft: Draft) -> Target:
+    """Return how the host that a draft asks for would be called; nothing is sealed or stored. Raises NotValid."""
+    return clusters.target_with(*described(proposed(draft)))
 
 
 def add(draft: Draft, *, at: datetime) -> Added:
@@ -146,11 +141,12 @@ def add(draft: Draft, *, at: datetime) -> Added:
 
     The host need not answer. Raises NotValid.
     """
-    instance = proposed(draft)
-    draft = checked(draft)
+    draft = proposed(draft)
+    instance, credential = described(draft)
     finding = None
     if not Instance.objects.filter(kind=instance.kind, host=instance.host).exists():
-        finding = clusters.look(instance) if is_worth_a_look(instance, draft) else None
+        finding = clusters.look(instance, credential) if is_worth_a_look(instance, draft) else None
+    seal_credential(instance, credential)
     return stored(instance, draft, finding, at=at)
 
 
@@ -255,12 +251,12 @@ def change(pk: int, draft: Draft, *, at: datetime) -> Instance:
     if before is None:
         raise UnknownInstance
     after = copy(before)
-    apply(draft, after)
-    finding = clusters.look(after) if needs_look(before, after) else None
+    credential = apply(draft, after)
+    finding = clusters.look(after, credential) if needs_look(before, after, credential) else None
     with transaction.atomic():
         instance = locked(pk)
         host_before = instance.host
-        apply(draft, instance)
+        seal_credential(instance, apply(draft, instance))
         if draft.name:
             instance.name = free_name(instance.kind, draft.name, except_pk=pk)
         refuse_taken_host(instance)
@@ -269,11 +265,18 @@ def change(pk: int, draft: Draft, *, at: datetime) -> Instance:
     return instance
 
 
-def apply(draft: Draft, instance: Instance) -> None:
-    """Put what the draft says on the row in memory: address, credential, trust, flags; the name comes later."""
+def apply(draft: Checked, instance: Instance) -> Credential | None:
+    """Put what the draft says on the row in memory: address, trust, flags, and as whom to log in; the name comes later.
+
+    Returns the credential, whose secrets are not in the row yet; None when nothing of it was said.
+    """
     credential = changed_credential(draft, held_by(instance))
     if credential is not None:
-        store_credential(instance, credential)
+        instance.user, instance.token_id = credential.user, credential.token_id
+        if credential.password is not None:
+            instance.sealed_password = ""
+        if credential.token_value is not None:
+            instance.sealed_token = ""
     host_before = instance.host
     if draft.host:
         instance.host = draft.host
@@ -282,6 +285,7 @@ def apply(draft: Draft, instance: Instance) -> None:
         instance.fingerprint = ""
     for flag, is_on in draft.flags.items():
         setattr(instance, flag, is_on)
+    return credential
 
 
 def held_by(instance: Instance) -> Held:
@@ -294,8 +298,10 @@ def held_by(instance: Instance) -> Held:
     )
 
 
-def store_credential(instance: Instance, credential: Credential) -> None:
+def seal_credential(instance: Instance, credential: Credential | None) -> None:
     """Seal the credential into the row in memory; an unchanged secret is not sealed anew."""
+    if credential is None:
+        return
     instance.user = credential.user
     instance.token_id = credential.token_id
     if credential.password is not None:
@@ -324,9 +330,10 @@ def store_trust(instance: Instance, draft: Draft, *, is_new: bool) -> None:
         instance.is_fingerprint_learned = False
 
 
-def needs_look(before: Instance, after: Instance) -> bool:
+def needs_look(before: Instance, after: Instance, credential: Credential | None) -> bool:
     """Return whether a change touches how the host is reached, so that it may tell something else now."""
-    if all(getattr(before, name) == getattr(after, name) for name in CONNECTION_FIELDS):
+    is_secret_new = credential is not None and bool(credential.password or credential.token_value)
+    if not is_secret_new and all(getattr(before, name) == getattr(after, name) for name in CONNECTION_FIELDS):
         return False
     return after.kind == InstanceKind.PVE or after.is_fingerprint_learned
 

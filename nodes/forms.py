@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from nodes.drafts import EVERY_FLAG, Draft, NotValid, changed_credential, checked, new_credential
-from nodes.editing import held_by
+from nodes.drafts import DECIDED, Checked, Draft, NotValid, changed_credential, checked, draft_of
+from nodes.editing import held_by, proposed
 from nodes.models import Instance
 
 if TYPE_CHECKING:
@@ -36,25 +36,10 @@ class InstanceForm(InstanceModelForm):
 
     class Meta:
         model = Instance
-        fields = (
-            "kind",
-            "name",
-            "host",
-            "user",
-            "token_id",
-            "fingerprint",
-            "verify_tls",
-            "monitor_vms",
-            "monitor_containers",
-            "monitor_storage",
-            "monitor_backups",
-            "monitor_datastores",
-            "monitor_sync_jobs",
-            "monitor_verify_jobs",
-            "monitor_prune_jobs",
-            "monitor_garbage_jobs",
-            "reads_smart",
-        )
+        fields = tuple(column.name for column in DECIDED if column.name == column.given_as)
+
+    #: What was asked for: everything of a new instance, and of an old one what the person changed.
+    checked: Checked
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -81,36 +66,24 @@ class InstanceForm(InstanceModelForm):
         if self.errors:
             return cleaned
         try:
-            draft = checked(self.draft(cleaned))
             if self.instance._state.adding:
-                new_credential(draft)
+                self.checked = proposed(self.draft())
             else:
-                changed_credential(draft, held_by(self.instance))
+                self.checked = checked(self.draft())
+                changed_credential(self.checked, held_by(self.instance))
         except NotValid as problem:
             self.add_error(problem.field if problem.field in self.fields else None, problem.message)
             return cleaned
-        if draft.host:
-            cleaned["host"] = draft.host
-        if draft.fingerprint is not None:
-            cleaned["fingerprint"] = draft.fingerprint
+        if self.checked.host:
+            cleaned["host"] = self.checked.host
+        if self.checked.fingerprint is not None:
+            cleaned["fingerprint"] = self.checked.fingerprint
         if not cleaned.get("name") and not self.instance._state.adding:
             cleaned["name"] = self.instance.name
         return cleaned
 
-    def draft(self, values: dict[str, Any] | None = None) -> Draft:
-        """Return what was asked for: everything of a new instance, and of an old one what the person changed."""
-        values = self.cleaned_data if values is None else values
-        is_new = self.instance._state.adding
-        said = {name: values[name] for name in values if is_new or name in self.changed_data}
-        return Draft(
-            kind=values.get("kind") or self.instance.kind,
-            name=said.get("name", ""),
-            host=said.get("host", ""),
-            user=said.get("user", ""),
-            password=said.get("password", ""),
-            token_id=said.get("token_id", ""),
-            token_value=said.get("token_value", ""),
-            fingerprint=said.get("fingerprint"),
-            verify_tls=said.get("verify_tls"),
-            flags={name: value for name, value in said.items() if name in EVERY_FLAG},
-        )
+    def draft(self) -> Draft:
+        """Return what was asked for, as it was typed."""
+        values, is_new = self.cleaned_data, self.instance._state.adding
+        given = {name: values[name] for name in values if is_new or name in self.changed_data}
+        return draft_of(given, kind=values.get("kind") or self.instance.kind)

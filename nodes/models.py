@@ -11,6 +11,9 @@ from django.db import models
 from django.utils import timezone
 
 from nodes.choices import GuestKind, InstanceKind, PollState
+from nodes.fields import DecidedText, DecidedTruth, Flag, Secret
+
+PVE, PBS = InstanceKind.PVE, InstanceKind.PBS
 
 
 class InstanceQuerySet(models.QuerySet["Instance"]):
@@ -73,37 +76,49 @@ class Instance(models.Model):
     """
 
     # identity
-    kind = models.CharField(max_length=8, choices=InstanceKind)
+    kind = DecidedText(max_length=8, choices=InstanceKind, wire="type")
     number = models.PositiveIntegerField(help_text="The n of the wire id pve-n; never used again.")
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    name = models.CharField(max_length=128)
+    name = DecidedText(max_length=128, wire="name")
     # configuration
-    host = models.CharField(max_length=300, help_text="Normalised address, such as https://pve1.lab:8006")
-    user = models.CharField(max_length=128, blank=True)
-    sealed_password = models.TextField(blank=True, editable=False)
-    token_id = models.CharField(max_length=200, blank=True, help_text="user@realm!name")
-    sealed_token = models.TextField(blank=True, editable=False)
-    fingerprint = models.CharField(
-        max_length=64, blank=True, help_text="SHA-256 of the certificate, hex, lower case, without colons."
+    host = DecidedText(
+        max_length=300, help_text="Normalised address, such as https://pve1.lab:8006", wire="host"
+    )
+    user = DecidedText(max_length=128, blank=True, wire="user")
+    sealed_password = Secret(
+        blank=True, editable=False, wire="password", given_as="password", shown_as="hasPassword"
+    )
+    token_id = DecidedText(max_length=200, blank=True, help_text="user@realm!name", wire="tokenName")
+    sealed_token = Secret(
+        blank=True, editable=False, wire="tokenValue", given_as="token_value", shown_as="hasToken"
+    )
+    fingerprint = DecidedText(
+        max_length=64,
+        blank=True,
+        help_text="SHA-256 of the certificate, hex, lower case, without colons.",
+        wire="fingerprint",
     )
     is_fingerprint_learned = models.BooleanField(
         default=False, editable=False, help_text="Pinned when it was first seen; nobody has confirmed it."
     )
-    verify_tls = models.BooleanField(default=False)
-    monitor_vms = models.BooleanField(default=True)
-    monitor_containers = models.BooleanField(default=True)
-    monitor_storage = models.BooleanField(default=True)
-    monitor_backups = models.BooleanField(default=True)
-    monitor_datastores = models.BooleanField(default=True)
-    monitor_sync_jobs = models.BooleanField(default=True)
-    monitor_verify_jobs = models.BooleanField(default=True)
-    monitor_prune_jobs = models.BooleanField(default=True)
-    monitor_garbage_jobs = models.BooleanField(default=False)
-    reads_smart = models.BooleanField(
+    verify_tls = DecidedTruth(default=False, wire="verifySSL")
+    monitor_vms = Flag(default=True, wire="monitorVMs", kinds=(PVE,))
+    monitor_containers = Flag(default=True, wire="monitorContainers", kinds=(PVE,))
+    monitor_storage = Flag(default=True, wire="monitorStorage", kinds=(PVE,))
+    monitor_backups = Flag(default=True, wire="monitorBackups", kinds=(PVE,))
+    monitor_datastores = Flag(default=True, wire="monitorDatastores", kinds=(PBS,))
+    monitor_sync_jobs = Flag(default=True, wire="monitorSyncJobs", kinds=(PBS,))
+    monitor_verify_jobs = Flag(default=True, wire="monitorVerifyJobs", kinds=(PBS,))
+    monitor_prune_jobs = Flag(default=True, wire="monitorPruneJobs", kinds=(PBS,))
+    monitor_garbage_jobs = Flag(default=False, wire="monitorGarbageJobs", kinds=(PBS,))
+    reads_smart = Flag(
         "read the health of disks (SMART)",
         default=False,
         help_text="Twice a day the host asks each disk for health, wear and temperature: up to 10 s each, and a "
         "sleeping disk may be woken.",
+        wire="monitorSmart",
+        is_ours=True,
+        kinds=(PVE, PBS),
     )
     is_paused = models.BooleanField(default=False)
     version = models.PositiveIntegerField(default=1, editable=False)

@@ -1,4 +1,4 @@
-"""The wire form of the configured instances: each wire name beside our name, once.
+"""The wire form of the configured instances; what a person decides is declared with its column.
 
 Source: http-api.md 5.1 and 5.3 of the contract; keys that it does not have are named in their comments.
 """
@@ -12,10 +12,13 @@ from rest_framework import serializers
 
 from nodes.addresses import spelled_fingerprint
 from nodes.choices import PollState
-from nodes.drafts import EVERY_FLAG, MONITOR_FLAGS, Draft
+from nodes.drafts import DECIDED, FLAGS
+from nodes.fields import Decided, DecidedTruth, Flag, Secret
 from nodes.models import ClusterEndpoint, Instance
 from pulse.lib.fields import InstantField, TextField, TruthField
 from pulse.lib.logs import without_secrets
+
+Field = serializers.Field[Any, Any, Any, Any]
 
 #: The three words of the wire for how an instance answers.
 STATUS: Mapping[str, str] = {
@@ -45,32 +48,10 @@ class InstanceSerializer(serializers.Serializer[Instance]):
     """An instance as it is listed, and as it is asked for; secrets go in and never come out."""
 
     id = serializers.CharField(source="wire_id", read_only=True)
-    type = TextField(source="kind")
-    name = TextField()
-    host = TextField()
-    user = TextField()
-    password = TextField(write_only=True)
-    hasPassword = serializers.BooleanField(source="has_password", read_only=True)
-    tokenName = TextField(source="token_id")
-    tokenValue = TextField(source="token_value", write_only=True)
-    hasToken = serializers.BooleanField(source="has_token", read_only=True)
-    fingerprint = TextField()
-    verifySSL = TruthField(source="verify_tls")
-    monitorVMs = TruthField(source="monitor_vms")
-    monitorContainers = TruthField(source="monitor_containers")
-    monitorStorage = TruthField(source="monitor_storage")
-    monitorBackups = TruthField(source="monitor_backups")
-    monitorDatastores = TruthField(source="monitor_datastores")
-    monitorSyncJobs = TruthField(source="monitor_sync_jobs")
-    monitorVerifyJobs = TruthField(source="monitor_verify_jobs")
-    monitorPruneJobs = TruthField(source="monitor_prune_jobs")
-    monitorGarbageJobs = TruthField(source="monitor_garbage_jobs")
     status = serializers.SerializerMethodField()
     isCluster = serializers.BooleanField(source="is_cluster", read_only=True)
     clusterName = serializers.CharField(source="cluster_name", read_only=True)
     clusterEndpoints = EndpointSerializer(source="endpoints", many=True, read_only=True)
-    # Ours, beside the contract.
-    monitorSmart = TruthField(source="reads_smart")
     paused = serializers.BooleanField(source="is_paused", read_only=True)
     tlsUnchecked = serializers.BooleanField(source="is_tls_unchecked", read_only=True)
     fingerprintLearned = serializers.BooleanField(source="is_fingerprint_learned", read_only=True)
@@ -90,6 +71,23 @@ class InstanceSerializer(serializers.Serializer[Instance]):
         "statusMessage",
     )
 
+    #: Ours, beside the contract: they stand behind it.
+    OURS = ("paused", "tlsUnchecked", "fingerprintLearned", "statusMessage", "failingSince", "lastSeen")
+
+    def get_fields(self) -> dict[str, Field]:
+        """Return the fields in the order of the contract, those of the columns that a person decides among them."""
+        told = super().get_fields()
+        contract: dict[str, Field] = {"id": told.pop("id")}
+        ours: dict[str, Field] = {}
+        for column in DECIDED:
+            group = ours if isinstance(column, Flag) and column.is_ours else contract
+            group[column.wire] = field_of(column)
+            if isinstance(column, Secret):
+                source = f"has_{column.name.removeprefix('sealed_')}"
+                group[column.shown_as] = serializers.BooleanField(source=source, read_only=True)
+        ours |= {name: told.pop(name) for name in self.OURS}
+        return contract | told | ours
+
     def get_status(self, instance: Instance) -> str:
         """Return whether the last poll succeeded, failed to log in, or failed otherwise."""
         return STATUS[instance.state]
@@ -101,9 +99,8 @@ class InstanceSerializer(serializers.Serializer[Instance]):
     def to_representation(self, instance: Instance) -> dict[str, Any]:
         """Return the object of the list: the flags of its own kind, and no empty key that the contract omits."""
         told = dict(super().to_representation(instance))
-        others = EVERY_FLAG.difference(MONITOR_FLAGS[instance.kind])
         told["fingerprint"] = spelled_fingerprint(instance.fingerprint)  # as the Proxmox pages show it
-        foreign = {name for name, field in self.fields.items() if field.source in others}
+        foreign = {flag.wire for flag in FLAGS if instance.kind not in flag.kinds}
         empty = {name for name in self.OMITTED_WHEN_EMPTY if not told[name]}
         if instance.failing_since is None:
             empty.add("failingSince")
@@ -114,25 +111,16 @@ class InstanceSerializer(serializers.Serializer[Instance]):
         return {name: value for name, value in told.items() if name not in foreign | empty}
 
 
+def field_of(column: Decided) -> Field:
+    """Return how a column that a person decides is read and written; a secret goes in and never comes out."""
+    source = None if column.given_as == column.wire else column.given_as
+    if isinstance(column, DecidedTruth):
+        return TruthField(source=source)
+    return TextField(source=source, write_only=isinstance(column, Secret))
+
+
 class HostSerializer(serializers.Serializer[Any]):
     """What the certificate route asks for."""
 
     type = TextField(source="kind")
     host = TextField()
-
-
-def draft_of(fields: Mapping[str, Any], *, kind: str) -> Draft:
-    """Return what the read fields ask for; `type` is whatever the route says it is."""
-    flags = {name: value for name, value in fields.items() if name in EVERY_FLAG}
-    return Draft(
-        kind=kind,
-        name=fields.get("name", ""),
-        host=fields.get("host", ""),
-        user=fields.get("user", ""),
-        password=fields.get("password", ""),
-        token_id=fields.get("token_id", ""),
-        token_value=fields.get("token_value", ""),
-        fingerprint=fields.get("fingerprint"),
-        verify_tls=fields.get("verify_tls"),
-        flags=flags,
-    )

@@ -18,7 +18,7 @@ from django.utils.timesince import timesince
 from nodes import connecting, editing, probe
 from nodes.addresses import spelled_fingerprint
 from nodes.choices import InstanceKind
-from nodes.drafts import Draft, NotValid, checked
+from nodes.drafts import Checked, Draft, NotValid
 from nodes.editing import Outcome, UnknownInstance
 from nodes.models import Instance
 from nodes.proxmox.errors import ProxmoxError
@@ -133,20 +133,10 @@ class Command(BaseCommand):
 
     def add(self, options: dict[str, Any]) -> None:
         """Confirm the certificate, try the connection, then store the instance."""
-        draft = checked(
-            Draft(
-                kind=options["type"],
-                name=options["name"],
-                host=options["host"],
-                fingerprint=options["fingerprint"] or None,
-                verify_tls=options["verify_tls"] or None,
-            )
-        )
-        draft = with_credential(draft, options)
-        editing.proposed(draft)  # what is wrong with it is told before anything is sent
+        draft = editing.proposed(asked_for(options))  # what is wrong with it is told before anything is sent
         if not options["no_test"]:
             draft = self.confirmed(draft, is_accepted=options["accept_certificate"])
-            found = probe.probe(connecting.target_of(editing.proposed(draft)), timeout_seconds=TEST_SECONDS)
+            found = probe.probe(editing.target_of(draft), timeout_seconds=TEST_SECONDS)
             self.tell(f"Login works: {found.kind.upper()} {found.version}, {found.latency_ms} ms")
         added = editing.add(draft, at=timezone.now())
         words = {
@@ -156,7 +146,7 @@ class Command(BaseCommand):
         }
         self.tell(words[added.outcome].format(added.instance))
 
-    def confirmed(self, draft: Draft, *, is_accepted: bool) -> Draft:
+    def confirmed(self, draft: Checked, *, is_accepted: bool) -> Checked:
         """Return the draft with the certificate that was confirmed; leaves with 3 when it is not confirmed."""
         if draft.fingerprint or draft.verify_tls:
             return draft
@@ -277,14 +267,22 @@ def fail(message: str, code: int) -> NoReturn:
     raise CommandError(clean(message), returncode=code) from None
 
 
-def with_credential(draft: Draft, options: dict[str, Any]) -> Draft:
-    """Return the draft with its credential; the secret comes from a file, stdin or a prompt."""
+def asked_for(options: dict[str, Any]) -> Draft:
+    """Return what was asked for; the secret comes from a file, stdin or a prompt."""
     secret = read_secret(options["secret_file"], "Token secret: " if options["token_id"] else "Password: ")
     if not secret:
         fail("the secret is empty", WRONG_INPUT)
-    if options["token_id"]:
-        return replace(draft, token_id=options["token_id"], token_value=secret)
-    return replace(draft, user=options["user"], password=secret)
+    return Draft(
+        kind=options["type"],
+        name=options["name"],
+        host=options["host"],
+        user=options["user"],
+        token_id=options["token_id"],
+        fingerprint=options["fingerprint"] or None,
+        verify_tls=options["verify_tls"] or None,
+        token_value=secret if options["token_id"] else "",
+        password="" if options["token_id"] else secret,
+    )
 
 
 def read_secret(path: str, prompt: str) -> str:
