@@ -21,6 +21,7 @@ from django.utils.timesince import timesince
 from django.views.decorators.csrf import csrf_protect
 
 from nodes import connecting, editing, probe
+from nodes.certificate_filter import CERTIFICATES, CertificateFilter, certificate_of
 from nodes.choices import InstanceKind
 from nodes.drafts import FLAGS, NotValid
 from nodes.editing import Outcome, UnknownInstance
@@ -69,7 +70,23 @@ def flag_groups(kinds: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
     return [(title, {"fields": names}) for title, names in groups.items() if names]
 
 
-class EndpointInline(EndpointTabularInline):
+class ReadOnly:
+    """Rows that polling alone adds, changes and removes."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Polling adds."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Polling changes."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Rows go with their instance."""
+        return False
+
+
+class EndpointInline(ReadOnly, EndpointTabularInline):
     """The members of a cluster, as the cluster tells them."""
 
     model = ClusterEndpoint
@@ -78,55 +95,6 @@ class EndpointInline(EndpointTabularInline):
     extra = 0
     can_delete = False
     verbose_name_plural = "cluster members"
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Members come from the cluster."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Members come from the cluster."""
-        return False
-
-
-#: How the certificate of a host is judged, in the order of the judgement.
-CERTIFICATES = {
-    "none": "not encrypted",
-    "learned": "pinned when first seen",
-    "confirmed": "pinned as confirmed",
-    "authorities": "checked by the authorities",
-    "unchecked": "accepted without a check",
-}
-
-
-def certificate_of(instance: Instance) -> str:
-    """Return which of CERTIFICATES holds for an instance."""
-    if instance.host.startswith("http://"):
-        return "none"
-    if instance.fingerprint:
-        return "learned" if instance.is_fingerprint_learned else "confirmed"
-    return "authorities" if instance.verify_tls else "unchecked"
-
-
-class CertificateFilter(admin.SimpleListFilter):
-    """Narrows the list by how certificates are judged: whose credential could somebody else read?"""
-
-    title = "certificate"
-    parameter_name = "certificate"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the choices."""
-        return list(CERTIFICATES.items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
-        """Return the instances of which the chosen judgement holds."""
-        if self.value() not in CERTIFICATES:
-            return queryset
-        if self.value() == "none":
-            return queryset.filter(host__startswith="http://")
-        encrypted = queryset.exclude(host__startswith="http://")
-        if self.value() in ("learned", "confirmed"):
-            return encrypted.exclude(fingerprint="").filter(is_fingerprint_learned=self.value() == "learned")
-        return encrypted.filter(fingerprint="", verify_tls=self.value() == "authorities")
 
 
 @admin.register(Instance)
@@ -368,30 +336,19 @@ def ago(at: datetime | None, now: datetime) -> str | None:
     return f"{seconds} s ago" if seconds < 120 else f"{timesince(at, now)} ago"
 
 
-class InventoryAdmin(InventoryModelAdmin):
+class InventoryAdmin(ReadOnly, InventoryModelAdmin):
     """What was read from Proxmox: seen here, never edited. No count of a whole table, which may be long."""
 
     list_select_related = ("instance",)
     show_full_result_count = False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Polling adds."""
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Polling changes."""
-        return False
+GONE = ("gone_at", admin.EmptyFieldListFilter)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Rows go with their instance."""
-        return False
-
-
-@admin.register(Node)
-class NodeAdmin(InventoryAdmin):
-    """The PVE hosts."""
-
-    list_display = (
+admin.site.register(
+    Node,
+    InventoryAdmin,
+    list_display=(
         "name",
         "instance",
         "pve_version",
@@ -399,34 +356,29 @@ class NodeAdmin(InventoryAdmin):
         "absent_since",
         "first_seen_at",
         "gone_at",
-    )
-    list_filter = ("instance", ("gone_at", admin.EmptyFieldListFilter))
-    search_fields = ("name", "instance__name", "pve_version")
-
-
-@admin.register(Guest)
-class GuestAdmin(InventoryAdmin):
-    """The virtual machines and containers."""
-
-    list_display = ("vmid", "name", "kind", "instance", "node_name", "tags", "first_seen_at", "gone_at")
-    list_display_links = ("vmid", "name")
-    list_filter = ("kind", "instance", ("gone_at", admin.EmptyFieldListFilter))
-    search_fields = ("=vmid", "name", "node_name", "tags")
-
-
-@admin.register(Storage)
-class StorageAdmin(InventoryAdmin):
-    """The storages of PVE."""
-
-    list_display = ("name", "instance", "node_name", "plugin", "content", "first_seen_at", "gone_at")
-    list_filter = ("plugin", "instance", ("gone_at", admin.EmptyFieldListFilter))
-    search_fields = ("name", "node_name", "content")
-
-
-@admin.register(Datastore)
-class DatastoreAdmin(InventoryAdmin):
-    """The datastores of PBS."""
-
-    list_display = ("name", "instance", "first_seen_at", "gone_at")
-    list_filter = ("instance", ("gone_at", admin.EmptyFieldListFilter))
-    search_fields = ("name", "instance__name")
+    ),
+    list_filter=("instance", GONE),
+    search_fields=("name", "instance__name", "pve_version"),
+)
+admin.site.register(
+    Guest,
+    InventoryAdmin,
+    list_display=("vmid", "name", "kind", "instance", "node_name", "tags", "first_seen_at", "gone_at"),
+    list_display_links=("vmid", "name"),
+    list_filter=("kind", "instance", GONE),
+    search_fields=("=vmid", "name", "node_name", "tags"),
+)
+admin.site.register(
+    Storage,
+    InventoryAdmin,
+    list_display=("name", "instance", "node_name", "plugin", "content", "first_seen_at", "gone_at"),
+    list_filter=("plugin", "instance", GONE),
+    search_fields=("name", "node_name", "content"),
+)
+admin.site.register(
+    Datastore,
+    InventoryAdmin,
+    list_display=("name", "instance", "first_seen_at", "gone_at"),
+    list_filter=("instance", GONE),
+    search_fields=("name", "instance__name"),
+)

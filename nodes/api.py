@@ -13,7 +13,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from nodes import connecting, doctor, editing, permissions, probe
+from nodes import configuring, connecting, doctor, editing, permissions, probe
 from nodes.addresses import normalise_host, spelled_fingerprint
 from nodes.choices import InstanceKind
 from nodes.doctor import Finding
@@ -105,7 +105,7 @@ def test_connection(request: HttpRequest) -> HttpResponse:
     """Try the connection that the body describes; nothing is stored. A failure is 400."""
     body = read_json_object(request)
     with refusals():
-        found = tried(editing.target_of(draft_from(body)))
+        found = tried(configuring.target_of(draft_from(body)))
     return answer(connection_found(found))
 
 
@@ -117,7 +117,7 @@ def test_config(request: HttpRequest) -> HttpResponse:
     if draft.kind not in InstanceKind.values:
         raise ApiError(400, UNKNOWN_KIND)
     try:
-        found = tried(editing.target_of(draft))
+        found = tried(configuring.target_of(draft))
     except (NotValid, ProxmoxError, SealBroken) as error:
         return answer({"status": "error", "message": sentence(error)})
     return answer(test_passed(found))

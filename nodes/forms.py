@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from nodes.configuring import held_by, proposed
 from nodes.drafts import DECIDED, Checked, Draft, NotValid, changed_credential, checked, draft_of
-from nodes.editing import held_by, proposed
 from nodes.models import Instance
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from nodes import editing
-from nodes.admin import CERTIFICATES, ago
+from nodes.admin import ago
+from nodes.certificate_filter import CERTIFICATES
 from nodes.models import Instance
 from pulse.lib.crypto import unseal
 from tests.conftest import NOON

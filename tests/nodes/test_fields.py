@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.test import Client
 
-from nodes import drafts, editing
+from nodes import configuring, drafts, editing
 from nodes.forms import InstanceForm
 from nodes.models import Instance
 from nodes.serializers import InstanceSerializer
@@ -131,7 +131,7 @@ def test_a_secret_that_was_just_given_is_sealed_once_at_most_and_never_opened_to
     way, api, calls, monkeypatch, host_probe
 ):
     monkeypatch.setattr(sys, "stdin", io.StringIO("canary-token\n"))
-    opened, sealed = calls(crypto, "unseal"), calls(editing, "seal")
+    opened, sealed = calls(crypto, "unseal"), calls(configuring, "seal")
 
     way(api)
 
@@ -165,6 +165,6 @@ def test_who_configures_an_instance_knows_each_column_that_a_person_decides(colu
 
 
 def test_a_change_of_what_is_monitored_is_no_reason_to_ask_the_host():
-    assert set(editing.CONNECTION_FIELDS) == {
+    assert set(configuring.CONNECTION_FIELDS) == {
         "host", "user", "sealed_password", "token_id", "sealed_token", "fingerprint", "is_fingerprint_learned", "verify_tls",
     }  # fmt: skip

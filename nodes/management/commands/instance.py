@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from nodes import connecting, editing, probe
+from nodes import configuring, connecting, editing, probe
 from nodes.addresses import spelled_fingerprint
 from nodes.choices import InstanceKind
 from nodes.drafts import Checked, Draft, NotValid
@@ -133,10 +133,12 @@ class Command(BaseCommand):
 
     def add(self, options: dict[str, Any]) -> None:
         """Confirm the certificate, try the connection, then store the instance."""
-        draft = editing.proposed(asked_for(options))  # what is wrong with it is told before anything is sent
+        draft = configuring.proposed(
+            asked_for(options)
+        )  # what is wrong with it is told before anything is sent
         if not options["no_test"]:
             draft = self.confirmed(draft, is_accepted=options["accept_certificate"])
-            found = probe.probe(editing.target_of(draft), timeout_seconds=TEST_SECONDS)
+            found = probe.probe(configuring.target_of(draft), timeout_seconds=TEST_SECONDS)
             self.tell(f"Login works: {found.kind.upper()} {found.version}, {found.latency_ms} ms")
         added = editing.add(draft, at=timezone.now())
         words = {
