@@ -13,10 +13,10 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from nodes import configuring, connecting, doctor, editing, permissions, probe
+from nodes import configuring, connecting, editing, permissions, probe
 from nodes.addresses import normalise_host, spelled_fingerprint
 from nodes.choices import InstanceKind
-from nodes.doctor import Finding
+from nodes.doctor.examination import Finding, repairs
 from nodes.drafts import UNKNOWN_KIND, WIRE_NAMES, Draft, NotValid, draft_of
 from nodes.models import Instance
 from nodes.probe import Probe
@@ -151,8 +151,8 @@ def node_permissions(request: HttpRequest, node_id: str) -> HttpResponse:
             "account": examined.account,
             "version": examined.version,
             "features": [finding_told(finding) for finding in examined.findings],
-            "repair": list(doctor.repairs(examined.findings)),
-            "userRepair": list(doctor.repairs(examined.findings, of_user=True)),
+            "repair": list(repairs(examined.findings)),
+            "userRepair": list(repairs(examined.findings, of_user=True)),
         }
     )
 

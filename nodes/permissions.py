@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nodes import connecting, doctor
+from nodes import connecting
 from nodes.choices import InstanceKind
-from nodes.doctor import Finding
+from nodes.doctor import examination
+from nodes.doctor.examination import Finding
 from nodes.models import Instance
 from nodes.proxmox import access, backups, pbs, pve
 from nodes.proxmox.client import Client
@@ -75,7 +76,7 @@ def judged(
 ) -> Examination:
     """Return the state of every feature by what is known of the instance already."""
     account = account_of(instance)
-    findings = doctor.examine(
+    findings = examination.examine(
         held,
         kind=instance.kind,
         version=version,

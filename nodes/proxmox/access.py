@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from nodes.proxmox.calls import Call
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.pve import node_version as node_version
 from nodes.proxmox.readings import PermissionsReading
 from nodes.proxmox.values import fields, is_true, text
 

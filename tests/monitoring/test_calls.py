@@ -9,7 +9,7 @@ from monitoring.known.memory import PollMemory
 from monitoring.polling import restoring
 from monitoring.store import current
 from nodes.connecting import connection_for
-from nodes.proxmox import access, pve
+from nodes.proxmox import pve
 from nodes.proxmox.errors import ServerError
 from tests.monitoring.collected import facts_of, moment, refusals, turn, with_token
 
@@ -82,7 +82,7 @@ def test_what_others_ask_over_the_same_connection_is_not_counted(host):
     own.ask_here(pve.version, longest_seconds=5.0)
     with pytest.raises(ServerError):
         own.ask_here(
-            lambda client, **limits: access.node_version(client, "nowhere", **limits), longest_seconds=5.0
+            lambda client, **limits: pve.node_version(client, "nowhere", **limits), longest_seconds=5.0
         )
 
     assert (own.made, own.failed) == (2, 1)

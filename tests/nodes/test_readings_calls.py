@@ -36,7 +36,7 @@ QUOTED_UPID = "UPID%3Apve1%3A00000C8B%3A0000D780%3A5FBE5E7F%3Avzdump%3A100%3Aroo
 
 CALLS: list[tuple[str, Call]] = [
     ("/access/permissions", access.permissions),
-    ("/nodes/pve1/version", given(access.node_version, "pve1")),
+    ("/nodes/pve1/version", given(pve.node_version, "pve1")),
     ("/nodes/pve1/qemu/100/config", given(guests.guest_config, "pve1", "qemu", 100)),
     ("/nodes/pve1/lxc/101/config", given(guests.guest_config, "pve1", "lxc", 101)),
     ("/nodes/pve1/lxc/101/snapshot", given(guests.guest_snapshots, "pve1", "lxc", 101)),

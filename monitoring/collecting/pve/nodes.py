@@ -9,7 +9,7 @@ from monitoring.collecting.pve.common import is_online, version_of, wanted_guest
 from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import LISTING_SECONDS, Turn
 from monitoring.wire.shapes import NodeView
-from nodes.proxmox import access, backups, cluster, guests, hardware
+from nodes.proxmox import backups, cluster, guests, hardware, pve
 
 GUEST_KINDS = ("qemu", "lxc")
 #: From this version on the history of a node tells its pressure and its ZFS cache.
@@ -74,7 +74,7 @@ def read_node_storages(turn: Turn, node: str) -> None:
 
 def read_node_version(turn: Turn, node: str) -> None:
     """Read the version of the node."""
-    turn.keep_node(node, version=turn.ask(access.node_version, node).version)
+    turn.keep_node(node, version=turn.ask(pve.node_version, node).version)
 
 
 def read_node_time(turn: Turn, node: str) -> None:
