@@ -44,15 +44,7 @@ def _namespace(row: Row) -> NamespaceReading | None:
 read_namespaces = Rows("the namespaces", _namespace, by=("path",), limit=NAMESPACES_LIMIT)
 read_groups = Rows(
     "the backup groups",
-    row_of(
-        BackupGroupReading,
-        kind=(word, "backup-type"),
-        id=(text, "backup-id"),
-        last_backup_at=(epoch, "last-backup"),
-        count=(lambda value: size(value) or 0, "backup-count"),
-        owner=(text, "owner"),
-        comment=(text, "comment"),
-    ),
+    row_of(BackupGroupReading, count=(lambda value: size(value) or 0, "backup-count")),
     by=("kind", "id"),
     limit=GROUPS_LIMIT,
 )

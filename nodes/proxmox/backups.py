@@ -9,7 +9,7 @@ import re
 
 from nodes.proxmox.calls import Call
 from nodes.proxmox.client import Client
-from nodes.proxmox.properties import content, names, vmid, vmids
+from nodes.proxmox.properties import vmid
 from nodes.proxmox.readings import (
     BackupJobReading,
     BackupVolumeReading,
@@ -22,7 +22,7 @@ from nodes.proxmox.readings import (
 )
 from nodes.proxmox.rows import Row, Rows, entries, fields_of, read_rows, row_of, rows_of
 from nodes.proxmox.tasks import read_task_log, read_tasks
-from nodes.proxmox.values import epoch, fingerprint, is_true, name, size, text, text_of, truth, whole, word
+from nodes.proxmox.values import epoch, is_true, size, text, text_of, truth, whole, word
 
 #: The archive of a node keeps 1,000 to 2,000 tasks.
 TASKS_LIMIT = 500
@@ -43,64 +43,24 @@ KINDS = {"qemu": "qemu", "lxc": "lxc", "openvz": "lxc", "vm": "qemu", "ct": "lxc
 
 read_storage_definitions = Rows(
     "the storage configuration",
-    row_of(
-        StorageConfigReading,
-        name=(name, "storage"),
-        plugin=(word, "type"),
-        content=(content, "content"),
-        is_shared=(is_true, "shared"),
-        is_disabled=(is_true, "disable"),
-        nodes=(names, "nodes"),
-        server=(text, "server"),
-        datastore=(name, "datastore"),
-        namespace=(text_of(PATH_LIMIT), "namespace"),
-        username=(text, "username"),
-        fingerprint=(fingerprint, "fingerprint"),
-        path=(text_of(PATH_LIMIT), "path"),
-    ),
+    row_of(StorageConfigReading),
     by=("name",),
 )
 #: Sizes of an inactive storage are 0 or not told.
 read_node_storages = Rows(
     "a node's storages",
-    row_of(
-        NodeStorageReading,
-        name=(name, "storage"),
-        plugin=(word, "type"),
-        content=(content, "content"),
-        is_active=(truth, "active"),
-        is_enabled=(truth, "enabled"),
-        is_shared=(truth, "shared"),
-        total_bytes=(size, "total"),
-        used_bytes=(size, "used"),
-        available_bytes=(size, "avail"),
-    ),
+    row_of(NodeStorageReading),
     by=("name",),
 )
 #: A job that does not say so is enabled.
 read_backup_jobs = Rows(
     "the backup jobs",
-    row_of(
-        BackupJobReading,
-        id=(text, "id"),
-        is_enabled=(lambda value: truth(value) is not False, "enabled"),
-        schedule=(text, "schedule"),
-        storage=(name, "storage"),
-        node=(name, "node"),
-        mode=(word, "mode"),
-        covers_all=(is_true, "all"),
-        vmids=(vmids, "vmid"),
-        excluded=(vmids, "exclude"),
-        pool=(name, "pool"),
-        comment=(text_of(PATH_LIMIT), "comment"),
-        next_run_at=(epoch, "next-run"),
-        repeats_missed=(is_true, "repeat-missed"),
-    ),
+    row_of(BackupJobReading, is_enabled=(lambda value: truth(value) is not False, "enabled")),
     by=("id",),
 )
 read_uncovered_guests = Rows(
     "the guests without a backup job",
-    row_of(UncoveredGuestReading, vmid=(vmid, "vmid"), kind=(word, "type"), name=(text, "name")),
+    row_of(UncoveredGuestReading),
     by=("vmid",),
 )
 
@@ -139,16 +99,11 @@ _volume = row_of(
     volume=(_volume_name, "volid"),
     vmid=lambda row: vmid(row.get("vmid")) or vmid(_named(row)[1]),
     kind=_kind,
-    created_at=(epoch, "ctime"),
     size_bytes=_size,
-    format=(word, "format"),
-    notes=(text, "notes"),
-    is_protected=(is_true, "protected"),
-    verification=(word, "verification", "state"),
     is_encrypted=(
         lambda value: text(value) not in ("", "0"),
         "encrypted",
-    ),  # "1", or the fingerprint of the key
+    ),
 )
 
 

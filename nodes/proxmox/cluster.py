@@ -5,7 +5,7 @@ Readers raise BadAnswer only. Source: api-facts.md section 4.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -24,17 +24,14 @@ from nodes.proxmox.readings import (
     ReplicationReading,
     VoteReading,
 )
-from nodes.proxmox.rows import Row, Rows, entries, fields_of, first, row_of, rows_of
+from nodes.proxmox.rows import Row, Rows, Thing, entries, fields_of, first, row_of, rows_of
 from nodes.proxmox.values import (
-    amount,
     epoch,
     fields,
     is_true,
     name,
-    ratio,
     size,
     text,
-    text_of,
     truth,
     word,
 )
@@ -50,23 +47,10 @@ BUCKETS_LIMIT = 20_000
 #: The numbers are texts, as in the file they are from.
 read_node_votes = Rows(
     "the votes of the nodes",
-    row_of(
-        VoteReading,
-        node=first(name, "node", "name"),
-        number=(size, "nodeid"),
-        votes=(size, "quorum_votes"),
-    ),
+    row_of(VoteReading, node=first(name, "node", "name")),
     by=("node",),
 )
-_qdevice = row_of(
-    QdeviceReading,
-    model=(word, "Model"),
-    host=(text, "QNetd host"),
-    state=(word, "State"),
-    algorithm=(word, "Algorithm"),
-    tie_breaker=(text, "Tie-breaker"),
-    last_poll=(text, "Last poll call"),
-)
+_qdevice = row_of(QdeviceReading)
 
 
 def read_qdevice(data: object) -> QdeviceReading | None:
@@ -81,6 +65,13 @@ def read_qdevice(data: object) -> QdeviceReading | None:
     return None
 
 
+_ha_node = row_of(HaNodeReading)
+_ha_service = row_of(
+    HaServiceReading,
+    id=lambda row: name(row.get("sid")) or name(row.get("id")).removeprefix("service:"),
+)
+
+
 def read_ha_status(data: object) -> HaReading:
     """Return the reading of GET /cluster/ha/status/current; a service or node listed twice counts once.
 
@@ -93,22 +84,12 @@ def read_ha_status(data: object) -> HaReading:
     for row in rows:
         if not isinstance(row, dict):
             continue
-        kind, node = word(row.get("type")), name(row.get("node"))
-        if kind == "lrm" and node:
-            nodes[node] = HaNodeReading(
-                node=node,
-                status=text(row.get("status"), STATUS_LIMIT),
-                seen_at=epoch(row.get("timestamp")),
-            )
+        kind = word(row.get("type"))
+        if kind == "lrm" and (manager := _ha_node(row)):
+            nodes[manager.node] = manager
         elif kind == "service":
-            service = name(row.get("sid")) or name(row.get("id")).removeprefix("service:")
-            if service:
-                services[service] = HaServiceReading(
-                    id=service,
-                    node=node,
-                    state=word(row.get("state")),
-                    requested_state=word(row.get("request_state")),
-                )
+            if service := _ha_service(row):
+                services[service.id] = service
         elif kind:
             single[kind] = row
     if rows and not (single or nodes or services):
@@ -125,45 +106,32 @@ def read_ha_status(data: object) -> HaReading:
     )
 
 
-def read_ceph_status(data: object) -> CephReading:
-    """Return the reading of GET /cluster/ceph/status: Ceph's own words, which have changed with its releases.
+def _osd_figure(key: str) -> Callable[[Row], int | None]:
+    """Return what reads a figure of the OSDs; up to Nautilus they are one level deeper."""
 
-    Up to Nautilus the figures of the OSDs are one level deeper; from Squid the monitors are only counted.
-    """
-    row = fields_of(data, "Ceph")
-    health, placement = fields(row.get("health")), fields(row.get("pgmap"))
-    told = first(word, "status", "overall_status")(health)
-    if not told:
-        raise BadAnswer("The answer about Ceph tells no health")
-    osds = fields(row.get("osdmap"))
-    osds = fields(osds.get("osdmap")) or osds
-    monitors = fields(row.get("monmap"))
-    listed = monitors.get("mons")
-    quorum = row.get("quorum_names")
-    return CephReading(
-        health=told,
-        checks=_checks(health),
-        osd_count=size(osds.get("num_osds")),
-        osd_up_count=size(osds.get("num_up_osds")),
-        osd_in_count=size(osds.get("num_in_osds")),
-        used_bytes=size(placement.get("bytes_used")),
-        total_bytes=size(placement.get("bytes_total")),
-        placement_group_count=size(placement.get("num_pgs")),
-        placement_groups=_placement_groups(placement.get("pgs_by_state")),
-        monitor_count=len(listed) if isinstance(listed, list) else size(monitors.get("num_mons")),
-        quorum=tuple(sorted({name(one) for one in quorum[:MONITORS_LIMIT]} - {""}))
-        if isinstance(quorum, list)
-        else (),
-        manager_is_available=truth(fields(row.get("mgrmap")).get("available")),
-        read_bytes_per_second=size(placement.get("read_bytes_sec")),
-        write_bytes_per_second=size(placement.get("write_bytes_sec")),
-        read_operations_per_second=size(placement.get("read_op_per_sec")),
-        write_operations_per_second=size(placement.get("write_op_per_sec")),
+    def read(row: Row) -> int | None:
+        osds = fields(row.get("osdmap"))
+        return size((fields(osds.get("osdmap")) or osds).get(key))
+
+    return read
+
+
+def _monitor_count(monitors: object) -> int | None:
+    """Return how many monitors there are; from Squid on they are only counted."""
+    told = fields(monitors)
+    listed = told.get("mons")
+    return len(listed) if isinstance(listed, list) else size(told.get("num_mons"))
+
+
+def _quorum(told: object) -> tuple[str, ...]:
+    return (
+        tuple(sorted({name(one) for one in told[:MONITORS_LIMIT]} - {""})) if isinstance(told, list) else ()
     )
 
 
-def _checks(health: Row) -> tuple[CephCheckReading, ...]:
+def _checks(told: object) -> tuple[CephCheckReading, ...]:
     """Return the checks by name; very old releases have a list without names instead."""
+    health = fields(told)
     found = [
         CephCheckReading(
             name=label,
@@ -193,6 +161,24 @@ def _placement_groups(value: object) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((state, count) for state, count in found if state and count is not None))
 
 
+#: Ceph's own words, which have changed with its releases.
+read_ceph_status = Thing(
+    "Ceph",
+    row_of(
+        CephReading,
+        health=(lambda health: first(word, "status", "overall_status")(fields(health)), "health"),
+        checks=(_checks, "health"),
+        osd_count=_osd_figure("num_osds"),
+        osd_up_count=_osd_figure("num_up_osds"),
+        osd_in_count=_osd_figure("num_in_osds"),
+        placement_groups=(_placement_groups, "pgmap", "pgs_by_state"),
+        monitor_count=(_monitor_count, "monmap"),
+        quorum=(_quorum, "quorum_names"),
+    ),
+    lack="tells no health",
+)
+
+
 def read_ceph_osds(data: object) -> tuple[CephOsdReading, ...]:
     """Return the reading of GET /nodes/{node}/ceph/osd: the leaves of its tree, by number, each once."""
     root = fields(fields_of(data, "the OSDs").get("root"))
@@ -219,30 +205,11 @@ def _leaves(root: Row) -> Iterator[tuple[Row, str]]:
         stack += [(child, host) for child in entries(row.get("children"), BUCKETS_LIMIT)]
 
 
-_osd = row_of(
-    CephOsdReading,
-    id=(size, "id"),  # below 0 are buckets
-    name=lambda row: name(row.get("name")) or f"osd.{size(row.get('id'))}",
-    host=(name, "host"),
-    status=(word, "status"),
-    is_in=(truth, "in"),
-    used_percent=(ratio, "percent_used"),
-    total_bytes=(size, "total_space"),
-    used_bytes=(size, "bytes_used"),
-    device_class=(word, "device_class"),
-)
+_osd = row_of(CephOsdReading, name=lambda row: name(row.get("name")) or f"osd.{size(row.get('id'))}")
 #: `percent_used` is a ratio there, against its name and the schema; that of an OSD is a percentage.
 read_ceph_pools = Rows(
     "the Ceph pools",
-    row_of(
-        CephPoolReading,
-        name=(name, "pool_name"),
-        used_bytes=(size, "bytes_used"),
-        used_ratio=(ratio, "percent_used"),
-        size=(size, "size"),
-        min_size=(size, "min_size"),
-        placement_group_count=(size, "pg_num"),
-    ),
+    row_of(CephPoolReading),
     by=("name",),
 )
 #: `source` is the node where the guest was at the job's last run; it may be missing and it may have moved since. `error` is
@@ -251,19 +218,9 @@ read_replication = Rows(
     "the replication",
     row_of(
         ReplicationReading,
-        id=(name, "id"),
         vmid=lambda row: vmid(row.get("guest")) or vmid(name(row.get("id")).partition("-")[0]),
-        source=(name, "source"),
-        target=(name, "target"),
-        schedule=(text, "schedule"),
-        last_sync_at=(epoch, "last_sync"),
-        last_try_at=(epoch, "last_try"),
-        next_sync_at=(epoch, "next_sync"),
-        duration_seconds=(amount, "duration"),
         failure_count=(lambda value: size(value) or 0, "fail_count"),
-        error=(text_of(ERROR_LIMIT), "error"),
         is_running=(lambda value: bool(size(value)), "pid"),
-        is_disabled=(is_true, "disable"),
     ),
     by=("id",),
 )

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from nodes.proxmox.calls import Call, unread
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import AgentRefused, AgentUnsupported, BadAnswer
-from nodes.proxmox.properties import properties, tags, unit_size, vmid
+from nodes.proxmox.properties import properties, unit_size
 from nodes.proxmox.readings import (
     AddressReading,
     FilesystemReading,
@@ -23,17 +23,14 @@ from nodes.proxmox.readings import (
     GuestSnapshotReading,
     PressureReading,
 )
-from nodes.proxmox.rows import ReadRow, Row, entries, read_rows, row_of, rows_of
+from nodes.proxmox.rows import ReadRow, Row, entries, first, read_rows, row_of, rows_of
 from nodes.proxmox.values import (
-    epoch,
     fields,
     is_true,
     lines,
     name,
-    ratio,
     size,
     text,
-    text_of,
     truth,
     whole,
     word,
@@ -66,21 +63,8 @@ def read_guest_config(data: object) -> GuestConfigReading:
     """Return the reading of GET /nodes/{node}/{qemu|lxc}/{vmid}/config; one of a guest just made may be empty."""
     if not isinstance(data, dict) or len(data) > KEYS_LIMIT:
         raise BadAnswer("The answer about a guest's configuration is not an object, or too large for one")
-    agent = properties(data.get("agent"), first="enabled")
-    memory = properties(data.get("memory"), first="current")  # "current=2048" from PVE 8.1
-    return GuestConfigReading(
-        digest=text(data.get("digest"), DIGEST_LIMIT),
-        name=text(data.get("name")) or text(data.get("hostname")),
-        notes=_notes(data.get("description")),
-        tags=tags(data.get("tags")),
-        os_type=word(data.get("ostype")),
-        agent_is_enabled=is_true(agent.get("enabled")),
-        memory_bytes=_mebibytes(memory.get("current")),
-        balloon_bytes=_mebibytes(data.get("balloon")),
-        starts_on_boot=is_true(data.get("onboot")),
-        is_protected=is_true(data.get("protection")),
-        disks=_disks(data),
-    )
+    reading = _config(data)
+    return GuestConfigReading() if reading is None else reading
 
 
 def _mebibytes(value: object) -> int | None:
@@ -131,6 +115,20 @@ def _disk(key: str, bus: str, value: object) -> GuestDiskReading | None:
     )
 
 
+_config = row_of(
+    GuestConfigReading,
+    name=first(text, "name", "hostname"),
+    notes=(_notes, "description"),
+    agent_is_enabled=(lambda told: is_true(properties(told, first="enabled").get("enabled")), "agent"),
+    memory_bytes=(
+        lambda told: _mebibytes(properties(told, first="current").get("current")),
+        "memory",
+    ),  # from PVE 8.1
+    balloon_bytes=(_mebibytes, "balloon"),
+    disks=_disks,
+)
+
+
 def read_guest_snapshots(data: object) -> tuple[GuestSnapshotReading, ...]:
     """Return the reading of GET .../snapshot, oldest first, without the entry that stands for the guest as it is."""
     rows = rows_of(data, "a guest's snapshots")
@@ -139,15 +137,7 @@ def read_guest_snapshots(data: object) -> tuple[GuestSnapshotReading, ...]:
     return tuple(sorted(readings, key=lambda one: (one.taken_at or 0, one.name)))
 
 
-_snapshot = row_of(
-    GuestSnapshotReading,
-    name=(name, "name"),
-    taken_at=(epoch, "snaptime"),
-    description=(_notes, "description"),
-    parent=(name, "parent"),
-    has_memory=(is_true, "vmstate"),
-    state=(word, "snapstate"),
-)
+_snapshot = row_of(GuestSnapshotReading, description=(_notes, "description"))
 
 
 def _agent_rows(data: object, what: str, limit: int) -> list[Row]:
@@ -191,15 +181,7 @@ def _disk_label(disk: Row) -> str:
     return f"{word(disk.get('bus-type'))} {place} {unit}"
 
 
-_filesystem = row_of(
-    FilesystemReading,
-    mount_point=(text_of(PATH_LIMIT), "mountpoint"),
-    kind=(word, "type"),
-    device=(text, "name"),
-    total_bytes=(size, "total-bytes"),
-    used_bytes=(size, "used-bytes"),
-    disks=(_disk_labels, "disk"),
-)
+_filesystem = row_of(FilesystemReading, disks=(_disk_labels, "disk"))
 
 
 def read_agent_addresses(data: object) -> tuple[AddressReading, ...]:
@@ -253,15 +235,7 @@ def _address(interface: str, told: object, prefix: object, hardware: str) -> Add
     )
 
 
-_pressure = row_of(
-    PressureReading,
-    cpu_some=(ratio, "pressurecpusome"),
-    cpu_full=(ratio, "pressurecpufull"),
-    io_some=(ratio, "pressureiosome"),
-    io_full=(ratio, "pressureiofull"),
-    memory_some=(ratio, "pressurememorysome"),
-    memory_full=(ratio, "pressurememoryfull"),
-)
+_pressure = row_of(PressureReading)
 
 
 def read_pressure(row: Row) -> PressureReading | None:
@@ -278,14 +252,9 @@ def _free_bytes(row: Row) -> int | None:
 def _detail(kind: str) -> ReadRow[GuestDetailReading]:
     return row_of(
         GuestDetailReading,
-        vmid=(vmid, "vmid"),
         kind=lambda _: kind,
-        balloon_actual_bytes=(size, "ballooninfo", "actual"),
-        guest_total_bytes=(size, "ballooninfo", "total_mem"),
         guest_free_bytes=_free_bytes,
-        host_memory_bytes=(lambda value: size(value) or None, "memhost"),  # 0: not measured
-        swap_used_bytes=(size, "swap"),
-        swap_total_bytes=(size, "maxswap"),
+        host_memory_bytes=(lambda value: size(value) or None, "memhost"),
         pressure=read_pressure,
     )
 

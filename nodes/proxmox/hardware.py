@@ -24,8 +24,8 @@ from nodes.proxmox.readings import (
     ThinPoolReading,
     ZfsPoolReading,
 )
-from nodes.proxmox.rows import Row, Rows, Thing, entries, fields_of, read_rows, row_of, rows_of
-from nodes.proxmox.values import epoch, fingerprint, name, real, size, text, text_of, whole, word
+from nodes.proxmox.rows import Row, Rows, Thing, entries, fields_of, first, row_of, rows_of
+from nodes.proxmox.values import epoch, real, size, text, whole, word
 
 SUBJECT_LIMIT = 512
 SMART_TEXT_LIMIT = 20_000
@@ -64,29 +64,10 @@ def read_disks(data: object, *, with_smart: bool) -> tuple[DiskReading, ...]:
 
     `with_smart` says whether SMART was asked: when not, the answer says UNKNOWN of every disk, which is no news.
     """
-    readings = read_rows(data, "the disks", lambda row: _disk(row, with_smart=with_smart))
-    return tuple(sorted(readings, key=lambda disk: disk.device))
-
-
-def _disk(row: Row, *, with_smart: bool) -> DiskReading | None:
-    device = text(row.get("devpath"))
-    if not device:
-        return None
-    kind = word(row.get("type")) or word(row.get("disk-type"))
-    health = word(row.get("health")) or word(row.get("status"))
-    return DiskReading(
-        device=device,
-        model=text(row.get("model")),
-        serial=text(row.get("serial")),
-        vendor=text(row.get("vendor")),
-        wwn=text(row.get("wwn")),
-        kind=kind.lower(),
-        size_bytes=size(row.get("size")),
-        used_for=word(row.get("used")),
-        health=health if with_smart else "",
-        life_left_percent=_percent(row.get("wearout")) if with_smart else None,
-        osd_ids=_osds(row.get("osdid-list"), row.get("osdid")),
-    )
+    readings = _disks(data)
+    if with_smart:
+        return readings
+    return tuple(msgspec.structs.replace(disk, health="", life_left_percent=None) for disk in readings)
 
 
 def _percent(value: object) -> int | None:
@@ -95,10 +76,24 @@ def _percent(value: object) -> int | None:
     return round(number) if number is not None and 0 <= number <= 100 else None
 
 
-def _osds(listed: object, single: object) -> tuple[int, ...]:
+def _osds(row: Row) -> tuple[int, ...]:
     """Return the OSDs on a disk; -1 stands for none, and releases before PVE 8 tell one only."""
-    told = listed[:OSDS_LIMIT] if isinstance(listed, list) else [single]
+    listed = row.get("osdid-list")
+    told = listed[:OSDS_LIMIT] if isinstance(listed, list) else [row.get("osdid")]
     return tuple(sorted({number for entry in told if (number := size(entry)) is not None}))
+
+
+_disks = Rows(
+    "the disks",
+    row_of(
+        DiskReading,
+        kind=lambda row: str(first(word, "type", "disk-type")(row)).lower(),
+        health=first(word, "health", "status"),
+        life_left_percent=(_percent, "wearout"),
+        osd_ids=_osds,
+    ),
+    by=("device",),
+)
 
 
 def read_smart(data: object) -> SmartReading:
@@ -149,63 +144,28 @@ def _figure(raw: str) -> int | None:
 
 read_zfs_pools = Rows(
     "the ZFS pools",
-    row_of(
-        ZfsPoolReading,
-        name=(name, "name"),
-        health=(word, "health"),
-        size_bytes=(size, "size"),
-        allocated_bytes=(size, "alloc"),
-        free_bytes=(size, "free"),
-        fragmentation_percent=(_percent, "frag"),
-    ),
+    row_of(ZfsPoolReading, fragmentation_percent=(_percent, "frag")),
     by=("name",),
 )
 read_thin_pools = Rows(
     "the thin pools",
-    row_of(
-        ThinPoolReading,
-        name=(name, "lv"),
-        volume_group=(name, "vg"),
-        size_bytes=(size, "lv_size"),
-        used_bytes=(size, "used"),
-        metadata_size_bytes=(size, "metadata_size"),
-        metadata_used_bytes=(size, "metadata_used"),
-    ),
+    row_of(ThinPoolReading),
     by=("volume_group", "name"),
 )
 read_certificates = Rows(
     "the certificates",
-    row_of(
-        CertificateReading,
-        filename=(name, "filename"),
-        subject=(text_of(SUBJECT_LIMIT), "subject"),
-        issuer=(text_of(SUBJECT_LIMIT), "issuer"),
-        fingerprint=(fingerprint, "fingerprint"),
-        expires_at=(epoch, "notafter"),
-    ),
+    row_of(CertificateReading),
     by=("filename",),
 )
 #: Its key stays out of it.
 read_subscription = Thing(
     "the subscription",
-    row_of(
-        SubscriptionReading,
-        status=(lambda value: word(value).lower(), "status"),
-        level=(word, "level"),
-        product=(text, "productname"),
-        next_due=(word, "nextduedate"),
-    ),
+    row_of(SubscriptionReading, status=(lambda value: word(value).lower(), "status")),
     lack="tells no status",
 )
 read_pending_updates = Rows(
     "the pending updates",
-    row_of(
-        PendingUpdateReading,
-        package=(name, "Package"),
-        version=(name, "Version"),
-        old_version=(name, "OldVersion"),
-        origin=(name, "Origin"),
-    ),
+    row_of(PendingUpdateReading),
     by=("package",),
 )
 

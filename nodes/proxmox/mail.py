@@ -13,7 +13,7 @@ from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings import MailNodeReading, MailQueueReading, MailStatisticsReading
 from nodes.proxmox.rows import Row, Rows, Thing, entries, row_of, rows_of
-from nodes.proxmox.values import amount, loads, name, ratio, size, text_of, truth, word
+from nodes.proxmox.values import size, word
 
 DOMAINS_LIMIT = 100_000
 COLUMNS_LIMIT = 32
@@ -32,46 +32,13 @@ def _role(row: Row) -> str:
 #: Of a node that cannot be reached, only the error is told.
 read_cluster_status = Rows(
     "the nodes of the gateway",
-    row_of(
-        MailNodeReading,
-        name=(name, "name"),
-        address=(text_of(64), "ip"),
-        role=_role,
-        is_in_sync=(truth, "insync"),
-        error=(text_of(300), "conn_error"),
-        cpu_ratio=(ratio, "cpu"),
-        memory_used_bytes=(size, "memory", "used"),
-        memory_total_bytes=(size, "memory", "total"),
-        root_used_bytes=(size, "rootfs", "used"),
-        root_total_bytes=(size, "rootfs", "total"),
-        load_average=(loads, "loadavg"),
-        uptime_seconds=(size, "uptime"),
-        version=(text_of(100), "pmgversion"),
-        subscription_level=(word, "level"),
-    ),
+    row_of(MailNodeReading, role=_role),
     by=("name",),
 )
 #: A figure that is null there is not known, which is not 0.
 read_mail_statistics = Thing(
     "the mail statistics",
-    row_of(
-        MailStatisticsReading,
-        count_in=(size, "count_in"),
-        count_out=(size, "count_out"),
-        bytes_in=(size, "bytes_in"),
-        bytes_out=(size, "bytes_out"),
-        spam_in=(size, "spamcount_in"),
-        spam_out=(size, "spamcount_out"),
-        virus_in=(size, "viruscount_in"),
-        virus_out=(size, "viruscount_out"),
-        bounces_in=(size, "bounces_in"),
-        bounces_out=(size, "bounces_out"),
-        junk_in=(size, "junk_in"),
-        greylisted=(size, "glcount"),
-        spf_rejects=(size, "spfcount"),
-        rbl_rejects=(size, "rbl_rejects"),
-        average_seconds=(amount, "avptime"),
-    ),
+    row_of(MailStatisticsReading),
 )
 
 

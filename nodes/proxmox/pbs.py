@@ -6,6 +6,9 @@ Readers raise BadAnswer only. Source: api-facts.md section 11.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+import msgspec
 
 from nodes.proxmox.calls import Call
 from nodes.proxmox.properties import properties
@@ -15,17 +18,10 @@ from nodes.proxmox.rows import Row, Rows, Thing, read_rows, row_of
 from nodes.proxmox.tasks import read_upid
 from nodes.proxmox.values import (
     epoch,
-    fields,
-    fingerprint,
-    loads,
     name,
     ratio,
-    size,
     text,
-    text_of,
-    truth,
     whole,
-    word,
 )
 
 ERROR_LIMIT = 300
@@ -38,26 +34,7 @@ MAINTENANCE = re.compile(r"\b([a-z0-9-]{1,30}) maintenance mode\b")
 
 read_node_status = Thing(
     "the server's status",
-    row_of(
-        PbsStatusReading,
-        cpu_ratio=(ratio, "cpu"),
-        memory_used_bytes=(size, "memory", "used"),
-        memory_total_bytes=(size, "memory", "total"),
-        load_average=(loads, "loadavg"),
-        uptime_seconds=(size, "uptime"),
-        fingerprint=(fingerprint, "info", "fingerprint"),
-        swap_used_bytes=(size, "swap", "used"),
-        swap_total_bytes=(size, "swap", "total"),
-        root_used_bytes=(size, "root", "used"),
-        root_total_bytes=(size, "root", "total"),
-        root_available_bytes=(size, "root", "avail"),
-        io_wait_ratio=(ratio, "wait"),
-        kernel_version=kernel_version,
-        cpu_model=(text_of(200), "cpuinfo", "model"),
-        cpu_count=(size, "cpuinfo", "cpus"),
-        boot_mode=(word, "boot-info", "mode"),
-        is_secure_boot=(truth, "boot-info", "secureboot"),
-    ),
+    row_of(PbsStatusReading, kernel_version=kernel_version),
 )
 
 
@@ -71,40 +48,38 @@ def read_datastore_usage(data: object, *, at: float | None = None) -> tuple[Data
 
 
 def _datastore(row: Row, at: float | None) -> DatastoreReading | None:
-    store = name(row.get("store"))
-    if not store:
+    reading = _plain_datastore(row)
+    if reading is None:
         return None
-    told = row.get("history")
-    history = tuple(ratio(point) for point in told[:HISTORY_LIMIT]) if isinstance(told, list) else ()
-    start, step = epoch(row.get("history-start")), size(row.get("history-delta"))
-    now = float(start + step * len(history)) if start and step and history else at
+    start, step = reading.history_start_at, reading.history_step_seconds
+    now = float(start + step * len(reading.history)) if start and step and reading.history else at
     full_at = row.get("estimated-full-date")
     is_growing = _is_growing(full_at, now)
-    error = text(row.get("error"), ERROR_LIMIT)
-    maintenance = MAINTENANCE.search(error)
-    garbage = fields(row.get("gc-status"))
-    collection = read_upid(garbage.get("upid"))
-    return DatastoreReading(
-        name=store,
-        total_bytes=size(row.get("total")),
-        used_bytes=size(row.get("used")),
-        available_bytes=size(row.get("avail")),
-        error=error,
-        mount_status=word(row.get("mount-status")),
-        backend=word(row.get("backend-type")),
-        maintenance=maintenance[1] if maintenance else "",
-        estimated_full_at=epoch(full_at) if is_growing else None,
-        is_growing=is_growing,
-        history=history,
-        history_start_at=start,
-        history_step_seconds=step,
-        disk_bytes=size(garbage.get("disk-bytes")),
-        index_bytes=size(garbage.get("index-data-bytes")),
-        pending_bytes=size(garbage.get("pending-bytes")),
-        removed_bytes=size(garbage.get("removed-bytes")),
-        bad_chunk_count=size(garbage.get("still-bad")),
-        collected_at=collection.started_at if collection else None,
+    return msgspec.structs.replace(
+        reading, is_growing=is_growing, estimated_full_at=epoch(full_at) if is_growing else None
     )
+
+
+def _history(told: object) -> tuple[float | None, ...]:
+    return tuple(ratio(point) for point in told[:HISTORY_LIMIT]) if isinstance(told, list) else ()
+
+
+def _maintenance(error: object) -> str:
+    found = MAINTENANCE.search(text(error, ERROR_LIMIT))
+    return found[1] if found else ""
+
+
+def _collected_at(upid: object) -> int | None:
+    collection = read_upid(upid)
+    return collection.started_at if collection else None
+
+
+_plain_datastore = row_of(
+    DatastoreReading,
+    maintenance=(_maintenance, "error"),
+    history=(_history, "history"),
+    collected_at=(_collected_at, "gc-status", "upid"),
+)
 
 
 def _is_growing(full_at: object, now: float | None) -> bool | None:
@@ -115,24 +90,21 @@ def _is_growing(full_at: object, now: float | None) -> bool | None:
     return estimate > 0 and (now is None or estimate > now)
 
 
-def _datastore_state(row: Row) -> DatastoreStateReading | None:
-    store = name(row.get("store"))
-    if not store:
-        return None
-    maintenance = properties(row.get("maintenance"), first="type")
-    return DatastoreStateReading(
-        name=store,
-        comment=text(row.get("comment"), ERROR_LIMIT),
-        maintenance=maintenance.get("type", "")[:WORD_LIMIT],
-        maintenance_message=maintenance.get("message", "").strip('"')[:ERROR_LIMIT],
-        mount_status=text(row.get("mount-status"), WORD_LIMIT),
-        backend=text(row.get("backend-type"), WORD_LIMIT),
-    )
+def _maintenance_text(key: str, limit: int) -> Callable[[object], str]:
+    """Return what reads a part of a maintenance: a property string ("type=read-only,message=..."), or just the type."""
+    return lambda told: properties(told, first="type").get(key, "").strip('"')[:limit]
 
 
 #: The names of the datastores alone.
 read_datastores = Rows("the datastores", lambda row: name(row.get("store")) or None)
-read_datastore_states = Rows("the datastores", _datastore_state)
+read_datastore_states = Rows(
+    "the datastores",
+    row_of(
+        DatastoreStateReading,
+        maintenance=(_maintenance_text("type", WORD_LIMIT), "maintenance"),
+        maintenance_message=(_maintenance_text("message", ERROR_LIMIT), "maintenance"),
+    ),
+)
 
 
 def read_node_name(data: object) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Annotated
 
 from nodes.proxmox.values import size, text, whole
 
@@ -101,3 +102,10 @@ def _fitting(parts: Iterable[str], limit: int) -> tuple[str, ...]:
             break
         kept.append(part)
     return tuple(kept)
+
+
+Content = Annotated[tuple[str, ...], content]
+Names = Annotated[tuple[str, ...], names]
+Tags = Annotated[tuple[str, ...], tags]
+Vmid = Annotated[int, vmid]
+Vmids = Annotated[tuple[int, ...], vmids]

@@ -23,14 +23,11 @@ from nodes.proxmox.readings import (
 from nodes.proxmox.rows import Row, Rows, Thing, row_of, rows_of
 from nodes.proxmox.values import (
     fields,
-    fingerprint,
     is_true,
-    loads,
     name,
     ratio,
     size,
     text,
-    text_of,
     truth,
     whole,
     word,
@@ -189,6 +186,9 @@ def _cpu_count(value: object) -> int | None:
     return None if count is None or count > CPU_COUNT_HIGHEST else count
 
 
+_member = row_of(MemberReading)
+
+
 def read_cluster_status(data: object) -> ClusterReading:
     """Return the reading of GET /cluster/status; members are sorted by name, as the answer's order is random."""
     members: dict[str, MemberReading] = {}
@@ -198,15 +198,8 @@ def read_cluster_status(data: object) -> ClusterReading:
             continue
         if row.get("type") == "cluster":
             cluster = row
-        elif row.get("type") == "node" and (member := name(row.get("name"))):
-            members[member] = MemberReading(
-                name=member,
-                address=text(row.get("ip"), 64),
-                is_online=truth(row.get("online")),
-                is_local=truth(row.get("local")) is True,
-                number=size(row.get("nodeid")),
-                level=word(row.get("level")),
-            )
+        elif row.get("type") == "node" and (member := _member(row)):
+            members[member.name] = member
     if not members:
         raise BadAnswer("The answer about the cluster's status names no node")
     return ClusterReading(
@@ -230,12 +223,7 @@ def kernel_version(row: Row) -> str:
 #: PBS and PMG answer in the same form.
 read_version = Thing(
     "the version",
-    row_of(
-        VersionReading,
-        version=(word, "version"),
-        release=(word, "release"),
-        repository_id=(text_of(64), "repoid"),
-    ),
+    row_of(VersionReading),
     lack="names none",
 )
 #: The use of the CPU is not read: it jumps about there.
@@ -243,32 +231,15 @@ read_node_status = Thing(
     "a node's status",
     row_of(
         NodeStatusReading,
-        load_average=(loads, "loadavg"),
         kernel_version=kernel_version,
-        pve_version=(text_of(100), "pveversion"),
-        cpu_model=(text_of(200), "cpuinfo", "model"),
         cpu_sockets=(_cpu_count, "cpuinfo", "sockets"),
         cpu_cores=(_cpu_count, "cpuinfo", "cores"),
         cpu_count=(_cpu_count, "cpuinfo", "cpus"),
-        cpu_mhz=(word, "cpuinfo", "mhz"),
-        memory_used_bytes=(size, "memory", "used"),
-        memory_total_bytes=(size, "memory", "total"),
-        memory_available_bytes=(size, "memory", "available"),
-        swap_used_bytes=(size, "swap", "used"),
-        swap_total_bytes=(size, "swap", "total"),
-        root_used_bytes=(size, "rootfs", "used"),
-        root_total_bytes=(size, "rootfs", "total"),
-        root_available_bytes=(size, "rootfs", "avail"),
-        uptime_seconds=(size, "uptime"),
-        io_wait_ratio=(ratio, "wait"),
-        ksm_shared_bytes=(size, "ksm", "shared"),
-        boot_mode=(word, "boot-info", "mode"),
-        is_secure_boot=(truth, "boot-info", "secureboot"),
     ),
 )
 read_node_certificates = Rows(
     "the nodes",
-    row_of(NodeCertificateReading, name=(name, "node"), fingerprint=(fingerprint, "ssl_fingerprint")),
+    row_of(NodeCertificateReading),
 )
 
 #: Of the host that answers.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
 
@@ -25,13 +25,17 @@ Told = tuple[Any, ...] | Callable[[Row], object]
 
 
 def row_of(reading: type[StructReading], **told: Told) -> ReadRow[StructReading]:
-    """Return the reader of a row: `field=(converter, key, ...)`, or `field=function` for what more than one key decides.
+    """Return the reader of a row, as the fields of the reading declare: `Annotated[type, converter, key, ...]`.
 
-    A field without a default is one without which there is no reading; one that is not named here keeps its default.
+    What more than one key decides, or a converter of its own, is given here: `field=function` of the whole row, or
+    `field=(converter, key, ...)`. A field without a default is one without which there is no reading; one of which nothing
+    is declared keeps its default.
     """
     declared = msgspec.structs.fields(reading)
     if unknown := told.keys() - {field.name for field in declared}:
         raise TypeError(f"{reading.__name__} has no field {sorted(unknown)}")
+    hints = get_type_hints(reading, include_extras=True)
+    told = {name: hint.__metadata__ for name, hint in hints.items() if hasattr(hint, "__metadata__")} | told
     plan = tuple(_step(told.get(field.name) or _always(field.default)) for field in declared)
     needed = sum(field.required for field in declared)  # they come first in a struct
 

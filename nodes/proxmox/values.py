@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Annotated
 
 from nodes.addresses import normalise_fingerprint
 
@@ -184,3 +185,16 @@ def reals(value: object, limit: int) -> tuple[float, ...]:
 
 #: The load of 1, 5 and 15 minutes.
 loads = partial(reals, limit=3)
+
+# What a field of a reading is, and how it is read: `Annotated[Size, "maxdisk"]` beside its name, with the key that leads to it.
+Size = Annotated[int | None, size]
+Epoch = Annotated[int | None, epoch]
+Ratio = Annotated[float | None, ratio]
+Amount = Annotated[float | None, amount]
+Truth = Annotated[bool | None, truth]
+IsTrue = Annotated[bool, is_true]
+Text = Annotated[str, text]
+Word = Annotated[str, word]
+Name = Annotated[str, name]
+Fingerprint = Annotated[str, fingerprint]
+Loads = Annotated[tuple[float, ...], loads]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from nodes.proxmox.values import Epoch, Text, Word
 
 
 class NamespaceReading(msgspec.Struct, frozen=True, gc=False):
@@ -15,12 +19,12 @@ class NamespaceReading(msgspec.Struct, frozen=True, gc=False):
 class BackupGroupReading(msgspec.Struct, frozen=True):
     """A row of GET /admin/datastore/{store}/groups?ns=."""
 
-    kind: str  # vm, ct, host
-    id: str
-    last_backup_at: int | None = None  # epoch seconds; None: none finished
+    kind: Annotated[Word, "backup-type"]  # vm, ct, host
+    id: Annotated[Text, "backup-id"]
+    last_backup_at: Annotated[Epoch, "last-backup"] = None  # epoch seconds; None: none finished
     count: int = 0
-    owner: str = ""
-    comment: str = ""
+    owner: Annotated[Text, "owner"] = ""
+    comment: Annotated[Text, "comment"] = ""
 
 
 class BackupFileReading(msgspec.Struct, frozen=True, gc=False):

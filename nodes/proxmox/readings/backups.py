@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from nodes.proxmox.properties import Content, Names, Vmid, Vmids
+from nodes.proxmox.values import Epoch, Fingerprint, IsTrue, Name, Size, Text, Truth, Word, text_of
 
 
 class TaskReading(msgspec.Struct, frozen=True, gc=False):
@@ -50,32 +55,32 @@ class TimeReading(msgspec.Struct, frozen=True, gc=False):
 class StorageConfigReading(msgspec.Struct, frozen=True):
     """A row of GET /storage: how a storage is defined in the cluster."""
 
-    name: str
-    plugin: str = ""
-    content: tuple[str, ...] = ()  # sorted
-    is_shared: bool = False
-    is_disabled: bool = False
-    nodes: tuple[str, ...] = ()  # where it exists; empty: everywhere
-    server: str = ""  # of a pbs, nfs or cifs storage
-    datastore: str = ""  # of a pbs storage
-    namespace: str = ""
-    username: str = ""
-    fingerprint: str = ""  # SHA-256, hex, lower case, without colons
-    path: str = ""
+    name: Annotated[Name, "storage"]
+    plugin: Annotated[Word, "type"] = ""
+    content: Annotated[Content, "content"] = ()  # sorted
+    is_shared: Annotated[IsTrue, "shared"] = False
+    is_disabled: Annotated[IsTrue, "disable"] = False
+    nodes: Annotated[Names, "nodes"] = ()  # where it exists; empty: everywhere
+    server: Annotated[Text, "server"] = ""  # of a pbs, nfs or cifs storage
+    datastore: Annotated[Name, "datastore"] = ""  # of a pbs storage
+    namespace: Annotated[str, text_of(512), "namespace"] = ""
+    username: Annotated[Text, "username"] = ""
+    fingerprint: Annotated[Fingerprint, "fingerprint"] = ""  # SHA-256, hex, lower case, without colons
+    path: Annotated[str, text_of(512), "path"] = ""
 
 
 class NodeStorageReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET /nodes/{node}/storage: a storage as this node probed it."""
 
-    name: str
-    plugin: str = ""
-    content: tuple[str, ...] = ()
-    is_active: bool | None = None
-    is_enabled: bool | None = None
-    is_shared: bool | None = None
-    total_bytes: int | None = None
-    used_bytes: int | None = None
-    available_bytes: int | None = None
+    name: Annotated[Name, "storage"]
+    plugin: Annotated[Word, "type"] = ""
+    content: Annotated[Content, "content"] = ()
+    is_active: Annotated[Truth, "active"] = None
+    is_enabled: Annotated[Truth, "enabled"] = None
+    is_shared: Annotated[Truth, "shared"] = None
+    total_bytes: Annotated[Size, "total"] = None
+    used_bytes: Annotated[Size, "used"] = None
+    available_bytes: Annotated[Size, "avail"] = None
 
 
 class BackupVolumeReading(msgspec.Struct, frozen=True):
@@ -84,39 +89,39 @@ class BackupVolumeReading(msgspec.Struct, frozen=True):
     volume: str  # volid, such as nas:backup/vzdump-qemu-100-2026_01_01-01_00_00.vma.zst
     vmid: int | None = None
     kind: str = ""  # qemu, lxc, empty when it cannot be told
-    created_at: int | None = None  # epoch seconds
+    created_at: Annotated[Epoch, "ctime"] = None  # epoch seconds
     size_bytes: int | None = None  # None: not told, or unfinished (PBS)
-    format: str = ""
-    notes: str = ""
-    is_protected: bool = False
-    verification: str = ""  # ok, failed; PBS storages only
+    format: Annotated[Word, "format"] = ""
+    notes: Annotated[Text, "notes"] = ""
+    is_protected: Annotated[IsTrue, "protected"] = False
+    verification: Annotated[Word, "verification", "state"] = ""  # ok, failed; PBS storages only
     is_encrypted: bool = False
 
 
 class BackupJobReading(msgspec.Struct, frozen=True):
     """A row of GET /cluster/backup."""
 
-    id: str
+    id: Annotated[Text, "id"]
     is_enabled: bool = True
-    schedule: str = ""  # calendar event
-    storage: str = ""
-    node: str = ""  # restricted to it; empty: all nodes
-    mode: str = ""
-    covers_all: bool = False
-    vmids: tuple[int, ...] = ()
-    excluded: tuple[int, ...] = ()
-    pool: str = ""
-    comment: str = ""
-    next_run_at: int | None = None
-    repeats_missed: bool = False
+    schedule: Annotated[Text, "schedule"] = ""  # calendar event
+    storage: Annotated[Name, "storage"] = ""
+    node: Annotated[Name, "node"] = ""  # restricted to it; empty: all nodes
+    mode: Annotated[Word, "mode"] = ""
+    covers_all: Annotated[IsTrue, "all"] = False
+    vmids: Annotated[Vmids, "vmid"] = ()
+    excluded: Annotated[Vmids, "exclude"] = ()
+    pool: Annotated[Name, "pool"] = ""
+    comment: Annotated[str, text_of(512), "comment"] = ""
+    next_run_at: Annotated[Epoch, "next-run"] = None
+    repeats_missed: Annotated[IsTrue, "repeat-missed"] = False
 
 
 class UncoveredGuestReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET /cluster/backup-info/not-backed-up: no enabled job names this guest."""
 
-    vmid: int
-    kind: str = ""
-    name: str = ""
+    vmid: Annotated[Vmid, "vmid"]
+    kind: Annotated[Word, "type"] = ""
+    name: Annotated[Text, "name"] = ""
 
 
 class JobVolumeReading(msgspec.Struct, frozen=True, gc=False):

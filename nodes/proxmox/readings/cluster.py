@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from nodes.proxmox.values import Amount, Epoch, IsTrue, Name, Ratio, Size, Text, Truth, Word, size, text_of
 
 
 class VoteReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET /cluster/config/nodes: a node as corosync is configured."""
 
     node: str
-    number: int | None = None  # nodeid
-    votes: int | None = None
+    number: Annotated[Size, "nodeid"] = None
+    votes: Annotated[Size, "quorum_votes"] = None
 
 
 class QdeviceReading(msgspec.Struct, frozen=True):
     """GET /cluster/config/qdevice: what the QDevice daemon of the node that answers says, in its words."""
 
-    model: str = ""
-    host: str = ""  # of QNetd, with its port
-    state: str = ""  # Connected, Connecting, Connect failed, Disconnected
-    algorithm: str = ""  # Fifty-Fifty split, LMS, 2 Node LMS, Test
-    tie_breaker: str = ""
-    last_poll: str = ""  # local time of the node; "(cast vote)" behind it when it voted
+    model: Annotated[Word, "Model"] = ""
+    host: Annotated[Text, "QNetd host"] = ""  # of QNetd, with its port
+    state: Annotated[Word, "State"] = ""  # Connected, Connecting, Connect failed, Disconnected
+    algorithm: Annotated[Word, "Algorithm"] = ""  # Fifty-Fifty split, LMS, 2 Node LMS, Test
+    tie_breaker: Annotated[Text, "Tie-breaker"] = ""
+    #: Local time of the node; "(cast vote)" behind it when it voted.
+    last_poll: Annotated[Text, "Last poll call"] = ""
 
     @property
     def is_connected(self) -> bool | None:
@@ -40,17 +45,17 @@ class HaServiceReading(msgspec.Struct, frozen=True, gc=False):
     """A `service` row of GET /cluster/ha/status/current."""
 
     id: str  # vm:100, ct:101
-    node: str = ""
-    state: str = ""  # started, stopped, error, fence, recovery, migrate, ...
-    requested_state: str = ""
+    node: Annotated[Name, "node"] = ""
+    state: Annotated[Word, "state"] = ""  # started, stopped, error, fence, recovery, migrate, ...
+    requested_state: Annotated[Word, "request_state"] = ""
 
 
 class HaNodeReading(msgspec.Struct, frozen=True, gc=False):
     """An `lrm` row: the local resource manager of a node."""
 
-    node: str
-    status: str = ""
-    seen_at: int | None = None  # epoch seconds; older than 30 s is dead
+    node: Annotated[Name, "node"]
+    status: Annotated[str, text_of(200), "status"] = ""
+    seen_at: Annotated[Epoch, "timestamp"] = None  # epoch seconds; older than 30 s is dead
 
 
 class HaReading(msgspec.Struct, frozen=True):
@@ -82,42 +87,42 @@ class CephReading(msgspec.Struct, frozen=True):
     osd_count: int | None = None
     osd_up_count: int | None = None
     osd_in_count: int | None = None
-    used_bytes: int | None = None
-    total_bytes: int | None = None
-    placement_group_count: int | None = None
+    used_bytes: Annotated[Size, "pgmap", "bytes_used"] = None
+    total_bytes: Annotated[Size, "pgmap", "bytes_total"] = None
+    placement_group_count: Annotated[Size, "pgmap", "num_pgs"] = None
     placement_groups: tuple[tuple[str, int], ...] = ()  # (state, count)
     monitor_count: int | None = None
     quorum: tuple[str, ...] = ()
-    manager_is_available: bool | None = None
-    read_bytes_per_second: int | None = None  # not told while idle
-    write_bytes_per_second: int | None = None
-    read_operations_per_second: int | None = None
-    write_operations_per_second: int | None = None
+    manager_is_available: Annotated[Truth, "mgrmap", "available"] = None
+    read_bytes_per_second: Annotated[Size, "pgmap", "read_bytes_sec"] = None  # not told while idle
+    write_bytes_per_second: Annotated[Size, "pgmap", "write_bytes_sec"] = None
+    read_operations_per_second: Annotated[Size, "pgmap", "read_op_per_sec"] = None
+    write_operations_per_second: Annotated[Size, "pgmap", "write_op_per_sec"] = None
 
 
 class CephOsdReading(msgspec.Struct, frozen=True, gc=False):
     """A leaf of GET /nodes/{node}/ceph/osd."""
 
-    id: int
+    id: Annotated[int, size, "id"]
     name: str = ""
-    host: str = ""
-    status: str = ""  # up, down
-    is_in: bool | None = None
-    used_percent: float | None = None
-    total_bytes: int | None = None
-    device_class: str = ""
-    used_bytes: int | None = None
+    host: Annotated[Name, "host"] = ""
+    status: Annotated[Word, "status"] = ""  # up, down
+    is_in: Annotated[Truth, "in"] = None
+    used_percent: Annotated[Ratio, "percent_used"] = None
+    total_bytes: Annotated[Size, "total_space"] = None
+    device_class: Annotated[Word, "device_class"] = ""
+    used_bytes: Annotated[Size, "bytes_used"] = None
 
 
 class CephPoolReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET /nodes/{node}/ceph/pool."""
 
-    name: str
-    used_bytes: int | None = None
-    used_ratio: float | None = None
-    size: int | None = None  # copies
-    min_size: int | None = None
-    placement_group_count: int | None = None
+    name: Annotated[Name, "pool_name"]
+    used_bytes: Annotated[Size, "bytes_used"] = None
+    used_ratio: Annotated[Ratio, "percent_used"] = None
+    size: Annotated[Size, "size"] = None  # copies
+    min_size: Annotated[Size, "min_size"] = None
+    placement_group_count: Annotated[Size, "pg_num"] = None
 
 
 class ReplicationReading(msgspec.Struct, frozen=True):
@@ -125,16 +130,16 @@ class ReplicationReading(msgspec.Struct, frozen=True):
     it is configured, of which nothing has run. Instants are epoch seconds.
     """
 
-    id: str  # 100-0
+    id: Annotated[Name, "id"]  # 100-0
     vmid: int | None = None
-    source: str = ""
-    target: str = ""
-    schedule: str = ""
-    last_sync_at: int | None = None  # None: never
-    last_try_at: int | None = None
-    next_sync_at: int | None = None
-    duration_seconds: float | None = None
+    source: Annotated[Name, "source"] = ""
+    target: Annotated[Name, "target"] = ""
+    schedule: Annotated[Text, "schedule"] = ""
+    last_sync_at: Annotated[Epoch, "last_sync"] = None  # None: never
+    last_try_at: Annotated[Epoch, "last_try"] = None
+    next_sync_at: Annotated[Epoch, "next_sync"] = None
+    duration_seconds: Annotated[Amount, "duration"] = None
     failure_count: int = 0
-    error: str = ""
+    error: Annotated[str, text_of(500), "error"] = ""
     is_running: bool = False
-    is_disabled: bool = False
+    is_disabled: Annotated[IsTrue, "disable"] = False

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from nodes.proxmox.properties import Tags, Vmid
+from nodes.proxmox.values import Epoch, IsTrue, Name, Ratio, Size, Text, Word, text_of
 
 
 class GuestDiskReading(msgspec.Struct, frozen=True, gc=False):
@@ -19,27 +24,27 @@ class GuestDiskReading(msgspec.Struct, frozen=True, gc=False):
 class GuestConfigReading(msgspec.Struct, frozen=True):
     """GET /nodes/{node}/{qemu|lxc}/{vmid}/config."""
 
-    digest: str = ""
+    digest: Annotated[str, text_of(64), "digest"] = ""
     name: str = ""
     notes: str = ""  # several lines, untrusted
-    tags: tuple[str, ...] = ()
-    os_type: str = ""
+    tags: Annotated[Tags, "tags"] = ()
+    os_type: Annotated[Word, "ostype"] = ""
     agent_is_enabled: bool = False  # VM only: configured, which does not say that it answers
     memory_bytes: int | None = None
     balloon_bytes: int | None = None  # lowest size; 0: no ballooning
-    starts_on_boot: bool = False
-    is_protected: bool = False
+    starts_on_boot: Annotated[IsTrue, "onboot"] = False
+    is_protected: Annotated[IsTrue, "protection"] = False
     disks: tuple[GuestDiskReading, ...] = ()
 
 
 class FilesystemReading(msgspec.Struct, frozen=True, gc=False):
     """An entry of GET .../agent/get-fsinfo, as the guest told it."""
 
-    mount_point: str
-    kind: str = ""  # ext4, NTFS, ...
-    device: str = ""
-    total_bytes: int | None = None
-    used_bytes: int | None = None
+    mount_point: Annotated[str, text_of(512), "mountpoint"]
+    kind: Annotated[Word, "type"] = ""  # ext4, NTFS, ...
+    device: Annotated[Text, "name"] = ""
+    total_bytes: Annotated[Size, "total-bytes"] = None
+    used_bytes: Annotated[Size, "used-bytes"] = None
     disks: tuple[
         str, ...
     ] = ()  # what tells the disks below it apart: serials, else bus addresses, else devices
@@ -57,35 +62,35 @@ class AddressReading(msgspec.Struct, frozen=True, gc=False):
 class GuestSnapshotReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET .../snapshot; the pseudo entry `current` is not among them."""
 
-    name: str
-    taken_at: int | None = None  # epoch seconds
+    name: Annotated[Name, "name"]
+    taken_at: Annotated[Epoch, "snaptime"] = None  # epoch seconds
     description: str = ""
-    parent: str = ""
-    has_memory: bool = False
-    state: str = ""  # set while it is made or removed, or when it is broken
+    parent: Annotated[Name, "parent"] = ""
+    has_memory: Annotated[IsTrue, "vmstate"] = False
+    state: Annotated[Word, "snapstate"] = ""  # set while it is made or removed, or when it is broken
 
 
 class PressureReading(msgspec.Struct, frozen=True, gc=False):
     """Pressure stall information of PVE 9: share of the last 10 s in percent 0 to 100."""
 
-    cpu_some: float | None = None
-    cpu_full: float | None = None
-    io_some: float | None = None
-    io_full: float | None = None
-    memory_some: float | None = None
-    memory_full: float | None = None
+    cpu_some: Annotated[Ratio, "pressurecpusome"] = None
+    cpu_full: Annotated[Ratio, "pressurecpufull"] = None
+    io_some: Annotated[Ratio, "pressureiosome"] = None
+    io_full: Annotated[Ratio, "pressureiofull"] = None
+    memory_some: Annotated[Ratio, "pressurememorysome"] = None
+    memory_full: Annotated[Ratio, "pressurememoryfull"] = None
     measured_at: int | None = None  # of a node: epoch seconds of the minute before which it was measured
 
 
 class GuestDetailReading(msgspec.Struct, frozen=True):
     """A row of GET /nodes/{node}/qemu?full=1 or /nodes/{node}/lxc: only what the resource list does not tell."""
 
-    vmid: int
+    vmid: Annotated[Vmid, "vmid"]
     kind: str  # qemu, lxc
-    balloon_actual_bytes: int | None = None  # ballooninfo.actual; only while the guest's driver reports
-    guest_total_bytes: int | None = None  # ballooninfo.total_mem: what the guest's kernel sees
+    balloon_actual_bytes: Annotated[Size, "ballooninfo", "actual"] = None  # while the guest's driver reports
+    guest_total_bytes: Annotated[Size, "ballooninfo", "total_mem"] = None  # what the guest's kernel sees
     guest_free_bytes: int | None = None  # freemem or ballooninfo.free_mem
     host_memory_bytes: int | None = None  # memhost, PVE 9
-    swap_used_bytes: int | None = None  # container
-    swap_total_bytes: int | None = None
+    swap_used_bytes: Annotated[Size, "swap"] = None  # container
+    swap_total_bytes: Annotated[Size, "maxswap"] = None
     pressure: PressureReading | None = None

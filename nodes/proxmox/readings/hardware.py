@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from nodes.proxmox.readings.guests import PressureReading
+from nodes.proxmox.values import Epoch, Fingerprint, Name, Size, Text, Word, text_of
 
 
 class DiskReading(msgspec.Struct, frozen=True):
     """A row of GET /nodes/{node}/disks/list."""
 
-    device: str  # /dev/sda
-    model: str = ""
-    serial: str = ""
-    vendor: str = ""
-    wwn: str = ""
+    device: Annotated[Text, "devpath"]  # /dev/sda
+    model: Annotated[Text, "model"] = ""
+    serial: Annotated[Text, "serial"] = ""
+    vendor: Annotated[Text, "vendor"] = ""
+    wwn: Annotated[Text, "wwn"] = ""
     kind: str = ""  # hdd, ssd, nvme, usb, unknown
-    size_bytes: int | None = None
-    used_for: str = ""
+    size_bytes: Annotated[Size, "size"] = None
+    used_for: Annotated[Word, "used"] = ""
     health: str = ""  # PASSED, OK, FAILED!, UNKNOWN, ...; empty when SMART was not asked
     life_left_percent: int | None = None  # `wearout`; None: not told
     osd_ids: tuple[int, ...] = ()
@@ -35,51 +38,51 @@ class SmartReading(msgspec.Struct, frozen=True):
 class ZfsPoolReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET /nodes/{node}/disks/zfs."""
 
-    name: str
-    health: str = ""  # ONLINE, DEGRADED, FAULTED, ...
-    size_bytes: int | None = None
-    allocated_bytes: int | None = None
-    free_bytes: int | None = None
+    name: Annotated[Name, "name"]
+    health: Annotated[Word, "health"] = ""  # ONLINE, DEGRADED, FAULTED, ...
+    size_bytes: Annotated[Size, "size"] = None
+    allocated_bytes: Annotated[Size, "alloc"] = None
+    free_bytes: Annotated[Size, "free"] = None
     fragmentation_percent: int | None = None
 
 
 class ThinPoolReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET /nodes/{node}/disks/lvmthin: full metadata stops a pool and is visible only here."""
 
-    name: str
-    volume_group: str = ""
-    size_bytes: int | None = None
-    used_bytes: int | None = None
-    metadata_size_bytes: int | None = None
-    metadata_used_bytes: int | None = None
+    name: Annotated[Name, "lv"]
+    volume_group: Annotated[Name, "vg"] = ""
+    size_bytes: Annotated[Size, "lv_size"] = None
+    used_bytes: Annotated[Size, "used"] = None
+    metadata_size_bytes: Annotated[Size, "metadata_size"] = None
+    metadata_used_bytes: Annotated[Size, "metadata_used"] = None
 
 
 class CertificateReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET /nodes/{node}/certificates/info."""
 
-    filename: str
-    subject: str = ""
-    issuer: str = ""
-    fingerprint: str = ""  # SHA-256, hex, lower case, without colons
-    expires_at: int | None = None  # epoch seconds
+    filename: Annotated[Name, "filename"]
+    subject: Annotated[str, text_of(512), "subject"] = ""
+    issuer: Annotated[str, text_of(512), "issuer"] = ""
+    fingerprint: Annotated[Fingerprint, "fingerprint"] = ""  # SHA-256, hex, lower case, without colons
+    expires_at: Annotated[Epoch, "notafter"] = None  # epoch seconds
 
 
 class SubscriptionReading(msgspec.Struct, frozen=True, gc=False):
     """GET /nodes/{node}/subscription, without its key."""
 
     status: str  # active, notfound, invalid, expired, new, suspended
-    level: str = ""
-    product: str = ""
-    next_due: str = ""  # date as told
+    level: Annotated[Word, "level"] = ""
+    product: Annotated[Text, "productname"] = ""
+    next_due: Annotated[Word, "nextduedate"] = ""  # date as told
 
 
 class PendingUpdateReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET /nodes/{node}/apt/update."""
 
-    package: str
-    version: str = ""
-    old_version: str = ""
-    origin: str = ""
+    package: Annotated[Name, "Package"]
+    version: Annotated[Name, "Version"] = ""
+    old_version: Annotated[Name, "OldVersion"] = ""
+    origin: Annotated[Name, "Origin"] = ""
 
 
 class NodeHistoryReading(msgspec.Struct, frozen=True):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from nodes.proxmox.values import Epoch, Fingerprint, IsTrue, Loads, Name, Ratio, Size, Truth, Word, text_of
 
 
 class NodeReading(msgspec.Struct, frozen=True, gc=False):
@@ -82,12 +86,12 @@ class ResourcesReading(msgspec.Struct, frozen=True):
 class MemberReading(msgspec.Struct, frozen=True, gc=False):
     """A `node` entry of GET /cluster/status."""
 
-    name: str
-    address: str = ""
-    is_online: bool | None = None
-    is_local: bool = False  # the node that answered
-    number: int | None = None  # of the node in the cluster
-    level: str = ""  # of the subscription; empty for none
+    name: Annotated[Name, "name"]
+    address: Annotated[str, text_of(64), "ip"] = ""
+    is_online: Annotated[Truth, "online"] = None
+    is_local: Annotated[IsTrue, "local"] = False  # the node that answered
+    number: Annotated[Size, "nodeid"] = None  # of the node in the cluster
+    level: Annotated[Word, "level"] = ""  # of the subscription; empty for none
 
 
 class ClusterReading(msgspec.Struct, frozen=True):
@@ -108,65 +112,71 @@ class ClusterReading(msgspec.Struct, frozen=True):
 class NodeStatusReading(msgspec.Struct, frozen=True):
     """GET /nodes/{node}/status: what the resource list does not tell."""
 
-    load_average: tuple[float, ...] = ()  # 1, 5, 15 minutes
+    load_average: Annotated[Loads, "loadavg"] = ()  # 1, 5, 15 minutes
     kernel_version: str = ""
-    pve_version: str = ""
-    cpu_model: str = ""
+    pve_version: Annotated[str, text_of(100), "pveversion"] = ""
+    cpu_model: Annotated[str, text_of(200), "cpuinfo", "model"] = ""
     cpu_sockets: int | None = None
     cpu_cores: int | None = None  # physical, all sockets
     cpu_count: int | None = None  # logical
-    cpu_mhz: str = ""
-    memory_used_bytes: int | None = None
-    memory_total_bytes: int | None = None
-    memory_available_bytes: int | None = None  # PVE 9
-    swap_used_bytes: int | None = None
-    swap_total_bytes: int | None = None
-    root_used_bytes: int | None = None
-    root_total_bytes: int | None = None
-    root_available_bytes: int | None = None
-    uptime_seconds: int | None = None
-    io_wait_ratio: float | None = None  # since the previous question to the same worker: it jumps about
-    ksm_shared_bytes: int | None = None
-    boot_mode: str = ""  # efi, legacy-bios; from PVE 8
-    is_secure_boot: bool | None = None
+    cpu_mhz: Annotated[Word, "cpuinfo", "mhz"] = ""
+    memory_used_bytes: Annotated[Size, "memory", "used"] = None
+    memory_total_bytes: Annotated[Size, "memory", "total"] = None
+    memory_available_bytes: Annotated[Size, "memory", "available"] = None  # PVE 9
+    swap_used_bytes: Annotated[Size, "swap", "used"] = None
+    swap_total_bytes: Annotated[Size, "swap", "total"] = None
+    root_used_bytes: Annotated[Size, "rootfs", "used"] = None
+    root_total_bytes: Annotated[Size, "rootfs", "total"] = None
+    root_available_bytes: Annotated[Size, "rootfs", "avail"] = None
+    uptime_seconds: Annotated[Size, "uptime"] = None
+    io_wait_ratio: Annotated[Ratio, "wait"] = (
+        None  # since the same worker's previous question: it jumps about
+    )
+    ksm_shared_bytes: Annotated[Size, "ksm", "shared"] = None
+    boot_mode: Annotated[Word, "boot-info", "mode"] = ""  # efi, legacy-bios; from PVE 8
+    is_secure_boot: Annotated[Truth, "boot-info", "secureboot"] = None
 
 
 class NodeCertificateReading(msgspec.Struct, frozen=True, gc=False):
     """Name and served certificate of a node, from GET /nodes."""
 
-    name: str
-    fingerprint: str = ""  # SHA-256, hex, lower case, without colons
+    name: Annotated[Name, "node"]
+    fingerprint: Annotated[Fingerprint, "ssl_fingerprint"] = ""  # SHA-256, hex, lower case, without colons
 
 
 class VersionReading(msgspec.Struct, frozen=True, gc=False):
     """GET /version."""
 
-    version: str
-    release: str = ""
-    repository_id: str = ""
+    version: Annotated[Word, "version"]
+    release: Annotated[Word, "release"] = ""
+    repository_id: Annotated[str, text_of(64), "repoid"] = ""
 
 
 class DatastoreReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET /status/datastore-usage. Instants are epoch seconds."""
 
-    name: str
-    total_bytes: int | None = None
-    used_bytes: int | None = None
-    available_bytes: int | None = None
-    error: str = ""
-    mount_status: str = ""  # mounted, notmounted, nonremovable
-    backend: str = ""  # filesystem, s3; from PBS 4
+    name: Annotated[Name, "store"]
+    total_bytes: Annotated[Size, "total"] = None
+    used_bytes: Annotated[Size, "used"] = None
+    available_bytes: Annotated[Size, "avail"] = None
+    error: Annotated[str, text_of(300), "error"] = ""
+    mount_status: Annotated[Word, "mount-status"] = ""  # mounted, notmounted, nonremovable
+    backend: Annotated[Word, "backend-type"] = ""  # filesystem, s3; from PBS 4
     maintenance: str = ""  # what the error tells of it, as offline; DatastoreStateReading knows every kind
     estimated_full_at: int | None = None  # only where it grows
     is_growing: bool | None = None  # None: fewer than seven points of history
     history: tuple[float | None, ...] = ()  # ratios of use over the last month, oldest first
-    history_start_at: int | None = None
-    history_step_seconds: int | None = None
-    disk_bytes: int | None = None  # the rest is of the last garbage collection
-    index_bytes: int | None = None  # what the backups would take without deduplication
-    pending_bytes: int | None = None
-    removed_bytes: int | None = None
-    bad_chunk_count: int | None = None
+    history_start_at: Annotated[Epoch, "history-start"] = None
+    history_step_seconds: Annotated[Size, "history-delta"] = None
+    disk_bytes: Annotated[Size, "gc-status", "disk-bytes"] = (
+        None  # the rest is of the last garbage collection
+    )
+    index_bytes: Annotated[Size, "gc-status", "index-data-bytes"] = (
+        None  # what the backups would take without deduplication
+    )
+    pending_bytes: Annotated[Size, "gc-status", "pending-bytes"] = None
+    removed_bytes: Annotated[Size, "gc-status", "removed-bytes"] = None
+    bad_chunk_count: Annotated[Size, "gc-status", "still-bad"] = None
     collected_at: int | None = None  # when it began
 
     @property
@@ -180,31 +190,31 @@ class DatastoreReading(msgspec.Struct, frozen=True, gc=False):
 class DatastoreStateReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET /admin/datastore."""
 
-    name: str
-    comment: str = ""
+    name: Annotated[Name, "store"]
+    comment: Annotated[str, text_of(300), "comment"] = ""
     maintenance: str = ""  # read-only, offline, unmount, delete, ...; empty when in service
     maintenance_message: str = ""
-    mount_status: str = ""
-    backend: str = ""
+    mount_status: Annotated[Word, "mount-status"] = ""
+    backend: Annotated[Word, "backend-type"] = ""
 
 
 class PbsStatusReading(msgspec.Struct, frozen=True):
     """GET /nodes/localhost/status of a PBS."""
 
-    cpu_ratio: float | None = None
-    memory_used_bytes: int | None = None
-    memory_total_bytes: int | None = None
-    load_average: tuple[float, ...] = ()
-    uptime_seconds: int | None = None
-    fingerprint: str = ""
-    swap_used_bytes: int | None = None
-    swap_total_bytes: int | None = None
-    root_used_bytes: int | None = None
-    root_total_bytes: int | None = None
-    root_available_bytes: int | None = None
-    io_wait_ratio: float | None = None  # since anybody's previous question: it jumps about
+    cpu_ratio: Annotated[Ratio, "cpu"] = None
+    memory_used_bytes: Annotated[Size, "memory", "used"] = None
+    memory_total_bytes: Annotated[Size, "memory", "total"] = None
+    load_average: Annotated[Loads, "loadavg"] = ()
+    uptime_seconds: Annotated[Size, "uptime"] = None
+    fingerprint: Annotated[Fingerprint, "info", "fingerprint"] = ""
+    swap_used_bytes: Annotated[Size, "swap", "used"] = None
+    swap_total_bytes: Annotated[Size, "swap", "total"] = None
+    root_used_bytes: Annotated[Size, "root", "used"] = None
+    root_total_bytes: Annotated[Size, "root", "total"] = None
+    root_available_bytes: Annotated[Size, "root", "avail"] = None
+    io_wait_ratio: Annotated[Ratio, "wait"] = None  # since anybody's previous question: it jumps about
     kernel_version: str = ""
-    cpu_model: str = ""
-    cpu_count: int | None = None  # logical
-    boot_mode: str = ""
-    is_secure_boot: bool | None = None
+    cpu_model: Annotated[str, text_of(200), "cpuinfo", "model"] = ""
+    cpu_count: Annotated[Size, "cpuinfo", "cpus"] = None  # logical
+    boot_mode: Annotated[Word, "boot-info", "mode"] = ""
+    is_secure_boot: Annotated[Truth, "boot-info", "secureboot"] = None

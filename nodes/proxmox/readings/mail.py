@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from nodes.proxmox.values import Amount, Loads, Name, Ratio, Size, Truth, Word, text_of
 
 
 class MailNodeReading(msgspec.Struct, frozen=True):
     """A row of GET /config/cluster/status?list_single_node=1."""
 
-    name: str
-    address: str = ""
+    name: Annotated[Name, "name"]
+    address: Annotated[str, text_of(64), "ip"] = ""
     role: str = ""  # master, node, empty for a single host
-    is_in_sync: bool | None = None
-    error: str = ""  # the asked node cannot reach it
-    cpu_ratio: float | None = None
-    memory_used_bytes: int | None = None
-    memory_total_bytes: int | None = None
-    root_used_bytes: int | None = None
-    root_total_bytes: int | None = None
-    load_average: tuple[float, ...] = ()
-    uptime_seconds: int | None = None
-    version: str = ""
-    subscription_level: str = ""
+    is_in_sync: Annotated[Truth, "insync"] = None
+    error: Annotated[str, text_of(300), "conn_error"] = ""  # the asked node cannot reach it
+    cpu_ratio: Annotated[Ratio, "cpu"] = None
+    memory_used_bytes: Annotated[Size, "memory", "used"] = None
+    memory_total_bytes: Annotated[Size, "memory", "total"] = None
+    root_used_bytes: Annotated[Size, "rootfs", "used"] = None
+    root_total_bytes: Annotated[Size, "rootfs", "total"] = None
+    load_average: Annotated[Loads, "loadavg"] = ()
+    uptime_seconds: Annotated[Size, "uptime"] = None
+    version: Annotated[str, text_of(100), "pmgversion"] = ""
+    subscription_level: Annotated[Word, "level"] = ""
 
 
 class MailQueueReading(msgspec.Struct, frozen=True, gc=False):
@@ -35,18 +39,18 @@ class MailQueueReading(msgspec.Struct, frozen=True, gc=False):
 class MailStatisticsReading(msgspec.Struct, frozen=True, gc=False):
     """GET /statistics/mail: totals of today since midnight of the server."""
 
-    count_in: int | None = None
-    count_out: int | None = None
-    bytes_in: int | None = None
-    bytes_out: int | None = None
-    spam_in: int | None = None
-    spam_out: int | None = None
-    virus_in: int | None = None
-    virus_out: int | None = None
-    bounces_in: int | None = None
-    bounces_out: int | None = None
-    junk_in: int | None = None
-    greylisted: int | None = None
-    spf_rejects: int | None = None
-    rbl_rejects: int | None = None
-    average_seconds: float | None = None
+    count_in: Annotated[Size, "count_in"] = None
+    count_out: Annotated[Size, "count_out"] = None
+    bytes_in: Annotated[Size, "bytes_in"] = None
+    bytes_out: Annotated[Size, "bytes_out"] = None
+    spam_in: Annotated[Size, "spamcount_in"] = None
+    spam_out: Annotated[Size, "spamcount_out"] = None
+    virus_in: Annotated[Size, "viruscount_in"] = None
+    virus_out: Annotated[Size, "viruscount_out"] = None
+    bounces_in: Annotated[Size, "bounces_in"] = None
+    bounces_out: Annotated[Size, "bounces_out"] = None
+    junk_in: Annotated[Size, "junk_in"] = None
+    greylisted: Annotated[Size, "glcount"] = None
+    spf_rejects: Annotated[Size, "spfcount"] = None
+    rbl_rejects: Annotated[Size, "rbl_rejects"] = None
+    average_seconds: Annotated[Amount, "avptime"] = None
