@@ -34,7 +34,7 @@ UNKNOWN_CLUSTER = "Unknown Cluster"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HostFacts:
     """What one look at a host brought: its certificate, its own name, and the cluster it belongs to.
 
     `certificates` holds the fingerprint of each member by name; empty where nothing is pinned.
@@ -71,7 +71,7 @@ def target_with(instance: Instance, credential: drafts.Credential | None) -> Tar
     )
 
 
-def look(instance: Instance, credential: drafts.Credential | None) -> Finding | None:
+def look(instance: Instance, credential: drafts.Credential | None) -> HostFacts | None:
     """Return what the host tells, None when it does not answer: a host need not be reachable to be added.
 
     Calls the network: never inside a transaction. The instance need not be saved, nor hold what was just given.
@@ -85,7 +85,7 @@ def look(instance: Instance, credential: drafts.Credential | None) -> Finding | 
     certificates: Mapping[str, str] = {}
     if told.cluster is not None and told.cluster.is_cluster and will_be_pinned:
         certificates = member_certificates(target)
-    return Finding(
+    return HostFacts(
         fingerprint=told.fingerprint,
         server_name=told.server_name,
         cluster=told.cluster,
@@ -109,14 +109,14 @@ def fingerprints_by_name(certificates: Iterable[NodeCertificateReading]) -> dict
     return {reading.name: reading.fingerprint for reading in certificates if reading.fingerprint}
 
 
-def holder_of(url: str, finding: Finding | None) -> Instance | None:
+def holder_of(url: str, facts: HostFacts | None) -> Instance | None:
     """Return the configured cluster that a PVE host belongs to, None when it belongs to none.
 
     What the host itself tells decides; a host that does not answer is recognised by its name or address.
     """
     instances = Instance.objects.clusters().prefetch_related("endpoints")
-    if finding is not None and finding.cluster is not None:
-        return next((row for row in instances if is_same_cluster(row, finding.cluster)), None)
+    if facts is not None and facts.cluster is not None:
+        return next((row for row in instances if is_same_cluster(row, facts.cluster)), None)
     return next((row for row in instances if is_member_address(row, url)), None)
 
 
@@ -156,14 +156,14 @@ def member_url(configured_url: str, spelling: str) -> str:
         return ""
 
 
-def store_members(instance: Instance, finding: Finding, *, at: datetime) -> None:
+def store_members(instance: Instance, facts: HostFacts, *, at: datetime) -> None:
     """Make the endpoints of an instance those of the cluster that was found, or none for a single host.
 
     Sets `is_cluster` and `cluster_name` on the instance without saving it. A member keeps the fingerprint that
-    is known of it when the finding brings none. To be called inside the transaction of the edit.
+    is known of it when the facts bring none. To be called inside the transaction of the edit.
     """
-    reading = finding.cluster
-    instance.is_cluster = finding.is_cluster
+    reading = facts.cluster
+    instance.is_cluster = facts.is_cluster
     instance.cluster_name = (reading.name or UNKNOWN_CLUSTER)[:128] if reading and instance.is_cluster else ""
     members = readable_members(reading.members) if reading and instance.is_cluster else ()
     instance.endpoints.exclude(node_name__in=[member.name for member in members]).delete()
@@ -173,7 +173,7 @@ def store_members(instance: Instance, finding: Finding, *, at: datetime) -> None
             values["address"] = member.address
         if member.is_online:
             values["last_seen_at"] = at
-        if fingerprint := finding.certificates.get(member.name):
+        if fingerprint := facts.certificates.get(member.name):
             values["fingerprint"] = fingerprint
         ClusterEndpoint.objects.update_or_create(instance=instance, node_name=member.name, defaults=values)
 

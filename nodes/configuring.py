@@ -6,7 +6,7 @@ from django.conf import settings
 
 from nodes import clusters
 from nodes.choices import InstanceKind
-from nodes.clusters import Finding
+from nodes.clusters import HostFacts
 from nodes.drafts import (
     DECIDED,
     Checked,
@@ -133,7 +133,7 @@ def needs_look(before: Instance, after: Instance, credential: Credential | None)
     return after.kind == InstanceKind.PVE or after.is_fingerprint_learned
 
 
-def learn(instance: Instance, finding: Finding | None) -> None:
+def learn(instance: Instance, facts: HostFacts | None) -> None:
     """Pin the certificate that was seen first, where nobody confirmed one; the row is not saved."""
-    if finding is not None and instance.is_fingerprint_learned and not instance.fingerprint:
-        instance.fingerprint = finding.fingerprint
+    if facts is not None and instance.is_fingerprint_learned and not instance.fingerprint:
+        instance.fingerprint = facts.fingerprint

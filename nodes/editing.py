@@ -20,7 +20,7 @@ from django.db import IntegrityError, transaction
 from nodes import clusters
 from nodes.addresses import default_name
 from nodes.choices import InstanceKind
-from nodes.clusters import Finding
+from nodes.clusters import HostFacts
 from nodes.configuring import apply, described, learn, needs_look, proposed, seal_credential
 from nodes.drafts import DECIDED, NAME_LIMIT, Draft, NotValid, checked
 from nodes.models import Instance, InstanceCounter
@@ -93,11 +93,11 @@ def add(draft: Draft, *, at: datetime) -> Added:
     """
     draft = proposed(draft)
     instance, credential = described(draft)
-    finding = None
+    facts = None
     if not Instance.objects.filter(kind=instance.kind, host=instance.host).exists():
-        finding = clusters.look(instance, credential) if is_worth_a_look(instance, draft) else None
+        facts = clusters.look(instance, credential) if is_worth_a_look(instance, draft) else None
     seal_credential(instance, credential)
-    return stored(instance, draft, finding, at=at)
+    return stored(instance, draft, facts, at=at)
 
 
 def is_worth_a_look(instance: Instance, draft: Draft) -> bool:
@@ -106,29 +106,29 @@ def is_worth_a_look(instance: Instance, draft: Draft) -> bool:
 
 
 @again_after(IntegrityError, UnknownInstance)
-def stored(instance: Instance, draft: Draft, finding: Finding | None, *, at: datetime) -> Added:
+def stored(instance: Instance, draft: Draft, facts: HostFacts | None, *, at: datetime) -> Added:
     """Store what `add` has prepared, unless the host turns out to be watched already."""
     with transaction.atomic():
         counter, _ = InstanceCounter.objects.select_for_update().get_or_create(kind=instance.kind)
         known = Instance.objects.filter(kind=instance.kind, host=instance.host).first()
         holder = None
         if known is None and instance.kind == InstanceKind.PVE:
-            holder = clusters.holder_of(instance.host, finding)
+            holder = clusters.holder_of(instance.host, facts)
         if known is None and holder is None:
-            create(instance, draft, finding, counter, at=at)
+            create(instance, draft, facts, counter, at=at)
             feed.broadcast("nodes_changed")
             return Added(instance, Outcome.ADDED)
     if known is not None:
         return Added(change(known.pk, draft, at=at), Outcome.UPDATED)
     assert holder is not None  # noqa: S101  # one of the three cases holds
-    return Added(merge(holder.pk, finding, at=at), Outcome.MERGED)
+    return Added(merge(holder.pk, facts, at=at), Outcome.MERGED)
 
 
 def create(
-    instance: Instance, draft: Draft, finding: Finding | None, counter: InstanceCounter, *, at: datetime
+    instance: Instance, draft: Draft, facts: HostFacts | None, counter: InstanceCounter, *, at: datetime
 ) -> None:
     """Save a new instance under the next number of its kind and a name of its own."""
-    wanted = draft.name or name_told_by(instance, finding) or default_name(instance.kind, instance.host)
+    wanted = draft.name or name_told_by(instance, facts) or default_name(instance.kind, instance.host)
     highest = (
         Instance.objects.filter(kind=instance.kind)
         .order_by("-number")
@@ -140,19 +140,19 @@ def create(
     counter.save(update_fields=["next_number"])
     instance.name = free_name(instance.kind, wanted)
     instance.created_at = at
-    learn(instance, finding)
+    learn(instance, facts)
     instance.pk = None
     instance.save(force_insert=True)
-    if finding is not None:
-        clusters.store_members(instance, finding, at=at)
+    if facts is not None:
+        clusters.store_members(instance, facts, at=at)
         instance.save(update_fields=["is_cluster", "cluster_name"])
 
 
-def name_told_by(instance: Instance, finding: Finding | None) -> str:
+def name_told_by(instance: Instance, facts: HostFacts | None) -> str:
     """Return what a PBS calls itself; a PVE host is called as it is addressed (http-api.md 5.2)."""
-    if finding is None or instance.kind == InstanceKind.PVE:
+    if facts is None or instance.kind == InstanceKind.PVE:
         return ""
-    return finding.server_name.strip()[:NAME_LIMIT]
+    return facts.server_name.strip()[:NAME_LIMIT]
 
 
 def free_name(kind: str, wanted: str, *, except_pk: int = 0) -> str:
@@ -177,15 +177,15 @@ def free_name(kind: str, wanted: str, *, except_pk: int = 0) -> str:
 
 
 @again_after(IntegrityError)
-def merge(pk: int, finding: Finding | None, *, at: datetime) -> Instance:
+def merge(pk: int, facts: HostFacts | None, *, at: datetime) -> Instance:
     """Add the members that a host told of to the configured cluster that it belongs to, and return the cluster.
 
     UnknownInstance when the cluster was removed in the same moment.
     """
     with transaction.atomic():
         instance = locked(pk)
-        if finding is not None and finding.is_cluster:
-            clusters.store_members(instance, finding, at=at)
+        if facts is not None and facts.is_cluster:
+            clusters.store_members(instance, facts, at=at)
         save_edit(instance)
     return instance
 
@@ -202,7 +202,7 @@ def change(pk: int, draft: Draft, *, at: datetime) -> Instance:
         raise UnknownInstance
     after = copy(before)
     credential = apply(draft, after)
-    finding = clusters.look(after, credential) if needs_look(before, after, credential) else None
+    facts = clusters.look(after, credential) if needs_look(before, after, credential) else None
     with transaction.atomic():
         instance = locked(pk)
         host_before = instance.host
@@ -210,20 +210,20 @@ def change(pk: int, draft: Draft, *, at: datetime) -> Instance:
         if draft.name:
             instance.name = free_name(instance.kind, draft.name, except_pk=pk)
         refuse_taken_host(instance)
-        store_finding(instance, finding if instance.host == after.host else None, host_before, at=at)
+        store_facts(instance, facts if instance.host == after.host else None, host_before, at=at)
         save_edit(instance)
     return instance
 
 
-def store_finding(instance: Instance, finding: Finding | None, host_before: str, *, at: datetime) -> None:
+def store_facts(instance: Instance, facts: HostFacts | None, host_before: str, *, at: datetime) -> None:
     """Bring certificate and members of a changed instance up to date.
 
     Another host that does not tell its cluster is a single host, unless it is a known member: its predecessor's members
     must never see its credential.
     """
-    learn(instance, finding)
-    if finding is not None and finding.cluster is not None:
-        clusters.store_members(instance, finding, at=at)
+    learn(instance, facts)
+    if facts is not None and facts.cluster is not None:
+        clusters.store_members(instance, facts, at=at)
     elif instance.host != host_before and not is_known_member(instance):
         clusters.forget_members(instance)
 

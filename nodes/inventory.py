@@ -131,19 +131,19 @@ _looked_at: dict[tuple[int, str], tuple[Mapping[Any, Facts], str]] = {}
 
 def mark_of(instance: Instance, model: type[Row], facts: Mapping[Any, Facts]) -> str:
     """Return the digest of these facts, the one of last time when they are the same."""
-    place = (instance.pk, model.__name__)
-    known = _looked_at.get(place)
+    key = (instance.pk, model.__name__)
+    known = _looked_at.get(key)
     if known is not None and known[0] == facts:
         return known[1]
     mark = digest(facts)
-    _looked_at[place] = (facts, mark)
+    _looked_at[key] = (facts, mark)
     return mark
 
 
 def forget(instance_id: int) -> None:
     """Drop what this process knows of a removed instance."""
-    for place in [place for place in list(_looked_at) if place[0] == instance_id]:
-        _looked_at.pop(place, None)
+    for key in [key for key in list(_looked_at) if key[0] == instance_id]:
+        _looked_at.pop(key, None)
 
 
 def digest(facts: Mapping[Any, Facts]) -> str:
@@ -218,13 +218,13 @@ def claim(
     """Do as `claim_storage_ids`; raises IntegrityError when another instance was faster."""
     seen: dict[str, StorageReading] = {}
     for reading in storages:
-        seen.setdefault(f"{reading.name}/{place_of(reading)}", reading)
+        seen.setdefault(f"{reading.name}/{owning_node(reading)}", reading)
     new = {key: reading for key, reading in seen.items() if key not in known}
     ids = {key: known.get(key, "") for key in seen} | free_wire_ids(instance, new)
     facts: dict[Hashable, Facts] = {
-        (reading.name, place_of(reading)): {
+        (reading.name, owning_node(reading)): {
             "name": reading.name,
-            "node_name": place_of(reading),
+            "node_name": owning_node(reading),
             "plugin": reading.plugin[:32],
             "content": ",".join(reading.content)[:200],
             "wire_id": ids[key],
@@ -235,7 +235,7 @@ def claim(
     return ids
 
 
-def place_of(reading: StorageReading) -> str:
+def owning_node(reading: StorageReading) -> str:
     """Return the node that a storage belongs to, empty for a shared one."""
     return "" if reading.is_shared else reading.node[:128]
 
@@ -253,7 +253,7 @@ def free_wire_ids(instance: Instance, storages: Mapping[str, StorageReading]) ->
     found: dict[str, str] = {}
     for key, reading in storages.items():
         is_kept = reading.is_shared and key in own
-        candidates = spellings(instance.name, reading.name, place_of(reading))
+        candidates = spellings(instance.name, reading.name, owning_node(reading))
         found[key] = own[key] if is_kept else next(one for one in candidates if one not in taken)
         taken.add(found[key])
     return found

@@ -119,7 +119,7 @@ def record_membership(instance: Instance, cluster: ClusterReading | None, *, at:
         return
     # Members that are pinned are asked only with a fingerprint of their own.
     certificates = clusters.member_certificates(target_of(instance)) if instance.fingerprint else {}
-    finding = clusters.Finding(cluster=cluster, certificates=certificates)
+    finding = clusters.HostFacts(cluster=cluster, certificates=certificates)
     with transaction.atomic():
         current = Instance.objects.select_for_update().filter(pk=instance.pk, version=instance.version)
         if current.exists():

@@ -113,8 +113,8 @@ def _examined(
     account: str,
     has_privilege_separation: bool | None,
 ) -> Finding:
-    places = _places(feature, names)
-    found = [(_best(feature, permissions, name), name) for name in places]
+    fillings = _fillings(feature, names)
+    found = [(_best(feature, permissions, name), name) for name in fillings]
     lacking = [(paths, name) for paths, name in found if any(one.missing for one in paths)]
     state: State = "ok" if not lacking else "partial" if len(lacking) < len(found) else "missing"
     if state == "missing" and any(_is_held_below(permissions, way) for way in feature.ways):
@@ -153,7 +153,7 @@ def _examined(
     )
 
 
-def _places(feature: Feature, names: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+def _fillings(feature: Feature, names: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
     """Return what the paths of a feature are filled with, (placeholder, name); one with no name for fixed paths."""
     for placeholder, known in names.items():
         if f"{{{placeholder}}}" in feature.ways[0][0][0]:
@@ -161,25 +161,25 @@ def _places(feature: Feature, names: Mapping[str, Sequence[str]]) -> list[tuple[
     return [("", "")]
 
 
-def _path(template: str, place: tuple[str, str]) -> str:
+def _path(template: str, filling: tuple[str, str]) -> str:
     """Return a path with its name; without one, that of all of them."""
-    placeholder, name = place
+    placeholder, name = filling
     return template.replace(f"{{{placeholder}}}", name).rstrip("/") or "/"
 
 
 def _best(
-    feature: Feature, permissions: PermissionsReading, place: tuple[str, str]
+    feature: Feature, permissions: PermissionsReading, filling: tuple[str, str]
 ) -> tuple[PathFinding, ...]:
     """Return what the first way that is open needs, by path, else what the one that is asked for lacks."""
-    ways = [_checked(way, permissions, place) for way in feature.ways]
+    ways = [_checked(way, permissions, filling) for way in feature.ways]
     whole = [way for way in ways if not any(one.missing for one in way)]
     return whole[0] if whole else ways[0]
 
 
-def _checked(way: Way, permissions: PermissionsReading, place: tuple[str, str]) -> tuple[PathFinding, ...]:
+def _checked(way: Way, permissions: PermissionsReading, filling: tuple[str, str]) -> tuple[PathFinding, ...]:
     needed: dict[str, list[str]] = {}
     for template, privilege in way:
-        needed.setdefault(_path(template, place), []).append(privilege)
+        needed.setdefault(_path(template, filling), []).append(privilege)
     return tuple(
         PathFinding(
             path,
@@ -204,13 +204,13 @@ def _is_held_below(permissions: PermissionsReading, way: Way) -> bool:
 
 
 def _target(
-    role: Role, paths: Iterable[PathFinding], permissions: PermissionsReading, place: tuple[str, str]
+    role: Role, paths: Iterable[PathFinding], permissions: PermissionsReading, filling: tuple[str, str]
 ) -> str:
     """Return where the role has to be given, "" when the path is not one that can be written safely.
 
     It is the path of the role, unless an entry further down replaces what would come from there.
     """
-    target = _path(role.path, place)
+    target = _path(role.path, filling)
     for one in paths:
         if one.missing:
             target = max(target, _entry_above(permissions, one.path), key=len)
