@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.django_db
 
 ME = "/api/security/me"
 TOKENS = "/api/security/tokens"
+FORM = "application/x-www-form-urlencoded"
 
 
 def assert_error(response, status: int, code: str) -> None:
@@ -339,6 +341,45 @@ def test_a_form_token_is_proof_too(session_client):
 
     assert_error(refused, 403, "cross_site")
     assert done.status_code == 201
+
+
+#: what a browser adds to a request of another site's page, whatever the page puts into it
+FOREIGN = {
+    "another site": {"HTTP_SEC_FETCH_SITE": "cross-site"},
+    "a neighbour": {"HTTP_SEC_FETCH_SITE": "same-site"},
+    "no site": {"HTTP_SEC_FETCH_SITE": "none"},
+    "another origin": {"HTTP_ORIGIN": "http://evil.test"},
+    "a sandbox": {"HTTP_ORIGIN": "null"},
+}
+
+
+@pytest.mark.parametrize("where", FOREIGN)
+def test_a_form_token_in_the_hands_of_another_site_is_no_proof(where, session_client):
+    client = session_client(is_superuser=True)
+    client.get("/login")
+    token = client.cookies["pulse_csrf"].value
+
+    response = client.post(
+        TOKENS, BODY, content_type="application/json", HTTP_X_CSRFTOKEN=token, **FOREIGN[where]
+    )
+
+    assert_error(response, 403, "cross_site")
+    assert ApiToken.objects.count() == 0
+
+
+@pytest.mark.parametrize("where", FOREIGN)
+def test_no_other_site_signs_a_person_in_also_with_a_form_token(where, remote, make_user):
+    make_user()
+    remote.get("/login")
+    token = remote.cookies["pulse_csrf"].value
+    form = urlencode({"username": "ada", "password": PASSWORD, "csrfmiddlewaretoken": token})
+
+    refused = remote.post("/login", form, content_type=FORM, **FOREIGN[where])
+    was_let_in = "pulse_session" in remote.cookies
+    own = remote.post("/login", form, content_type=FORM)
+
+    assert (refused.status_code, was_let_in) == (403, False)
+    assert own.status_code == 302
 
 
 def test_reading_by_cookie_needs_no_proof(session_client):

@@ -62,7 +62,8 @@ def _fault_answer(server: FakeServer, fault: Fault, path: str) -> Answer:
             return _failure(server, ApiFailure(595, reason or "No route to host"))
         case "status":
             body = fault.options.get("body", "").encode()
-            return Answer(int(fault.options["status"]), reason, body)
+            headers = [*fault.options.get("headers", {}).items()]
+            return Answer(int(fault.options["status"]), reason, body, headers=headers)
     return replaced_answer(fault)
 
 

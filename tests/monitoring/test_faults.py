@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from nodes import connecting
+from nodes.models import Instance
+from tests.conftest import NOON
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("short_limits")]
 
@@ -123,6 +127,29 @@ def test_refused_logins_are_tried_rarely_after_the_fifth(fake_pve, watch):
         watched.poll(after=10)
 
     assert (watched.row().next_poll_at - watched.row().failing_since).total_seconds() == 100
+
+
+#: what the host asks for -> the seconds that it is left alone
+ASKED = {
+    "some minutes": ("200", 200),
+    "a minute, by a PBS": ("60", 60),
+    "absurdly much": ("86400", 600),
+}
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_a_host_that_asks_for_time_gets_it(case, fake_pve, fake_pbs, watch):
+    asked, seconds = ASKED[case]
+    server = fake_pbs if "PBS" in case else fake_pve
+    watched = watch(server, server.kind)
+    server.faults.add("status", status=503, headers={"Retry-After": asked})
+
+    watched.poll()
+
+    until = NOON + timedelta(seconds=seconds)
+    assert watched.row().state == "failing"
+    assert [*Instance.objects.due(until - timedelta(seconds=1))] == []
+    assert [*Instance.objects.due(until)] == [watched.instance]
 
 
 def test_a_pbs_that_is_silent_keeps_its_figures(fake_pbs, watch):

@@ -155,6 +155,29 @@ def test_a_poll_that_began_before_an_edit_publishes_nothing(fake_pve, watch, fre
     assert fragment is None or fragment.version == version
 
 
+GONE = {"paused": editing.pause, "removed": lambda pk: editing.remove(pk, at=NOON)}
+
+
+@pytest.mark.parametrize("how", GONE)
+def test_what_goes_while_its_figures_are_published_does_not_come_back(
+    how, fake_pve, watch, document, fresh_store, monkeypatch, django_capture_on_commit_callbacks
+):
+    watched = watch(fake_pve)
+    watched.poll()
+    publish = fresh_store.publish
+
+    def publish_too_late(fragment):
+        with django_capture_on_commit_callbacks(execute=True):
+            GONE[how](watched.instance.pk)
+        publish(fragment)
+
+    monkeypatch.setattr(fresh_store, "publish", publish_too_late)
+    watched.poll(after=10)
+
+    assert document()["nodes"] == []
+    assert document()["connectionHealth"] == {}
+
+
 def test_a_deleted_instance_leaves_the_state_at_once(
     fake_pve, watch, document, django_capture_on_commit_callbacks
 ):
