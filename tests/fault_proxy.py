@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from tests.ports import held, port_of
+
 CHUNK_BYTES = 16 << 10
 _CALL_SECONDS = 10.0
 #: How often a frozen connection looks whether it may go on.
@@ -45,6 +47,8 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> FaultProxy:
+        self._holder = held(self.host)
+        self.port = port_of(self._holder)
         self._thread.start()
         self.up()
         return self
@@ -54,6 +58,7 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CALL_SECONDS)
         self._loop.close()
+        self._holder.close()
 
     def up(self) -> None:
         """Connections are accepted, on the same port as before."""
@@ -73,7 +78,6 @@ class FaultProxy:
     async def _open(self) -> None:
         if self._listener is None:
             self._listener = await asyncio.start_server(self._accepted, self.host, self.port)
-            self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:
         if self._listener is not None:

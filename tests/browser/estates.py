@@ -7,7 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.process.running import PulseProcess, free_port, until
+from tests.ports import own_port
+from tests.process.running import PulseProcess, until
 
 #: The shortest that Pulse allows: the tests wait for polls.
 POLLING_SECONDS = "3"
@@ -18,7 +19,7 @@ class Server:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.port = free_port()
+        self.port = own_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self.process: PulseProcess | None = None
 

@@ -98,6 +98,7 @@ class FakeEstate:
             self.run(self.control.close())
         for server in self.servers:
             server.stop()
+            server.release()
         self.run(_let_transports_end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CALL_SECONDS)
@@ -127,7 +128,7 @@ async def _let_transports_end() -> None:
 
 
 def _place(site: FakeSite, port: int) -> None:
-    """Bind all members of an instance to one port number; dead nodes get the number only."""
+    """Give all members of an instance one port number; dead nodes do not listen there."""
     dead = (
         {node.name for node in site.model.nodes.values() if node.died_at is not None}
         if isinstance(site, PveSite)
@@ -137,15 +138,14 @@ def _place(site: FakeSite, port: int) -> None:
         wanted = port
         try:
             for server in site.servers:
+                server.place(wanted)
+                wanted = server.port
                 if server.name not in dead:
-                    server.bind(wanted)
-                    wanted = server.port
+                    server.listen()
         except OSError:
             for server in site.servers:
                 server.release()
             if port or attempt == PLACEMENT_TRIES - 1:
                 raise
             continue
-        for server in site.servers:
-            server.port = wanted
         return

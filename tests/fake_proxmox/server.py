@@ -17,6 +17,7 @@ from tests.fake_proxmox.http import MAX_HEAD_BYTES, Answer, BadRequest, Request,
 from tests.fake_proxmox.model import BackupServer, Node
 from tests.fake_proxmox.pmg_model import MailNode
 from tests.fake_proxmox.traffic import LoggedRequest, Traffic
+from tests.ports import held, port_of
 
 if TYPE_CHECKING:
     from tests.fake_proxmox.clock import Clock
@@ -45,6 +46,7 @@ class FakeServer:
         self.faults = FaultSet(take_down=self.stop, bring_up=self.start, reset=site.reset_counters)
         self._certificate = certificate(site.kind, name, host, valid_days=self._valid_days())
         self._issue = 0
+        self._holder: socket.socket | None = None
         self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -148,29 +150,40 @@ class FakeServer:
         """Refuse connections and cut those that exist."""
         self.site.estate.run(self._close())
 
-    def bind(self, port: int) -> None:
-        """Take a port without answering yet; 0 lets the system choose. Raises OSError when it is taken."""
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    def place(self, port: int) -> None:
+        """Take a port until `release`, also while nobody listens there; 0 lets the system choose.
+
+        Raises OSError when it is taken.
+        """
+        self._holder = held(self.host, port)
+        self.port = port_of(self._holder)
+
+    def listen(self) -> None:
+        """Let connections come without answering yet. Raises OSError when somebody else listens there."""
+        listener = held(self.host, self.port)
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self.host, port))
             listener.listen(512)
         except OSError:
             listener.close()
             raise
         listener.setblocking(False)
         self._listener = listener
-        self.port = listener.getsockname()[1]
 
     def release(self) -> None:
-        """Give a bound port back before anything was accepted."""
+        """Give the port back."""
+        self._stop_listening()
+        if self._holder is not None:
+            self._holder.close()
+            self._holder = None
+
+    def _stop_listening(self) -> None:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
 
     async def _open(self) -> None:
         if self._listener is None:
-            self.bind(self.port)
+            self.listen()
         if self._accepting is None:
             self._accepting = asyncio.create_task(self._accept())
 
@@ -179,7 +192,7 @@ class FakeServer:
             self._accepting.cancel()
             await asyncio.gather(self._accepting, return_exceptions=True)
             self._accepting = None
-        self.release()
+        self._stop_listening()
         tasks = list(self._connections)
         for task in tasks:
             task.cancel()

@@ -380,6 +380,7 @@ class PveSite(GuestVerbs, BackupVerbs, ClusterVerbs, FakeSite):
         """The node has left the cluster, with its guests; its server stops for good."""
         server = self.server(node)
         server.stop()
+        server.release()
         with self.changing():
             del self.model.nodes[node]
             self.model.guests = {

@@ -15,6 +15,7 @@ import pytest
 from tests.fake_proxmox import FakeEstate, FakeProcess, ManualClock, PbsSpec, PveSpec
 from tests.fake_proxmox.process import ROOT
 from tests.fakes.raw import get, guest
+from tests.ports import own_port
 
 
 def _server(line: dict[str, Any], member: int = 0) -> Any:
@@ -23,12 +24,6 @@ def _server(line: dict[str, Any], member: int = 0) -> Any:
     return SimpleNamespace(
         kind=line["kind"], host=host, port=int(port), token_id=line["tokenId"], token_value=line["tokenValue"]
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +109,7 @@ def test_interrupt_ends_the_process_with_code_0() -> None:
 
 @pytest.mark.slow
 def test_ports_can_be_chosen() -> None:
-    port, control = _free_port(), _free_port()
+    port, control = own_port(), own_port()
 
     with FakeProcess("homelab", "--base-port", str(port), "--control-port", str(control)) as fake:
         assert fake.instances[0]["url"] == f"https://127.0.0.1:{port}"

@@ -18,7 +18,8 @@ from monitoring.store.parts import Kept
 from monitoring.store.redis import RedisStore
 from monitoring.wire.fragments import Fragment, Item
 from nodes.proxmox.readings import GuestReading, ResourcesReading
-from tests.process.running import free_port, until
+from tests.ports import own_port
+from tests.process.running import until
 from tests.scale.servers import RedisServer
 
 #: The stores of the test that runs.
@@ -331,7 +332,7 @@ def test_a_redis_that_has_lost_everything_takes_nothing_away(stores, server):
 def lonely(monkeypatch):
     """A store whose Redis is not there, and whose follower is not started."""
     monkeypatch.setattr(RedisStore, "_keep_following", lambda self: None)
-    return RedisStore(NOBODY.format(port=free_port()))
+    return RedisStore(NOBODY.format(port=own_port()))
 
 
 def test_without_redis_nothing_fails(lonely, caplog):

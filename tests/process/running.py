@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,19 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.ports import own_port
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
 #: Everything that configures Pulse is taken out of the environment, so that a test says what it sets.
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 
 Found = TypeVar("Found")
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], Found | None], *, seconds: float, what: str) -> Found:
@@ -55,7 +49,7 @@ class PulseProcess:
         log_dir: Path | None = None,
         **variables: str,
     ) -> None:
-        self.port = port or free_port()
+        self.port = port or own_port()
         self.log_path = (log_dir or data_dir.parent) / f"{verb}-{self.port}.log"
         self.environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         self.environment |= {"PULSE_DATA_DIR": str(data_dir), "PORT": str(self.port), **variables}

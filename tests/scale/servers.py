@@ -9,7 +9,8 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.process.running import free_port, until
+from tests.ports import own_port
+from tests.process.running import until
 
 START_SECONDS = 30.0
 
@@ -19,7 +20,7 @@ class RedisServer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = own_port()
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir()
         self.start()
@@ -74,7 +75,7 @@ class PostgresServer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = own_port()
         folder.mkdir()
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres", "postgres")
