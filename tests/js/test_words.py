@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = Path("pulse/static/pulse/js")
 NODE = shutil.which("node")
 #: Modules whose reasons are plain texts: everything in them that is spelled like one is taken for one.
-REASONING = ("sources", "coverage", "judging", "listings")
+REASONING = ("backups/sources", "backups/coverage", "collecting/judging", "collecting/listings")
 SPELLING = re.compile(r"[a-z]+(?:_[a-z]+)+")
 #: What a PBS tells of a verification, by its published schema.
 VERIFICATIONS = {"ok", "failed"}
@@ -87,7 +87,7 @@ def reasons_of_places() -> set[str]:
     found = {
         text
         for name in REASONING
-        for text in texts(tree_of(Path("monitoring/backups") / f"{name}.py"))
+        for text in texts(tree_of(Path("monitoring") / f"{name}.py"))
         if SPELLING.fullmatch(text)
     }
     return found - set(get_args(coverage.Fault))
@@ -147,7 +147,7 @@ SENT = {
     "evidence": (rules_of_evidence(), "EVIDENCE"),
     "outcomes": (told(results.Outcome), "OUTCOMES"),
     "verifications": (VERIFICATIONS, "VERIFICATIONS"),
-    "datastores": (returned_by("status_of", Path("monitoring/datastores.py")), "DATASTORE_STATES"),
+    "datastores": (returned_by("status_of", Path("monitoring/known/datastores.py")), "DATASTORE_STATES"),
     "maintenance": (datastores.CLOSED | {"read-only"}, "MAINTENANCES"),
     "levels of problems": (told(shapes.Level), "LEVELS"),
 }
