@@ -51,13 +51,21 @@ def token_client(db: None) -> Callable[..., Client]:
     return make
 
 
+@pytest.fixture(scope="session")
+def hashed_password() -> str:
+    """PASSWORD as it is stored; hashing is slow on purpose, so it is done once."""
+    from django.contrib.auth.hashers import make_password
+
+    return make_password(PASSWORD)
+
+
 @pytest.fixture
-def make_user(db: None) -> Callable[..., Any]:
+def make_user(db: None, hashed_password: str) -> Callable[..., Any]:
     """Make an account: `make_user("ada", is_superuser=True)`; its password is PASSWORD."""
     from django.contrib.auth.models import User
 
     def make(username: str = "ada", **flags: bool) -> User:
-        return User.objects.create_user(username, password=PASSWORD, **flags)
+        return User.objects.create(username=username, password=hashed_password, **flags)
 
     return make
 
