@@ -123,8 +123,8 @@ def test_whatever_is_no_credential_stays(text):
 
 @pytest.mark.parametrize("part", ["PVE:", "a.", "https://", "https://a:", "PVEAPIToken=", "6955B0C0:", "'"])
 def test_no_text_takes_long_to_clean(part):
-    started = time.perf_counter()
+    started = time.thread_time()
 
     clean(part * 20_000)
 
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
