@@ -1,9 +1,11 @@
-# What you need: Python 3.11 with venv, and make. Everything below is what .ci/run runs.
+# What you need: Python 3.11, 3.12 or 3.13 with venv, and make. Everything below is what .ci/run runs.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The first of these that runs; name another as in `make run PYTHON=/opt/python/bin/python3.12`.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	"$$name" -c "" 2>/dev/null && echo "$$name" && break; done)
 VENV := .venv
 PY := $(VENV)/bin/python
 # Two: tests share the machine with a browser and with real servers.
@@ -58,14 +60,30 @@ clean: ## Remove what the targets above have made; data directories stay
 
 EXPORT := --quiet --no-header --no-annotate --no-emit-project
 
+# One sentence for whoever has another Python; 3.14 is installed for by the same files, but nobody has tried it.
+define FITS
+import sys
+found = ".".join(map(str, sys.version_info[:2]))
+if not (3, 11) <= sys.version_info[:2] <= (3, 14):
+    sys.exit("Pulse needs Python 3.11, 3.12 or 3.13, and this is " + found + "; name one as in: make PYTHON=python3.12")
+try:
+    import ensurepip, venv
+except ImportError:
+    sys.exit("Pulse needs the modules venv and ensurepip of Python " + found + "; on Debian: apt install python" + found + "-venv")
+if sys.version_info[:2] > (3, 13):
+    print("Pulse is tried with Python 3.11 to 3.13, not with " + found + "; going on")
+endef
+
 # Stamps: a changed requirements file installs again, anything else does not.
+$(VENV)/bin/python: export CODE = $(FITS)
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "Pulse needs Python 3.11 or newer"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Pulse needs Python 3.11, 3.12 or 3.13, and there is none on the path"; exit 1; }
+	@$(PYTHON) -c "$$CODE"
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: requirements.txt | $(VENV)/bin/python
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/$(PY)" -m pulse "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(VENV)/bin/pulse
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -m pulse "$$@"\n' "$(CURDIR)" "$(abspath $(PY))" > $(VENV)/bin/pulse
 	@chmod +x $(VENV)/bin/pulse
 	@$(PY) -m compileall -q accounts monitoring nodes pulse
 	@touch $@
