@@ -11,7 +11,7 @@ PY := $(VENV)/bin/python
 # Two: tests share the machine with a browser and with real servers.
 WORKERS ?= 2
 
-.PHONY: help run demo test lint format browser scale bench requirements clean
+.PHONY: help run demo test check lint fast format browser scale bench requirements clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1 - /p' $(MAKEFILE_LIST) | sort
@@ -22,8 +22,13 @@ run: $(VENV)/.installed ## Run Pulse: serve, poll and schedule in one process
 demo: $(VENV)/.installed ## Run Pulse with a simulated estate and a data directory of its own
 	@exec $(PY) -m pulse demo
 
-test: $(VENV)/.installed-dev ## Run the tests, browser and real servers apart
+test: $(VENV)/.installed-dev ## Run everything that needs no browser and no server
 	$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup
+
+check: lint fast ## Check style and types, and run the fast half of the tests
+
+fast: $(VENV)/.installed-dev ## Run the fast half of the tests
+	$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not scale"
 
 lint: $(VENV)/.installed-dev ## Check style, format and types
 	$(PY) -m ruff check .

@@ -216,6 +216,7 @@ def test_every_websocket_leads_to_the_consumer_that_asks_the_door():
     assert resolvers == {"pulse.routing"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_caller_gets_in_where_the_file_says(name, client_of):
     client = let_through(client_of(name))

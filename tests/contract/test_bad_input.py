@@ -261,6 +261,7 @@ WRONG_TYPES = [(field, value) for field in TEXTS for value in NO_TEXT] + [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", NODE_READERS)
 def test_no_field_takes_another_json_type(route, admin):
     before = stored()

@@ -8,7 +8,7 @@ import time_machine
 from tests.monitoring.collected import moment, turn, with_token
 from tests.monitoring.conftest import Watched
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.usefixtures("fresh_store")]
 
 
 @pytest.fixture

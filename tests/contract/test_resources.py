@@ -13,7 +13,7 @@ from tests.factories import make_instance
 from tests.monitoring.collected import facts_of, forget_time, judge, moment, turn, with_token
 from tests.monitoring.conftest import Watched
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.usefixtures("fresh_store")]
 
 
 @pytest.fixture

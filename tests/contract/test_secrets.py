@@ -547,6 +547,7 @@ def database_text() -> str:
     return raw.decode("latin-1")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_no_secret_appears_anywhere(
     everything, settings, monkeypatch, tmp_path, echo, django_capture_on_commit_callbacks

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fake_proxmox import FakeEstate, ManualClock, PbsSpec, PveSpec
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 CASES = {
     "3 nodes, 50 guests": (PveSpec(name="lab", nodes=3, guests=50), "pve", 3.0),

@@ -9,7 +9,7 @@ from tests.fake_proxmox import PveSpec
 from tests.fake_proxmox.fixtures import virtual_estate
 from tests.monitoring.collected import asked, facts_of, forget_time, moment, paths, reset, turn, with_token
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

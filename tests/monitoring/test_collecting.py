@@ -27,7 +27,7 @@ from tests.monitoring.collected import (
     with_token,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from monitoring.store.redis import RedisStore
 from tests.monitoring.collected import facts_of, turn, with_token
 from tests.scale.servers import RedisServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 #: What the collector may edit in place; see StateStore.
 EDITED = {"costs"}

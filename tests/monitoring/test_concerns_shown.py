@@ -15,7 +15,7 @@ from tests.fake_proxmox.fixtures import virtual_estate
 from tests.monitoring.collected import forget_time, judge, moment, turn, with_token
 from tests.monitoring.conftest import Watched
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -253,6 +253,7 @@ def test_pending_updates_are_not_asked_without_the_privilege(db, fake_pbs, watch
     assert asked([fake_pbs], "/apt/update") == 0
 
 
+@pytest.mark.slow
 def test_the_list_costs_one_call_in_five_minutes(vault, fake_pbs):
     turn(vault, times=30)
     reset([fake_pbs])

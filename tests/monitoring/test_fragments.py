@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,6 +99,7 @@ def fragment(version, views, **fields):
     return Fragment(1, version, "pve", "lab", "lab", True, items_of(views, number=0), **fields)
 
 
+@pytest.mark.slow
 @given(st.lists(all_views(), min_size=2, max_size=5))
 @settings(max_examples=150, deadline=None)
 def test_resources_with_the_changes_applied_are_the_new_resources(steps):
@@ -109,6 +111,7 @@ def test_resources_with_the_changes_applied_are_the_new_resources(steps):
     assert resources == decoded(steps[-1])
 
 
+@pytest.mark.slow
 @given(all_views(), all_views())
 @settings(max_examples=80, deadline=None)
 def test_whole_changes_bridge_a_gap(before, after):
@@ -119,6 +122,7 @@ def test_whole_changes_bridge_a_gap(before, after):
     assert resources == decoded(after)
 
 
+@pytest.mark.slow
 @given(all_views())
 def test_equal_resources_have_no_changes(views):
     assert changes_between(views, views) == b"{}"

@@ -774,6 +774,7 @@ TAKEN_OVER = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(STEP, max_size=40))
 @example(TAKEN_OVER)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

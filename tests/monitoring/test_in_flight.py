@@ -15,7 +15,7 @@ from nodes import connecting
 from tests.monitoring.collected import asked, facts_of, moment, reset, turn, with_token
 from tests.process.running import until
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("short_limits")]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.usefixtures("short_limits")]
 
 #: Of the node that the others are asked through when the first does not answer.
 CONTENT = "/nodes/pve-02/storage/*/content"

@@ -21,7 +21,7 @@ from tests.monitoring.collected import facts_of, judge, moment, turn, with_token
 from tests.monitoring.conftest import Watched
 from tests.scale.servers import RedisServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 LISTS = ("backupTasks", "storageBackups", "guestSnapshots")
 

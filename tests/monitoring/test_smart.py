@@ -13,7 +13,7 @@ from nodes.models import Instance
 from nodes.proxmox.readings import DiskReading, SmartReading
 from tests.monitoring.collected import asked, facts_of, forget_time, moment, refusals, reset, turn, with_token
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ def key_file_text(data_dir):
     return (data_dir / "encryption.key").read_text()
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1, max_size=200).filter(lambda text: text.isprintable()))
 def test_a_sealed_text_opens_again(text):
     sealed_text = seal(text, place=PLACE)

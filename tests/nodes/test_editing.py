@@ -272,6 +272,7 @@ partial_drafts = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(asked=partial_drafts)
 @hypothesis_settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

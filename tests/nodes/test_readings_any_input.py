@@ -22,6 +22,8 @@ from pulse.lib.outbound.places import place_of
 from tests.nodes.readers import READERS, VERSIONS, made_of, recorded_answers
 from tests.nodes.recorded import recorded, schema_paths
 
+pytestmark = pytest.mark.slow
+
 PLACE = place_of("https://192.0.2.1:8006")
 
 RECORDINGS = (

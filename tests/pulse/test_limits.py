@@ -83,6 +83,7 @@ def test_a_clock_that_was_set_back_locks_nobody_out():
     assert allowed(windows, [0]) == [True]
 
 
+@pytest.mark.slow
 def test_200_000_addresses_take_a_bounded_amount_of_memory():
     windows = MemoryWindows()
     tracemalloc.start()

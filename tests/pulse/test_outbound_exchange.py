@@ -36,6 +36,7 @@ def gzip_of(piece: bytes, count: int) -> bytes:
     return b"".join([packer.compress(piece) for _ in range(count)] + [packer.flush()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "piece"),
     [
@@ -58,6 +59,7 @@ def test_an_answer_without_end_costs_bounded_memory(head: str, piece: bytes) -> 
     assert isinstance(caught.value, TooLarge | Unreachable)
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_costs_bounded_memory() -> None:
     bomb = gzip_of(ONE_MIB, 256)
 
