@@ -8,6 +8,7 @@ Source: socket(7) and ip(7) of Linux, SO_REUSEADDR and ip_autobind_reuse.
 
 from __future__ import annotations
 
+import signal
 import socket
 
 
@@ -34,3 +35,8 @@ def own_port() -> int:
     port = port_of(holder)
     holder.detach()
     return port
+
+
+if __name__ == "__main__":
+    print(own_port(), flush=True)
+    signal.pause()
