@@ -15,8 +15,7 @@ from accounts.models import ApiToken
 from accounts.tokens import is_token_name
 from pulse.lib.auth import SCOPES, Access, caller_of, policy
 from pulse.lib.body import read_json_object
-from pulse.lib.errors import ApiError
-from pulse.lib.fields import WRONG_TYPE
+from pulse.lib.errors import WRONG_TYPE, ApiError
 from pulse.lib.instants import rfc3339
 
 MAX_EXPIRY_DAYS = 3650

@@ -212,7 +212,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],  # the door has decided before a view runs
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
-    "EXCEPTION_HANDLER": "pulse.lib.errors.drf_exception_handler",
+    "EXCEPTION_HANDLER": "pulse.lib.errors.answer_to",
 }
 
 # --- Background work -----------------------------------------------------------------------------------------------

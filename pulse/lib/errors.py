@@ -1,23 +1,21 @@
-"""The one shape of an API error: `{"error": text, "code": name, "status_code": n, "timestamp": s}`.
+"""The one shape of an API error: `{"error": text, "code": name, "status_code": n, "timestamp": s}`, and the way to it.
 
-Source: errors.md sections 1 to 3 of the contract.
+`refusal_of` says what an exception means, wherever it was raised: in a REST framework view, in the door, or in Django
+itself. Source: errors.md sections 1 to 3 of the contract.
 """
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
-
-logger = logging.getLogger(__name__)
 
 #: The code of an error that carries none of its own.
 CODES = {
@@ -32,6 +30,17 @@ CODES = {
     500: "internal_error",
     503: "unavailable",
 }
+#: What is told of an exception of Django's own, by the status that it has.
+SENTENCES = {
+    400: "the request cannot be read",
+    403: "this is not allowed",
+    404: "there is no such path",
+    413: "the request body is too large",
+    500: "something went wrong here; the log has the details",
+    503: "the database cannot be reached or is too busy; try again",
+}
+#: The code of a field that has the wrong JSON type, rather than a wrong value.
+WRONG_TYPE = "invalid_json"
 
 
 class ApiError(Exception):
@@ -54,69 +63,92 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
 
+class ErrorBody(msgspec.Struct, omit_defaults=True):
+    """What every refusal and every failure looks like."""
+
+    error: str
+    code: str
+    status_code: int
+    timestamp: int
+    details: dict[str, str] = {}
+
+
 def error_body(
     status: int, message: str, *, code: str = "", details: Mapping[str, str] | None = None
 ) -> bytes:
     """Return the encoded error object; the timestamp is in Unix seconds."""
-    body: dict[str, object] = {
-        "error": message,
-        "code": code or CODES.get(status, "error"),
-        "status_code": status,
-        "timestamp": int(time.time()),
-    }
-    if details:
-        body["details"] = dict(details)
+    body = ErrorBody(
+        message, code or CODES.get(status, "error"), status, int(time.time()), dict(details or {})
+    )
     return msgspec.json.encode(body)
 
 
-def error_response(
-    status: int,
-    message: str,
-    *,
-    code: str = "",
-    details: Mapping[str, str] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> HttpResponse:
-    """Return the answer for a refusal."""
-    body = error_body(status, message, code=code, details=details)
-    return HttpResponse(body, status=status, content_type="application/json", headers=dict(headers or {}))
-
-
 def response_of(error: ApiError) -> HttpResponse:
-    """Return the answer that an ApiError stands for."""
-    return error_response(
-        error.status, error.message, code=error.code, details=error.details, headers=error.headers
-    )
+    """Return the answer that a refusal stands for."""
+    body = error_body(error.status, error.message, code=error.code, details=error.details)
+    return HttpResponse(body, status=error.status, content_type="application/json", headers=error.headers)
 
 
-def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """Turn what a REST framework view raises into the one shape; None leaves the rest to Django's 500."""
-    if isinstance(error, ApiError):
-        return response_of(error)
-    if isinstance(error, Http404):
-        return error_response(404, "there is nothing here")
-    if isinstance(error, RequestDataTooBig):
-        return error_response(413, "the request body is too large")
-    if isinstance(error, drf.ValidationError):
-        details = flatten_details(error.detail)
-        field, problem = next(iter(details.items()), ("", "the request is not valid"))
-        return error_response(400, f"{field}: {problem}" if field else problem, details=details)
-    if isinstance(error, drf.APIException):
-        return error_response(error.status_code, str(error.detail))
+def refusal_of(error: BaseException | None) -> ApiError | None:
+    """Return what an exception tells the client, None for one that nobody expected.
+
+    A database that is out of reach or too busy is not our mistake and passes: 503, with when to come back.
+    """
+    match error:
+        case ApiError():
+            return error
+        case drf.ValidationError():
+            return refused_fields(error)
+        case drf.APIException():
+            return ApiError(error.status_code, str(error.detail))
+        case Http404():
+            return of_django(404)
+        case PermissionDenied():
+            return of_django(403)
+        case RequestDataTooBig():
+            return of_django(413)
+        case BadRequest() | SuspiciousOperation():
+            return of_django(400)
+        case OperationalError() | InterfaceError():
+            return of_django(503)
     return None
 
 
-def flatten_details(detail: Any, prefix: str = "") -> dict[str, str]:
-    """Return REST framework's nested problems as field -> first problem."""
+def of_django(status: int) -> ApiError:
+    """Return what is told of an exception of Django's own."""
+    headers = {"Retry-After": "5"} if status == 503 else {}
+    return ApiError(status, SENTENCES[status], code="bad_request" if status == 400 else "", headers=headers)
+
+
+def refused_fields(error: drf.ValidationError) -> ApiError:
+    """Return the refusal of a body: its text names the first wrong field, `details` all of them."""
+    problems = dict(flat_problems(error.detail))
+    field, problem = next(iter(problems.items()), ("", "the request is not valid"))
+    is_type = any(problem.code == WRONG_TYPE for problem in problems.values())
+    code = WRONG_TYPE if is_type else "validation_error"
+    details = {name: str(problem) for name, problem in problems.items()}
+    return ApiError(400, f"{field} {problem}".strip(), code=code, details=details)
+
+
+def flat_problems(detail: Any, prefix: str = "") -> Iterator[tuple[str, drf.ErrorDetail]]:
+    """Yield REST framework's nested problems as field and first problem."""
     if isinstance(detail, dict):
-        flat: dict[str, str] = {}
         for key, value in detail.items():
             name = "" if key == "non_field_errors" else str(key)
-            flat.update(flatten_details(value, f"{prefix}.{name}".strip(".")))
-        return flat
-    if isinstance(detail, list):
-        return flatten_details(detail[0], prefix) if detail else {}
-    return {prefix: str(detail)}
+            yield from flat_problems(value, f"{prefix}.{name}".strip("."))
+    elif isinstance(detail, list):
+        if detail:
+            yield from flat_problems(detail[0], prefix)
+    else:
+        yield prefix, detail
+
+
+def answer_to(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
+    """Answer for a REST framework view that raised; None leaves what nobody expected to Django, which logs it."""
+    refusal = refusal_of(error)
+    if refusal is None or (refusal.status >= 500 and refusal is not error):
+        return None
+    return response_of(refusal)
 
 
 def is_api_path(path: str) -> bool:
@@ -124,45 +156,34 @@ def is_api_path(path: str) -> bool:
     return path.startswith(("/api/", "/ws", "/socket.io/")) or path == "/api"
 
 
-def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer an unknown path: JSON under the API, a page elsewhere."""
-    from pulse.lib.pages import error_page
-
-    if is_api_path(request.path):
-        return error_response(404, "there is no such path")
-    return error_page(request, 404)
-
-
-def handler500(request: HttpRequest) -> HttpResponse:
-    """Answer after an unexpected exception, which Django has logged; nothing of it is told.
-
-    A database that is out of reach or too busy is not our mistake and passes: 503, with when to come back.
-    """
-    from pulse.lib.pages import error_page
-
-    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
-        message = "the database cannot be reached or is too busy; try again"
-        answer = error_response(503, message) if is_api_path(request.path) else error_page(request, 503)
-        answer["Retry-After"] = "5"
-        return answer
-    if is_api_path(request.path):
-        return error_response(500, "something went wrong here; the log has the details")
-    return error_page(request, 500)
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that Django refuses to read, such as one with a bad Host."""
+    return answer_for_django(request, exception, 400)
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a refusal by Django itself, such as a missing CSRF token of a form."""
+    return answer_for_django(request, exception, 403)
+
+
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an unknown path."""
+    return answer_for_django(request, exception, 404)
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    """Answer after an unexpected exception, which Django has logged; nothing of it is told."""
+    return answer_for_django(request, sys.exc_info()[1], 500)
+
+
+def answer_for_django(request: HttpRequest, error: BaseException | None, status: int) -> HttpResponse:
+    """Return JSON under the API, a page elsewhere."""
     from pulse.lib.pages import error_page
 
+    refusal = refusal_of(error) or of_django(status)
     if is_api_path(request.path):
-        return error_response(403, "this is not allowed")
-    return error_page(request, 403)
-
-
-def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a request that Django refuses to read, such as one with a bad Host."""
-    from pulse.lib.pages import error_page
-
-    if is_api_path(request.path):
-        return error_response(400, "the request cannot be read", code="bad_request")
-    return error_page(request, 400)
+        return response_of(refusal)
+    response = error_page(request, refusal.status if refusal.status == 503 else status)
+    for name, value in refusal.headers.items():
+        response.headers[name] = value
+    return response

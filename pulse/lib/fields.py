@@ -9,12 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 
-from pulse.lib.errors import ApiError, flatten_details
+from pulse.lib.errors import WRONG_TYPE, refused_fields
 from pulse.lib.instants import rfc3339
-
-#: The code of a problem that is one of JSON type, not of value.
-WRONG_TYPE = "invalid_json"
 
 
 class TextField(serializers.CharField):
@@ -74,15 +72,9 @@ class InstantField(serializers.Field[Any, Any, str, Any]):
 def read_fields(serializer: type[serializers.Serializer[Any]], body: dict[str, object]) -> dict[str, Any]:
     """Return the known fields of a JSON object under our names; null counts as absent, unknown keys are ignored.
 
-    Raises ApiError 400: `invalid_json` for a wrong JSON type, `validation_error` for anything else; the text names
-    the first field in the documented order, `details` all of them.
+    Raises ApiError 400.
     """
-    given = {key: value for key, value in body.items() if value is not None}
-    form = serializer(data=given)
-    if form.is_valid():
-        return dict(form.validated_data)
-    details = flatten_details(form.errors)
-    field, problem = next(iter(details.items()))
-    is_type = any(error.code == WRONG_TYPE for errors in form.errors.values() for error in errors)
-    code = WRONG_TYPE if is_type else "validation_error"
-    raise ApiError(400, f"{field} {problem}", code=code, details=details)
+    form = serializer(data={key: value for key, value in body.items() if value is not None})
+    if not form.is_valid():
+        raise refused_fields(ValidationError(form.errors))
+    return dict(form.validated_data)

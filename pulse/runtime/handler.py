@@ -17,7 +17,7 @@ from django.core.handlers.base import BaseHandler
 from django.http import HttpResponseBase
 from django.urls import set_script_prefix
 
-from pulse.lib.errors import error_response
+from pulse.lib.errors import ApiError, response_of
 from pulse.runtime.limiter import Message, Receive, Scope, Send, has_body
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class SyncHandler(BaseHandler):
             request = self.request_class(scope, BytesIO(body))
         except UnicodeDecodeError:
             logger.warning("a request with a path that is not UTF-8 was refused")
-            return error_response(400, "the path of the request cannot be read", code="bad_request")
+            return response_of(ApiError(400, "the path of the request cannot be read", code="bad_request"))
         return self.get_response(request)
 
 
