@@ -11,8 +11,8 @@ from pulse import diagnostics, views
 
 urlpatterns: list[URLPattern] = [
     # 3. Core
-    path("api/health", views.health),
-    path("api/version", views.version),
+    path("api/health", views.HealthView.as_view()),
+    path("api/version", views.VersionView.as_view()),
     path("api/state", state.whole_state),
     path("api/config", state.public_config),
     # 4. Monitoring data

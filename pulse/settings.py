@@ -206,12 +206,16 @@ WHITENOISE_MAX_AGE = 300
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 FILE_UPLOAD_HANDLERS: list[str] = []
 
+#: The door has decided who calls and the answer is JSON, before a view runs: REST framework decides neither again.
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": [],  # bodies are read by pulse.lib.body, whatever their Content-Type
-    "DEFAULT_AUTHENTICATION_CLASSES": [],  # the door has decided before a view runs
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PARSER_CLASSES": [],  # bodies are read by pulse.lib.body, whatever their Content-Type
+    "DEFAULT_RENDERER_CLASSES": ["pulse.lib.formats.JsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "pulse.lib.formats.JsonAlways",
+    "DEFAULT_METADATA_CLASS": None,
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "pulse.lib.errors.answer_to",
 }
 

@@ -88,7 +88,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 def policy(limit: Limit | None = None, **methods: Access) -> Callable[[View], View]:
     """Declare on a view what each method demands: `@policy(GET=Access.MONITORING_READ)`.
 
-    Works on functions and on classes (Django's or REST framework's); `policy_of` reads it back.
+    For functions that are pages; the routes of the API declare it as `pulse.lib.endpoints` has it.
     """
     declared = Policy(methods=dict(methods), limit=limit)
 
@@ -101,11 +101,8 @@ def policy(limit: Limit | None = None, **methods: Access) -> Callable[[View], Vi
 
 def policy_of(view: Callable[..., Any]) -> Policy | None:
     """Return what a resolved view declares, looking through `as_view()`; None when it declares nothing."""
-    for holder in (view, getattr(view, "cls", None), getattr(view, "view_class", None)):
-        declared = getattr(holder, "policy", None)
-        if isinstance(declared, Policy):
-            return declared
-    return None
+    declared = getattr(view, "policy", None) or getattr(getattr(view, "cls", None), "policy", None)
+    return declared if isinstance(declared, Policy) else None
 
 
 def caller_of(request: HttpRequest) -> Caller:
