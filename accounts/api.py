@@ -1,140 +1,176 @@
-"""Routes about the door itself: what protects this Pulse, and its API tokens."""
+"""Routes about the door itself: what protects this Pulse, who calls, and its API tokens."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts import claim, tokens
 from accounts.credentials import is_configured
 from accounts.models import ApiToken
-from accounts.tokens import is_token_name
-from pulse.lib.auth import SCOPES, Access, caller_of, policy
-from pulse.lib.body import read_json_object
-from pulse.lib.errors import WRONG_TYPE, ApiError
-from pulse.lib.instants import rfc3339
-
-MAX_EXPIRY_DAYS = 3650
+from accounts.serializers import NewTokenSerializer
+from pulse.lib.auth import SCOPES, Access, caller_of
+from pulse.lib.endpoints import Done, Endpoint, Operation, Tag
+from pulse.lib.errors import ApiError
+from pulse.lib.instants import WireInstant, rfc3339
 
 
-@policy(GET=Access.PUBLIC)
-def security_status(request: HttpRequest) -> HttpResponse:
-    """Tell what protects this Pulse; `open`, `mode`, `weakToken` and `claimNeeded` are ours (http-api.md 13)."""
-    has_token = bool(settings.API_TOKEN_DIGEST)
-    is_open = settings.PULSE_AUTH == "open"
-    return answer(
-        {
-            "apiTokenConfigured": has_token,
-            "requiresAuth": not is_open and (is_configured() or settings.PULSE_AUTH == "required"),
-            "exportProtected": has_token or not settings.ALLOW_UNPROTECTED_EXPORT,
-            "unprotectedExportAllowed": settings.ALLOW_UNPROTECTED_EXPORT,
-            "registrationTokensEnabled": settings.REQUIRE_REGISTRATION_TOKEN,
-            "open": is_open,
-            "mode": settings.PULSE_AUTH,
-            "weakToken": settings.API_TOKEN_IS_SHORT,
-            "claimNeeded": not claim.is_claimed() and not is_configured(),
-        }
-    )
+class SecurityStatus(msgspec.Struct, rename="camel"):
+    """What protects this Pulse.
+
+    `mode` is the setting PULSE_AUTH: `auto`, `open` or `required`; `open` is true while everybody is served without a
+    credential. `claimNeeded`: nobody has made an account yet, `/setup` does. `weakToken`: the configured API_TOKEN is so
+    short that it could be guessed.
+    """
+
+    api_token_configured: bool
+    requires_auth: bool
+    export_protected: bool
+    unprotected_export_allowed: bool
+    registration_tokens_enabled: bool
+    open: bool
+    mode: str
+    weak_token: bool
+    claim_needed: bool
 
 
-@policy(GET=Access.MONITORING_READ)
-def who_am_i(request: HttpRequest) -> HttpResponse:
-    """Tell callers who they are here and what they may do."""
-    caller = caller_of(request)
-    scopes = [scope for scope in SCOPES if caller.may(scope)]
-    return answer({"kind": caller.kind, "name": caller.name, "scopes": scopes})
+class Self(msgspec.Struct):
+    """Who sent the request, and what they may do here.
+
+    `kind` is how they were recognised: `token`, `session`, or without a credential `loopback` (this machine, while nothing
+    is configured) and `open`. `name` is that of the token or the account.
+    """
+
+    kind: str
+    name: str
+    scopes: list[str]
 
 
-@policy(GET=Access.ADMIN, POST=Access.ADMIN)
-def token_list(request: HttpRequest) -> HttpResponse:
-    """List all tokens without their texts, newest first; or make one."""
-    if request.method == "POST":
-        return make_token(request)
-    at = timezone.now()
-    return answer([wire_token(token, at=at) for token in ApiToken.objects.all()])
+class Token(msgspec.Struct, rename="camel"):
+    """An API token, without its text. `lastUsedAt` is exact to a minute; what never was or will be is null."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    active: bool
+    created_at: WireInstant
+    last_used_at: WireInstant | None
+    expires_at: WireInstant | None
+    revoked_at: WireInstant | None
 
 
-@policy(DELETE=Access.ADMIN)
-def token_detail(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Revoke a token: no process accepts it from now on."""
-    # PostgreSQL takes no NUL in a text that it looks for.
-    token = ApiToken.objects.filter(token_id=public_id).first() if public_id.isalnum() else None
-    if token is None or not tokens.revoke(token, at=timezone.now()):
-        raise ApiError(404, "there is no usable token with this id", code="token_not_found")
-    return answer({"success": True})
+class IssuedToken(Token, rename="camel"):
+    """A new API token. `token` is its text: it is shown this once, Pulse keeps only a digest of it."""
+
+    token: str
 
 
-def make_token(request: HttpRequest) -> HttpResponse:
-    """Answer 201 with a new token and, this once, its text."""
-    body = read_json_object(request)
-    at = timezone.now()
-    token, text = tokens.issue(
-        name=read_name(body.get("name")),
-        scopes=read_scopes(body.get("scopes")),
-        at=at,
-        expires_at=read_expiry(body.get("expiresInDays"), at=at),
-    )
-    return answer({**wire_token(token, at=at), "token": text}, status=201)
+class SecurityStatusView(Endpoint):
+    """What protects this Pulse."""
+
+    @Operation(Access.PUBLIC, Tag.ACCESS, {200: SecurityStatus})
+    def get(self, request: Request) -> Response:
+        """What protects this Pulse
+
+        Needs no credential: a client learns here whether it has to send one.
+        """
+        has_token = bool(settings.API_TOKEN_DIGEST)
+        is_open = settings.PULSE_AUTH == "open"
+        return Response(
+            SecurityStatus(
+                api_token_configured=has_token,
+                requires_auth=not is_open and (is_configured() or settings.PULSE_AUTH == "required"),
+                export_protected=has_token or not settings.ALLOW_UNPROTECTED_EXPORT,
+                unprotected_export_allowed=settings.ALLOW_UNPROTECTED_EXPORT,
+                registration_tokens_enabled=settings.REQUIRE_REGISTRATION_TOKEN,
+                open=is_open,
+                mode=settings.PULSE_AUTH,
+                weak_token=settings.API_TOKEN_IS_SHORT,
+                claim_needed=not claim.is_claimed() and not is_configured(),
+            )
+        )
 
 
-def wire_token(token: ApiToken, *, at: datetime) -> dict[str, object]:
-    """Return the wire form of a token: never its text, never its digest."""
-    is_active = token.revoked_at is None and (token.expires_at is None or token.expires_at > at)
+class SelfView(Endpoint):
+    """Who calls."""
+
+    @Operation(Access.MONITORING_READ, Tag.ACCESS, {200: Self})
+    def get(self, request: Request) -> Response:
+        """Who am I, and what may I do?
+
+        A client can try its credential here.
+        """
+        caller = caller_of(request)
+        return Response(Self(caller.kind, caller.name, [scope for scope in SCOPES if caller.may(scope)]))
+
+
+class TokenListView(Endpoint):
+    """All API tokens."""
+
+    @Operation(Access.ADMIN, Tag.ACCESS, {200: list[Token]})
+    def get(self, request: Request) -> Response:
+        """List the API tokens
+
+        The newest first, revoked and expired ones among them. Their texts are not kept and so are never told.
+        """
+        at = timezone.now()
+        return Response([Token(**facts_of(token, at=at)) for token in ApiToken.objects.all()])
+
+    @Operation(Access.ADMIN, Tag.ACCESS, {201: IssuedToken}, takes=NewTokenSerializer)
+    def post(self, request: Request) -> Response:
+        """Make an API token
+
+        The answer holds the text of the token, this once. Send it in the header `X-API-Token`, or as
+        `Authorization: Bearer`. The scope `admin` includes every other one.
+        """
+        wanted = self.taken(request)
+        at = timezone.now()
+        days = wanted.get("expires_in_days")
+        token, text = tokens.issue(
+            name=wanted["name"],
+            scopes=[Access(scope) for scope in wanted["scopes"]],
+            at=at,
+            expires_at=None if days is None else at + timedelta(days=days),
+        )
+        return Response(IssuedToken(**facts_of(token, at=at), token=text), status=201)
+
+
+class TokenView(Endpoint):
+    """One API token."""
+
+    @Operation(Access.ADMIN, Tag.ACCESS, {200: Done}, refuses={404: "There is no usable token with this id."})
+    def delete(self, request: Request, public_id: str) -> Response:
+        """Revoke an API token
+
+        From now on no process accepts it, and sockets that it has opened are closed. The token stays in the list.
+        """
+        # PostgreSQL takes no NUL in a text that it looks for.
+        token = ApiToken.objects.filter(token_id=public_id).first() if public_id.isalnum() else None
+        if token is None or not tokens.revoke(token, at=timezone.now()):
+            raise ApiError(404, "there is no usable token with this id", code="token_not_found")
+        return Response(Done())
+
+
+def facts_of(token: ApiToken, *, at: datetime) -> dict[str, Any]:
+    """Return the fields of a `Token`: never its digest."""
     return {
         "id": token.token_id,
         "name": token.name,
         "scopes": token.scopes,
-        "active": is_active,
-        "createdAt": rfc3339(token.created_at),
-        "lastUsedAt": optional(token.last_used_at),
-        "expiresAt": optional(token.expires_at),
-        "revokedAt": optional(token.revoked_at),
+        "active": token.revoked_at is None and (token.expires_at is None or token.expires_at > at),
+        "created_at": rfc3339(token.created_at),
+        "last_used_at": optional(token.last_used_at),
+        "expires_at": optional(token.expires_at),
+        "revoked_at": optional(token.revoked_at),
     }
 
 
 def optional(at: datetime | None) -> str | None:
     """Return the instant as the wire writes it, None for one that never was."""
     return None if at is None else rfc3339(at)
-
-
-def read_name(value: object) -> str:
-    """Return the name of a token; raises ApiError 400."""
-    if value is not None and not isinstance(value, str):
-        raise wrong("name", "must be text", code=WRONG_TYPE)
-    if value is None or not is_token_name(value):
-        raise wrong("name", "must be a text of 1 to 100 characters")
-    return value.strip()
-
-
-def read_scopes(value: object) -> list[Access]:
-    """Return the scopes of a token; raises ApiError 400."""
-    if value is not None and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-        raise wrong("scopes", "must be a list of texts", code=WRONG_TYPE)
-    if not value or not all(item in SCOPES for item in value):
-        raise wrong("scopes", f"must be a list of one or more of {', '.join(SCOPES)}")
-    return [Access(item) for item in value]
-
-
-def read_expiry(value: object, *, at: datetime) -> datetime | None:
-    """Return when a token ends, None for never; raises ApiError 400."""
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise wrong("expiresInDays", "must be a whole number", code=WRONG_TYPE)
-    if not 1 <= value <= MAX_EXPIRY_DAYS:
-        raise wrong("expiresInDays", f"must be a whole number from 1 to {MAX_EXPIRY_DAYS}")
-    return at + timedelta(days=value)
-
-
-def wrong(field: str, problem: str, *, code: str = "") -> ApiError:
-    """Return the refusal of a field."""
-    return ApiError(400, f"{field} {problem}", code=code, details={field: problem})
-
-
-def answer(value: object, *, status: int = 200) -> HttpResponse:
-    """Return a JSON answer."""
-    return HttpResponse(msgspec.json.encode(value), status=status, content_type="application/json")

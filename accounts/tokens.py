@@ -20,6 +20,7 @@ from pulse.lib.keys import token_digest
 logger = logging.getLogger(__name__)
 
 NAME_LIMIT = 100
+MAX_EXPIRY_DAYS = 3650
 ALPHABET = string.ascii_letters + string.digits
 FORM = re.compile(r"pulse_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}")
 #: `last_used_at` is this exact: a client that asks every second must not cost a write every second.

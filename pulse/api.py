@@ -43,10 +43,10 @@ urlpatterns: list[URLPattern] = [
     path("api/diagnostics/export", diagnostics.diagnostics_export),
     path("api/diagnostics/<str:node_id>", diagnostics.instance_report),
     # 13. Security
-    path("api/security/status", accounts.security_status),
-    path("api/security/me", accounts.who_am_i),
-    path("api/security/tokens", accounts.token_list),
-    path("api/security/tokens/<str:public_id>", accounts.token_detail),
+    path("api/security/status", accounts.SecurityStatusView.as_view()),
+    path("api/security/me", accounts.SelfView.as_view()),
+    path("api/security/tokens", accounts.TokenListView.as_view()),
+    path("api/security/tokens/<str:public_id>", accounts.TokenView.as_view()),
     # 15. The feed, and what is left of its predecessors
     path("simple-stats", state.simple_stats),
     path("ws", state.socket_without_upgrade),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, TypeVar
 
+import msgspec
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
@@ -30,6 +31,12 @@ class Query:
     text: str
     choices: tuple[str, ...] = ()
     default: str = ""
+
+
+class Done(msgspec.Struct):
+    """That it is done."""
+
+    success: bool = True
 
 
 class Tag(StrEnum):

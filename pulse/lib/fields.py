@@ -5,6 +5,7 @@ Source: errors.md section 3 ("no coercion") and http-api.md 1.1 of the contract.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +52,52 @@ class TruthField(serializers.Field[bool, bool, bool, Any]):
     def to_representation(self, value: bool) -> bool:
         """Return the value as it is."""
         return bool(value)
+
+
+class WholeField(serializers.Field[int, int, int, Any]):
+    """A whole JSON number within bounds; neither 5.0 nor "5" is one."""
+
+    default_error_messages = {WRONG_TYPE: "must be a whole number"}
+
+    def __init__(self, lowest: int, highest: int, **options: Any) -> None:
+        options.setdefault("required", False)
+        super().__init__(**options)
+        self.lowest, self.highest = lowest, highest
+
+    def to_internal_value(self, data: object) -> int:
+        """Return the number."""
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail(WRONG_TYPE)
+        if not self.lowest <= data <= self.highest:
+            raise serializers.ValidationError(f"must be a whole number from {self.lowest} to {self.highest}")
+        return data
+
+    def to_representation(self, value: int) -> int:
+        """Return the number as it is."""
+        return value
+
+
+class ChoicesField(serializers.Field[list[str], list[str], list[str], Any]):
+    """A JSON list of one or more of these texts."""
+
+    default_error_messages = {WRONG_TYPE: "must be a list of texts"}
+
+    def __init__(self, choices: Sequence[str], **options: Any) -> None:
+        problem = f"must be a list of one or more of {', '.join(choices)}"
+        super().__init__(error_messages={"required": problem, "invalid": problem}, **options)
+        self.choices = tuple(choices)
+
+    def to_internal_value(self, data: object) -> list[str]:
+        """Return the list as it is."""
+        if not (isinstance(data, list) and all(isinstance(item, str) for item in data)):
+            self.fail(WRONG_TYPE)
+        if not data or not all(item in self.choices for item in data):
+            self.fail("invalid")
+        return data
+
+    def to_representation(self, value: list[str]) -> list[str]:
+        """Return the list as it is."""
+        return value
 
 
 class InstantField(serializers.Field[Any, Any, str, Any]):

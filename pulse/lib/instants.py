@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Annotated
+
+import msgspec
+
+#: How an answer declares an instant.
+WireInstant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 #: The end of the year 9999: what a host tells beyond it is no instant.
 LAST_EPOCH = 253_402_300_799

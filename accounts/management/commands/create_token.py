@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from accounts import tokens
-from accounts.api import MAX_EXPIRY_DAYS
+from accounts.tokens import MAX_EXPIRY_DAYS
 from pulse.lib.auth import SCOPES, Access
 
 
