@@ -12,20 +12,36 @@ from typing import Any
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
+from monitoring.api.answers import Charts
 from monitoring.store.current import store
 from monitoring.wire.fragments import Fragment
 from monitoring.wire.shapes import GuestView, NodeView, StorageView
-from pulse.lib.auth import Access, policy
+from pulse.lib.auth import Access
+from pulse.lib.endpoints import Operation, PreparedEndpoint, Query, Tag
 
 Point = dict[str, float | int]
 Series = dict[str, list[Point]]
 
 
-@policy(GET=Access.MONITORING_READ)
-def charts(request: HttpRequest) -> HttpResponse:
-    """Return guest, node and storage series; `range` is accepted and bounds nothing while there is no history."""
-    body = charts_of(store().fragments().values(), at_ms=int(time.time()) * 1000)
-    return HttpResponse(msgspec.json.encode(body), content_type="application/json")
+RANGES = ("5m", "15m", "30m", "1h", "4h", "12h", "24h", "7d")
+
+
+class ChartsView(PreparedEndpoint):
+    """Points over time."""
+
+    @Operation(
+        Access.MONITORING_READ,
+        Tag.MONITORING,
+        {200: Charts},
+        query={"range": Query("How far back; anything else counts as the default.", RANGES, default="1h")},
+    )
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Charts of all guests, nodes and storages
+
+        No history is kept in this release: each series has one point, its value now, whatever the range.
+        """
+        body = charts_of(store().fragments().values(), at_ms=int(time.time()) * 1000)
+        return HttpResponse(msgspec.json.encode(body), content_type="application/json")
 
 
 def charts_of(fragments: Iterable[Fragment], *, at_ms: int) -> dict[str, Any]:

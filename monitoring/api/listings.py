@@ -9,41 +9,70 @@ import time
 from collections.abc import Mapping
 
 import msgspec
-from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from monitoring.api.answers import (
+    Backups,
+    ServerBackups,
+    Snapshots,
+    Sources,
+    StorageBackups,
+    StorageFound,
+    StorageList,
+)
 from monitoring.collecting import listings
 from monitoring.feed import state
 from monitoring.store.current import store
+from monitoring.wire import shapes
 from monitoring.wire.fragments import Fragment
-from monitoring.wire.shapes import NodeView, StorageView
-from pulse.lib.auth import Access, policy
+from pulse.lib.auth import Access
+from pulse.lib.endpoints import Endpoint, Operation, Tag
 from pulse.lib.errors import ApiError
 
-_storage_of = msgspec.json.Decoder(StorageView).decode
-_node_of = msgspec.json.Decoder(NodeView).decode
+_storage_of = msgspec.json.Decoder(shapes.StorageView).decode
+_node_of = msgspec.json.Decoder(shapes.NodeView).decode
 
 
-@policy(GET=Access.MONITORING_READ)
-def storage_list(request: HttpRequest) -> HttpResponse:
-    """Return all storages, as they are ordered in the state."""
-    return answer({"data": b"[%s]" % state.joined(store().fragments(), "storage")}, is_stamped=True)
+class StorageListView(Endpoint):
+    """All storages."""
+
+    @Operation(Access.MONITORING_READ, Tag.MONITORING, {200: StorageList})
+    def get(self, request: Request) -> Response:
+        """All storages
+
+        In the order of the state. A shared storage is listed once, `nodes` says who sees it.
+        """
+        return answer({"data": b"[%s]" % state.joined(store().fragments(), "storage")}, is_stamped=True)
 
 
-@policy(GET=Access.MONITORING_READ)
-def storage_detail(request: HttpRequest, identity: str) -> HttpResponse:
-    """Return one storage by its id, else those that a node sees, by the node's id or name."""
-    fragments = store().fragments()
-    bodies = {item.id: item.body for item in state.items(fragments, "storage")}
-    if identity in bodies:
-        return answer({"data": bodies[identity]}, is_stamped=True)
-    nodes = nodes_called(identity, fragments)
-    if not nodes:
-        raise ApiError(
-            404, f"there is no storage and no node called {identity!r:.200}", code="storage_not_found"
-        )
-    seen = [body for body in bodies.values() if is_seen_by(_storage_of(body), nodes)]
-    return answer({"data": b"[%s]" % b",".join(seen)}, is_stamped=True)
+class StorageView(Endpoint):
+    """One storage, or those of a node."""
+
+    @Operation(
+        Access.MONITORING_READ,
+        Tag.MONITORING,
+        {200: StorageFound},
+        refuses={404: "No storage and no node is called that."},
+    )
+    def get(self, request: Request, identity: str) -> Response:
+        """One storage, or all that a node sees
+
+        `identity` is looked for among the ids of the storages, then among ids and names of the nodes. For a node `data` is a
+        list, with the shared storages that it sees.
+        """
+        fragments = store().fragments()
+        bodies = {item.id: item.body for item in state.items(fragments, "storage")}
+        if identity in bodies:
+            return answer({"data": bodies[identity]}, is_stamped=True)
+        nodes = nodes_called(identity, fragments)
+        if not nodes:
+            raise ApiError(
+                404, f"there is no storage and no node called {identity!r:.200}", code="storage_not_found"
+            )
+        seen = [body for body in bodies.values() if is_seen_by(_storage_of(body), nodes)]
+        return answer({"data": b"[%s]" % b",".join(seen)}, is_stamped=True)
 
 
 def nodes_called(identity: str, fragments: Mapping[int, Fragment]) -> set[tuple[str, str]]:
@@ -53,7 +82,7 @@ def nodes_called(identity: str, fragments: Mapping[int, Fragment]) -> set[tuple[
     return by_id or {(node.instance, node.name) for node in nodes if node.name == identity}
 
 
-def is_seen_by(storage: StorageView, nodes: set[tuple[str, str]]) -> bool:
+def is_seen_by(storage: shapes.StorageView, nodes: set[tuple[str, str]]) -> bool:
     """Return whether one of the nodes sees the storage; a shared one that tells nobody is seen by its whole instance."""
     if not storage.shared:
         return (storage.instance, storage.node) in nodes
@@ -62,21 +91,34 @@ def is_seen_by(storage: StorageView, nodes: set[tuple[str, str]]) -> bool:
     return any((storage.instance, node) in nodes for node in storage.nodes)
 
 
-@policy(GET=Access.MONITORING_READ)
-def backups(request: HttpRequest, rest: str = "") -> HttpResponse:
-    """Return tasks, backups in storages, guest snapshots and backups on PBS, each with the newest first, and their sources."""
-    fragments = store().fragments()
-    parts = {
-        name: b"[%s]" % state.joined(fragments, name)
-        for name in ("backupTasks", "storageBackups", "guestSnapshots", "pbsBackups")
-    }
-    return answer(parts | {"sources": encoded_sources()})
+class BackupsView(Endpoint):
+    """All backups."""
+
+    @Operation(Access.MONITORING_READ, Tag.BACKUPS, {200: Backups})
+    def get(self, request: Request) -> Response:
+        """Backup tasks, backups and snapshots of all instances
+
+        Each list has the newest first. What could not be read is in no list: `sources` says which places were read, and why
+        one was not.
+        """
+        fragments = store().fragments()
+        parts = {
+            name: b"[%s]" % state.joined(fragments, name)
+            for name in ("backupTasks", "storageBackups", "guestSnapshots", "pbsBackups")
+        }
+        return answer(parts | {"sources": encoded_sources()})
 
 
-@policy(GET=Access.MONITORING_READ)
-def backup_sources(request: HttpRequest) -> HttpResponse:
-    """Return the sources alone: a page that follows the lists over the live feed needs no more."""
-    return answer({"sources": encoded_sources()})
+class BackupSourcesView(Endpoint):
+    """The places where backups may be."""
+
+    @Operation(Access.MONITORING_READ, Tag.BACKUPS, {200: Sources})
+    def get(self, request: Request) -> Response:
+        """Where the lists of backups come from
+
+        One entry for each storage, namespace of a datastore, and node. For clients that follow the lists over the WebSocket.
+        """
+        return answer({"sources": encoded_sources()})
 
 
 def encoded_sources() -> bytes:
@@ -84,37 +126,51 @@ def encoded_sources() -> bytes:
     return msgspec.json.encode(listings.sources(timezone.now()))
 
 
-@policy(GET=Access.MONITORING_READ)
-def pve_backups(request: HttpRequest) -> HttpResponse:
-    """Return the backups in the storages of PVE."""
-    return answer({"backups": b"[%s]" % state.joined(store().fragments(), "storageBackups")})
+class PveBackupsView(Endpoint):
+    """Backups in storages."""
+
+    @Operation(Access.MONITORING_READ, Tag.BACKUPS, {200: StorageBackups})
+    def get(self, request: Request) -> Response:
+        """Backups in the storages of Proxmox VE
+
+        The newest first.
+        """
+        return answer({"backups": b"[%s]" % state.joined(store().fragments(), "storageBackups")})
 
 
-@policy(GET=Access.MONITORING_READ)
-def pbs_backups(request: HttpRequest) -> HttpResponse:
-    """Return the PBS instances, which is what clients of this route read, and beside them the backups on them."""
-    fragments = store().fragments()
-    return answer(
-        {
-            "instances": b"[%s]" % state.joined(fragments, "pbs"),
-            "backups": b"[%s]" % state.joined(fragments, "pbsBackups"),
-        }
-    )
+class PbsBackupsView(Endpoint):
+    """Backups on backup servers."""
+
+    @Operation(Access.MONITORING_READ, Tag.BACKUPS, {200: ServerBackups})
+    def get(self, request: Request) -> Response:
+        """Backup servers, and the backups on them
+
+        `instances` are the servers as the state has them, with datastores and jobs.
+        """
+        fragments = store().fragments()
+        return answer(
+            {
+                "instances": b"[%s]" % state.joined(fragments, "pbs"),
+                "backups": b"[%s]" % state.joined(fragments, "pbsBackups"),
+            }
+        )
 
 
-@policy(GET=Access.MONITORING_READ)
-def snapshots(request: HttpRequest) -> HttpResponse:
-    """Return the snapshots of all guests, the newest first."""
-    return answer({"snapshots": b"[%s]" % state.joined(store().fragments(), "guestSnapshots")})
+class SnapshotsView(Endpoint):
+    """Snapshots of guests."""
+
+    @Operation(Access.MONITORING_READ, Tag.BACKUPS, {200: Snapshots})
+    def get(self, request: Request) -> Response:
+        """Snapshots of all guests
+
+        The newest first.
+        """
+        return answer({"snapshots": b"[%s]" % state.joined(store().fragments(), "guestSnapshots")})
 
 
-def answer(parts: Mapping[str, bytes], *, is_stamped: bool = False) -> HttpResponse:
+def answer(parts: Mapping[str, bytes], *, is_stamped: bool = False) -> Response:
     """Return an object of encoded parts; `timestamp` is in Unix seconds."""
     body: dict[str, object] = {name: msgspec.Raw(part) for name, part in parts.items()}
     if is_stamped:
         body["timestamp"] = int(time.time())
-    return HttpResponse(
-        msgspec.json.encode(body),
-        content_type="application/json",
-        headers={"Cache-Control": "private, no-cache"},
-    )
+    return Response(body, headers={"Cache-Control": "private, no-cache"})

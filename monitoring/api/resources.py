@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from monitoring.api.answers import Explanation, Resource
 from monitoring.backups.attribution import VMID
 from monitoring.backups.judgement import Judgement
 from monitoring.figures.quorum import TOLD_SECONDS, quorum_of
@@ -24,7 +26,8 @@ from monitoring.wire.server_details import gateway_details, server_details, task
 from monitoring.wire.shapes import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
 from nodes.models import Instance, Node
 from nodes.proxmox.readings import ClusterReading, GuestConfigReading, QdeviceReading
-from pulse.lib.auth import Access, policy
+from pulse.lib.auth import Access
+from pulse.lib.endpoints import Endpoint, Operation, Tag
 from pulse.lib.errors import ApiError
 from pulse.lib.instants import instant
 
@@ -49,30 +52,46 @@ class Found(NamedTuple):
     facts: Facts
 
 
-@policy(GET=Access.MONITORING_READ)
-def resource(request: HttpRequest, identity: str) -> HttpResponse:
-    """Return a resource as the state has it, and beside it all that was collected of it with the instants of it."""
-    found = find(identity)
-    details = details_of(found, store().load_judgement(), at=timezone.now().timestamp())
-    details["concerns"] = concerns_of(found)
-    return answer(
-        {"id": found.view.id, "collection": found.collection, "resource": found.view, "details": details}
+class ResourceView(Endpoint):
+    """One resource."""
+
+    @Operation(
+        Access.MONITORING_READ,
+        Tag.MONITORING,
+        {200: Resource},
+        refuses={404: "There is no resource with this id."},
     )
+    def get(self, request: Request, identity: str) -> Response:
+        """One resource with everything that is known of it
+
+        `resource` is what the state has; `details` is what is read less often: configuration, snapshots, file systems, disks,
+        certificates and so on, with the instants at which they were read, and under `concerns` what is wrong. The id that a
+        guest had before it was migrated leads to it too.
+        """
+        found = find(identity)
+        details = details_of(found, store().load_judgement(), at=timezone.now().timestamp())
+        details["concerns"] = concerns_of(found)
+        return Response(Resource(found.view.id, found.collection, found.view, details))
 
 
-@policy(GET=Access.MONITORING_READ)
-def explain(request: HttpRequest, identity: str) -> HttpResponse:
-    """Return every number of a resource with its formula, the fields of Proxmox, the call and its time."""
-    found = find(identity)
-    numbers = list(numbers_of(found, at=timezone.now().timestamp()))
-    return answer({"id": found.view.id, "collection": found.collection, "numbers": numbers})
+class ExplanationView(Endpoint):
+    """Where numbers come from."""
 
-
-def answer(body: dict[str, Any]) -> HttpResponse:
-    """Return the object as JSON that no cache keeps."""
-    return HttpResponse(
-        msgspec.json.encode(body), content_type="application/json", headers={"Cache-Control": "no-store"}
+    @Operation(
+        Access.MONITORING_READ,
+        Tag.MONITORING,
+        {200: Explanation},
+        refuses={404: "There is no resource with this id."},
     )
+    def get(self, request: Request, identity: str) -> Response:
+        """Where each number of a resource comes from
+
+        Its formula, the fields of Proxmox that went into it, the call that told them, and how old they are; how far the number
+        is to be trusted, and why.
+        """
+        found = find(identity)
+        told = list(numbers_of(found, at=timezone.now().timestamp()))
+        return Response(Explanation(found.view.id, found.collection, told))
 
 
 def find(identity: str) -> Found:

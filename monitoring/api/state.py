@@ -9,10 +9,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from monitoring.api.answers import PublicConfig, State
 from monitoring.feed import state
 from pulse.lib.auth import Access, policy
 from pulse.lib.clients import arrival_of
+from pulse.lib.endpoints import Endpoint, Operation, PreparedEndpoint, Tag
 from pulse.lib.errors import ApiError
 from pulse.lib.gzipping import accepts_gzip
 from pulse.lib.origins import is_allowed
@@ -20,24 +24,34 @@ from pulse.lib.origins import is_allowed
 SOCKET_IO_SCRIPT = "https://cdn.socket.io/4.8.1/socket.io.min.js"
 
 
-@policy(GET=Access.MONITORING_READ)
-def whole_state(request: HttpRequest) -> HttpResponse:
-    """Return the whole state (state.md 2), 304 when the client has it, compressed when it can take that."""
-    document = state.current()
-    is_compressed = accepts_gzip(request.headers.get("Accept-Encoding", ""))
-    if names_etag(request.headers.get("If-None-Match", ""), document.etag):
-        response = HttpResponse(status=304)
-        del response.headers["Content-Type"]
-    elif is_compressed:
-        response = HttpResponse(document.gzipped(), content_type="application/json")
-        response.headers["Content-Encoding"] = "gzip"
-    else:
-        response = HttpResponse(document.body, content_type="application/json")
-    # A strong ETag names bytes: the compressed form is another representation.
-    response.headers["ETag"] = f'"{document.etag}-gzip"' if is_compressed else f'"{document.etag}"'
-    response.headers["Cache-Control"] = "private, no-cache"
-    patch_vary_headers(response, ("Accept-Encoding",))
-    return response
+class StateView(PreparedEndpoint):
+    """The whole state."""
+
+    @Operation(Access.MONITORING_READ, Tag.MONITORING, {200: State, 304: None})
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Everything that is known now, as one object
+
+        Nodes, guests, storages, backup servers and mail gateways of all instances, their backups and what is wrong with them,
+        never older than the last poll. The answer has an `ETag`: send it back as `If-None-Match` and get 304 while nothing
+        has changed. It is compressed for whoever accepts gzip.
+
+        To follow the state, open the WebSocket `/ws` instead of asking again and again.
+        """
+        document = state.current()
+        is_compressed = accepts_gzip(request.headers.get("Accept-Encoding", ""))
+        if names_etag(request.headers.get("If-None-Match", ""), document.etag):
+            response = HttpResponse(status=304)
+            del response.headers["Content-Type"]
+        elif is_compressed:
+            response = HttpResponse(document.gzipped(), content_type="application/json")
+            response.headers["Content-Encoding"] = "gzip"
+        else:
+            response = HttpResponse(document.body, content_type="application/json")
+        # A strong ETag names bytes: the compressed form is another representation.
+        response.headers["ETag"] = f'"{document.etag}-gzip"' if is_compressed else f'"{document.etag}"'
+        response.headers["Cache-Control"] = "private, no-cache"
+        patch_vary_headers(response, ("Accept-Encoding",))
+        return response
 
 
 def names_etag(header: str, etag: str) -> bool:
@@ -46,16 +60,23 @@ def names_etag(header: str, etag: str) -> bool:
     return etag in names or header.strip() == "*"
 
 
-@policy(GET=Access.MONITORING_READ)
-def public_config(request: HttpRequest) -> HttpResponse:
-    """Return the settings that every client may know (http-api.md 3.4)."""
-    body = {
-        "pollingInterval": settings.POLLING_INTERVAL_SECONDS,
-        "csrfProtection": False,
-        "autoUpdateEnabled": settings.AUTO_UPDATE_ENABLED,
-        "updateChannel": settings.UPDATE_CHANNEL,
-    }
-    return HttpResponse(msgspec.json.encode(body), content_type="application/json")
+class PublicConfigView(Endpoint):
+    """Settings for every client."""
+
+    @Operation(Access.MONITORING_READ, Tag.MONITORING, {200: PublicConfig})
+    def get(self, request: Request) -> Response:
+        """Settings that every client may know
+
+        How often the hosts are polled, for example, and so how often it is worth to ask.
+        """
+        return Response(
+            PublicConfig(
+                polling_interval=settings.POLLING_INTERVAL_SECONDS,
+                csrf_protection=False,
+                auto_update_enabled=settings.AUTO_UPDATE_ENABLED,
+                update_channel=settings.UPDATE_CHANNEL,
+            )
+        )
 
 
 @policy(GET=Access.MONITORING_READ)

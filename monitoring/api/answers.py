@@ -1,0 +1,187 @@
+"""What the routes of monitoring answer, around the shapes of the wire; the API's description is derived from it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from monitoring.collecting.listings import SourceView
+from monitoring.wire.backups import BackupTaskView, GuestSnapshotView, PbsBackupView, StorageBackupView
+from monitoring.wire.fragments import RESOURCES
+from monitoring.wire.numbers import Number
+from monitoring.wire.shapes import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
+from pulse.lib.instants import WireInstant
+
+
+def any_of(*shapes: type[msgspec.Struct]) -> Any:
+    """Return the type of a value that is one of these; msgspec itself describes no such union."""
+    references = [{"$ref": f"#/components/schemas/{shape.__name__}"} for shape in shapes]
+    return Annotated[Any, msgspec.Meta(extra_json_schema={"anyOf": references})]
+
+
+class PveBackups(msgspec.Struct, rename="camel"):
+    """What the PVE hosts tell of backups and snapshots, each list with the newest first."""
+
+    backup_tasks: list[BackupTaskView]
+    storage_backups: list[StorageBackupView]
+    guest_snapshots: list[GuestSnapshotView]
+
+
+class Performance(msgspec.Struct, rename="camel"):
+    """How the last polls went; durations are in seconds, those of `apiCallDuration` by instance."""
+
+    api_call_duration: dict[str, float]
+    last_poll_duration: float
+    polling_start_time: WireInstant
+    total_api_calls: int
+    failed_api_calls: int
+
+
+class Statistics(msgspec.Struct, rename="camel"):
+    """Pulse about itself; `uptime` is in seconds."""
+
+    start_time: WireInstant
+    uptime: int
+    polling_cycles: int
+    web_socket_clients: int
+    version: str
+
+
+class State(msgspec.Struct, rename="camel"):
+    """Everything that is known now, of all instances.
+
+    `connectionHealth` tells by instance whether it answers; what an instance that does not answer told last stays, marked
+    `stale`. `concerns` lists what is wrong by Proxmox's own word, the critical first. `metrics`, `activeAlerts` and
+    `recentlyResolved` are always empty in this release.
+    """
+
+    nodes: list[NodeView]
+    vms: list[GuestView]
+    containers: list[GuestView]
+    storage: list[StorageView]
+    pbs: list[PbsView]
+    pmg: list[PmgView]
+    concerns: list[ConcernView]
+    pbs_backups: list[PbsBackupView]
+    pve_backups: PveBackups
+    metrics: list[Any]
+    active_alerts: list[Any]
+    recently_resolved: list[Any]
+    performance: Performance
+    connection_health: dict[str, bool]
+    stats: Statistics
+    last_update: WireInstant
+
+
+class PublicConfig(msgspec.Struct, rename="camel"):
+    """Settings that every client may know; `pollingInterval` is in seconds."""
+
+    polling_interval: int
+    csrf_protection: bool
+    auto_update_enabled: bool
+    update_channel: str
+
+
+class Point(msgspec.Struct):
+    """One value of a series; `timestamp` is in milliseconds."""
+
+    timestamp: int
+    value: float
+
+
+class ChartStatistics(msgspec.Struct, rename="camel"):
+    """How far the points go back, in milliseconds."""
+
+    oldest_data_timestamp: int
+
+
+class Charts(msgspec.Struct, rename="camel"):
+    """Series by resource id and name of the metric, each with the oldest point first.
+
+    `data` holds the guests: `cpu`, `memory`, `disk` in percent, `diskread`, `diskwrite`, `netin`, `netout` in bytes per
+    second; `nodeData` the nodes: `cpu`, `memory`, `disk`; `storageData` the storages: `disk`. A series without a point is
+    one whose value is not known now.
+    """
+
+    data: dict[str, dict[str, list[Point]]]
+    node_data: dict[str, dict[str, list[Point]]]
+    storage_data: dict[str, dict[str, list[Point]]]
+    timestamp: int
+    stats: ChartStatistics
+
+
+class StorageList(msgspec.Struct):
+    """All storages; `timestamp` is now, in Unix seconds."""
+
+    data: list[StorageView]
+    timestamp: int
+
+
+class StorageFound(msgspec.Struct):
+    """The storage with the id, or a list of those that the node sees; `timestamp` is now, in Unix seconds."""
+
+    data: StorageView | list[StorageView]
+    timestamp: int
+
+
+class Sources(msgspec.Struct):
+    """Where backups and snapshots may be, and how far each place was read."""
+
+    sources: list[SourceView]
+
+
+class Backups(msgspec.Struct, rename="camel"):
+    """All backups, tasks and snapshots, each list with the newest first, and the places that they are from.
+
+    An empty list says something only about the places that were read: see `sources`.
+    """
+
+    backup_tasks: list[BackupTaskView]
+    storage_backups: list[StorageBackupView]
+    guest_snapshots: list[GuestSnapshotView]
+    pbs_backups: list[PbsBackupView]
+    sources: list[SourceView]
+
+
+class StorageBackups(msgspec.Struct):
+    """The backups in the storages of PVE, the newest first."""
+
+    backups: list[StorageBackupView]
+
+
+class ServerBackups(msgspec.Struct):
+    """The Proxmox Backup Servers, and the backups on them, the newest first."""
+
+    instances: list[PbsView]
+    backups: list[PbsBackupView]
+
+
+class Snapshots(msgspec.Struct):
+    """The snapshots of all guests, the newest first."""
+
+    snapshots: list[GuestSnapshotView]
+
+
+#: Which list of the state holds a resource.
+Collection = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(RESOURCES)})]
+
+
+class Resource(msgspec.Struct):
+    """One resource: as the state has it, and beside it in `details` all else that was collected of it.
+
+    `details` has other keys for each kind of resource; each has a key beside it that says when it was read.
+    """
+
+    id: str
+    collection: Collection
+    resource: any_of(NodeView, GuestView, StorageView, PbsView, PmgView)  # type: ignore[valid-type]
+    details: dict[str, Any]
+
+
+class Explanation(msgspec.Struct):
+    """Where each number of a resource comes from."""
+
+    id: str
+    collection: Collection
+    numbers: list[Number]
