@@ -39,9 +39,9 @@ urlpatterns: list[URLPattern] = [
     path("api/config/nodes/<str:node_id>/test", nodes.test_node),
     path("api/config/nodes/<str:node_id>/permissions", nodes.node_permissions),
     # 12. Diagnostics
-    path("api/diagnostics", diagnostics.diagnostics),
-    path("api/diagnostics/export", diagnostics.diagnostics_export),
-    path("api/diagnostics/<str:node_id>", diagnostics.instance_report),
+    path("api/diagnostics", diagnostics.DiagnosticsView.as_view()),
+    path("api/diagnostics/export", diagnostics.DiagnosticsExportView.as_view()),
+    path("api/diagnostics/<str:node_id>", diagnostics.InstanceReportView.as_view()),
     # 13. Security
     path("api/security/status", accounts.SecurityStatusView.as_view()),
     path("api/security/me", accounts.SelfView.as_view()),

@@ -18,22 +18,25 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 import pulse
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
 from monitoring.store.current import store
 from monitoring.wire import reports
+from monitoring.wire.reports import CostReport, LaneReport
 from nodes import connecting, permissions, probe
 from nodes.choices import InstanceKind
 from nodes.models import Instance
 from nodes.probe import Probe
 from nodes.proxmox.errors import ProxmoxError
-from pulse.lib.auth import Access, Limit, policy
+from pulse.lib.auth import Access, Limit
+from pulse.lib.endpoints import Endpoint, Operation, Tag
 from pulse.lib.errors import ApiError
-from pulse.lib.instants import rfc3339
+from pulse.lib.instants import WireInstant, rfc3339
 from pulse.views import STARTED_SECONDS
 
 #: The whole answer is due within 15 s; hosts that are silent are given up before.
@@ -44,48 +47,156 @@ NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 DIAGNOSES = Limit("diagnostics", 12, 60)
 
 
-@policy(GET=Access.SETTINGS_READ, limit=DIAGNOSES)
-def diagnostics(request: HttpRequest) -> HttpResponse:
-    """Return the report."""
-    return answer(report(timezone.now().timestamp()))
+class PermissionGap(msgspec.Struct, rename="camel"):
+    """A feature that the account of an instance cannot use fully, and what to do about it.
+
+    `without` says what is missing in Pulse for it. `repair` are the lines to run on the host as root, `userRepair` those for
+    the user of a token.
+    """
+
+    feature: str
+    state: str
+    optional: bool
+    without: str
+    note: str
+    caution: str
+    repair: list[str]
+    user_repair: list[str]
+    user_note: str
 
 
-@policy(GET=Access.SETTINGS_READ, limit=DIAGNOSES)
-def diagnostics_export(request: HttpRequest) -> HttpResponse:
-    """Return the report as a file."""
-    at = timezone.now()
-    response = answer(report(at.timestamp()))
-    response.headers["Content-Disposition"] = (
-        f'attachment; filename="pulse-diagnostics-{at:%Y%m%d-%H%M%S}.json"'
+class KeptReport(msgspec.Struct, rename="camel", kw_only=True):
+    """How Pulse gets on with one instance: what each lane of calls has read, what that costs, what the account lacks."""
+
+    node_id: str
+    paused: bool
+    state: str
+    lanes: list[LaneReport]
+    cost: CostReport
+    permissions: list[PermissionGap]
+
+
+class Found(msgspec.Struct, omit_defaults=True):
+    """What a try of the connection found; `node_count` of a PVE alone."""
+
+    version: str
+    node_count: int | None = None
+
+
+class ClusterInfo(msgspec.Struct):
+    """The cluster of an instance; 0 nodes for a host of its own."""
+
+    nodes: int
+
+
+class InstanceReport(KeptReport, rename="camel", kw_only=True, omit_defaults=True):
+    """One instance: how a try of its connection went just now, and how Pulse gets on with it.
+
+    `error` says why the try failed. The other keys are those of the report that asks no host.
+    """
+
+    id: str
+    name: str
+    host: str
+    type: str
+    auth_method: str
+    connected: bool
+    error: str = ""
+    details: Found | None = None
+    cluster_info: ClusterInfo | None = None
+    last_poll: WireInstant = ""
+
+
+class ProcessMemory(msgspec.Struct):
+    """Memory of the process in bytes."""
+
+    alloc: int
+
+
+class System(msgspec.Struct, rename="camel"):
+    """What runs Pulse. `goVersion` and `numGoroutine` keep the names of the documented API: the interpreter, the threads."""
+
+    os: str
+    arch: str
+    go_version: str
+    num_cpu: int = msgspec.field(name="numCPU")
+    num_goroutine: int
+    memory_mb: int = msgspec.field(name="memoryMB")
+    memory: ProcessMemory
+    database: str
+    python: str
+
+
+class Diagnostics(msgspec.Struct):
+    """What is wrong right now. It holds no secret: it is meant to be passed on to somebody who helps."""
+
+    version: str
+    runtime: str
+    uptime: float
+    nodes: list[InstanceReport]
+    pbs: list[InstanceReport]
+    pmg: list[InstanceReport]
+    system: System
+    errors: list[str]
+
+
+class DiagnosticsView(Endpoint):
+    """What is wrong right now."""
+
+    limit = DIAGNOSES
+
+    @Operation(Access.SETTINGS_READ, Tag.DIAGNOSTICS, {200: Diagnostics})
+    def get(self, request: Request) -> Response:
+        """Try every instance, and tell what is wrong
+
+        All hosts are tried at once, for 8 seconds at most. `nodes` are the instances of Proxmox VE.
+        """
+        return Response(report(timezone.now().timestamp()))
+
+
+class DiagnosticsExportView(Endpoint):
+    """The diagnostics as a file."""
+
+    limit = DIAGNOSES
+
+    @Operation(Access.SETTINGS_READ, Tag.DIAGNOSTICS, {200: Diagnostics})
+    def get(self, request: Request) -> Response:
+        """The diagnostics as a file to keep
+
+        The same as `/api/diagnostics`, with a name for the download.
+        """
+        at = timezone.now()
+        name = f"pulse-diagnostics-{at:%Y%m%d-%H%M%S}.json"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(report(at.timestamp()), headers=headers)
+
+
+class InstanceReportView(Endpoint):
+    """One instance."""
+
+    @Operation(
+        Access.SETTINGS_READ,
+        Tag.DIAGNOSTICS,
+        {200: KeptReport},
+        refuses={404: "There is no instance with this id."},
     )
-    return response
+    def get(self, request: Request, node_id: str) -> Response:
+        """How Pulse gets on with one instance
+
+        What each lane of calls has read and when, what it costs the host, and what the account may not see. The host is not
+        asked.
+        """
+        kind, _, number = node_id.partition("-")
+        known = Instance.objects.by_wire_id(kind, int(number)) if NUMBER.fullmatch(number) else None
+        instance = known.first() if known is not None else None
+        if instance is None:
+            raise ApiError(404, "node not found", code="node_not_found")
+        memory = store().load_memory(instance.pk) or PollMemory()
+        facts = store().load_facts(instance.pk) or Facts()
+        return Response(KeptReport(**kept_report(instance, memory, facts, at=timezone.now().timestamp())))
 
 
-@policy(GET=Access.SETTINGS_READ)
-def instance_report(request: HttpRequest, node_id: str) -> HttpResponse:
-    """Return the lanes of one instance, their cost and its permissions, without trying the host."""
-    kind, _, number = node_id.partition("-")
-    known = (
-        Instance.objects.by_wire_id(kind, int(number))
-        if NUMBER.fullmatch(number)
-        else Instance.objects.none()
-    )
-    instance = known.first()
-    if instance is None:
-        raise ApiError(404, "node not found", code="node_not_found")
-    memory = store().load_memory(instance.pk) or PollMemory()
-    facts = store().load_facts(instance.pk) or Facts()
-    return answer(kept_report(instance, memory, facts, at=timezone.now().timestamp()))
-
-
-def answer(body: dict[str, Any]) -> HttpResponse:
-    """Return the report as JSON that no cache keeps."""
-    return HttpResponse(
-        msgspec.json.encode(body), content_type="application/json", headers={"Cache-Control": "no-store"}
-    )
-
-
-def report(at: float) -> dict[str, Any]:
+def report(at: float) -> Diagnostics:
     """Return everything that is told, with all instances tried at once within the limit."""
     errors: list[str] = []
     try:
@@ -95,16 +206,16 @@ def report(at: float) -> dict[str, Any]:
         errors.append(f"the database cannot be read ({type(error).__name__})")
     tried = try_all(instances)
     told = {instance.pk: described(instance, tried[instance.pk], at=at) for instance in instances}
-    return {
-        "version": f"v{pulse.__version__}",
-        "runtime": "python",
-        "uptime": round(time.monotonic() - STARTED_SECONDS, 1),
-        "nodes": [told[one.pk] for one in instances if one.kind == InstanceKind.PVE],
-        "pbs": [told[one.pk] for one in instances if one.kind == InstanceKind.PBS],
-        "pmg": [told[one.pk] for one in instances if one.kind not in (InstanceKind.PVE, InstanceKind.PBS)],
-        "system": system(),
-        "errors": errors,
-    }
+    return Diagnostics(
+        version=f"v{pulse.__version__}",
+        runtime="python",
+        uptime=round(time.monotonic() - STARTED_SECONDS, 1),
+        nodes=[told[one.pk] for one in instances if one.kind == InstanceKind.PVE],
+        pbs=[told[one.pk] for one in instances if one.kind == InstanceKind.PBS],
+        pmg=[told[one.pk] for one in instances if one.kind not in (InstanceKind.PVE, InstanceKind.PBS)],
+        system=system(),
+        errors=errors,
+    )
 
 
 def try_all(instances: list[Instance]) -> dict[int, Probe | str]:
@@ -141,36 +252,36 @@ def outcome(done: Future[Probe]) -> Probe | str:
     )
 
 
-def described(instance: Instance, tried: Probe | str, *, at: float) -> dict[str, Any]:
+def described(instance: Instance, tried: Probe | str, *, at: float) -> InstanceReport:
     """Return one entry: the contract's keys, then our own."""
     found = tried if isinstance(tried, Probe) else None
+    is_pve = instance.kind == InstanceKind.PVE
     memory = store().load_memory(instance.pk) or PollMemory()
     facts = store().load_facts(instance.pk) or Facts()
-    entry: dict[str, Any] = {
-        "id": instance.name,
-        "name": instance.name,
-        "host": instance.host,
-        "type": instance.kind,
-        "authMethod": auth_method(instance),
-        "connected": found is not None,
-    }
+    entry = InstanceReport(
+        id=instance.name,
+        name=instance.name,
+        host=instance.host,
+        type=instance.kind,
+        auth_method=auth_method(instance),
+        connected=found is not None,
+        **kept_report(instance, memory, facts, at=at),
+    )
     if found is None:
-        entry["error"] = tried
-    elif instance.kind == InstanceKind.PVE:
-        entry["details"] = {"node_count": found.node_count, "version": found.version}
-        if found.cluster is not None:
-            entry["clusterInfo"] = {"nodes": len(found.cluster.members) + (1 if found.cluster.name else 0)}
+        entry.error = str(tried)
     else:
-        entry["details"] = {"version": found.version}
+        entry.details = Found(found.version, found.node_count if is_pve else None)
+        if is_pve and found.cluster is not None:
+            entry.cluster_info = ClusterInfo(len(found.cluster.members) + (1 if found.cluster.name else 0))
     if instance.last_success_at is not None:
-        entry["lastPoll"] = rfc3339(instance.last_success_at.replace(microsecond=0))
-    return entry | kept_report(instance, memory, facts, at=at)
+        entry.last_poll = rfc3339(instance.last_success_at.replace(microsecond=0))
+    return entry
 
 
 def kept_report(instance: Instance, memory: PollMemory, facts: Facts, *, at: float) -> dict[str, Any]:
     """Return how the lanes of an instance are doing, what they cost, and what its account lacks; no host is asked."""
     return {
-        "nodeId": instance.wire_id,
+        "node_id": instance.wire_id,
         "paused": instance.is_paused,
         "state": instance.state,
         "lanes": reports.lane_reports(memory, facts),
@@ -179,7 +290,7 @@ def kept_report(instance: Instance, memory: PollMemory, facts: Facts, *, at: flo
     }
 
 
-def permission_summary(instance: Instance, memory: PollMemory, facts: Facts) -> list[dict[str, Any]]:
+def permission_summary(instance: Instance, memory: PollMemory, facts: Facts) -> list[PermissionGap]:
     """Return what the account lacks by what was read last, and the lines that repair it; empty while nothing is known."""
     if facts.permissions is None:
         return []
@@ -193,17 +304,17 @@ def permission_summary(instance: Instance, memory: PollMemory, facts: Facts) -> 
         datastores=tuple(store.name for view in memory.views.pbs for store in view.datastores),
     )
     return [
-        {
-            "feature": one.feature,
-            "state": one.state,
-            "optional": one.is_optional,
-            "without": one.without,
-            "note": one.note,
-            "caution": one.caution,
-            "repair": list(one.repair),
-            "userRepair": list(one.user_repair),
-            "userNote": one.user_note,
-        }
+        PermissionGap(
+            feature=one.feature,
+            state=one.state,
+            optional=one.is_optional,
+            without=one.without,
+            note=one.note,
+            caution=one.caution,
+            repair=list(one.repair),
+            user_repair=list(one.user_repair),
+            user_note=one.user_note,
+        )
         for one in examination.findings
         if one.state != "ok"
     ]
@@ -216,20 +327,20 @@ def auth_method(instance: Instance) -> str:
     return "username_password" if instance.has_password else "none"
 
 
-def system() -> dict[str, Any]:
-    """Return what runs Pulse; the names of the keys are those of the contract."""
+def system() -> System:
+    """Return what runs Pulse."""
     resident = resident_bytes()
-    return {
-        "os": platform.system().lower(),
-        "arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
-        "goVersion": platform.python_version(),
-        "numCPU": os.cpu_count() or 1,
-        "numGoroutine": threading.active_count(),
-        "memoryMB": resident >> 20,
-        "memory": {"alloc": resident},
-        "database": settings.DATABASES["default"]["ENGINE"].rpartition(".")[2],
-        "python": sys.version.split()[0],
-    }
+    return System(
+        os=platform.system().lower(),
+        arch={"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
+        go_version=platform.python_version(),
+        num_cpu=os.cpu_count() or 1,
+        num_goroutine=threading.active_count(),
+        memory_mb=resident >> 20,
+        memory=ProcessMemory(resident),
+        database=settings.DATABASES["default"]["ENGINE"].rpartition(".")[2],
+        python=sys.version.split()[0],
+    )
 
 
 def resident_bytes() -> int:
