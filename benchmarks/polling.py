@@ -26,7 +26,7 @@ from monitoring.known.memory import PollMemory
 from monitoring.polling import pve_views
 from monitoring.wire import fragments
 from monitoring.wire.fragments import Fragment
-from monitoring.wire.shapes import Views
+from monitoring.wire.shapes import Shapes
 from nodes.models import Instance
 from nodes.proxmox import pve as calls
 from pulse.lib.gzipping import compress
@@ -75,7 +75,7 @@ def main(clusters: int = 10, guests: int = 1000) -> None:
             )
             data = timed("parse JSON", lambda raw=raw: msgspec.json.decode(raw)["data"])
             readings = timed("readings", lambda data=data: calls.read_cluster_resources(data))
-            views: Views = timed(
+            views: Shapes = timed(
                 "rates and resources",
                 lambda i=instance, r=readings, m=memory, s=step: pve_views.views_of(
                     i, r, m, seen=f"2026-01-01T00:00:{s * 10:02}Z", at=s * 10.0, interval=10.0

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from monitoring.collecting.listings import SourceView
-from monitoring.wire.backups import BackupTaskView, GuestSnapshotView, PbsBackupView, StorageBackupView
+from monitoring.collecting.listings import SourceShape
+from monitoring.wire.backups import BackupTaskShape, GuestSnapshotShape, PbsBackupShape, StorageBackupShape
 from monitoring.wire.fragments import RESOURCES
 from monitoring.wire.numbers import Number
-from monitoring.wire.shapes import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
+from monitoring.wire.shapes import ConcernShape, GuestShape, NodeShape, PbsShape, PmgShape, StorageShape
 from pulse.lib.instants import WireInstant
 
 
@@ -23,9 +23,9 @@ def any_of(*shapes: type[msgspec.Struct]) -> Any:
 class PveBackups(msgspec.Struct, rename="camel"):
     """What the PVE hosts tell of backups and snapshots, each list with the newest first."""
 
-    backup_tasks: list[BackupTaskView]
-    storage_backups: list[StorageBackupView]
-    guest_snapshots: list[GuestSnapshotView]
+    backup_tasks: list[BackupTaskShape]
+    storage_backups: list[StorageBackupShape]
+    guest_snapshots: list[GuestSnapshotShape]
 
 
 class Performance(msgspec.Struct, rename="camel"):
@@ -56,14 +56,14 @@ class State(msgspec.Struct, rename="camel"):
     `recentlyResolved` are always empty in this release.
     """
 
-    nodes: list[NodeView]
-    vms: list[GuestView]
-    containers: list[GuestView]
-    storage: list[StorageView]
-    pbs: list[PbsView]
-    pmg: list[PmgView]
-    concerns: list[ConcernView]
-    pbs_backups: list[PbsBackupView]
+    nodes: list[NodeShape]
+    vms: list[GuestShape]
+    containers: list[GuestShape]
+    storage: list[StorageShape]
+    pbs: list[PbsShape]
+    pmg: list[PmgShape]
+    concerns: list[ConcernShape]
+    pbs_backups: list[PbsBackupShape]
     pve_backups: PveBackups
     metrics: list[Any]
     active_alerts: list[Any]
@@ -114,21 +114,21 @@ class Charts(msgspec.Struct, rename="camel"):
 class StorageList(msgspec.Struct):
     """All storages; `timestamp` is now, in Unix seconds."""
 
-    data: list[StorageView]
+    data: list[StorageShape]
     timestamp: int
 
 
 class StorageFound(msgspec.Struct):
     """The storage with the id, or a list of those that the node sees; `timestamp` is now, in Unix seconds."""
 
-    data: StorageView | list[StorageView]
+    data: StorageShape | list[StorageShape]
     timestamp: int
 
 
 class Sources(msgspec.Struct):
     """Where backups and snapshots may be, and how far each place was read."""
 
-    sources: list[SourceView]
+    sources: list[SourceShape]
 
 
 class Backups(msgspec.Struct, rename="camel"):
@@ -137,30 +137,30 @@ class Backups(msgspec.Struct, rename="camel"):
     An empty list says something only about the places that were read: see `sources`.
     """
 
-    backup_tasks: list[BackupTaskView]
-    storage_backups: list[StorageBackupView]
-    guest_snapshots: list[GuestSnapshotView]
-    pbs_backups: list[PbsBackupView]
-    sources: list[SourceView]
+    backup_tasks: list[BackupTaskShape]
+    storage_backups: list[StorageBackupShape]
+    guest_snapshots: list[GuestSnapshotShape]
+    pbs_backups: list[PbsBackupShape]
+    sources: list[SourceShape]
 
 
 class StorageBackups(msgspec.Struct):
     """The backups in the storages of PVE, the newest first."""
 
-    backups: list[StorageBackupView]
+    backups: list[StorageBackupShape]
 
 
 class ServerBackups(msgspec.Struct):
     """The Proxmox Backup Servers, and the backups on them, the newest first."""
 
-    instances: list[PbsView]
-    backups: list[PbsBackupView]
+    instances: list[PbsShape]
+    backups: list[PbsBackupShape]
 
 
 class Snapshots(msgspec.Struct):
     """The snapshots of all guests, the newest first."""
 
-    snapshots: list[GuestSnapshotView]
+    snapshots: list[GuestSnapshotShape]
 
 
 #: Which list of the state holds a resource.
@@ -175,7 +175,7 @@ class Resource(msgspec.Struct):
 
     id: str
     collection: Collection
-    resource: any_of(NodeView, GuestView, StorageView, PbsView, PmgView)  # type: ignore[valid-type]
+    resource: any_of(NodeShape, GuestShape, StorageShape, PbsShape, PmgShape)  # type: ignore[valid-type]
     details: dict[str, Any]
 
 

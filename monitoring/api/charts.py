@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from monitoring.api.answers import Charts
 from monitoring.store.current import store
 from monitoring.wire.fragments import Fragment
-from monitoring.wire.shapes import GuestView, NodeView, StorageView
+from monitoring.wire.shapes import GuestShape, NodeShape, StorageShape
 from pulse.lib.auth import Access
 from pulse.lib.endpoints import Operation, PreparedEndpoint, Query, Tag
 
@@ -52,11 +52,11 @@ def charts_of(fragments: Iterable[Fragment], *, at_ms: int) -> dict[str, Any]:
     for fragment in fragments:
         for name in ("vms", "containers"):
             for item in fragment.items.get(name, ()):
-                data[item.id] = guest_series(msgspec.json.decode(item.body, type=GuestView), at_ms)
+                data[item.id] = guest_series(msgspec.json.decode(item.body, type=GuestShape), at_ms)
         for item in fragment.items.get("nodes", ()):
-            node_data[item.id] = node_series(msgspec.json.decode(item.body, type=NodeView), at_ms)
+            node_data[item.id] = node_series(msgspec.json.decode(item.body, type=NodeShape), at_ms)
         for item in fragment.items.get("storage", ()):
-            storage_data[item.id] = storage_series(msgspec.json.decode(item.body, type=StorageView), at_ms)
+            storage_data[item.id] = storage_series(msgspec.json.decode(item.body, type=StorageShape), at_ms)
     return {
         "data": data,
         "nodeData": node_data,
@@ -66,7 +66,7 @@ def charts_of(fragments: Iterable[Fragment], *, at_ms: int) -> dict[str, Any]:
     }
 
 
-def guest_series(view: GuestView, at_ms: int) -> Series:
+def guest_series(view: GuestShape, at_ms: int) -> Series:
     """Return the seven series of a guest; percent, and bytes per second."""
     values: dict[str, float | None] = {
         "cpu": view.cpu * 100,
@@ -80,7 +80,7 @@ def guest_series(view: GuestView, at_ms: int) -> Series:
     return points(values, at_ms, is_stale=view.stale)
 
 
-def node_series(view: NodeView, at_ms: int) -> Series:
+def node_series(view: NodeShape, at_ms: int) -> Series:
     """Return the three series of a node, in percent."""
     values: dict[str, float | None] = {
         "cpu": view.cpu * 100,
@@ -90,7 +90,7 @@ def node_series(view: NodeView, at_ms: int) -> Series:
     return points(values, at_ms, is_stale=view.stale or view.status != "online")
 
 
-def storage_series(view: StorageView, at_ms: int) -> Series:
+def storage_series(view: StorageShape, at_ms: int) -> Series:
     """Return the one series of a storage, in percent."""
     return points({"disk": view.usage}, at_ms, is_stale=view.stale or not view.active)
 

@@ -31,8 +31,8 @@ from pulse.lib.auth import Access
 from pulse.lib.endpoints import Endpoint, Operation, Tag
 from pulse.lib.errors import ApiError
 
-_storage_of = msgspec.json.Decoder(shapes.StorageView).decode
-_node_of = msgspec.json.Decoder(shapes.NodeView).decode
+_storage_of = msgspec.json.Decoder(shapes.StorageShape).decode
+_node_of = msgspec.json.Decoder(shapes.NodeShape).decode
 
 
 class StorageListView(Endpoint):
@@ -82,7 +82,7 @@ def nodes_called(identity: str, fragments: Mapping[int, Fragment]) -> set[tuple[
     return by_id or {(node.instance, node.name) for node in nodes if node.name == identity}
 
 
-def is_seen_by(storage: shapes.StorageView, nodes: set[tuple[str, str]]) -> bool:
+def is_seen_by(storage: shapes.StorageShape, nodes: set[tuple[str, str]]) -> bool:
     """Return whether one of the nodes sees the storage; a shared one that tells nobody is seen by its whole instance."""
     if not storage.shared:
         return (storage.instance, storage.node) in nodes

@@ -23,7 +23,7 @@ from monitoring.wire import numbers, server_numbers
 from monitoring.wire.fragments import RESOURCES, Fragment
 from monitoring.wire.numbers import Number
 from monitoring.wire.server_details import gateway_details, server_details, task_details
-from monitoring.wire.shapes import ConcernView, GuestView, NodeView, PbsView, PmgView, StorageView
+from monitoring.wire.shapes import ConcernShape, GuestShape, NodeShape, PbsShape, PmgShape, StorageShape
 from nodes.models import Instance, Node
 from nodes.proxmox.readings import ClusterReading, GuestConfigReading, QdeviceReading
 from pulse.lib.auth import Access
@@ -31,14 +31,14 @@ from pulse.lib.endpoints import Endpoint, Operation, Tag
 from pulse.lib.errors import ApiError
 from pulse.lib.instants import instant
 
-View = NodeView | GuestView | StorageView | PbsView | PmgView
+View = NodeShape | GuestShape | StorageShape | PbsShape | PmgShape
 VIEWS: Mapping[str, type[View]] = {
-    "nodes": NodeView,
-    "vms": GuestView,
-    "containers": GuestView,
-    "storage": StorageView,
-    "pbs": PbsView,
-    "pmg": PmgView,
+    "nodes": NodeShape,
+    "vms": GuestShape,
+    "containers": GuestShape,
+    "storage": StorageShape,
+    "pbs": PbsShape,
+    "pmg": PmgShape,
 }
 
 
@@ -141,13 +141,13 @@ def moved_guest(identity: str, fragments: Mapping[int, Fragment]) -> Found | Non
 def numbers_of(found: Found, *, at: float) -> Iterator[Number]:
     """Yield the explained numbers of a resource."""
     view, memory, facts = found.view, found.memory, found.facts
-    if isinstance(view, GuestView):
+    if isinstance(view, GuestShape):
         return numbers.guest_numbers(view, memory, facts, at=at)
-    if isinstance(view, NodeView):
+    if isinstance(view, NodeShape):
         return numbers.node_numbers(view, memory, facts, at=at)
-    if isinstance(view, StorageView):
+    if isinstance(view, StorageShape):
         return numbers.storage_numbers(view, memory, facts, at=at)
-    if isinstance(view, PbsView):
+    if isinstance(view, PbsShape):
         return server_numbers.pbs_numbers(view, memory, facts, at=at)
     return server_numbers.pmg_numbers(view, memory, at=at)
 
@@ -155,24 +155,24 @@ def numbers_of(found: Found, *, at: float) -> Iterator[Number]:
 def details_of(found: Found, judgement: Judgement, *, at: float) -> dict[str, Any]:
     """Return what was collected of a resource, in our own words; instants are RFC 3339."""
     view, facts = found.view, found.facts
-    if isinstance(view, GuestView):
+    if isinstance(view, GuestShape):
         return guest_details(view, facts) | {
             "backups": backup_details(judgement, found.instance_id, view),
             "replication": [told for told in replication_details(found, at=at) if told["vmid"] == view.vmid],
         }
-    if isinstance(view, NodeView):
+    if isinstance(view, NodeShape):
         disks = disk_details(facts.node(view.name), found.instance_id)
         jobs = [told for told in replication_details(found, at=at) if told["source"] == view.name]
         return node_details(view, found.memory, facts, at=at) | disks | {"replication": jobs}
-    if isinstance(view, StorageView):
+    if isinstance(view, StorageShape):
         return {"definition": next((one for one in facts.storages if one.name == view.name), None)}
-    if isinstance(view, PbsView):
+    if isinstance(view, PbsShape):
         disks = disk_details(facts.host, found.instance_id)
         return server_details(found.memory, facts, judgement, found.instance_id, at=at) | disks
     return gateway_details(found.memory)
 
 
-def guest_details(view: GuestView, facts: Facts) -> dict[str, Any]:
+def guest_details(view: GuestShape, facts: Facts) -> dict[str, Any]:
     """Return configuration, snapshots, file systems, addresses and pressure of a guest."""
     known = facts.guest(view.vmid)
     return {
@@ -216,12 +216,12 @@ def mount_points(config: GuestConfigReading | None) -> list[dict[str, Any]] | No
     ]
 
 
-def concerns_of(found: Found) -> list[ConcernView]:
+def concerns_of(found: Found) -> list[ConcernShape]:
     """Return what is wrong with a resource as the state has it; a node tells of its whole cluster too."""
     fragment = store().fragments().get(found.instance_id)
     items = fragment.items.get("concerns", ()) if fragment is not None else ()
-    views = [msgspec.json.decode(item.body, type=ConcernView) for item in items]
-    wanted = {found.view.id, ""} if isinstance(found.view, NodeView) else {found.view.id}
+    views = [msgspec.json.decode(item.body, type=ConcernShape) for item in items]
+    wanted = {found.view.id, ""} if isinstance(found.view, NodeShape) else {found.view.id}
     return [view for view in views if view.resourceId in wanted]
 
 
@@ -233,7 +233,7 @@ def replication_details(found: Found, *, at: float) -> Iterator[dict[str, Any]]:
         yield msgspec.structs.asdict(one.job) | {"state": one.state, "read": instant(one.told_at)}
 
 
-def backup_details(judgement: Judgement, instance_id: int, view: GuestView) -> dict[str, Any] | None:
+def backup_details(judgement: Judgement, instance_id: int, view: GuestShape) -> dict[str, Any] | None:
     """Return what is judged of a guest's backups, None while nothing is; each place on a PBS with its evidence."""
     judged = judgement.coverage_of(instance_id).get(view.vmid)
     if judged is None:
@@ -258,7 +258,7 @@ def done_at(facts: Facts, errand: str) -> str:
     return instant(facts.done_at(errand))
 
 
-def node_details(view: NodeView, memory: PollMemory, facts: Facts, *, at: float) -> dict[str, Any]:
+def node_details(view: NodeShape, memory: PollMemory, facts: Facts, *, at: float) -> dict[str, Any]:
     """Return everything about one node."""
     known, held = facts.node(view.name), facts.permissions
     versions = {name: one.version for name, one in facts.nodes.items() if one.version}

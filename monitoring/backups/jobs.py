@@ -14,7 +14,7 @@ from monitoring.backups.results import job_outcome, task_outcome
 from monitoring.collecting.evidence import Known
 from monitoring.known.facts import Facts
 from monitoring.wire.backups import backup_tasks
-from monitoring.wire.jobs import BackupJobView
+from monitoring.wire.jobs import BackupJobShape
 from nodes.choices import InstanceKind
 from nodes.proxmox.readings import (
     BackupJobReading,
@@ -159,7 +159,7 @@ def jobs_into(
     missed: Mapping[int, Mapping[str, int]],
     *,
     at: datetime,
-) -> Iterator[BackupJobView]:
+) -> Iterator[BackupJobShape]:
     """Yield the PVE jobs that write to a PBS, which itself knows none (state.md 2.5)."""
     for (name, datastore, _), definitions in evidence.definitions.items():
         if name != server.name:
@@ -178,7 +178,7 @@ WORST_FIRST = ("failed", "running", "unknown", "warning", "ok")
 
 def backup_job_view(
     job: BackupJobReading, host: Known, datastore: str, missed_at: int | None, *, at: datetime
-) -> BackupJobView:
+) -> BackupJobShape:
     """Return one backup job with its newest run: the tasks that began when it was due, one on each node."""
     due = last_due(job, host.facts, at=at, tolerance=timedelta(0))
     tasks = [task for task in backup_tasks(host.facts) if may_be_run(task, job)]
@@ -190,7 +190,7 @@ def backup_job_view(
     told = {task_outcome(task): task for task in run}
     status = next((one for one in WORST_FIRST if one in told), "unknown")
     ends = [task.ended_at for task in run if task.ended_at is not None]
-    return BackupJobView(
+    return BackupJobShape(
         id=f"{host.name}-{job.id}",
         store=datastore,
         status=status,

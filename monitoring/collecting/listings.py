@@ -1,6 +1,6 @@
 """Where the lists of backups, tasks and snapshots come from: each place with its age, and why it was not read.
 
-An empty list says something only about the places that were read. Field names of `SourceView` are wire names.
+An empty list says something only about the places that were read. Field names of `SourceShape` are wire names.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ UNEXPLAINED = frozenset({"not_read_yet", "not_read_lately"})
 NO_PERMISSION = "no_permission"
 
 
-class SourceView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class SourceShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One place. `reason` is "" when all of it was read lately, else a code, `message` what the host said about it.
 
     `name` is that of the storage, the datastore or the node, "" while none is known. `count` is how many entries of the
@@ -55,13 +55,13 @@ class SourceView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     readFrom: str = ""
 
 
-def sources(at: datetime) -> list[SourceView]:
+def sources(at: datetime) -> list[SourceShape]:
     """Return the places of all instances that are polled, ordered by instance, kind and name."""
     known = [one for instance in Instance.objects.polled() if (one := known_of(instance)) is not None]
     hosts = [one for one in known if one.instance.kind == InstanceKind.PVE]
     servers = [one for one in known if one.instance.kind == InstanceKind.PBS]
     evidence = places_of_servers(hosts, servers)
-    found: list[SourceView] = []
+    found: list[SourceShape] = []
     for host in hosts:
         found += of_host(host, servers, evidence, at=at)
     for server in servers:
@@ -69,7 +69,9 @@ def sources(at: datetime) -> list[SourceView]:
     return sorted(found, key=lambda one: (one.instance, one.kind, one.name, one.namespace, one.node))
 
 
-def of_host(host: Known, servers: Sequence[Known], evidence: Estate, *, at: datetime) -> Iterator[SourceView]:
+def of_host(
+    host: Known, servers: Sequence[Known], evidence: Estate, *, at: datetime
+) -> Iterator[SourceShape]:
     """Yield the places of a PVE that are to be monitored."""
     if host.instance.monitor_backups:
         yield from storages(host, servers, evidence, at=at)
@@ -79,7 +81,7 @@ def of_host(host: Known, servers: Sequence[Known], evidence: Estate, *, at: date
 
 def storages(
     host: Known, servers: Sequence[Known], evidence: Estate, *, at: datetime
-) -> Iterator[SourceView]:
+) -> Iterator[SourceShape]:
     """Yield the storages for backups, one without a name where none can be seen."""
     facts = host.facts
     if not facts.storages:
@@ -102,7 +104,7 @@ def storages(
         )
 
 
-def tasks(host: Known, *, at: datetime) -> Iterator[SourceView]:
+def tasks(host: Known, *, at: datetime) -> Iterator[SourceShape]:
     """Yield how far the backup tasks were read, by node; without a node while none is known."""
     reading = host.memory.reading
     nodes = sorted(one.name for one in (reading.nodes if reading is not None else host.memory.views.nodes))
@@ -113,7 +115,7 @@ def tasks(host: Known, *, at: datetime) -> Iterator[SourceView]:
         yield tasks_of(host, node, counts[node], at=at)
 
 
-def tasks_of(host: Known, node: str, count: int, *, at: datetime) -> SourceView:
+def tasks_of(host: Known, node: str, count: int, *, at: datetime) -> SourceShape:
     """Return how far the backup tasks of a node were read: its own list, and the newest ones in that of the cluster."""
     facts, held, errand = host.facts, host.facts.permissions, f"backup tasks/{node}"
     read_at = facts.done_at(errand)
@@ -129,7 +131,7 @@ def tasks_of(host: Known, node: str, count: int, *, at: datetime) -> SourceView:
     )
 
 
-def snapshots(host: Known, *, at: datetime) -> Iterator[SourceView]:
+def snapshots(host: Known, *, at: datetime) -> Iterator[SourceShape]:
     """Yield how far the snapshots of guests were read, by node; without a node where no guest can be seen."""
     by_node: dict[str, list[GuestReading]] = {}
     wanted = {"qemu": host.instance.monitor_vms, "lxc": host.instance.monitor_containers}
@@ -146,7 +148,7 @@ def snapshots(host: Known, *, at: datetime) -> Iterator[SourceView]:
         yield snapshots_on(host, node, guests, at=at)
 
 
-def snapshots_on(host: Known, node: str, guests: Sequence[GuestReading], *, at: datetime) -> SourceView:
+def snapshots_on(host: Known, node: str, guests: Sequence[GuestReading], *, at: datetime) -> SourceShape:
     """Return how far the snapshots of the guests of a node were read: as old as the oldest of them."""
     known = {guest.vmid: host.facts.guest(guest.vmid) for guest in guests}
     read_at = min((one.snapshots_at for one in known.values() if one.snapshots_at), default=0.0)
@@ -169,7 +171,7 @@ def snapshots_on(host: Known, node: str, guests: Sequence[GuestReading], *, at: 
     return told
 
 
-def of_server(server: Known, *, at: datetime) -> Iterator[SourceView]:
+def of_server(server: Known, *, at: datetime) -> Iterator[SourceShape]:
     """Yield the namespaces of the datastores of a PBS, one without a name where no datastore can be seen."""
     if not server.instance.monitor_datastores:
         return
@@ -188,7 +190,7 @@ def of_server(server: Known, *, at: datetime) -> Iterator[SourceView]:
             yield namespace_of(server, name, namespace, stores.get(name), at=at)
 
 
-def unlisted_datastore(server: Known, name: str, store: DatastoreReading | None) -> SourceView:
+def unlisted_datastore(server: Known, name: str, store: DatastoreReading | None) -> SourceShape:
     """Return a datastore of which not even the namespaces are known."""
     held = server.facts.permissions
     is_blind = held is not None and not rights.sees_datastore(held, name)
@@ -211,7 +213,7 @@ def trouble_of(store: DatastoreReading | None) -> str:
 
 def namespace_of(
     server: Known, name: str, namespace: str, store: DatastoreReading | None, *, at: datetime
-) -> SourceView:
+) -> SourceShape:
     """Return one namespace of a datastore."""
     reason, read_at = told_at_server((server.name, name, namespace), {server.name: server}, at=at)
     key = f"{name}/{namespace}"
@@ -244,12 +246,12 @@ def source(
     errands: Iterable[str] = (),
     message: str = "",
     read_from: str = "",
-) -> SourceView:
+) -> SourceShape:
     """Return one place; `message` is what is told of it already, `errands` are those that read it."""
     code, told = explained(known, reason, node, errands)
     if known.memory.login_is_refused:  # nothing of such an instance is listed (state.md 6)
         code, told, count = known.instance.failure_code or "login_failed", known.instance.failure_message, 0
-    return SourceView(
+    return SourceShape(
         instance=known.name,
         kind=kind,
         name=name,

@@ -13,7 +13,7 @@ from monitoring.collecting.calls import Calls
 from monitoring.collecting.schedule import DENIALS
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.wire.shapes import Views
+from monitoring.wire.shapes import Shapes
 from nodes.models import Instance
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
@@ -44,7 +44,7 @@ class Turn:
     hastened: dict[str, float] = field(default_factory=dict)
 
     @property
-    def views(self) -> Views:
+    def views(self) -> Shapes:
         """The live picture of the instance."""
         return self.memory.views
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from monitoring.backups.coverage import Coverage
 from monitoring.concerns.shapes import CRITICAL, WARNING, Concern
-from monitoring.wire.shapes import GuestView
+from monitoring.wire.shapes import GuestShape
 
 #: What QEMU says of a machine that it had to halt.
 HALTED = {
@@ -15,7 +15,7 @@ HALTED = {
 }
 
 
-def halted(guests: Iterable[GuestView]) -> Iterator[tuple[GuestView, Concern]]:
+def halted(guests: Iterable[GuestShape]) -> Iterator[tuple[GuestShape, Concern]]:
     """Yield (guest, what is wrong) for the machines that QEMU has halted."""
     for guest in guests:
         if guest.status in HALTED and not guest.stale:

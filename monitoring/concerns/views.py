@@ -18,7 +18,7 @@ from monitoring.concerns.shapes import Concern
 from monitoring.concerns.storages import unavailable
 from monitoring.known.facts import Facts
 from monitoring.known.replication import replications
-from monitoring.wire.shapes import ConcernView, Views
+from monitoring.wire.shapes import ConcernShape, Shapes
 from nodes.proxmox.readings import (
     ClusterReading,
     DatastoreReading,
@@ -33,7 +33,7 @@ Found = tuple[str, Concern]
 
 
 def pve_concerns(
-    views: Views,
+    views: Shapes,
     *,
     instance: str,
     storages: Iterable[StorageReading],
@@ -43,7 +43,7 @@ def pve_concerns(
     coverage: Mapping[int, Coverage],
     judged_at: float,
     at: float,
-) -> tuple[ConcernView, ...]:
+) -> tuple[ConcernShape, ...]:
     """Return what is wrong with a PVE that shows these resources; of a node that is away nothing but that is told."""
     nodes = {view.name: view.id for view in views.nodes if view.status == "online"}
     found: list[Found] = [("", one) for one in cluster_concerns(instance, cluster, facts, nodes)]
@@ -57,7 +57,7 @@ def pve_concerns(
     return concern_views(instance, found)
 
 
-def replication_concerns(views: Views, facts: Facts, *, at: float) -> Iterator[Found]:
+def replication_concerns(views: Shapes, facts: Facts, *, at: float) -> Iterator[Found]:
     """Yield (node, what is wrong) for the replication jobs, at the node that runs them."""
     if facts.replication_jobs:
         places = {guest.vmid: guest.node for guest in (*views.vms, *views.containers)}
@@ -65,7 +65,7 @@ def replication_concerns(views: Views, facts: Facts, *, at: float) -> Iterator[F
 
 
 def guest_concerns(
-    views: Views,
+    views: Shapes,
     facts: Facts,
     coverage: Mapping[int, Coverage],
     *,
@@ -95,7 +95,7 @@ def pbs_concerns(
     missed: Mapping[str, int],
     facts: Facts,
     at: float,
-) -> tuple[ConcernView, ...]:
+) -> tuple[ConcernShape, ...]:
     """Return what is wrong with a PBS."""
     found = server_concerns(datastores, jobs, missed, facts, datastores_at=datastores_at, at=at)
     return concern_views(instance, ((f"pbs-{instance}", one) for one in found))
@@ -103,20 +103,20 @@ def pbs_concerns(
 
 def pmg_concerns(
     *, instance: str, nodes: Iterable[MailNodeReading], nodes_at: float
-) -> tuple[ConcernView, ...]:
+) -> tuple[ConcernShape, ...]:
     """Return what is wrong with a mail gateway."""
     found = gateway_concerns(nodes, read_at=nodes_at)
     return concern_views(instance, ((f"pmg-{instance}", one) for one in found))
 
 
-def concern_views(instance: str, found: Iterable[Found]) -> tuple[ConcernView, ...]:
+def concern_views(instance: str, found: Iterable[Found]) -> tuple[ConcernShape, ...]:
     """Return the views, each id once, whatever a host lists twice."""
-    views: dict[str, ConcernView] = {}
+    views: dict[str, ConcernShape] = {}
     for resource, one in found:
         identity = f"{instance}|{resource}|{one.code}|{one.subject}"
         views.setdefault(
             identity,
-            ConcernView(
+            ConcernShape(
                 id=identity,
                 instance=instance,
                 resourceId=resource,

@@ -8,7 +8,7 @@ import msgspec
 
 from monitoring.figures.rates import Sample
 from monitoring.known.costs import Costs
-from monitoring.wire.shapes import Views
+from monitoring.wire.shapes import Shapes
 from nodes.proxmox.readings import (
     ClusterReading,
     DatastoreReading,
@@ -46,7 +46,7 @@ class PollMemory(msgspec.Struct):
     duplicate_name: str = ""
     duplicate_seen_at: float = 0.0
     # what was published
-    views: Views = Views()
+    views: Shapes = Shapes()
     # inventory: digest of what was written last, by model
     written: dict[str, str] = {}
     storage_ids: dict[str, str] = {}  # "<name>/<node, empty when shared>" -> wire id

@@ -23,7 +23,7 @@ from monitoring.store.leases import lease
 from monitoring.wire import fragments, reports
 from monitoring.wire.fragments import Fragment
 from monitoring.wire.renaming import renamed
-from monitoring.wire.shapes import Views
+from monitoring.wire.shapes import Shapes
 from nodes import inventory
 from nodes.choices import InstanceKind
 from nodes.connecting import connection_for, forget
@@ -253,7 +253,7 @@ def report(this: Poll, error: Exception) -> None:
     this.memory.trouble = trouble
 
 
-def succeeded(this: Poll, views: Views) -> None:
+def succeeded(this: Poll, views: Shapes) -> None:
     """Publish what was seen."""
     memory = this.memory
     memory.succeeded_at = this.epoch
@@ -276,7 +276,7 @@ def failed(this: Poll, error: ProxmoxError) -> None:
     outcomes.record_failure(this.instance, memory, error, at=this.at)
 
 
-def publish(this: Poll, views: Views) -> None:
+def publish(this: Poll, views: Shapes) -> None:
     """Replace the instance's fragment, unless the instance was edited, paused or removed meanwhile."""
     instance, memory = this.instance, this.memory
     if not Instance.objects.polled().filter(pk=instance.pk, version=instance.version).exists():

@@ -12,7 +12,7 @@ from monitoring.known.memory import PollMemory
 from monitoring.wire.jobs import ServerJobs
 from monitoring.wire.server_jobs import namespace_views, server_jobs
 from monitoring.wire.servers import datastore_view, pbs_view
-from monitoring.wire.shapes import Views
+from monitoring.wire.shapes import Shapes
 from nodes.models import Instance
 from nodes.proxmox import pbs
 from nodes.proxmox.errors import LoginFailed, ProxmoxError
@@ -95,7 +95,7 @@ def views_of(
     at: float,
     facts: Facts = NOTHING_COLLECTED,
     judgement: Judgement = NOTHING_JUDGED,
-) -> Views:
+) -> Shapes:
     """Return the PBS as it is now; figures that could not be renewed are shown for a while, marked."""
     is_current = memory.pbs_status_at == at
     status = memory.pbs_status if at - memory.pbs_status_at <= lanes.GRACE_SECONDS else None
@@ -132,7 +132,7 @@ def views_of(
         facts=facts,
         at=at,
     )
-    return Views(pbs=(view,), concerns=concerns)
+    return Shapes(pbs=(view,), concerns=concerns)
 
 
 def jobs_of(instance: Instance, facts: Facts, judgement: Judgement) -> ServerJobs:

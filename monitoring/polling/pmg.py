@@ -7,7 +7,7 @@ from monitoring.collecting.calls import Calls, quietly
 from monitoring.concerns import pmg_concerns
 from monitoring.known.memory import PollMemory
 from monitoring.wire.servers import pmg_view
-from monitoring.wire.shapes import Views
+from monitoring.wire.shapes import Shapes
 from nodes.models import Instance
 from nodes.proxmox import mail, pve
 from nodes.proxmox.client import Client
@@ -74,7 +74,7 @@ def read_queue(calls: Calls, node: str, queue: str) -> MailQueueReading | None:
     )
 
 
-def views_of(instance: Instance, memory: PollMemory, *, seen: str, at: float) -> Views:
+def views_of(instance: Instance, memory: PollMemory, *, seen: str, at: float) -> Shapes:
     """Return the gateway as it is now; figures that could not be renewed are marked."""
     present = {node.name for node in memory.mail_nodes}
     view = pmg_view(
@@ -87,4 +87,4 @@ def views_of(instance: Instance, memory: PollMemory, *, seen: str, at: float) ->
         is_stale=at - memory.mail_nodes_at > lanes.GRACE_SECONDS,
     )
     concerns = pmg_concerns(instance=instance.name, nodes=memory.mail_nodes, nodes_at=memory.mail_nodes_at)
-    return Views(pmg=(view,), concerns=concerns)
+    return Shapes(pmg=(view,), concerns=concerns)

@@ -16,7 +16,7 @@ from monitoring.figures.guest_memory import guest_memory
 from monitoring.known.facts import NOTHING_COLLECTED, Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import Mark, PollMemory
 from monitoring.wire.hosts import guest_view, node_view
-from monitoring.wire.shapes import NO_EXTRAS, GuestExtras, GuestView, NodeView, StorageView, Usage, Views
+from monitoring.wire.shapes import NO_EXTRAS, GuestExtras, GuestShape, NodeShape, Shapes, StorageShape, Usage
 from monitoring.wire.storages import DISABLED, storage_id, storage_views
 from monitoring.wire.usage import usage
 from nodes.models import Instance
@@ -48,7 +48,7 @@ def views_of(
     facts: Facts = NOTHING_COLLECTED,
     coverage: Coverages = NO_COVERAGE,
     judged_at: float = 0.0,
-) -> Views:
+) -> Shapes:
     """Return all resources of the instance as they are now, with what the slow lanes know of them and what is wrong."""
     absent = absent_nodes(resources, memory.cluster)
     remember_absence(memory, absent, at)
@@ -64,7 +64,7 @@ def views_of(
         facts=facts,
         extras=extras,
     )
-    views = Views(
+    views = Shapes(
         nodes=node_views(instance, resources, memory, absent=absent, seen=seen, at=at, facts=facts),
         vms=tuple(view for view in guests if view.type == "qemu"),
         containers=tuple(view for view in guests if view.type == "lxc"),
@@ -114,11 +114,11 @@ def node_views(
     seen: str,
     at: float,
     facts: Facts = NOTHING_COLLECTED,
-) -> tuple[NodeView, ...]:
+) -> tuple[NodeShape, ...]:
     """Return the nodes; one that is not online keeps its facts and when it was last seen."""
     last_seen = {view.name: view.lastSeen for view in memory.views.nodes}
     held = facts.permissions
-    views: list[NodeView] = []
+    views: list[NodeShape] = []
     for node in resources.nodes:
         root = None if node.disk_total_bytes else local_storage(node.name, resources.storages)
         away, known = absent.get(node.name), facts.node(node.name)
@@ -147,7 +147,7 @@ def arc_of(known: NodeFacts, at: float) -> int | None:
 
 def with_details(
     instance: Instance, resources: ResourcesReading, memory: PollMemory, *, seen: str, at: float, facts: Facts
-) -> Views:
+) -> Shapes:
     """Return the resources published last with the details of nodes that have been read since."""
     absent = absent_nodes(resources, memory.cluster)
     nodes = node_views(instance, resources, memory, absent=absent, seen=seen, at=at, facts=facts)
@@ -172,13 +172,13 @@ def guest_views(
     interval: float,
     facts: Facts = NOTHING_COLLECTED,
     extras: Callable[[GuestReading], GuestExtras] = lambda reading: NO_EXTRAS,
-) -> list[GuestView]:
+) -> list[GuestShape]:
     """Return the guests, and those of nodes that are not online as they were last seen, for a while."""
     wanted = wanted_kinds(instance)
     fresh = fresh_nodes(resources, memory)
     before = {view.vmid: view for view in (*memory.views.vms, *memory.views.containers)}
     samples: dict[int, rates.Sample] = {}
-    views: list[GuestView] = []
+    views: list[GuestShape] = []
     for guest in resources.guests:
         if guest.is_template or guest.kind not in wanted:
             continue
@@ -209,7 +209,7 @@ def wanted_kinds(instance: Instance) -> set[str]:
     return {kind for kind, is_wanted in kinds if is_wanted}
 
 
-def with_known_name(guest: GuestReading, known: GuestView | None) -> GuestReading:
+def with_known_name(guest: GuestReading, known: GuestShape | None) -> GuestReading:
     """Return a guest that Proxmox knows nothing of just now with the name and tags it had."""
     return replace(guest, name=known.name, tags=known.tags) if known is not None else guest
 
@@ -217,11 +217,11 @@ def with_known_name(guest: GuestReading, known: GuestView | None) -> GuestReadin
 def unreadable_guests(
     resources: ResourcesReading,
     memory: PollMemory,
-    before: Mapping[int, GuestView],
+    before: Mapping[int, GuestShape],
     wanted: set[str],
     *,
     at: float,
-) -> list[GuestView]:
+) -> list[GuestShape]:
     """Return the guests that may be among rows nobody can read, as last seen, for a while."""
     if not resources.skipped:
         memory.incomplete_since = 0.0
@@ -258,7 +258,7 @@ def all_storages(
     absent: Mapping[str, str],
     at: float,
     facts: Facts = NOTHING_COLLECTED,
-) -> list[StorageView]:
+) -> list[StorageShape]:
     """Return the storages, and those that only absent nodes see as they were last seen, for a while."""
     if not instance.monitor_storage:
         return []

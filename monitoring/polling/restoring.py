@@ -25,10 +25,10 @@ from monitoring.store import saved
 from monitoring.store.current import store
 from monitoring.store.leases import lease
 from monitoring.wire.hosts import guest_view, node_view
-from monitoring.wire.jobs import DatastoreView
+from monitoring.wire.jobs import DatastoreShape
 from monitoring.wire.server_jobs import namespace_views
 from monitoring.wire.servers import pbs_without_answer, pmg_without_answer
-from monitoring.wire.shapes import NO_EXTRAS, GuestExtras, GuestView, NodeView, StorageView, Views
+from monitoring.wire.shapes import NO_EXTRAS, GuestExtras, GuestShape, NodeShape, Shapes, StorageShape
 from nodes import inventory
 from nodes.choices import InstanceKind, PollState
 from nodes.models import Datastore, Guest, Instance, Node, Storage
@@ -109,7 +109,7 @@ def show(instance: Instance, *, at: datetime) -> None:
             run.keep(instance, memory, facts, at=at)
 
 
-def publish(instance: Instance, memory: PollMemory, views: Views, *, at: datetime) -> None:
+def publish(instance: Instance, memory: PollMemory, views: Shapes, *, at: datetime) -> None:
     """Publish resources as a poll would."""
     interval = float(settings.POLLING_INTERVAL_SECONDS)
     cycle.publish(Poll(instance, memory, at, interval, started=time.monotonic()), views)
@@ -121,7 +121,7 @@ def last_known(
     at: datetime,
     facts: Facts = NOTHING_COLLECTED,
     judgement: Judgement = NOTHING_JUDGED,
-) -> Views:
+) -> Shapes:
     """Return what is remembered of an instance, marked as old; figures are not kept over a restart.
 
     Nothing is invented: what is not known yet is `unknown`, neither running nor offline.
@@ -132,9 +132,9 @@ def last_known(
         return known_pbs(instance, seen, health, facts, judgement)
     if instance.kind == InstanceKind.PMG:
         view = pmg_without_answer(name=instance.name, host=instance.host, seen=seen, health=health)
-        return Views(pmg=(replace(view, status="unknown", stale=True),))
+        return Shapes(pmg=(replace(view, status="unknown", stale=True),))
     name, coverage = instance.name, judgement.coverage_of(instance.pk)
-    guests: list[GuestView] = []
+    guests: list[GuestShape] = []
     for row in Guest.objects.filter(instance=instance, gone_at=None):
         reading = known_reading(row)
         extras = extras_of(reading, facts=facts, coverage=coverage, at=at.timestamp())
@@ -143,7 +143,7 @@ def last_known(
     storages = Storage.objects.filter(instance=instance, gone_at=None)
     return silent.wanted(
         instance,
-        Views(
+        Shapes(
             nodes=tuple(known_node(row, name, seen, health, facts) for row in nodes),
             vms=tuple(view for view in guests if view.type == "qemu"),
             containers=tuple(view for view in guests if view.type == "lxc"),
@@ -152,7 +152,7 @@ def last_known(
     )
 
 
-def known_node(row: Node, instance: str, seen: str, health: str, facts: Facts) -> NodeView:
+def known_node(row: Node, instance: str, seen: str, health: str, facts: Facts) -> NodeShape:
     """Return a node of which only the facts are known: its status is unknown, not offline.
 
     One that was not online was last seen when it went, never if it was not online since Pulse knows it.
@@ -177,15 +177,15 @@ def known_reading(row: Guest) -> GuestReading:
     return GuestReading(row.vmid, row.kind, row.node_name, "unknown", name=row.name, tags=tags)
 
 
-def known_guest(reading: GuestReading, instance: str, seen: str, extras: GuestExtras) -> GuestView:
+def known_guest(reading: GuestReading, instance: str, seen: str, extras: GuestExtras) -> GuestShape:
     """Return a guest of which only the facts are known. How full its disks are is shown only while it is known to run."""
     view = guest_view(reading, NO_RATES, instance=instance, seen=seen, extras=extras)
     return replace(view, diskReason=NO_EXTRAS.disk_reason, stale=True)
 
 
-def known_storage(row: Storage, instance: str) -> StorageView:
+def known_storage(row: Storage, instance: str) -> StorageShape:
     """Return a storage of which only the facts are known."""
-    return StorageView(
+    return StorageShape(
         id=row.wire_id,
         name=row.name,
         node=row.node_name or "shared",
@@ -204,18 +204,18 @@ def known_storage(row: Storage, instance: str) -> StorageView:
     )
 
 
-def known_pbs(instance: Instance, seen: str, health: str, facts: Facts, judgement: Judgement) -> Views:
+def known_pbs(instance: Instance, seen: str, health: str, facts: Facts, judgement: Judgement) -> Shapes:
     """Return a PBS before its first answer since the start."""
-    stores: tuple[DatastoreView, ...] = ()
+    stores: tuple[DatastoreShape, ...] = ()
     if instance.monitor_datastores:
         names = Datastore.objects.filter(instance=instance, gone_at=None).values_list("name", flat=True)
         stores = tuple(known_datastore(name, facts) for name in names)
     jobs = pbs.jobs_of(instance, facts, judgement)
     view = pbs_without_answer(name=instance.name, host=instance.host, seen=seen, health=health, jobs=jobs)
-    return Views(pbs=(replace(view, status="unknown", datastores=stores, stale=True),))
+    return Shapes(pbs=(replace(view, status="unknown", datastores=stores, stale=True),))
 
 
-def known_datastore(name: str, facts: Facts) -> DatastoreView:
+def known_datastore(name: str, facts: Facts) -> DatastoreShape:
     """Return a datastore of which only the facts are known."""
     namespaces = namespace_views(facts.namespaces.get(name, ()))
-    return DatastoreView(name, 0, 0, 0, 0.0, "unknown", namespaces=namespaces, stale=True)
+    return DatastoreShape(name, 0, 0, 0, 0.0, "unknown", namespaces=namespaces, stale=True)

@@ -8,7 +8,7 @@ from monitoring.collecting import lanes
 from monitoring.known.memory import PollMemory
 from monitoring.wire.hosts import placeholder_node
 from monitoring.wire.servers import pbs_without_answer, pmg_without_answer
-from monitoring.wire.shapes import GuestView, NodeView, PbsView, PmgView, StorageView, Views
+from monitoring.wire.shapes import GuestShape, NodeShape, PbsShape, PmgShape, Shapes, StorageShape
 from nodes.choices import InstanceKind
 from nodes.models import Instance
 from nodes.proxmox.errors import LoginFailed, PermissionDenied, ProxmoxError
@@ -37,20 +37,20 @@ class DuplicateCluster(ProxmoxError):
         super().__init__(f"This host belongs to the same cluster as {other}, which monitors it already")
 
 
-def marked(instance: Instance, memory: PollMemory, error: ProxmoxError, *, at: float) -> Views:
+def marked(instance: Instance, memory: PollMemory, error: ProxmoxError, *, at: float) -> Shapes:
     """Return the last resources of an instance whose poll has just failed, as they are to be shown now."""
     views = memory.views
     if isinstance(error, DuplicateCluster):
-        return Views()
+        return Shapes()
     if instance.kind == InstanceKind.PBS:
-        return Views(pbs=(marked_pbs(instance, views, error, memory),))
+        return Shapes(pbs=(marked_pbs(instance, views, error, memory),))
     if instance.kind == InstanceKind.PMG:
-        return Views(pmg=(marked_pmg(instance, views, error, memory),))
+        return Shapes(pmg=(marked_pmg(instance, views, error, memory),))
     if memory.login_is_refused:
-        return Views(nodes=(placeholder_node(instance=instance.name, seen=seen_of(memory)),))
+        return Shapes(nodes=(placeholder_node(instance=instance.name, seen=seen_of(memory)),))
     silent_since = memory.succeeded_at or memory.first_polled_at
     is_down = at - silent_since > lanes.GRACE_SECONDS
-    return Views(
+    return Shapes(
         nodes=tuple(marked_node(view, is_down=is_down) for view in views.nodes),
         vms=tuple(stale_guest(view) for view in views.vms),
         containers=tuple(stale_guest(view) for view in views.containers),
@@ -58,24 +58,24 @@ def marked(instance: Instance, memory: PollMemory, error: ProxmoxError, *, at: f
     )
 
 
-def marked_node(view: NodeView, *, is_down: bool) -> NodeView:
+def marked_node(view: NodeShape, *, is_down: bool) -> NodeShape:
     """Return a node of a silent instance: unhealthy at once, offline after the grace."""
     if is_down:
         return replace(view, status="offline", connectionHealth="error", cpu=0.0, uptime=0, stale=True)
     return replace(view, connectionHealth="unhealthy", stale=True)
 
 
-def stale_guest(view: GuestView) -> GuestView:
+def stale_guest(view: GuestShape) -> GuestShape:
     """Return the guest as last seen, marked."""
     return view if view.stale else replace(view, stale=True)
 
 
-def stale_storage(view: StorageView) -> StorageView:
+def stale_storage(view: StorageShape) -> StorageShape:
     """Return the storage as last seen, marked."""
     return view if view.stale else replace(view, stale=True)
 
 
-def marked_pbs(instance: Instance, views: Views, error: ProxmoxError, memory: PollMemory) -> PbsView:
+def marked_pbs(instance: Instance, views: Shapes, error: ProxmoxError, memory: PollMemory) -> PbsShape:
     """Return a PBS that does not answer: offline at once, with its last figures."""
     health = "error" if isinstance(error, LoginFailed | PermissionDenied) else "unhealthy"
     last = views.pbs[0] if views.pbs else None
@@ -92,7 +92,7 @@ def marked_pbs(instance: Instance, views: Views, error: ProxmoxError, memory: Po
     )
 
 
-def marked_pmg(instance: Instance, views: Views, error: ProxmoxError, memory: PollMemory) -> PmgView:
+def marked_pmg(instance: Instance, views: Shapes, error: ProxmoxError, memory: PollMemory) -> PmgShape:
     """Return a mail gateway that does not answer: offline at once, with its last figures."""
     health = "error" if isinstance(error, LoginFailed | PermissionDenied) else "unhealthy"
     if not views.pmg:
@@ -105,7 +105,7 @@ def seen_of(memory: PollMemory) -> str:
     return rfc3339(from_epoch(int(memory.succeeded_at))) if memory.succeeded_at else ZERO_TIME
 
 
-def wanted(instance: Instance, views: Views) -> Views:
+def wanted(instance: Instance, views: Shapes) -> Shapes:
     """Return the resources without those that are not to be monitored."""
     return replace(
         views,

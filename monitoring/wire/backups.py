@@ -24,7 +24,7 @@ from nodes.proxmox.readings import (
 from pulse.lib.instants import instant
 
 
-class BackupTaskView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class BackupTaskShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An item of `pveBackups.backupTasks`; `instance`, `outcome` and `user` are our own."""
 
     id: str
@@ -40,7 +40,7 @@ class BackupTaskView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     error: str = ""
 
 
-class StorageBackupView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class StorageBackupShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An item of `pveBackups.storageBackups`; `instance` and `encrypted` are our own."""
 
     id: str
@@ -62,7 +62,7 @@ class StorageBackupView(msgspec.Struct, frozen=True, omit_defaults=True, gc=Fals
     encrypted: bool = False
 
 
-class GuestSnapshotView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class GuestSnapshotShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An item of `pveBackups.guestSnapshots`; `instance` and `state` are our own."""
 
     id: str
@@ -78,7 +78,7 @@ class GuestSnapshotView(msgspec.Struct, frozen=True, omit_defaults=True, gc=Fals
     state: str = ""
 
 
-class PbsBackupView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class PbsBackupShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An item of `pbsBackups`; from `owner` on the fields are our own."""
 
     id: str
@@ -109,10 +109,10 @@ View = TypeVar("View", bound=msgspec.Struct)
 class Lists(msgspec.Struct, frozen=True):
     """The long lists of one instance, by the names of their collections; each with the newest first."""
 
-    backupTasks: tuple[BackupTaskView, ...] = ()
-    storageBackups: tuple[StorageBackupView, ...] = ()
-    guestSnapshots: tuple[GuestSnapshotView, ...] = ()
-    pbsBackups: tuple[PbsBackupView, ...] = ()
+    backupTasks: tuple[BackupTaskShape, ...] = ()
+    storageBackups: tuple[StorageBackupShape, ...] = ()
+    guestSnapshots: tuple[GuestSnapshotShape, ...] = ()
+    pbsBackups: tuple[PbsBackupShape, ...] = ()
 
 
 class GuestPlace(msgspec.Struct, frozen=True, gc=False):
@@ -144,7 +144,7 @@ def newest_first(views: Iterable[View], order: Callable[[View], tuple[int | str,
     return tuple(sorted(views, key=order, reverse=True))
 
 
-def task_order(view: BackupTaskView) -> tuple[int | str, ...]:
+def task_order(view: BackupTaskShape) -> tuple[int | str, ...]:
     """Return the place of a task: by its start."""
     return (view.startTime, view.id)
 
@@ -157,10 +157,10 @@ def backup_tasks(facts: Facts) -> Iterator[TaskReading]:
         yield from (task for task in tasks if task.upid not in recent)
 
 
-def task_view(instance: str, task: TaskReading) -> BackupTaskView:
+def task_view(instance: str, task: TaskReading) -> BackupTaskShape:
     """Return one backup task; vmid 0 is a job over several guests."""
     how = task_outcome(task)
-    return BackupTaskView(
+    return BackupTaskShape(
         id=f"{instance}-{task.upid}",
         node=task.node,
         type=task.kind,
@@ -175,7 +175,7 @@ def task_view(instance: str, task: TaskReading) -> BackupTaskView:
     )
 
 
-def storage_backups(instance: str, facts: Facts) -> Iterator[StorageBackupView]:
+def storage_backups(instance: str, facts: Facts) -> Iterator[StorageBackupShape]:
     """Yield the backups in all storages, each volume once however many nodes see it."""
     shared = {one.name for one in facts.storages if one.is_shared}
     servers = {one.name for one in facts.storages if one.plugin == "pbs"}
@@ -192,9 +192,9 @@ def storage_backups(instance: str, facts: Facts) -> Iterator[StorageBackupView]:
 
 def storage_backup_view(
     instance: str, storage: str, node: str, volume: BackupVolumeReading, *, is_pbs: bool
-) -> StorageBackupView:
+) -> StorageBackupShape:
     """Return one backup in a storage."""
-    return StorageBackupView(
+    return StorageBackupShape(
         id=f"{instance}-{volume.volume}",
         storage=storage,
         node=node,
@@ -217,7 +217,7 @@ def storage_backup_view(
 
 def guest_snapshots(
     instance: str, facts: Facts, guests: Mapping[int, GuestPlace]
-) -> Iterator[GuestSnapshotView]:
+) -> Iterator[GuestSnapshotShape]:
     """Yield the snapshots of all guests."""
     for vmid, known in facts.guests.items():
         place = guests.get(vmid)
@@ -227,9 +227,9 @@ def guest_snapshots(
 
 def guest_snapshot_view(
     instance: str, vmid: int, place: GuestPlace, snapshot: GuestSnapshotReading
-) -> GuestSnapshotView:
+) -> GuestSnapshotShape:
     """Return one snapshot of a guest."""
-    return GuestSnapshotView(
+    return GuestSnapshotShape(
         id=f"{instance}-{place.node}-{vmid}-{snapshot.name}",
         name=snapshot.name,
         node=place.node,
@@ -256,7 +256,7 @@ def pbs_lists(instance: str, facts: Facts, attributions: Attributions) -> Lists:
 
 def place_backups(
     instance: str, key: str, place: BackupPlace, attributions: Attributions
-) -> Iterator[PbsBackupView]:
+) -> Iterator[PbsBackupShape]:
     """Yield the backups of one namespace."""
     store, _, namespace = key.partition("/")
     for snapshots in place.snapshots.values():
@@ -267,9 +267,9 @@ def place_backups(
 
 def pbs_backup_view(
     instance: str, store: str, namespace: str, snapshot: BackupSnapshotReading, whose: Attribution | None
-) -> PbsBackupView:
+) -> PbsBackupShape:
     """Return one backup snapshot of a PBS."""
-    return PbsBackupView(
+    return PbsBackupShape(
         id=f"pbs-{instance}-{store}-{namespace}-{snapshot.kind}-{snapshot.id}-{snapshot.taken_at}",
         instance=instance,
         datastore=store,

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 
 from monitoring.wire.shapes import (
-    ConcernView,
-    GuestView,
-    NodeView,
-    PbsView,
-    PmgView,
-    StorageView,
+    ConcernShape,
+    GuestShape,
+    NodeShape,
+    PbsShape,
+    PmgShape,
+    Shapes,
+    StorageShape,
     Usage,
-    Views,
 )
 
 #: The keys of the state that hold resources, in the order of the document.
@@ -101,7 +101,7 @@ def next_version(previous: int, epoch_seconds: float) -> int:
     return max(previous + 1, int(epoch_seconds * 1000))
 
 
-def items_of(views: Views, *, number: int) -> dict[str, tuple[Item, ...]]:
+def items_of(views: Shapes, *, number: int) -> dict[str, tuple[Item, ...]]:
     """Return the encoded resources in the documented order (state.md 2); `number` orders PBS by creation.
 
     Concerns are ordered by level, which begins with the critical ones.
@@ -129,7 +129,7 @@ def _sorted(items: Iterable[Item]) -> tuple[Item, ...]:
     return tuple(sorted(items, key=lambda item: item.order))
 
 
-def changes_between(before: Views, after: Views) -> bytes:
+def changes_between(before: Shapes, after: Shapes) -> bytes:
     """Return the encoded `collections` object that turns one set of resources into the other.
 
     Shape: collection -> `set` (whole resources), `gone` (ids), `cols` (dotted paths) and `rows` (id, then one value
@@ -199,13 +199,13 @@ def leaves(view_type: type[msgspec.Struct]) -> list[str]:
 SPLITS = {
     name: Split(view_type, FIGURES[name])
     for name, view_type in (
-        ("nodes", NodeView),
-        ("vms", GuestView),
-        ("containers", GuestView),
-        ("storage", StorageView),
-        ("pbs", PbsView),
-        ("pmg", PmgView),
-        ("concerns", ConcernView),
+        ("nodes", NodeShape),
+        ("vms", GuestShape),
+        ("containers", GuestShape),
+        ("storage", StorageShape),
+        ("pbs", PbsShape),
+        ("pmg", PmgShape),
+        ("concerns", ConcernShape),
     )
 }
 

@@ -7,7 +7,7 @@ import msgspec
 from monitoring.figures.guest_memory import GuestMemory, guest_memory
 from monitoring.figures.rates import Rates
 from monitoring.figures.versions import numbers_of
-from monitoring.wire.shapes import NO_EXTRAS, CpuInfo, GuestExtras, GuestView, NodeView, Usage
+from monitoring.wire.shapes import NO_EXTRAS, CpuInfo, GuestExtras, GuestShape, NodeShape, Usage
 from monitoring.wire.usage import NOTHING, usage
 from nodes.proxmox.readings import (
     GuestReading,
@@ -30,7 +30,7 @@ def node_view(
     version: str = "",
     arc_bytes: int | None = None,
     may_see: bool | None = None,
-) -> NodeView:
+) -> NodeShape:
     """Return the node; one that is not online keeps its facts and has no figures.
 
     `root` is the file system to show when neither the node's status nor the list tells one, `version` its release when its
@@ -39,7 +39,7 @@ def node_view(
     """
     known = detail or NodeStatusReading()
     online = reading.status == "online"
-    return NodeView(
+    return NodeShape(
         id=f"{instance}-{reading.name}",
         name=reading.name,
         instance=instance,
@@ -103,7 +103,7 @@ def guest_view(
     seen: str,
     memory: GuestMemory | None = None,
     extras: GuestExtras = NO_EXTRAS,
-) -> GuestView:
+) -> GuestShape:
     """Return the guest with figures that are 0 while it does not run; `memory` by the list alone when it is not given."""
     running = reading.status == "running"
     memory = guest_memory(reading) if memory is None else memory
@@ -115,7 +115,7 @@ def guest_view(
         disk, source, reason = extras.disk, "agent", extras.disk_reason
     if disk is None or reason:
         disk, source = usage(0, reading.disk_total_bytes), ""
-    return GuestView(
+    return GuestShape(
         id=f"{instance}-{reading.node}-{reading.vmid}",
         vmid=reading.vmid,
         name=reading.name,
@@ -150,7 +150,7 @@ def guest_view(
     )
 
 
-def placeholder_node(*, instance: str, seen: str) -> NodeView:
+def placeholder_node(*, instance: str, seen: str) -> NodeShape:
     """Return what stands for a PVE instance whose login fails for good (state.md 6)."""
     reading = NodeReading(name=instance, status="offline")
     view = node_view(reading, None, instance=instance, seen=seen, health="error")

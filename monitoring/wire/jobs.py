@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class NamespaceView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class NamespaceShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An item of `namespaces`; the root is "" and comes first. `depth` is the number of slashes."""
 
     path: str
@@ -13,7 +13,7 @@ class NamespaceView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     parent: str = ""
 
 
-class DatastoreView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class DatastoreShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An item of `datastores` in state.md 2.5; from `maintenance` on the fields are our own.
 
     `status`: `available`, `unavailable` when nothing can be read in it, `unknown` when its use is not told: all figures are 0.
@@ -26,7 +26,7 @@ class DatastoreView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     usage: float
     status: str
     error: str = ""
-    namespaces: tuple[NamespaceView, ...] = ()
+    namespaces: tuple[NamespaceShape, ...] = ()
     maintenance: str = ""  # read-only, offline, unmount, delete, ...
     maintenanceMessage: str = ""
     comment: str = ""
@@ -37,7 +37,7 @@ class DatastoreView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     stale: bool = False
 
 
-class BackupJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class BackupJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An item of `backupJobs`: a PVE job that writes here. From `instance` on the fields of all jobs are our own."""
 
     id: str
@@ -54,7 +54,7 @@ class BackupJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     disabled: bool = False
 
 
-class SyncJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class SyncJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An item of `syncJobs`."""
 
     id: str
@@ -70,7 +70,7 @@ class SyncJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     disabled: bool = False
 
 
-class VerifyJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class VerifyJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An item of `verifyJobs`."""
 
     id: str
@@ -84,7 +84,7 @@ class VerifyJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     disabled: bool = False
 
 
-class PruneJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class PruneJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An item of `pruneJobs`."""
 
     id: str
@@ -98,7 +98,7 @@ class PruneJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     disabled: bool = False
 
 
-class GarbageJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class GarbageJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An item of `garbageJobs`."""
 
     id: str
@@ -117,11 +117,11 @@ class GarbageJobView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class ServerJobs(msgspec.Struct, frozen=True):
     """The five job lists of a PBS."""
 
-    backup: tuple[BackupJobView, ...] = ()
-    sync: tuple[SyncJobView, ...] = ()
-    verify: tuple[VerifyJobView, ...] = ()
-    prune: tuple[PruneJobView, ...] = ()
-    garbage: tuple[GarbageJobView, ...] = ()
+    backup: tuple[BackupJobShape, ...] = ()
+    sync: tuple[SyncJobShape, ...] = ()
+    verify: tuple[VerifyJobShape, ...] = ()
+    prune: tuple[PruneJobShape, ...] = ()
+    garbage: tuple[GarbageJobShape, ...] = ()
 
 
 NO_JOBS = ServerJobs()

@@ -13,7 +13,7 @@ import msgspec
 from monitoring.figures.rates import Sample
 from monitoring.known.facts import Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import PollMemory
-from monitoring.wire.shapes import GuestView, NodeView, StorageView
+from monitoring.wire.shapes import GuestShape, NodeShape, StorageShape
 from nodes.proxmox.readings import GuestReading, NodeReading, NodeStatusReading, StorageReading
 from pulse.lib.instants import instant
 
@@ -92,7 +92,7 @@ def number(
     )
 
 
-def guest_numbers(view: GuestView, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+def guest_numbers(view: GuestShape, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
     """Yield the numbers of a guest."""
     readings = memory.reading.guests if memory.reading is not None else ()
     reading = next((one for one in readings if one.vmid == view.vmid), None)
@@ -110,7 +110,7 @@ def guest_numbers(view: GuestView, memory: PollMemory, facts: Facts, *, at: floa
 
 
 def guest_memory_number(
-    view: GuestView, raw: GuestReading, known: GuestFacts, live: When, at: float
+    view: GuestShape, raw: GuestReading, known: GuestFacts, live: When, at: float
 ) -> Number:
     """Return how the memory of a guest was found: see monitoring.figures.guest_memory."""
     fields: dict[str, Any] = {"mem": raw.memory_used_bytes, "maxmem": raw.memory_total_bytes}
@@ -130,7 +130,7 @@ def guest_memory_number(
     )  # fmt: skip
 
 
-def disk_number(view: GuestView, raw: GuestReading, known: GuestFacts, live: When, at: float) -> Number:
+def disk_number(view: GuestShape, raw: GuestReading, known: GuestFacts, live: When, at: float) -> Number:
     """Return how the use of a guest's disks was found: see monitoring.figures.filesystems."""
     note = REASONS.get(view.diskReason, view.diskReason)
     value = None if view.diskReason else msgspec.structs.asdict(view.disk)
@@ -161,7 +161,7 @@ def mount_point_fields(known: GuestFacts) -> dict[str, Any]:
     return {"mount points": found} if found else {}
 
 
-def rate_numbers(view: GuestView, raw: GuestReading, sample: Sample | None, live: When) -> Iterator[Number]:
+def rate_numbers(view: GuestShape, raw: GuestReading, sample: Sample | None, live: When) -> Iterator[Number]:
     """Yield the four rates: differences of counters that Proxmox renews every ten seconds."""
     counters = {
         "networkIn": ("netin", raw.network_in_bytes),
@@ -183,7 +183,7 @@ def rate_numbers(view: GuestView, raw: GuestReading, sample: Sample | None, live
         )  # fmt: skip
 
 
-def node_numbers(view: NodeView, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+def node_numbers(view: NodeShape, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
     """Yield the numbers of a node."""
     readings = memory.reading.nodes if memory.reading is not None else ()
     raw = next((one for one in readings if one.name == view.name), None) or NodeReading(
@@ -225,7 +225,7 @@ def node_numbers(view: NodeView, memory: PollMemory, facts: Facts, *, at: float)
 
 
 def node_memory_number(
-    view: NodeView,
+    view: NodeShape,
     raw: NodeReading,
     detail: NodeStatusReading | None,
     known: NodeFacts,
@@ -252,7 +252,7 @@ def node_memory_number(
     )  # fmt: skip
 
 
-def storage_numbers(view: StorageView, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+def storage_numbers(view: StorageShape, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
     """Yield the numbers of a storage; of a shared one with the node whose figures are shown."""
     readings = memory.reading.storages if memory.reading is not None else ()
     fitting = sorted(

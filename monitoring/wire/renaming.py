@@ -5,18 +5,18 @@ from __future__ import annotations
 import msgspec
 
 from monitoring.wire.hosts import placeholder_node
-from monitoring.wire.shapes import GuestView, Views
+from monitoring.wire.shapes import GuestShape, Shapes
 
 
-def renamed(views: Views, *, before: str, after: str) -> Views:
+def renamed(views: Shapes, *, before: str, after: str) -> Shapes:
     """Return the same resources under the new name of their instance; shared storages keep their ids."""
     replace = msgspec.structs.replace
     own = f"{before}-failed"
 
-    def guest(view: GuestView) -> GuestView:
+    def guest(view: GuestShape) -> GuestShape:
         return replace(view, id=f"{after}-{view.node}-{view.vmid}", instance=after)
 
-    return Views(
+    return Shapes(
         nodes=tuple(
             placeholder_node(instance=after, seen=view.lastSeen)
             if view.id == own

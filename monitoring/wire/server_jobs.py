@@ -7,13 +7,13 @@ from typing import Any
 
 from monitoring.backups.results import job_error, job_outcome
 from monitoring.wire.jobs import (
-    BackupJobView,
-    GarbageJobView,
-    NamespaceView,
-    PruneJobView,
+    BackupJobShape,
+    GarbageJobShape,
+    NamespaceShape,
+    PruneJobShape,
     ServerJobs,
-    SyncJobView,
-    VerifyJobView,
+    SyncJobShape,
+    VerifyJobShape,
 )
 from nodes.proxmox.readings import NamespaceReading, ServerJobReading
 from pulse.lib.instants import instant
@@ -23,7 +23,7 @@ Missed = Callable[[ServerJobReading], int | None]
 
 
 def server_jobs(
-    jobs: Mapping[str, Iterable[ServerJobReading]], backups: Iterable[BackupJobView], missed: Missed
+    jobs: Mapping[str, Iterable[ServerJobReading]], backups: Iterable[BackupJobShape], missed: Missed
 ) -> ServerJobs:
     """Return the five lists; `backups` are the PVE jobs that write to this server."""
     return ServerJobs(
@@ -49,9 +49,9 @@ def shared_fields(job: ServerJobReading, missed_at: int | None) -> dict[str, Any
     }
 
 
-def sync_view(job: ServerJobReading, missed_at: int | None) -> SyncJobView:
+def sync_view(job: ServerJobReading, missed_at: int | None) -> SyncJobShape:
     """Return one sync job."""
-    return SyncJobView(
+    return SyncJobShape(
         remote=job.remote,
         lastSync=instant(job.last_run_ended_at),
         direction=job.direction,
@@ -59,19 +59,19 @@ def sync_view(job: ServerJobReading, missed_at: int | None) -> SyncJobView:
     )
 
 
-def verify_view(job: ServerJobReading, missed_at: int | None) -> VerifyJobView:
+def verify_view(job: ServerJobReading, missed_at: int | None) -> VerifyJobShape:
     """Return one verify job."""
-    return VerifyJobView(lastVerify=instant(job.last_run_ended_at), **shared_fields(job, missed_at))
+    return VerifyJobShape(lastVerify=instant(job.last_run_ended_at), **shared_fields(job, missed_at))
 
 
-def prune_view(job: ServerJobReading, missed_at: int | None) -> PruneJobView:
+def prune_view(job: ServerJobReading, missed_at: int | None) -> PruneJobShape:
     """Return one prune job."""
-    return PruneJobView(lastPrune=instant(job.last_run_ended_at), **shared_fields(job, missed_at))
+    return PruneJobShape(lastPrune=instant(job.last_run_ended_at), **shared_fields(job, missed_at))
 
 
-def garbage_view(job: ServerJobReading, missed_at: int | None) -> GarbageJobView:
+def garbage_view(job: ServerJobReading, missed_at: int | None) -> GarbageJobShape:
     """Return the garbage collection of a datastore."""
-    return GarbageJobView(
+    return GarbageJobShape(
         lastGarbage=instant(job.last_run_ended_at),
         removedBytes=job.removed_bytes or 0,
         pendingBytes=job.pending_bytes or 0,
@@ -79,9 +79,9 @@ def garbage_view(job: ServerJobReading, missed_at: int | None) -> GarbageJobView
     )
 
 
-def namespace_views(namespaces: Iterable[NamespaceReading]) -> tuple[NamespaceView, ...]:
+def namespace_views(namespaces: Iterable[NamespaceReading]) -> tuple[NamespaceShape, ...]:
     """Return the namespaces of a datastore, the root first, then by path."""
     return tuple(
-        NamespaceView(one.path, one.path.count("/"), one.path.rpartition("/")[0])
+        NamespaceShape(one.path, one.path.count("/"), one.path.rpartition("/")[0])
         for one in sorted(namespaces, key=lambda namespace: namespace.path)
     )

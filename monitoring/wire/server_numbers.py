@@ -11,9 +11,9 @@ from monitoring.collecting import lanes
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.wire.jobs import DatastoreView
+from monitoring.wire.jobs import DatastoreShape
 from monitoring.wire.numbers import Number, When, number
-from monitoring.wire.shapes import MailNodeView, PbsView, PmgView
+from monitoring.wire.shapes import MailNodeShape, PbsShape, PmgShape
 from nodes.proxmox.readings import DatastoreReading, MailNodeReading, PbsStatusReading
 from pulse.lib.instants import instant
 
@@ -44,7 +44,7 @@ MAIL_FIELDS = {
 MAIL_UNITS = {"bytesIn": "bytes", "bytesOut": "bytes", "averageSeconds": "seconds"}
 
 
-def pbs_numbers(view: PbsView, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+def pbs_numbers(view: PbsShape, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
     """Yield the numbers of a backup server and its datastores."""
     yield from status_numbers(view, memory.pbs_status, When(memory.pbs_status_at, at))
     states = states_now(facts, at=at)
@@ -55,7 +55,7 @@ def pbs_numbers(view: PbsView, memory: PollMemory, facts: Facts, *, at: float) -
         yield from datastore_numbers(store, reading, listed, When(memory.datastores_at, at))
 
 
-def status_numbers(view: PbsView, told: PbsStatusReading | None, when: When) -> Iterator[Number]:
+def status_numbers(view: PbsShape, told: PbsStatusReading | None, when: When) -> Iterator[Number]:
     """Yield what the server tells of itself."""
     raw = told or PbsStatusReading()
     is_late = when.age_seconds is not None and when.age_seconds > lanes.GRACE_SECONDS
@@ -83,7 +83,7 @@ def status_numbers(view: PbsView, told: PbsStatusReading | None, when: When) -> 
 
 
 def datastore_numbers(
-    store: DatastoreView, reading: DatastoreReading, listed: dict[str, Any], when: When
+    store: DatastoreShape, reading: DatastoreReading, listed: dict[str, Any], when: When
 ) -> Iterator[Number]:
     """Yield the numbers of a datastore, with what keeps it from being used; `listed` is when the list was read."""
     name, is_told = f"datastores.{store.name}", reading.total_bytes is not None
@@ -120,7 +120,7 @@ def datastore_numbers(
         )  # fmt: skip
 
 
-def note_of(store: DatastoreView, *, is_told: bool) -> str:
+def note_of(store: DatastoreShape, *, is_told: bool) -> str:
     """Return why there are no figures of a datastore, or what holds for it although there are."""
     if store.maintenance:
         words = f"the datastore is in maintenance: {store.maintenance}"
@@ -133,7 +133,7 @@ def note_of(store: DatastoreView, *, is_told: bool) -> str:
     )
 
 
-def pmg_numbers(view: PmgView, memory: PollMemory, *, at: float) -> Iterator[Number]:
+def pmg_numbers(view: PmgShape, memory: PollMemory, *, at: float) -> Iterator[Number]:
     """Yield the numbers of a mail gateway and its nodes."""
     told = {node.name: node for node in memory.mail_nodes}
     for node in view.nodes:
@@ -149,7 +149,7 @@ def pmg_numbers(view: PmgView, memory: PollMemory, *, at: float) -> Iterator[Num
         yield number(f"statistics.{name}", value, unit, formula, STATISTICS, {field: value}, when)
 
 
-def mail_node_numbers(node: MailNodeView, raw: MailNodeReading, when: When) -> Iterator[Number]:
+def mail_node_numbers(node: MailNodeShape, raw: MailNodeReading, when: When) -> Iterator[Number]:
     """Yield the figures of one node of a gateway."""
 
     def figure(name: str, value: Any, unit: str, formula: str, fields: dict[str, Any]) -> Number:

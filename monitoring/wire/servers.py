@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from monitoring.known.datastores import NOT_MOUNTED, status_of
-from monitoring.wire.jobs import NO_JOBS, DatastoreView, NamespaceView, ServerJobs
-from monitoring.wire.shapes import MailNodeView, PbsView, PmgView, Usage
+from monitoring.wire.jobs import NO_JOBS, DatastoreShape, NamespaceShape, ServerJobs
+from monitoring.wire.shapes import MailNodeShape, PbsShape, PmgShape, Usage
 from monitoring.wire.usage import percent, usage
 from nodes.proxmox.readings import (
     DatastoreReading,
@@ -23,18 +23,18 @@ from pulse.lib.instants import instant
 
 def datastore_view(
     reading: DatastoreReading,
-    namespaces: tuple[NamespaceView, ...] = (),
+    namespaces: tuple[NamespaceShape, ...] = (),
     *,
     state: DatastoreStateReading | None = None,
     is_stale: bool = False,
-) -> DatastoreView:
+) -> DatastoreShape:
     """Return one datastore; the percentage is of used and available, as PBS's own history has it.
 
     The reading is one of monitoring.datastores.known_datastores, `state` what the list tells beside it.
     """
     used, free = max(reading.used_bytes or 0, 0), max(reading.available_bytes or 0, 0)
     is_unmounted = reading.mount_status == NOT_MOUNTED
-    return DatastoreView(
+    return DatastoreShape(
         name=reading.name,
         total=max(reading.total_bytes or 0, 0),
         used=used,
@@ -60,15 +60,15 @@ def pbs_view(
     host: str,
     version: str,
     status: PbsStatusReading | None,
-    datastores: Iterable[DatastoreView],
+    datastores: Iterable[DatastoreShape],
     seen: str,
     jobs: ServerJobs = NO_JOBS,
     is_stale: bool = False,
-) -> PbsView:
+) -> PbsShape:
     """Return a PBS that answers; CPU and memory stay 0 when the token may not read them."""
     known = status or PbsStatusReading()
     used, total = known.memory_used_bytes or 0, known.memory_total_bytes or 0
-    return PbsView(
+    return PbsShape(
         id=f"pbs-{name}",
         name=name,
         host=host,
@@ -93,7 +93,7 @@ def pbs_view(
 
 def pbs_without_answer(
     *, name: str, host: str, seen: str, health: str, jobs: ServerJobs = NO_JOBS
-) -> PbsView:
+) -> PbsShape:
     """Return a PBS that has not answered since Pulse knows it, or since the start, with the jobs that are known."""
     view = pbs_view(name=name, host=host, version="unknown", status=None, datastores=(), seen=seen, jobs=jobs)
     return msgspec.structs.replace(view, status="offline", connectionHealth=health)
@@ -108,10 +108,10 @@ def pmg_view(
     statistics: MailStatisticsReading | None,
     seen: str,
     is_stale: bool = False,
-) -> PmgView:
+) -> PmgShape:
     """Return a mail gateway that answers; statistics that were not told are left out."""
     told = msgspec.structs.asdict(statistics) if statistics is not None else {}
-    return PmgView(
+    return PmgShape(
         id=f"pmg-{name}",
         name=name,
         host=host,
@@ -124,9 +124,9 @@ def pmg_view(
     )
 
 
-def mail_node_view(node: MailNodeReading, queues: Iterable[MailQueueReading]) -> MailNodeView:
+def mail_node_view(node: MailNodeReading, queues: Iterable[MailQueueReading]) -> MailNodeShape:
     """Return one node; one that the asked node cannot reach has no figures."""
-    return MailNodeView(
+    return MailNodeShape(
         name=node.name,
         status="offline" if node.error else "online",
         role=node.role,
@@ -152,7 +152,7 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def pmg_without_answer(*, name: str, host: str, seen: str, health: str) -> PmgView:
+def pmg_without_answer(*, name: str, host: str, seen: str, health: str) -> PmgShape:
     """Return a mail gateway that has not answered since Pulse knows it."""
     view = pmg_view(name=name, host=host, nodes=(), queues={}, statistics=None, seen=seen)
     return msgspec.structs.replace(view, status="offline", connectionHealth=health)

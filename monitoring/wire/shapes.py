@@ -10,12 +10,12 @@ from __future__ import annotations
 import msgspec
 
 from monitoring.wire.jobs import (
-    BackupJobView,
-    DatastoreView,
-    GarbageJobView,
-    PruneJobView,
-    SyncJobView,
-    VerifyJobView,
+    BackupJobShape,
+    DatastoreShape,
+    GarbageJobShape,
+    PruneJobShape,
+    SyncJobShape,
+    VerifyJobShape,
 )
 from pulse.lib.instants import ZERO_TIME
 
@@ -38,7 +38,7 @@ class CpuInfo(msgspec.Struct, frozen=True, gc=False):
     mhz: str = ""
 
 
-class NodeView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class NodeShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """state.md 2.1; from `cpuReason` on the fields are our own.
 
     `cpuReason`: why `cpu` and `uptime` of a node that is online are 0: no_permission, not_told; "" when they were told.
@@ -67,7 +67,7 @@ class NodeView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     stale: bool = False
 
 
-class GuestView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class GuestShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """state.md 2.2; from `pool` on the fields are our own.
 
     Sources say where a figure comes from, reasons why there is none or how far it is to be trusted: see
@@ -122,7 +122,7 @@ class GuestExtras(msgspec.Struct, frozen=True, gc=False):
 NO_EXTRAS = GuestExtras()
 
 
-class StorageView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class StorageShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """state.md 2.4. `nodes` (who sees a shared storage) and `stale` are our own."""
 
     id: str
@@ -143,7 +143,7 @@ class StorageView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     stale: bool = False
 
 
-class PbsView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class PbsShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """state.md 2.5; `stale` is our own."""
 
     id: str
@@ -156,18 +156,18 @@ class PbsView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     memoryUsed: int
     memoryTotal: int
     uptime: int
-    datastores: tuple[DatastoreView, ...]
-    backupJobs: tuple[BackupJobView, ...]
-    syncJobs: tuple[SyncJobView, ...]
-    verifyJobs: tuple[VerifyJobView, ...]
-    pruneJobs: tuple[PruneJobView, ...]
-    garbageJobs: tuple[GarbageJobView, ...]
+    datastores: tuple[DatastoreShape, ...]
+    backupJobs: tuple[BackupJobShape, ...]
+    syncJobs: tuple[SyncJobShape, ...]
+    verifyJobs: tuple[VerifyJobShape, ...]
+    pruneJobs: tuple[PruneJobShape, ...]
+    garbageJobs: tuple[GarbageJobShape, ...]
     connectionHealth: str
     lastSeen: str
     stale: bool = False
 
 
-class MailNodeView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class MailNodeShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One node of a mail gateway. `cpu` is a fraction, `memory` and `disk` as of PVE nodes; null is not told."""
 
     name: str
@@ -183,21 +183,21 @@ class MailNodeView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     error: str = ""
 
 
-class PmgView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class PmgShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A mail gateway; not in the contract. `statistics` are the totals since its midnight."""
 
     id: str
     name: str
     host: str
     status: str
-    nodes: tuple[MailNodeView, ...]
+    nodes: tuple[MailNodeShape, ...]
     connectionHealth: str
     lastSeen: str
     statistics: dict[str, float] = {}
     stale: bool = False
 
 
-class ConcernView(msgspec.Struct, frozen=True, gc=False):
+class ConcernShape(msgspec.Struct, frozen=True, gc=False):
     """One thing that is wrong; not in the contract. See monitoring.concerns.
 
     `resourceId` is empty for what concerns the whole instance. `readAt` is when a slow lane read the fact, empty for what
@@ -214,13 +214,13 @@ class ConcernView(msgspec.Struct, frozen=True, gc=False):
     readAt: str
 
 
-class Views(msgspec.Struct, frozen=True):
+class Shapes(msgspec.Struct, frozen=True):
     """All resources of one instance by the keys of the state, and what is wrong with them."""
 
-    nodes: tuple[NodeView, ...] = ()
-    vms: tuple[GuestView, ...] = ()
-    containers: tuple[GuestView, ...] = ()
-    storage: tuple[StorageView, ...] = ()
-    pbs: tuple[PbsView, ...] = ()
-    pmg: tuple[PmgView, ...] = ()
-    concerns: tuple[ConcernView, ...] = ()
+    nodes: tuple[NodeShape, ...] = ()
+    vms: tuple[GuestShape, ...] = ()
+    containers: tuple[GuestShape, ...] = ()
+    storage: tuple[StorageShape, ...] = ()
+    pbs: tuple[PbsShape, ...] = ()
+    pmg: tuple[PmgShape, ...] = ()
+    concerns: tuple[ConcernShape, ...] = ()

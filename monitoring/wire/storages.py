@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from monitoring.wire.shapes import StorageView
+from monitoring.wire.shapes import StorageShape
 from monitoring.wire.usage import usage
 from nodes.proxmox.readings import (
     NodeStorageReading,
@@ -22,14 +22,14 @@ def storage_views(
     instance: str,
     wire_ids: Mapping[tuple[str, str], str],
     probed: Mapping[tuple[str, str], NodeStorageReading] = NO_PROBES,
-) -> list[StorageView]:
+) -> list[StorageShape]:
     """Return one row per storage: a shared one once, with the figures of the first node, by name, that tells them.
 
     `wire_ids` maps (name, node name; "" for shared) to the id, so that a name which another cluster owns keeps
     apart (state.md 4.3). `probed` is what the nodes themselves told of (name, node) not long ago.
     """
     shared: dict[str, list[StorageReading]] = {}
-    views: list[StorageView] = []
+    views: list[StorageShape] = []
     for reading in readings:
         if reading.is_shared:
             shared.setdefault(reading.name, []).append(reading)
@@ -67,7 +67,7 @@ def storage_view(
     node: str,
     identity: str,
     nodes: tuple[str, ...] = (),
-) -> StorageView:
+) -> StorageShape:
     """Return one row; `active` when it has figures. What is free is told by the node: some of it may be reserved."""
     figures = usage(reading.used_bytes, reading.total_bytes)
     active = reading.status == "available"
@@ -80,7 +80,7 @@ def storage_view(
         and probe.total_bytes == figures.total
     ):
         free = min(probe.available_bytes, figures.free)
-    return StorageView(
+    return StorageShape(
         id=identity,
         name=reading.name,
         node=node,

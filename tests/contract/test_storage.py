@@ -10,7 +10,7 @@ import time_machine
 from monitoring.store import current
 from monitoring.wire.fragments import Fragment, items_of
 from monitoring.wire.hosts import node_view
-from monitoring.wire.shapes import Views
+from monitoring.wire.shapes import Shapes
 from monitoring.wire.storages import storage_views
 from nodes.proxmox.readings import NodeReading, StorageReading
 from tests.conftest import NOON
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
 
 def publish(pk, name, *storages, nodes=("pve1", "pve2"), ids=None):
-    views = Views(
+    views = Shapes(
         nodes=tuple(
             node_view(NodeReading(node, "online"), None, instance=name, seen="", health="healthy")
             for node in nodes

@@ -10,11 +10,11 @@ from monitoring.collecting import lists
 from monitoring.feed.clients import Client
 from monitoring.figures.rates import Rates
 from monitoring.store import current
-from monitoring.wire.backups import BackupTaskView, PbsBackupView
+from monitoring.wire.backups import BackupTaskShape, PbsBackupShape
 from monitoring.wire.fragments import Fragment, changes_between, items_of, lists_key
 from monitoring.wire.hosts import guest_view
 from monitoring.wire.servers import pbs_without_answer
-from monitoring.wire.shapes import ConcernView, Views
+from monitoring.wire.shapes import ConcernShape, Shapes
 from nodes.proxmox.readings import GuestReading
 from pulse.lib.auth import Caller
 
@@ -23,7 +23,7 @@ READER = Caller("token", name="reader", token_pk=1)
 
 def views_of(name, cpus):
     """Guests 100, 101, ... of a PVE instance with these CPU figures; None leaves one out. All but the first are a concern."""
-    return Views(
+    return Shapes(
         vms=tuple(
             guest_view(
                 GuestReading(100 + number, "qemu", "pve1", "running", cpu_ratio=cpu, name=f"g{number}"),
@@ -42,7 +42,7 @@ def concern(name, number, cpu):
     """Something wrong with a guest, critical when it is busy; as old as it is idle."""
     level = "critical" if cpu > 0.5 else "warning"
     guest = f"{name}-pve1-{100 + number}"
-    return ConcernView(
+    return ConcernShape(
         f"{name}|{guest}|busy|", name, guest, level, "busy", "", level, f"2026-01-01T11:{cpu * 40:02.0f}:00Z"
     )
 
@@ -50,13 +50,13 @@ def concern(name, number, cpu):
 def task(name, minute):
     """A backup task that began in this minute of the hour."""
     start = f"2026-01-01T12:{minute:02}:00Z"
-    return BackupTaskView(f"{name}-{minute}", "pve1", "vzdump", 100, "OK", start, start, name, "ok")
+    return BackupTaskShape(f"{name}-{minute}", "pve1", "vzdump", 100, "OK", start, start, name, "ok")
 
 
 def backup(name, minute):
     """A backup on a PBS that was taken in this minute of the hour."""
     taken = f"2026-01-01T12:{minute:02}:00Z"
-    return PbsBackupView(f"pbs-{name}-{minute}", name, "main", "", "vm", "100", taken, 1, False, True)
+    return PbsBackupShape(f"pbs-{name}-{minute}", name, "main", "", "vm", "100", taken, 1, False, True)
 
 
 class Publisher:
@@ -74,7 +74,7 @@ class Publisher:
             after = views_of(name, cpus)
         else:
             health = "healthy" if cpus else "unhealthy"
-            after = Views(pbs=(pbs_without_answer(name=name, host="h", seen="t", health=health),))
+            after = Shapes(pbs=(pbs_without_answer(name=name, host="h", seen="t", health=health),))
         before = self.views.get(pk)
         version = self.versions.get(pk, 0) + 1
         based_on = 0 if before is None or forgets else version - 1

@@ -11,7 +11,7 @@ from monitoring.figures.rates import Rates
 from monitoring.known.facts import Facts, NodeFacts, Progress, SmartFacts
 from monitoring.known.replication import Replication
 from monitoring.wire.hosts import guest_view, node_view
-from monitoring.wire.shapes import Views
+from monitoring.wire.shapes import Shapes
 from nodes.proxmox.readings import (
     CephCheckReading,
     CephReading,
@@ -498,7 +498,7 @@ def shown(*, statuses, facts, guests=(), coverage=None, cluster=None):
         for name, status in statuses.items()
     )
     return pve_concerns(
-        Views(nodes=members, vms=tuple(guests)),
+        Shapes(nodes=members, vms=tuple(guests)),
         instance="lab",
         storages=(),
         wire_ids={},

@@ -13,7 +13,7 @@ from monitoring.figures.rates import Rates
 from monitoring.wire.fragments import POLLED, Fragment, changes_between, items_of, next_version, whole_change
 from monitoring.wire.hosts import guest_view, node_view
 from monitoring.wire.servers import pbs_view
-from monitoring.wire.shapes import ConcernView, Views
+from monitoring.wire.shapes import ConcernShape, Shapes
 from monitoring.wire.storages import storage_views
 from nodes.proxmox.readings import (
     DatastoreReading,
@@ -64,7 +64,7 @@ def storages(draw):
 def concerns(draw):
     subject = draw(st.sampled_from(["tank", "rpool"]))
     level, text = draw(st.sampled_from([("warning", "degraded"), ("critical", "faulted")]))
-    return ConcernView(f"lab||zfs|{subject}", "lab", "", level, "zfs", subject, text, draw(SEEN))
+    return ConcernShape(f"lab||zfs|{subject}", "lab", "", level, "zfs", subject, text, draw(SEEN))
 
 
 @st.composite
@@ -79,7 +79,7 @@ def all_views(draw):
         name="vault", host="h", version="4.2", status=status, datastores=[datastore], seen=draw(SEEN)
     )
     wrong = {view.id: view for view in draw(st.lists(concerns(), max_size=3))}
-    return Views(
+    return Shapes(
         tuple(known.values()),
         tuple(vms.values()),
         (),
@@ -131,7 +131,7 @@ def test_equal_resources_have_no_changes(views):
 def test_a_removed_instance_takes_all_its_resources_along():
     view = guest_view(GuestReading(100, "qemu", "pve1", "running"), Rates(), instance="lab", seen="t")
 
-    change = msgspec.json.decode(whole_change(fragment(1, Views(vms=(view,))), None))
+    change = msgspec.json.decode(whole_change(fragment(1, Shapes(vms=(view,))), None))
 
     assert change == {"vms": {"gone": ["lab-pve1-100"]}}
 
@@ -139,7 +139,7 @@ def test_a_removed_instance_takes_all_its_resources_along():
 def test_what_another_instance_has_by_now_is_not_gone():
     view = guest_view(GuestReading(100, "qemu", "pve1", "running"), Rates(), instance="lab", seen="t")
 
-    change = whole_change(fragment(1, Views(vms=(view,))), None, kept={"vms": {"lab-pve1-100"}})
+    change = whole_change(fragment(1, Shapes(vms=(view,))), None, kept={"vms": {"lab-pve1-100"}})
 
     assert change == b"{}"
 
@@ -152,7 +152,7 @@ def test_figures_travel_as_rows_of_columns():
     after = guest_view(msgspec.structs.replace(reading, cpu_ratio=0.2, memory_used_bytes=50), Rates(),
                        instance="lab", seen="t")  # fmt: skip
 
-    change = msgspec.json.decode(changes_between(Views(vms=(before,)), Views(vms=(after,))))
+    change = msgspec.json.decode(changes_between(Shapes(vms=(before,)), Shapes(vms=(after,))))
 
     assert change == {
         "vms": {
@@ -163,10 +163,10 @@ def test_figures_travel_as_rows_of_columns():
 
 
 def test_a_concern_that_was_only_read_again_travels_as_one_figure():
-    before = ConcernView("lab||zfs|tank", "lab", "", "warning", "zfs", "tank", "degraded", "t1")
+    before = ConcernShape("lab||zfs|tank", "lab", "", "warning", "zfs", "tank", "degraded", "t1")
     after = msgspec.structs.replace(before, readAt="t2")
 
-    change = msgspec.json.decode(changes_between(Views(concerns=(before,)), Views(concerns=(after,))))
+    change = msgspec.json.decode(changes_between(Shapes(concerns=(before,)), Shapes(concerns=(after,))))
 
     assert change == {"concerns": {"cols": ["readAt"], "rows": [["lab||zfs|tank", "t2"]]}}
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from monitoring.backups.results import job_error, job_outcome
-from monitoring.wire.jobs import BackupJobView
+from monitoring.wire.jobs import BackupJobShape
 from monitoring.wire.server_jobs import namespace_views, server_jobs
 from nodes.proxmox.readings import NamespaceReading, ServerJobReading
 
@@ -50,7 +50,7 @@ def test_each_kind_of_job_as_the_contract_has_it():
         "prune": (ServerJobReading("p-1", "prune", "main", is_disabled=True, **shared),),
         "garbage": (ServerJobReading("main", "garbage", "main", removed_bytes=5, pending_bytes=6, **shared),),
     }
-    backup = BackupJobView("lab-b", "main", "ok", "all", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+    backup = BackupJobShape("lab-b", "main", "ok", "all", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
 
     told = server_jobs(jobs, [backup], lambda job: T2 if job.kind == "verify" else None)
 

@@ -13,7 +13,7 @@ from monitoring.figures.rates import Rates
 from monitoring.wire.fragments import Fragment, items_of
 from monitoring.wire.hosts import guest_view, node_view
 from monitoring.wire.servers import pbs_without_answer
-from monitoring.wire.shapes import ConcernView, Views
+from monitoring.wire.shapes import ConcernShape, Shapes
 from nodes.proxmox.readings import GuestReading, NodeReading
 
 #: The contract's keys, and `pmg` and `concerns`, which it does not know.
@@ -32,7 +32,7 @@ def fragment(pk, name, *, version=1, vmids=(), nodes=(), number=0, is_healthy=Tr
         node_view(NodeReading(node, "online"), None, instance=name, seen="t", health="healthy")
         for node in nodes
     )
-    shown = views or Views(nodes=members, vms=guests)
+    shown = views or Shapes(nodes=members, vms=guests)
     return Fragment(
         pk,
         version,
@@ -76,8 +76,8 @@ def test_resources_of_all_instances_are_in_the_documented_order():
 
 
 def test_backup_servers_are_in_the_order_of_their_creation():
-    first = Views(pbs=(pbs_without_answer(name="zeta", host="h", seen="t", health="unhealthy"),))
-    second = Views(pbs=(pbs_without_answer(name="alpha", host="h", seen="t", health="unhealthy"),))
+    first = Shapes(pbs=(pbs_without_answer(name="zeta", host="h", seen="t", health="unhealthy"),))
+    second = Shapes(pbs=(pbs_without_answer(name="alpha", host="h", seen="t", health="unhealthy"),))
 
     told = decoded(fragment(5, "alpha", number=1, views=second), fragment(9, "zeta", number=0, views=first))
 
@@ -86,11 +86,14 @@ def test_backup_servers_are_in_the_order_of_their_creation():
 
 def test_critical_concerns_come_first_then_by_instance():
     def about(instance, level):
-        return ConcernView(f"{instance}||{level}|", instance, "", level, level, "", "", "")
+        return ConcernShape(f"{instance}||{level}|", instance, "", level, level, "", "", "")
 
     found = [(about("b-lab", "warning"), about("b-lab", "critical")), (about("a-lab", "warning"),)]
     told = decoded(
-        *(fragment(number, "lab", views=Views(concerns=views)) for number, views in enumerate(found, start=1))
+        *(
+            fragment(number, "lab", views=Shapes(concerns=views))
+            for number, views in enumerate(found, start=1)
+        )
     )
 
     assert [(one["level"], one["instance"]) for one in told["concerns"]] == [

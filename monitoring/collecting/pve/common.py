@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from monitoring.collecting.turn import Turn
 from monitoring.figures.versions import numbers_of
-from monitoring.wire.shapes import NodeView
+from monitoring.wire.shapes import NodeShape
 from nodes.proxmox.readings import GuestReading
 
 
-def is_online(node: NodeView) -> bool:
+def is_online(node: NodeShape) -> bool:
     """Return whether a node may be asked: a call to another one is answered late, by an error."""
     return node.status == "online" and not node.stale
 
