@@ -23,6 +23,8 @@ DETAIL_SECONDS = 300.0
 BOOT_SECONDS = 120
 #: From this share on, the host's view says nothing about the guest.
 NEAR_MAXIMUM = 0.9
+#: States in which nobody knows whether a guest runs.
+UNKNOWN = ("unknown", "")
 
 
 class GuestMemory(msgspec.Struct, frozen=True, gc=False):
@@ -46,7 +48,7 @@ def guest_memory(
     A guest that does not run uses 0; one whose state nobody knows uses an unknown amount.
     """
     maximum = reading.memory_total_bytes or None
-    if reading.status in ("unknown", ""):
+    if reading.status in UNKNOWN:
         return GuestMemory(None, maximum)
     if reading.status != "running":
         return GuestMemory(0, maximum, "none", "high", "stopped")

@@ -1,0 +1,156 @@
+"""What is true of a guest now; pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from monitoring.figures.filesystems import DiskUse, UnknownReason, why_unknown
+from monitoring.figures.guest_memory import DETAIL_SECONDS, UNKNOWN, GuestMemory, guest_memory
+from monitoring.figures.rates import Rates, Sample
+from nodes.proxmox.readings import GuestDetailReading, GuestReading, PressureReading
+
+#: What an agent told of the file systems longer ago than this says nothing of now.
+AGENT_SECONDS = 1800.0
+
+DiskReason = UnknownReason | Literal["", "not_told"]
+
+
+class GuestDisk(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """How full the disks of a guest are; `used_bytes` None: not known, for the `reason`.
+
+    `source`: `host` is the root file system of a container, `agent` the sum over the file systems of a VM, as it was told at
+    `read_epoch`. Where the use is not known `total_bytes` is what Proxmox lists: of a VM its boot disk alone.
+    """
+
+    used_bytes: int | None = None
+    total_bytes: int | None = None
+    source: Literal["", "host", "agent"] = ""
+    reason: DiskReason = "not_read_yet"
+    read_epoch: float | None = None  # None: with the poll
+
+
+class GuestFigures(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One guest; it is known by its vmid within its instance, wherever it runs. Epochs are seconds of our own clock.
+
+    What has no instant of its own was told by the poll at `seen_epoch`. A guest that does not run uses no CPU and no memory: 0,
+    not None. `is_stale`: it could not be looked at now, and all of it is as it was then.
+    """
+
+    vmid: int
+    kind: str  # qemu, lxc
+    node: str
+    status: str  # QEMU's own word: running, stopped, paused, io-error, ...; unknown
+    name: str = ""
+    seen_epoch: float | None = None
+    is_stale: bool = False
+    tags: tuple[str, ...] = ()
+    pool: str = ""
+    lock: str = ""
+    ha_state: str = ""
+    cpu_ratio: float | None = None  # of the guest's own CPUs
+    cpu_count: int | None = None
+    uptime_seconds: int | None = None
+    memory: GuestMemory = GuestMemory()
+    disk: GuestDisk = GuestDisk()
+    rates: Rates | None = None  # None: none yet, it takes two readings
+    rates_epoch: float | None = None  # when the counters last moved
+    swap_used_bytes: int | None = None  # of a container; this and the next two were read at `detail_epoch`
+    swap_total_bytes: int | None = None
+    pressure: PressureReading | None = None
+    detail_epoch: float | None = None
+    addresses: tuple[str, ...] = ()  # the first few that others can reach
+    backup_state: str = ""  # good, overdue, bad, never, unknown, uncovered; empty: not judged yet
+    backup_reason: str = ""  # why it is unknown
+    last_backup_epoch: int | None = None  # the last good one
+
+
+def live_guest(
+    reading: GuestReading,
+    *,
+    at: float,
+    name: str,
+    tags: tuple[str, ...],
+    sample: Sample | None,
+    disk: GuestDisk,
+    detail: GuestDetailReading | None = None,
+    detail_epoch: float = 0.0,
+    addresses: tuple[str, ...] = (),
+    backup_state: str = "",
+    backup_reason: str = "",
+    last_backup_epoch: int | None = None,
+) -> GuestFigures:
+    """Return a guest as it was listed just now, with what was found out of it beside that.
+
+    `name` and `tags` are those that it is known by: one that Proxmox knows nothing of for a moment has none.
+    """
+    if reading.status == "running":
+        cpu_ratio, uptime_seconds = reading.cpu_ratio, reading.uptime_seconds
+    else:
+        cpu_ratio, uptime_seconds = (None, None) if reading.status in UNKNOWN else (0.0, 0)
+    age = at - detail_epoch
+    memory = guest_memory(reading, detail, detail_age_seconds=age)
+    if detail is None or age > DETAIL_SECONDS:
+        swap_used, swap_total, pressure, told_epoch = None, None, None, None
+    else:
+        swap_used, swap_total = detail.swap_used_bytes, detail.swap_total_bytes
+        pressure, told_epoch = detail.pressure, detail_epoch
+    return GuestFigures(
+        reading.vmid,
+        reading.kind,
+        reading.node,
+        reading.status,
+        name,
+        at,
+        False,
+        tags,
+        reading.pool,
+        reading.lock,
+        reading.ha_state,
+        cpu_ratio,
+        reading.cpu_count,
+        uptime_seconds,
+        memory,
+        disk,
+        sample.rates if sample is not None else None,
+        sample.at if sample is not None else None,
+        swap_used,
+        swap_total,
+        pressure,
+        told_epoch,
+        addresses,
+        backup_state,
+        backup_reason,
+        last_backup_epoch,
+    )
+
+
+def container_disk(reading: GuestReading) -> GuestDisk:
+    """Return how full the root file system of a container is; the list writes 0 for what it does not know."""
+    total = reading.disk_total_bytes
+    if reading.disk_used_bytes:
+        return GuestDisk(reading.disk_used_bytes, total, "host", "")
+    return GuestDisk(None, total, "", "not_told" if reading.status == "running" else "stopped")
+
+
+def machine_disk(
+    reading: GuestReading,
+    told: DiskUse | None,
+    *,
+    age_seconds: float,
+    at: float,
+    agent_is_enabled: bool | None,
+    agent_code: str,
+) -> GuestDisk:
+    """Return how full the disks of a VM are as its agent told it not long ago, else why that is not known.
+
+    `agent_is_enabled` None: its configuration was not read yet; `agent_code` is that of the last failure to ask it.
+    """
+    is_running = reading.status == "running"
+    if is_running and told is not None and age_seconds <= AGENT_SECONDS:
+        if told.reason or told.used_bytes is None:
+            return GuestDisk(None, reading.disk_total_bytes, "", told.reason or "not_supported")
+        return GuestDisk(told.used_bytes, told.total_bytes, "agent", "", at - age_seconds)
+    reason = why_unknown(is_running=is_running, agent_is_enabled=agent_is_enabled, code=agent_code)
+    return GuestDisk(None, reading.disk_total_bytes, "", reason)
