@@ -23,7 +23,7 @@ django.setup()
 from django.core.management import call_command
 
 from monitoring.collecting import run
-from monitoring.polling import cycle
+from monitoring.polling import polls
 from pulse.lib import sealed
 from tests.factories import make_instance
 from tests.fake_proxmox import PveSpec
@@ -52,7 +52,7 @@ def main(minutes: int = 25) -> None:
             nonlocal at
             at += timedelta(seconds=seconds)
             estate.clock.advance(seconds)
-            cycle.poll(instance.pk, at)
+            polls.poll(instance.pk, at)
             run.collect(instance.pk, at)
             return sum(server.traffic.snapshot()["total"] for server in site.servers)
 

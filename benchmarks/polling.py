@@ -23,9 +23,11 @@ import msgspec
 
 from monitoring.feed import state
 from monitoring.known.memory import PollMemory
-from monitoring.polling import pve_views
+from monitoring.polling.pve_picture import picture_of
 from monitoring.wire import fragments
 from monitoring.wire.fragments import Fragment
+from monitoring.wire.ids import Label
+from monitoring.wire.instances import shapes_of
 from monitoring.wire.shapes import Shapes
 from nodes.models import Instance
 from nodes.proxmox import pve as calls
@@ -66,6 +68,7 @@ def main(clusters: int = 10, guests: int = 1000) -> None:
 
     memories = [PollMemory() for _ in range(clusters)]
     published: dict[int, Fragment] = {}
+    shown: dict[int, Shapes] = {}
     for step in range(1, 4):
         stages.clear()
         bodies = [body(16, guests, step) for _ in range(clusters)]
@@ -75,15 +78,20 @@ def main(clusters: int = 10, guests: int = 1000) -> None:
             )
             data = timed("parse JSON", lambda raw=raw: msgspec.json.decode(raw)["data"])
             readings = timed("readings", lambda data=data: calls.read_cluster_resources(data))
-            views: Shapes = timed(
-                "rates and resources",
-                lambda i=instance, r=readings, m=memory, s=step: pve_views.views_of(
-                    i, r, m, seen=f"2026-01-01T00:00:{s * 10:02}Z", at=s * 10.0, interval=10.0
+            picture = timed(
+                "figures and concerns",
+                lambda i=instance, r=readings, m=memory, s=step: picture_of(
+                    i, r, m, at=s * 10.0, interval=10.0
                 ),
             )
-            items = timed("encode", lambda v=views, n=number: fragments.items_of(v, number=n))
-            changes = timed("changes", lambda m=memory, v=views: fragments.changes_between(m.views, v))
-            memory.views = views
+            after: Shapes = timed(
+                "spelling",
+                lambda p=picture, i=instance: shapes_of(p.figures, p.concerns, Label(i.name, i.host)),
+            )
+            items = timed("encode", lambda a=after, n=number: fragments.items_of(a, number=n))
+            before = shown.get(number, Shapes())
+            changes = timed("changes", lambda b=before, a=after: fragments.changes_between(b, a))
+            memory.figures, shown[number] = picture.figures, after
             published[instance.pk] = Fragment(
                 instance.pk, step, "pve", instance.name, instance.name, True, items, changes
             )

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from monitoring.collecting import judging, run
-from monitoring.polling import cycle
+from monitoring.polling import polls
 from nodes.models import Instance
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def poll_instance(instance_id: int) -> None:
 
     What the slow lanes have to do follows, in a task of its own: it must not hold up the next poll.
     """
-    if cycle.poll(instance_id, timezone.now()):
+    if polls.poll(instance_id, timezone.now()):
         collect_instance.apply_async((instance_id,), expires=COLLECT_EXPIRY_SECONDS)
 
 
@@ -55,7 +55,7 @@ def drop_removed() -> int:
 
     Who pauses or deletes an instance in this process has done so already: this is for commands, which run in another.
     """
-    return cycle.drop_removed()
+    return polls.drop_removed()
 
 
 @shared_task(name="monitoring.tasks.judge_backups", time_limit=120)  # type: ignore[untyped-decorator]

@@ -295,13 +295,14 @@ def permission_summary(instance: Instance, memory: PollMemory, facts: Facts) -> 
     if facts.permissions is None:
         return []
     version = facts.server_version or next((one.version for one in facts.nodes.values() if one.version), "")
+    server = memory.figures.server
     examination = permissions.judged(
         instance,
         facts.permissions,
         version,
-        nodes=tuple(view.name for view in memory.views.nodes),
+        nodes=tuple(node.name for node in memory.figures.nodes),
         storages=facts.storages,
-        datastores=tuple(store.name for view in memory.views.pbs for store in view.datastores),
+        datastores=tuple(one.name for one in server.datastores) if server is not None else (),
     )
     return [
         PermissionGap(

@@ -13,14 +13,23 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 
 from monitoring.api.answers import Charts
+from monitoring.figures.guests import GuestFigures
+from monitoring.figures.instances import Figures
+from monitoring.figures.nodes import NodeFigures
+from monitoring.figures.storages import StorageFigures
+from monitoring.known.memory import PollMemory
 from monitoring.store.current import store
-from monitoring.wire.fragments import Fragment
-from monitoring.wire.shapes import GuestShape, NodeShape, StorageShape
+from monitoring.wire.finding import resources_of
+from monitoring.wire.guests import rates_of
+from monitoring.wire.ids import Label
+from monitoring.wire.usage import usage
 from pulse.lib.auth import Access
 from pulse.lib.endpoints import Operation, PreparedEndpoint, Query, Tag
 
 Point = dict[str, float | int]
 Series = dict[str, list[Point]]
+#: What an instance is called, and all that is true of it.
+Named = tuple[Label, Figures]
 
 
 RANGES = ("5m", "15m", "30m", "1h", "4h", "12h", "24h", "7d")
@@ -40,23 +49,32 @@ class ChartsView(PreparedEndpoint):
 
         No history is kept in this release: each series has one point, its value now, whatever the range.
         """
-        body = charts_of(store().fragments().values(), at_ms=int(time.time()) * 1000)
+        body = charts_of(known_figures(), at_ms=int(time.time()) * 1000)
         return HttpResponse(msgspec.json.encode(body), content_type="application/json")
 
 
-def charts_of(fragments: Iterable[Fragment], *, at_ms: int) -> dict[str, Any]:
-    """Return the charts object; what is stale or not known now has no point. Times are in milliseconds."""
+def known_figures() -> Iterable[Named]:
+    """Yield what is true of each instance that is shown, and what it is called."""
+    for pk, fragment in store().fragments().items():
+        if not fragment.is_lists:
+            memory = store().load_memory(pk) or PollMemory()
+            yield Label(fragment.name, storage_ids=memory.storage_ids), memory.figures
+
+
+def charts_of(instances: Iterable[Named], *, at_ms: int) -> dict[str, Any]:
+    """Return the charts object; what is stale has no point. Times are in milliseconds."""
     data: dict[str, Series] = {}
     node_data: dict[str, Series] = {}
     storage_data: dict[str, Series] = {}
-    for fragment in fragments:
-        for name in ("vms", "containers"):
-            for item in fragment.items.get(name, ()):
-                data[item.id] = guest_series(msgspec.json.decode(item.body, type=GuestShape), at_ms)
-        for item in fragment.items.get("nodes", ()):
-            node_data[item.id] = node_series(msgspec.json.decode(item.body, type=NodeShape), at_ms)
-        for item in fragment.items.get("storage", ()):
-            storage_data[item.id] = storage_series(msgspec.json.decode(item.body, type=StorageShape), at_ms)
+    for label, figures in instances:
+        for identity, found in resources_of(figures, label):
+            match found:
+                case GuestFigures():
+                    data[identity] = guest_series(found, at_ms)
+                case NodeFigures():
+                    node_data[identity] = node_series(found, at_ms)
+                case StorageFigures():
+                    storage_data[identity] = storage_series(found, at_ms)
     return {
         "data": data,
         "nodeData": node_data,
@@ -66,43 +84,38 @@ def charts_of(fragments: Iterable[Fragment], *, at_ms: int) -> dict[str, Any]:
     }
 
 
-def guest_series(view: GuestShape, at_ms: int) -> Series:
+def guest_series(guest: GuestFigures, at_ms: int) -> Series:
     """Return the seven series of a guest; percent, and bytes per second."""
+    memory, disk = guest.memory, guest.disk
+    rates = rates_of(guest.rates) if guest.rates is not None else (None,) * 4
     values: dict[str, float | None] = {
-        "cpu": view.cpu * 100,
-        "memory": view.memory.usage,
-        "disk": None if view.diskReason else view.disk.usage,
-        "diskread": rate(view.diskRead),
-        "diskwrite": rate(view.diskWrite),
-        "netin": rate(view.networkIn),
-        "netout": rate(view.networkOut),
+        "cpu": (guest.cpu_ratio or 0.0) * 100,
+        "memory": usage(memory.used_bytes, memory.total_bytes).usage,
+        "disk": None if disk.reason else usage(disk.used_bytes, disk.total_bytes).usage,
+        **dict(zip(("netin", "netout", "diskread", "diskwrite"), rates, strict=True)),
     }
-    return points(values, at_ms, is_stale=view.stale)
+    return points(values, at_ms, is_stale=guest.is_stale)
 
 
-def node_series(view: NodeShape, at_ms: int) -> Series:
+def node_series(node: NodeFigures, at_ms: int) -> Series:
     """Return the three series of a node, in percent."""
     values: dict[str, float | None] = {
-        "cpu": view.cpu * 100,
-        "memory": view.memory.usage,
-        "disk": view.disk.usage,
+        "cpu": (node.cpu_ratio or 0.0) * 100,
+        "memory": usage(node.memory_used_bytes, node.memory_total_bytes).usage,
+        "disk": usage(node.root.used_bytes, node.root.total_bytes).usage,
     }
-    return points(values, at_ms, is_stale=view.stale or view.status != "online")
+    return points(values, at_ms, is_stale=node.is_stale or node.status != "online")
 
 
-def storage_series(view: StorageShape, at_ms: int) -> Series:
+def storage_series(storage: StorageFigures, at_ms: int) -> Series:
     """Return the one series of a storage, in percent."""
-    return points({"disk": view.usage}, at_ms, is_stale=view.stale or not view.active)
-
-
-def rate(value: int) -> float | None:
-    """Return a rate, None while there is none."""
-    return None if value < 0 else float(value)
+    share = usage(storage.used_bytes, storage.total_bytes).usage
+    return points({"disk": share}, at_ms, is_stale=storage.is_stale or storage.status != "available")
 
 
 def points(values: dict[str, float | None], at_ms: int, *, is_stale: bool) -> Series:
     """Return one point per known value."""
     return {
-        name: [] if is_stale or value is None else [{"timestamp": at_ms, "value": round(value, 2)}]
+        name: [] if is_stale or value is None else [{"timestamp": at_ms, "value": round(float(value), 2)}]
         for name, value in values.items()
     }

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from django.utils import timezone
@@ -22,17 +22,16 @@ from monitoring.api.answers import (
     StorageFound,
     StorageList,
 )
+from monitoring.api.charts import Named, known_figures
 from monitoring.collecting import listings
 from monitoring.feed import state
+from monitoring.figures.nodes import NodeFigures
+from monitoring.figures.storages import StorageFigures
 from monitoring.store.current import store
-from monitoring.wire import shapes
-from monitoring.wire.fragments import Fragment
+from monitoring.wire.finding import resources_of
 from pulse.lib.auth import Access
 from pulse.lib.endpoints import Endpoint, Operation, Tag
 from pulse.lib.errors import ApiError
-
-_storage_of = msgspec.json.Decoder(shapes.StorageShape).decode
-_node_of = msgspec.json.Decoder(shapes.NodeShape).decode
 
 
 class StorageListView(Endpoint):
@@ -62,33 +61,51 @@ class StorageView(Endpoint):
         `identity` is looked for among the ids of the storages, then among ids and names of the nodes. For a node `data` is a
         list, with the shared storages that it sees.
         """
-        fragments = store().fragments()
-        bodies = {item.id: item.body for item in state.items(fragments, "storage")}
+        bodies = {item.id: item.body for item in state.items(store().fragments(), "storage")}
         if identity in bodies:
             return answer({"data": bodies[identity]}, is_stamped=True)
-        nodes = nodes_called(identity, fragments)
+        instances = list(known_figures())
+        nodes = nodes_called(identity, instances)
         if not nodes:
             raise ApiError(
                 404, f"there is no storage and no node called {identity!r:.200}", code="storage_not_found"
             )
-        seen = [body for body in bodies.values() if is_seen_by(_storage_of(body), nodes)]
-        return answer({"data": b"[%s]" % b",".join(seen)}, is_stamped=True)
+        seen = seen_by(nodes, instances)
+        return answer(
+            {"data": b"[%s]" % b",".join(body for key, body in bodies.items() if key in seen)},
+            is_stamped=True,
+        )
 
 
-def nodes_called(identity: str, fragments: Mapping[int, Fragment]) -> set[tuple[str, str]]:
+def nodes_called(identity: str, instances: Iterable[Named]) -> set[tuple[str, str]]:
     """Return (instance, node) of the node with this id, else of all nodes with this name."""
-    nodes = [_node_of(item.body) for item in state.items(fragments, "nodes")]
-    by_id = {(node.instance, node.name) for node in nodes if node.id == identity}
-    return by_id or {(node.instance, node.name) for node in nodes if node.name == identity}
+    nodes = [
+        (known, (label.name, found.name))
+        for label, figures in instances
+        for known, found in resources_of(figures, label)
+        if isinstance(found, NodeFigures)
+    ]
+    by_id = {node for known, node in nodes if known == identity}
+    return by_id or {node for _, node in nodes if node[1] == identity}
 
 
-def is_seen_by(storage: shapes.StorageShape, nodes: set[tuple[str, str]]) -> bool:
-    """Return whether one of the nodes sees the storage; a shared one that tells nobody is seen by its whole instance."""
-    if not storage.shared:
-        return (storage.instance, storage.node) in nodes
-    if not storage.nodes:
-        return storage.instance in {instance for instance, _ in nodes}
-    return any((storage.instance, node) in nodes for node in storage.nodes)
+def seen_by(nodes: set[tuple[str, str]], instances: Iterable[Named]) -> set[str]:
+    """Return the ids of the storages that one of the nodes sees."""
+    names = {name for name, _ in nodes}
+    return {
+        label.storage_id(*storage.key)
+        for label, figures in instances
+        if label.name in names
+        for storage in figures.storages
+        if is_seen_by(storage, {node for name, node in nodes if name == label.name})
+    }
+
+
+def is_seen_by(storage: StorageFigures, nodes: set[str]) -> bool:
+    """Return whether one of the nodes sees a storage of theirs; a shared one that tells nobody is seen by all."""
+    if not storage.is_shared:
+        return storage.node in nodes
+    return not storage.nodes or not nodes.isdisjoint(storage.nodes)
 
 
 class BackupsView(Endpoint):

@@ -10,20 +10,26 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from monitoring.api.answers import Explanation, Resource
+from monitoring.api import answers
 from monitoring.backups.attribution import VMID
 from monitoring.backups.judgement import Judgement
+from monitoring.figures.guests import GuestFigures
+from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.quorum import TOLD_SECONDS, quorum_of
+from monitoring.figures.servers import GatewayFigures, ServerFigures
+from monitoring.figures.storages import StorageFigures
 from monitoring.known.disks import shown_disks
 from monitoring.known.facts import Facts, NodeFacts
 from monitoring.known.memory import PollMemory
 from monitoring.known.replication import nodes_of, replications
 from monitoring.store.current import store
 from monitoring.wire import numbers, server_numbers
-from monitoring.wire.fragments import RESOURCES, Fragment
+from monitoring.wire.finding import Resource, resource_called
+from monitoring.wire.fragments import RESOURCES, Fragment, Item
+from monitoring.wire.ids import Label
 from monitoring.wire.numbers import Number
 from monitoring.wire.server_details import gateway_details, server_details, task_details
-from monitoring.wire.shapes import ConcernShape, GuestShape, NodeShape, PbsShape, PmgShape, StorageShape
+from monitoring.wire.shapes import ConcernShape
 from nodes.models import Instance, Node
 from nodes.proxmox.readings import ClusterReading, GuestConfigReading, QdeviceReading
 from pulse.lib.auth import Access
@@ -31,23 +37,15 @@ from pulse.lib.endpoints import Endpoint, Operation, Tag
 from pulse.lib.errors import ApiError
 from pulse.lib.instants import instant
 
-View = NodeShape | GuestShape | StorageShape | PbsShape | PmgShape
-VIEWS: Mapping[str, type[View]] = {
-    "nodes": NodeShape,
-    "vms": GuestShape,
-    "containers": GuestShape,
-    "storage": StorageShape,
-    "pbs": PbsShape,
-    "pmg": PmgShape,
-}
-
 
 class Found(NamedTuple):
-    """A resource of the state, and what is remembered of its instance."""
+    """A resource of the state, its figures, and what is remembered of its instance."""
 
+    instance: str  # its name
     instance_id: int
     collection: str
-    view: View
+    item: Item
+    figures: Resource
     memory: PollMemory
     facts: Facts
 
@@ -58,7 +56,7 @@ class ResourceView(Endpoint):
     @Operation(
         Access.MONITORING_READ,
         Tag.MONITORING,
-        {200: Resource},
+        {200: answers.Resource},
         refuses={404: "There is no resource with this id."},
     )
     def get(self, request: Request, identity: str) -> Response:
@@ -71,7 +69,9 @@ class ResourceView(Endpoint):
         found = find(identity)
         details = details_of(found, store().load_judgement(), at=timezone.now().timestamp())
         details["concerns"] = concerns_of(found)
-        return Response(Resource(found.view.id, found.collection, found.view, details))
+        return Response(
+            answers.Resource(found.item.id, found.collection, msgspec.Raw(found.item.body), details)
+        )
 
 
 class ExplanationView(Endpoint):
@@ -80,7 +80,7 @@ class ExplanationView(Endpoint):
     @Operation(
         Access.MONITORING_READ,
         Tag.MONITORING,
-        {200: Explanation},
+        {200: answers.Explanation},
         refuses={404: "There is no resource with this id."},
     )
     def get(self, request: Request, identity: str) -> Response:
@@ -91,33 +91,39 @@ class ExplanationView(Endpoint):
         """
         found = find(identity)
         told = list(numbers_of(found, at=timezone.now().timestamp()))
-        return Response(Explanation(found.view.id, found.collection, told))
+        return Response(answers.Explanation(found.item.id, found.collection, told))
 
 
 def find(identity: str) -> Found:
     """Return the resource with this id, or the guest that had it before it moved; raises ApiError 404."""
     fragments = store().fragments()
-    for fragment in fragments.values():
-        for collection in RESOURCES:
-            for item in fragment.items.get(collection, ()):
-                if item.id == identity:
-                    return found_in(fragment, collection, item.body)
-    moved = moved_guest(identity, fragments)
-    if moved is not None:
-        return moved
-    raise ApiError(404, f"there is no resource called {identity!r:.200}", code="resource_not_found")
+    places = (
+        (fragment, collection, item)
+        for fragment in fragments.values()
+        for collection in RESOURCES
+        for item in fragment.items.get(collection, ())
+        if item.id == identity
+    )
+    place = next(places, None) or moved_guest(identity, fragments)
+    found = found_in(*place) if place is not None else None
+    if found is None:
+        raise ApiError(404, f"there is no resource called {identity!r:.200}", code="resource_not_found")
+    return found
 
 
-def found_in(fragment: Fragment, collection: str, body: bytes) -> Found:
-    """Return the resource behind an item."""
+def found_in(fragment: Fragment, collection: str, item: Item) -> Found | None:
+    """Return the resource behind an item, None when it has gone in this moment."""
     pk = fragment.instance_id
-    view = msgspec.json.decode(body, type=VIEWS[collection])
     memory = store().load_memory(pk) or PollMemory()
-    return Found(pk, collection, view, memory, store().load_facts(pk) or Facts())
+    label = Label(fragment.name, storage_ids=memory.storage_ids)
+    figures = resource_called(item.id, memory.figures, label)
+    if figures is None:
+        return None
+    return Found(fragment.name, pk, collection, item, figures, memory, store().load_facts(pk) or Facts())
 
 
-def moved_guest(identity: str, fragments: Mapping[int, Fragment]) -> Found | None:
-    """Return the guest whose id of before its migration this is.
+def moved_guest(identity: str, fragments: Mapping[int, Fragment]) -> tuple[Fragment, str, Item] | None:
+    """Return where the guest is whose id of before its migration this is.
 
     Ids are never parsed, names hold dashes: each node that its instance has ever had is tried with the number behind it.
     """
@@ -134,47 +140,50 @@ def moved_guest(identity: str, fragments: Mapping[int, Fragment]) -> Found | Non
         for collection in ("vms", "containers"):
             for item in fragment.items.get(collection, ()):
                 if item.order[0] == int(number):
-                    return found_in(fragment, collection, item.body)
+                    return fragment, collection, item
     return None
 
 
 def numbers_of(found: Found, *, at: float) -> Iterator[Number]:
     """Yield the explained numbers of a resource."""
-    view, memory, facts = found.view, found.memory, found.facts
-    if isinstance(view, GuestShape):
-        return numbers.guest_numbers(view, memory, facts, at=at)
-    if isinstance(view, NodeShape):
-        return numbers.node_numbers(view, memory, facts, at=at)
-    if isinstance(view, StorageShape):
-        return numbers.storage_numbers(view, memory, facts, at=at)
-    if isinstance(view, PbsShape):
-        return server_numbers.pbs_numbers(view, memory, facts, at=at)
-    return server_numbers.pmg_numbers(view, memory, at=at)
+    memory, facts = found.memory, found.facts
+    match found.figures:
+        case GuestFigures() as guest:
+            return numbers.guest_numbers(guest, memory, facts, at=at)
+        case NodeFigures() as node:
+            return numbers.node_numbers(node, memory, facts, at=at)
+        case StorageFigures() as storage:
+            return numbers.storage_numbers(storage, memory, facts, at=at)
+        case ServerFigures() as server:
+            return server_numbers.pbs_numbers(server, memory, facts, at=at)
+        case GatewayFigures() as gateway:
+            return server_numbers.pmg_numbers(gateway, memory, at=at)
 
 
 def details_of(found: Found, judgement: Judgement, *, at: float) -> dict[str, Any]:
     """Return what was collected of a resource, in our own words; instants are RFC 3339."""
-    view, facts = found.view, found.facts
-    if isinstance(view, GuestShape):
-        return guest_details(view, facts) | {
-            "backups": backup_details(judgement, found.instance_id, view),
-            "replication": [told for told in replication_details(found, at=at) if told["vmid"] == view.vmid],
-        }
-    if isinstance(view, NodeShape):
-        disks = disk_details(facts.node(view.name), found.instance_id)
-        jobs = [told for told in replication_details(found, at=at) if told["source"] == view.name]
-        return node_details(view, found.memory, facts, at=at) | disks | {"replication": jobs}
-    if isinstance(view, StorageShape):
-        return {"definition": next((one for one in facts.storages if one.name == view.name), None)}
-    if isinstance(view, PbsShape):
-        disks = disk_details(facts.host, found.instance_id)
-        return server_details(found.memory, facts, judgement, found.instance_id, at=at) | disks
-    return gateway_details(found.memory)
+    facts, pk = found.facts, found.instance_id
+    match found.figures:
+        case GuestFigures(vmid=vmid):
+            return guest_details(vmid, facts) | {
+                "backups": backup_details(judgement, found, vmid),
+                "replication": [told for told in replication_details(found, at=at) if told["vmid"] == vmid],
+            }
+        case NodeFigures(name=name):
+            jobs = [told for told in replication_details(found, at=at) if told["source"] == name]
+            disks = disk_details(facts.node(name), pk)
+            return node_details(name, found.memory, facts, at=at) | disks | {"replication": jobs}
+        case StorageFigures(name=name):
+            return {"definition": next((one for one in facts.storages if one.name == name), None)}
+        case ServerFigures():
+            return server_details(found.memory, facts, judgement, pk, at=at) | disk_details(facts.host, pk)
+        case GatewayFigures():
+            return gateway_details(found.memory)
 
 
-def guest_details(view: GuestShape, facts: Facts) -> dict[str, Any]:
+def guest_details(vmid: int, facts: Facts) -> dict[str, Any]:
     """Return configuration, snapshots, file systems, addresses and pressure of a guest."""
-    known = facts.guest(view.vmid)
+    known = facts.guest(vmid)
     return {
         "configuration": known.config,
         "configurationRead": instant(known.config_at),
@@ -188,9 +197,9 @@ def guest_details(view: GuestShape, facts: Facts) -> dict[str, Any]:
         "addressesRead": instant(known.addresses_at),
         "detail": known.detail,
         "detailRead": instant(known.detail_at),
-        "tasks": task_details(task for task in facts.tasks if task.subject == str(view.vmid)),
+        "tasks": task_details(task for task in facts.tasks if task.subject == str(vmid)),
         "ha": next(
-            (one for one in (facts.ha.services if facts.ha else ()) if one.id.endswith(f":{view.vmid}")), None
+            (one for one in (facts.ha.services if facts.ha else ()) if one.id.endswith(f":{vmid}")), None
         ),
     }
 
@@ -221,7 +230,8 @@ def concerns_of(found: Found) -> list[ConcernShape]:
     fragment = store().fragments().get(found.instance_id)
     items = fragment.items.get("concerns", ()) if fragment is not None else ()
     views = [msgspec.json.decode(item.body, type=ConcernShape) for item in items]
-    wanted = {found.view.id, ""} if isinstance(found.view, NodeShape) else {found.view.id}
+    identity = found.item.id
+    wanted = {identity, ""} if isinstance(found.figures, NodeFigures) else {identity}
     return [view for view in views if view.resourceId in wanted]
 
 
@@ -233,9 +243,9 @@ def replication_details(found: Found, *, at: float) -> Iterator[dict[str, Any]]:
         yield msgspec.structs.asdict(one.job) | {"state": one.state, "read": instant(one.told_at)}
 
 
-def backup_details(judgement: Judgement, instance_id: int, view: GuestShape) -> dict[str, Any] | None:
+def backup_details(judgement: Judgement, found: Found, vmid: int) -> dict[str, Any] | None:
     """Return what is judged of a guest's backups, None while nothing is; each place on a PBS with its evidence."""
-    judged = judgement.coverage_of(instance_id).get(view.vmid)
+    judged = judgement.coverage_of(found.instance_id).get(vmid)
     if judged is None:
         return None
     told: dict[str, Any] = msgspec.to_builtins(judged)
@@ -248,7 +258,7 @@ def backup_details(judgement: Judgement, instance_id: int, view: GuestShape) -> 
         {"server": names.get(pk, ""), "group": key, "evidence": one.evidence}
         for pk, owned in judgement.attributions.items()
         for key, one in owned.items()
-        if one.state == "attributed" and (one.instance, one.vmid) == (view.instance, view.vmid)
+        if one.state == "attributed" and (one.instance, one.vmid) == (found.instance, vmid)
     ]
     return told
 
@@ -258,13 +268,13 @@ def done_at(facts: Facts, errand: str) -> str:
     return instant(facts.done_at(errand))
 
 
-def node_details(view: NodeShape, memory: PollMemory, facts: Facts, *, at: float) -> dict[str, Any]:
+def node_details(name: str, memory: PollMemory, facts: Facts, *, at: float) -> dict[str, Any]:
     """Return everything about one node."""
-    known, held = facts.node(view.name), facts.permissions
-    versions = {name: one.version for name, one in facts.nodes.items() if one.version}
+    known, held = facts.node(name), facts.permissions
+    versions = {node: one.version for node, one in facts.nodes.items() if one.version}
     return {
-        "status": memory.details.get(view.name),
-        "statusRead": instant(memory.details_at.get(view.name)),
+        "status": memory.details.get(name),
+        "statusRead": instant(memory.details_at.get(name)),
         "version": known.version,
         "versionsDiffer": len(set(versions.values())) > 1,
         "clusterVersions": versions,
@@ -272,21 +282,21 @@ def node_details(view: NodeShape, memory: PollMemory, facts: Facts, *, at: float
         "storagesRead": instant(known.storages_at),
         "thinPools": known.thin_pools,
         "certificates": known.certificates,
-        "certificatesRead": done_at(facts, f"certificates/{view.name}"),
+        "certificatesRead": done_at(facts, f"certificates/{name}"),
         "subscription": known.subscription,
-        "subscriptionRead": done_at(facts, f"subscription/{view.name}"),
+        "subscriptionRead": done_at(facts, f"subscription/{name}"),
         "updates": known.updates,
-        "updatesRead": done_at(facts, f"updates/{view.name}"),
-        "mayReadUpdates": None if held is None else held.has(f"/nodes/{view.name}", "Sys.Modify"),
+        "updatesRead": done_at(facts, f"updates/{name}"),
+        "mayReadUpdates": None if held is None else held.has(f"/nodes/{name}", "Sys.Modify"),
         "pressure": known.history.pressure if known.history is not None else None,
         "pressureRead": instant(known.history_at),
         "timeZone": known.time_zone,
-        "tasks": task_details(task for task in facts.tasks if task.node == view.name),
+        "tasks": task_details(task for task in facts.tasks if task.node == name),
         "ha": facts.ha,
         "quorum": memory.cluster.is_quorate if memory.cluster is not None else None,
         "quorumDetail": quorum_details(memory.cluster, facts, at=at),
         "ceph": facts.ceph,
-        "cephOsds": [one for one in facts.ceph_osds if one.host == view.name],
+        "cephOsds": [one for one in facts.ceph_osds if one.host == name],
         "cephPools": facts.ceph_pools,
     }
 

@@ -12,9 +12,9 @@ from monitoring.backups.attribution import Estate
 from monitoring.backups.calendar import NotASchedule, missed_run, parse
 from monitoring.backups.results import job_outcome, task_outcome
 from monitoring.collecting.evidence import Known
+from monitoring.figures.servers import BackupJob
 from monitoring.known.facts import Facts
 from monitoring.wire.backups import backup_tasks
-from monitoring.wire.jobs import BackupJobShape
 from nodes.choices import InstanceKind
 from nodes.proxmox.readings import (
     BackupJobReading,
@@ -22,7 +22,6 @@ from nodes.proxmox.readings import (
     TaskReading,
 )
 from nodes.proxmox.tasks import read_upid
-from pulse.lib.instants import instant
 
 #: How late a job may begin before its run counts as missed.
 LATENESS = timedelta(hours=1)
@@ -159,7 +158,7 @@ def jobs_into(
     missed: Mapping[int, Mapping[str, int]],
     *,
     at: datetime,
-) -> Iterator[BackupJobShape]:
+) -> Iterator[BackupJob]:
     """Yield the PVE jobs that write to a PBS, which itself knows none (state.md 2.5)."""
     for (name, datastore, _), definitions in evidence.definitions.items():
         if name != server.name:
@@ -169,16 +168,16 @@ def jobs_into(
             for job in host.facts.jobs if definition is not None else ():
                 if definition is not None and job.storage in definition.storages:
                     missed_at = missed.get(host.instance.pk, {}).get(f"backup {job.id}")
-                    yield backup_job_view(job, host, datastore, missed_at, at=at)
+                    yield backup_job(job, host, datastore, missed_at, at=at)
 
 
 #: How the tasks of one run went together: the worst counts.
 WORST_FIRST = ("failed", "running", "unknown", "warning", "ok")
 
 
-def backup_job_view(
+def backup_job(
     job: BackupJobReading, host: Known, datastore: str, missed_at: int | None, *, at: datetime
-) -> BackupJobShape:
+) -> BackupJob:
     """Return one backup job with its newest run: the tasks that began when it was due, one on each node."""
     due = last_due(job, host.facts, at=at, tolerance=timedelta(0))
     tasks = [task for task in backup_tasks(host.facts) if may_be_run(task, job)]
@@ -190,17 +189,17 @@ def backup_job_view(
     told = {task_outcome(task): task for task in run}
     status = next((one for one in WORST_FIRST if one in told), "unknown")
     ends = [task.ended_at for task in run if task.ended_at is not None]
-    return BackupJobShape(
-        id=f"{host.name}-{job.id}",
-        store=datastore,
+    return BackupJob(
+        host=host.name,
+        id=job.id,
+        datastore=datastore,
         status=status,
-        type="all" if job.covers_all else "pool" if job.pool else "guests",
-        lastBackup=instant(max(ends, default=None)),
-        nextRun=instant(job.next_run_at),
-        vmid=",".join(str(vmid) for vmid in job.vmids),
-        error=told["failed"].status if status == "failed" else "",
-        instance=host.name,
+        covers="all" if job.covers_all else "pool" if job.pool else "guests",
+        vmids=job.vmids,
         schedule=job.schedule,
-        missedAt=instant(missed_at) if missed_at else "",
-        disabled=not job.is_enabled,
+        error=told["failed"].status if status == "failed" else "",
+        last_run_ended_epoch=max(ends, default=None),
+        next_run_epoch=job.next_run_at,
+        missed_epoch=missed_at,
+        is_disabled=not job.is_enabled,
     )

@@ -8,7 +8,7 @@ import msgspec
 
 from monitoring.backups.attribution import Attribution
 from monitoring.backups.coverage import Coverage
-from monitoring.wire.jobs import BackupJobShape
+from monitoring.figures.servers import BackupJob
 
 #: "<datastore>/<namespace>|<kind>/<id>", the kind and id as PBS has them.
 GroupKey = str
@@ -31,7 +31,7 @@ class Judgement(msgspec.Struct, frozen=True):
     facts: dict[int, int] = {}
     attributions: dict[int, dict[GroupKey, Attribution]] = {}
     coverages: dict[int, dict[int, Coverage]] = {}
-    server_backup_jobs: dict[int, tuple[BackupJobShape, ...]] = {}
+    server_backup_jobs: dict[int, tuple[BackupJob, ...]] = {}
     missed: dict[int, dict[str, int]] = {}
 
     def coverage_of(self, instance: int) -> Mapping[int, Coverage]:

@@ -9,6 +9,7 @@ from monitoring.backups import rights
 from monitoring.collecting.pve.backups import is_read_from_server
 from monitoring.collecting.pve.common import wanted_guests
 from monitoring.collecting.turn import Turn
+from monitoring.known.wanted import wanted_jobs
 from nodes.choices import InstanceKind
 
 Key = TypeVar("Key")
@@ -102,10 +103,4 @@ def forget_server(turn: Turn) -> None:
             for namespace in known
         }
         shed(turn, "places", places)
-    wanted = {
-        "sync": instance.monitor_sync_jobs,
-        "verify": instance.monitor_verify_jobs,
-        "prune": instance.monitor_prune_jobs,
-        "garbage": instance.monitor_garbage_jobs,
-    }
-    shed(turn, "server_jobs", {kind for kind, is_wanted in wanted.items() if is_wanted})
+    shed(turn, "server_jobs", wanted_jobs(instance))

@@ -15,8 +15,6 @@ DATASTORE_SECONDS = 30.0
 VERSION_SECONDS = 3600.0
 #: A call that the account may not make is not made again for this long.
 DENIAL_SECONDS = 1800.0
-#: After this long without an answer the last figures no longer count as the present (state.md 6).
-GRACE_SECONDS = 60.0
 #: An empty list where there were entries is believed only when it comes for the third time.
 BELIEVED_EMPTY = 3
 #: A whole poll, whatever the interval.

@@ -21,7 +21,9 @@ from monitoring.backups.sources import (
     when_unread,
 )
 from monitoring.collecting.evidence import Known, known_of
-from monitoring.known.datastores import known_datastores, states_now, status_of
+from monitoring.figures.servers import status_of
+from monitoring.known.datastores import known_datastores, states_now
+from monitoring.known.wanted import wanted_guests, wanted_kinds
 from monitoring.wire.backups import backup_tasks
 from nodes.choices import InstanceKind
 from nodes.models import Instance
@@ -107,7 +109,7 @@ def storages(
 def tasks(host: Known, *, at: datetime) -> Iterator[SourceShape]:
     """Yield how far the backup tasks were read, by node; without a node while none is known."""
     reading = host.memory.reading
-    nodes = sorted(one.name for one in (reading.nodes if reading is not None else host.memory.views.nodes))
+    nodes = sorted(one.name for one in (reading.nodes if reading is not None else host.memory.figures.nodes))
     counts = Counter(task.node for task in backup_tasks(host.facts))
     if not nodes:
         yield source(host, "tasks", "", reason="not_read_yet")
@@ -134,12 +136,10 @@ def tasks_of(host: Known, node: str, count: int, *, at: datetime) -> SourceShape
 def snapshots(host: Known, *, at: datetime) -> Iterator[SourceShape]:
     """Yield how far the snapshots of guests were read, by node; without a node where no guest can be seen."""
     by_node: dict[str, list[GuestReading]] = {}
-    wanted = {"qemu": host.instance.monitor_vms, "lxc": host.instance.monitor_containers}
-    for guest in host.guests:
-        if wanted.get(guest.kind) and not guest.is_template:
-            by_node.setdefault(guest.node, []).append(guest)
+    for guest in wanted_guests(host.instance, host.guests):
+        by_node.setdefault(guest.node, []).append(guest)
     held = host.facts.permissions
-    if not by_node and any(wanted.values()):
+    if not by_node and wanted_kinds(host.instance):
         if host.memory.reading is None:
             yield source(host, "snapshots", "", reason="not_read_yet")
         elif held is not None and not held.has("/vms", "VM.Audit"):

@@ -10,6 +10,7 @@ import msgspec
 
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
+from monitoring.known.wanted import wanted_guests
 from monitoring.store.current import store
 from monitoring.wire.backups import GuestPlace, Lists, pbs_lists, pve_lists
 from monitoring.wire.fragments import LISTS, Fragment, Item, lists_key, next_version
@@ -63,19 +64,11 @@ def digest(*parts: object) -> str:
 
 def places_of(instance: Instance, memory: PollMemory) -> dict[int, GuestPlace]:
     """Return where the guests of a PVE are, those of a node that is away as well: their snapshots are still there."""
-    wanted = {
-        kind
-        for kind, is_wanted in (("qemu", instance.monitor_vms), ("lxc", instance.monitor_containers))
-        if is_wanted
-    }
     if memory.reading is not None:
-        return {
-            guest.vmid: GuestPlace(guest.node, guest.kind)
-            for guest in sorted(memory.reading.guests, key=lambda one: one.vmid)
-            if not guest.is_template and guest.kind in wanted
-        }
-    views = sorted((*memory.views.vms, *memory.views.containers), key=lambda one: one.vmid)
-    return {view.vmid: GuestPlace(view.node, view.type) for view in views}
+        listed = wanted_guests(instance, memory.reading.guests)
+        return {one.vmid: GuestPlace(one.node, one.kind) for one in sorted(listed, key=lambda one: one.vmid)}
+    known = sorted(memory.figures.guests, key=lambda one: one.vmid)
+    return {one.vmid: GuestPlace(one.node, one.kind) for one in known}
 
 
 def items_of(lists: Lists) -> dict[str, tuple[Item, ...]]:

@@ -78,10 +78,10 @@ def store_names(turn: Turn) -> set[str]:
 
 def datastores(turn: Turn) -> Iterator[str]:
     """Yield the datastores that can be asked."""
-    for view in turn.views.pbs:
-        yield from (
-            store.name for store in view.datastores if store.status != "unavailable" and not store.stale
-        )
+    server = turn.figures.server
+    for store in server.datastores if server is not None else ():
+        if store.status != "unavailable" and not store.is_stale:
+            yield store.name
 
 
 def sees(turn: Turn, store: str, namespace: str = "") -> bool:

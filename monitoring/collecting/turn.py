@@ -11,9 +11,9 @@ import msgspec
 from monitoring.backups.attribution import BackupServer
 from monitoring.collecting.calls import Calls
 from monitoring.collecting.schedule import DENIALS
+from monitoring.figures.instances import Figures
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.wire.shapes import Shapes
 from nodes.models import Instance
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
@@ -44,9 +44,9 @@ class Turn:
     hastened: dict[str, float] = field(default_factory=dict)
 
     @property
-    def views(self) -> Shapes:
-        """The live picture of the instance."""
-        return self.memory.views
+    def figures(self) -> Figures:
+        """What is true of the instance by the last live poll."""
+        return self.memory.figures
 
     def ask(
         self,

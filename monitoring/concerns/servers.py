@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from monitoring.backups.results import job_error, job_outcome
 from monitoring.concerns.nodes import host_concerns
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, cut, days_left
-from monitoring.known.datastores import NOT_MOUNTED
+from monitoring.figures.servers import NOT_MOUNTED
 from monitoring.known.facts import Facts
 from nodes.proxmox.readings import DatastoreReading, MailNodeReading, ServerJobReading
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -15,8 +16,26 @@ DAY_SECONDS = 86_400
 WORDS_LIMIT = 160
 
 
+class About(msgspec.Struct, frozen=True, gc=False):
+    """The object that something is wrong with, as it is known within its instance, wherever it is just now.
+
+    `name` is that of a node or a storage, of a storage that is not shared with its `node`; a guest is known by its vmid.
+    """
+
+    kind: Literal["instance", "node", "guest", "storage", "server", "gateway"]
+    name: str = ""
+    node: str = ""
+    vmid: int = 0
+
+
+#: The instance as a whole, its PBS and its PMG.
+INSTANCE = About("instance")
+SERVER = About("server")
+GATEWAY = About("gateway")
+
+
 class Concern(msgspec.Struct, frozen=True, gc=False):
-    """One of them. `code` and `subject` name it within its resource, for as long as it lasts.
+    """One of them. `code` and `subject` name it at the object that it is `about`, for as long as it lasts.
 
     `text` is one sentence without its full stop. `read_at` is when a slow lane read the fact, in epoch seconds; 0 for what
     every poll reads anew.
@@ -27,6 +46,12 @@ class Concern(msgspec.Struct, frozen=True, gc=False):
     subject: str
     text: str
     read_at: float = 0.0
+    about: About = INSTANCE
+
+
+def concerning(about: About, concerns: Iterable[Concern]) -> Iterator[Concern]:
+    """Yield the concerns as those of an object."""
+    return (msgspec.structs.replace(one, about=about) for one in concerns)
 
 
 def cut(words: str) -> str:

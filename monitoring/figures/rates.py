@@ -27,27 +27,30 @@ REFRESH_SECONDS = 10.0
 Counters = tuple[int | None, int | None, int | None, int | None]
 
 
-class Rates(msgspec.Struct, frozen=True, gc=False):
-    """Bytes per second; -1 says that there is no rate yet."""
+class Rates(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The four rates of a guest; None where the counter was not told, or fell because the guest was started anew."""
 
-    network_in: int = -1
-    network_out: int = -1
-    disk_read: int = -1
-    disk_write: int = -1
+    network_in_bytes_per_second: int | None = None
+    network_out_bytes_per_second: int | None = None
+    disk_read_bytes_per_second: int | None = None
+    disk_write_bytes_per_second: int | None = None
 
 
-NO_RATES = Rates()
+UNKNOWN_RATES = Rates()
 ZERO_RATES = Rates(0, 0, 0, 0)
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """The counters of one guest when they last moved, and the rates in force since. `at` is epoch seconds of our clock."""
+    """The counters of one guest when they last moved, and the rates in force since. `at` is epoch seconds of our clock.
+
+    `rates` None: there are none yet, it takes two readings.
+    """
 
     at: float
     node: str
     uptime_seconds: int
     counters: Counters
-    rates: Rates = NO_RATES
+    rates: Rates | None = None
 
 
 def advance(
@@ -56,8 +59,8 @@ def advance(
     """Return the sample after this reading; its `rates` are what is shown.
 
     `is_fresh` says that the node's figures have moved since the last poll; it decides only for a guest without an
-    uptime, because the lines of a node and of its guests are renewed one after the other. No rate: for the first
-    sample, after a migration, over a gap. A counter that went down counts as 0 for this step.
+    uptime, because the lines of a node and of its guests are renewed one after the other. No rates: for the first
+    sample, after a migration, over a gap. A counter that went down has none for this step.
     """
     counters = (
         reading.network_in_bytes, reading.network_out_bytes, reading.disk_read_bytes, reading.disk_write_bytes,
@@ -74,7 +77,7 @@ def advance(
         return previous
     grown = uptime - previous.uptime_seconds
     if elapsed < SHORTEST_SECONDS or grown < 0:
-        return Sample(at, reading.node, uptime, counters, ZERO_RATES)
+        return Sample(at, reading.node, uptime, counters, UNKNOWN_RATES)
     if grown > 0 and abs(grown - elapsed) > UPTIME_TOLERANCE_SECONDS:
         elapsed = float(grown)
     steps = [step(*pair, elapsed, grown) for pair in zip(previous.counters, counters, strict=True)]
@@ -85,15 +88,15 @@ def advance(
 
 def step(
     before: int | None, now: int | None, elapsed_seconds: float, grown_seconds: int
-) -> tuple[int | None, int]:
-    """Return a counter as it is to be kept, and its growth per second in whole bytes; 0 when it fell or is not known.
+) -> tuple[int | None, int | None]:
+    """Return a counter as it is to be kept, and its growth per second in whole bytes; None when that is not known.
 
     Proxmox writes 0 for a counter that QEMU did not tell in time: not a restart, the uptime went on.
     """
     if now is None or (now == 0 and before != 0 and grown_seconds > 0):
-        return None, 0
-    if before is None or now <= before:
-        return now, 0
+        return None, None
+    if before is None or now < before:
+        return now, None
     return now, min(int((now - before) / elapsed_seconds), HIGHEST)
 
 

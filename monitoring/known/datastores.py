@@ -9,14 +9,12 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
+from monitoring.figures.servers import CLOSED
 from monitoring.known.facts import Facts
 from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading
 
-#: Kinds of maintenance in which nothing can be read; in all others, such as read-only, it can.
-CLOSED = frozenset({"offline", "unmount", "delete", "s3-refresh"})
 #: What was read longer ago than this says nothing about now: the list is read every five minutes.
 STATES_SECONDS = 900.0
-NOT_MOUNTED = "notmounted"
 
 States = Mapping[str, DatastoreStateReading]
 
@@ -46,13 +44,6 @@ def completed(reading: DatastoreReading, state: DatastoreStateReading | None) ->
         mount_status=reading.mount_status or state.mount_status,
         backend=reading.backend or state.backend,
     )
-
-
-def status_of(reading: DatastoreReading) -> str:
-    """Return `available`, `unavailable` (nothing can be read in it), or `unknown`: its use was not told."""
-    if reading.error or reading.mount_status == NOT_MOUNTED or reading.maintenance in CLOSED:
-        return "unavailable"
-    return "unknown" if reading.total_bytes is None else "available"
 
 
 def left_out(readings: Iterable[DatastoreReading], states: States) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ from zlib import crc32
 
 import msgspec
 
+from monitoring.figures.instances import NO_FIGURES, Figures
 from monitoring.figures.rates import Sample
 from monitoring.known.costs import Costs
-from monitoring.wire.shapes import Shapes
 from nodes.proxmox.readings import (
     ClusterReading,
     DatastoreReading,
@@ -45,8 +45,8 @@ class PollMemory(msgspec.Struct):
     duplicate_of: int = 0  # the instance that already stands for this cluster
     duplicate_name: str = ""
     duplicate_seen_at: float = 0.0
-    # what was published
-    views: Shapes = Shapes()
+    # what was true at the last poll
+    figures: Figures = NO_FIGURES
     # inventory: digest of what was written last, by model
     written: dict[str, str] = {}
     storage_ids: dict[str, str] = {}  # "<name>/<node, empty when shared>" -> wire id

@@ -1,25 +1,77 @@
-"""One look at a PBS: one call each poll, its datastores and its version seldom."""
+"""A PBS: one call each poll, its datastores and its version seldom."""
 
 from __future__ import annotations
+
+from msgspec.structs import replace
 
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.collecting import lanes
 from monitoring.collecting.calls import Calls, quietly
-from monitoring.concerns import pbs_concerns
+from monitoring.concerns.instances import pbs_concerns
+from monitoring.figures.instances import GRACE_SECONDS, Figures
+from monitoring.figures.servers import (
+    DatastoreFigures,
+    ServerFigures,
+    ServerJob,
+    datastore_figures,
+    paths_of,
+)
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
-from monitoring.wire.jobs import ServerJobs
-from monitoring.wire.server_jobs import namespace_views, server_jobs
-from monitoring.wire.servers import datastore_view, pbs_view
-from monitoring.wire.shapes import Shapes
-from nodes.models import Instance
+from monitoring.known.wanted import wanted_jobs
+from monitoring.polling import silent
+from monitoring.polling.cycle import Poll
+from monitoring.polling.publishing import Picture
+from nodes import inventory
+from nodes.models import Datastore, Instance
 from nodes.proxmox import pbs
 from nodes.proxmox.errors import LoginFailed, ProxmoxError
-from nodes.proxmox.readings import ServerJobReading
 
 STATUS_PATH = "/nodes/localhost/status"
 USAGE_PATH = "/status/datastore-usage"
+
+
+class PbsPoll(Poll):
+    """A poll of a PBS."""
+
+    def read(self, calls: Calls) -> None:
+        """Read what is due."""
+        look(self.instance, calls, self.memory, at=self.epoch)
+
+    def seen(self, judgement: Judgement) -> Picture:
+        """Return the server as it is now."""
+        return picture_of(self.instance, self.memory, self.facts, judgement, at=self.epoch)
+
+    def finish(self, calls: Calls) -> None:
+        """Bring the inventory up to date."""
+        memory = self.memory
+        inventory.apply_datastores(self.instance, memory.datastores, written=memory.written, at=self.at)
+
+    def unseen(self, error: ProxmoxError) -> Figures:
+        """Return the server offline at once, with its last figures."""
+        memory, health = self.memory, silent.health_after(error)
+        last = memory.figures.server
+        if last is None:
+            return Figures(server=ServerFigures("offline", health, memory.succeeded_at))
+        return Figures(server=replace(last, status="offline", health=health, is_stale=True))
+
+    @staticmethod
+    def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at: float) -> Figures:
+        """Return the server with the datastores of the inventory, and with its jobs."""
+        stores = Datastore.objects.filter(instance=instance, gone_at=None)
+        names = stores.values_list("name", flat=True) if instance.monitor_datastores else ()
+        return Figures(
+            server=ServerFigures(
+                "unknown",
+                silent.last_health(instance),
+                silent.last_seen(instance),
+                is_stale=True,
+                datastores=tuple(known_datastore(name, facts) for name in names),
+                jobs=jobs_of(instance, facts, judgement),
+                backup_jobs=judgement.server_backup_jobs.get(instance.pk, ()),
+            )
+        )
 
 
 def look(instance: Instance, calls: Calls, memory: PollMemory, *, at: float) -> None:
@@ -87,70 +139,64 @@ def read_datastores(calls: Calls, memory: PollMemory, at: float) -> bool:
     return True
 
 
-def views_of(
+def picture_of(
     instance: Instance,
     memory: PollMemory,
-    *,
-    seen: str,
-    at: float,
     facts: Facts = NOTHING_COLLECTED,
     judgement: Judgement = NOTHING_JUDGED,
-) -> Shapes:
-    """Return the PBS as it is now; figures that could not be renewed are shown for a while, marked."""
+    *,
+    at: float,
+) -> Picture:
+    """Return the PBS as it is now; what could not be renewed is told for a while, marked."""
     is_current = memory.pbs_status_at == at
-    status = memory.pbs_status if at - memory.pbs_status_at <= lanes.GRACE_SECONDS else None
+    host = memory.pbs_status if at - memory.pbs_status_at <= GRACE_SECONDS else None
     states = states_now(facts, at=at)
     datastores = known_datastores(memory.datastores, states) if instance.monitor_datastores else ()
-    late = at - memory.datastores_at > lanes.GRACE_SECONDS
+    is_late = at - memory.datastores_at > GRACE_SECONDS
     told = {one.name for one in memory.datastores}
-    jobs = wanted_jobs(instance, facts)
-    missed = judgement.missed_by(instance.pk)
-    view = pbs_view(
-        name=instance.name,
-        host=instance.host,
+    server = ServerFigures(
+        status="online",
+        health="healthy",
+        seen_epoch=at,
+        is_stale=host is not None and not is_current,
         version=memory.pbs_version,
-        status=status,
-        datastores=(
-            datastore_view(
+        host=host,
+        host_epoch=memory.pbs_status_at if host is not None else None,
+        datastores=tuple(
+            datastore_figures(
                 reading,
-                namespace_views(facts.namespaces.get(reading.name, ())),
-                state=states.get(reading.name),
-                is_stale=late and reading.name in told,
+                states.get(reading.name),
+                facts.namespaces.get(reading.name, ()),
+                is_stale=is_late and reading.name in told,
             )
             for reading in datastores
         ),
+        datastores_epoch=memory.datastores_at or None,
         jobs=jobs_of(instance, facts, judgement),
-        seen=seen,
-        is_stale=status is not None and not is_current,
+        backup_jobs=judgement.server_backup_jobs.get(instance.pk, ()),
     )
     concerns = pbs_concerns(
-        instance=instance.name,
         datastores=datastores,
         datastores_at=memory.datastores_at,
-        jobs=jobs,
-        missed=missed,
+        jobs={kind: jobs for kind, jobs in facts.server_jobs.items() if kind in wanted_jobs(instance)},
+        missed=judgement.missed_by(instance.pk),
         facts=facts,
         at=at,
     )
-    return Shapes(pbs=(view,), concerns=concerns)
+    return Picture(Figures(server=server), concerns)
 
 
-def jobs_of(instance: Instance, facts: Facts, judgement: Judgement) -> ServerJobs:
-    """Return the jobs of the server and those of PVE that write to it."""
+def jobs_of(instance: Instance, facts: Facts, judgement: Judgement) -> tuple[ServerJob, ...]:
+    """Return the jobs of the server that are to be monitored, each with the run that it has missed."""
     missed = judgement.missed_by(instance.pk)
-    return server_jobs(
-        wanted_jobs(instance, facts),
-        judgement.server_backup_jobs.get(instance.pk, ()),
-        lambda job: missed.get(f"{job.kind} {job.id}"),
+    return tuple(
+        ServerJob(job, missed.get(f"{job.kind} {job.id}"))
+        for kind in wanted_jobs(instance)
+        for job in facts.server_jobs.get(kind, ())
     )
 
 
-def wanted_jobs(instance: Instance, facts: Facts) -> dict[str, tuple[ServerJobReading, ...]]:
-    """Return the jobs of the kinds that are to be monitored."""
-    wanted = {
-        "sync": instance.monitor_sync_jobs,
-        "verify": instance.monitor_verify_jobs,
-        "prune": instance.monitor_prune_jobs,
-        "garbage": instance.monitor_garbage_jobs,
-    }
-    return {kind: jobs for kind, jobs in facts.server_jobs.items() if wanted.get(kind)}
+def known_datastore(name: str, facts: Facts) -> DatastoreFigures:
+    """Return a datastore of which only the facts are known."""
+    namespaces = paths_of(facts.namespaces.get(name, ()))
+    return DatastoreFigures(name, "unknown", is_stale=True, namespaces=namespaces)

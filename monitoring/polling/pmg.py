@@ -1,17 +1,24 @@
-"""One look at a Proxmox Mail Gateway: its nodes each poll, queues and statistics seldom."""
+"""A Proxmox Mail Gateway: its nodes each poll, queues and statistics seldom."""
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from monitoring.backups.judgement import Judgement
 from monitoring.collecting import lanes
 from monitoring.collecting.calls import Calls, quietly
-from monitoring.concerns import pmg_concerns
+from monitoring.concerns.instances import pmg_concerns
+from monitoring.figures.instances import GRACE_SECONDS, Figures
+from monitoring.figures.servers import GatewayFigures
+from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.wire.servers import pmg_view
-from monitoring.wire.shapes import Shapes
+from monitoring.polling import silent
+from monitoring.polling.cycle import Poll
+from monitoring.polling.publishing import Picture
 from nodes.models import Instance
 from nodes.proxmox import mail, pve
 from nodes.proxmox.client import Client
-from nodes.proxmox.errors import BadAnswer
+from nodes.proxmox.errors import BadAnswer, ProxmoxError
 from nodes.proxmox.readings import MailQueueReading
 
 STATISTICS_PATH = "/statistics/mail"
@@ -23,6 +30,53 @@ STATISTICS_SECONDS = 60.0
 NODES_SECONDS = 30.0
 #: More nodes than any gateway has.
 MOST_NODES = 32
+
+
+class PmgPoll(Poll):
+    """A poll of a mail gateway."""
+
+    has_slow_lanes = False
+
+    def read(self, calls: Calls) -> None:
+        """Read what is due."""
+        look(calls, self.memory, at=self.epoch)
+
+    def seen(self, judgement: Judgement) -> Picture:
+        """Return the gateway as it is now; figures that could not be renewed are marked."""
+        memory = self.memory
+        present = {node.name for node in memory.mail_nodes}
+        gateway = GatewayFigures(
+            status="online",
+            health="healthy",
+            seen_epoch=self.epoch,
+            is_stale=self.epoch - memory.mail_nodes_at > GRACE_SECONDS,
+            nodes=memory.mail_nodes,
+            nodes_epoch=memory.mail_nodes_at,
+            queues={node: queues for node, queues in memory.mail_queues.items() if node in present},
+            queues_epoch=memory.mail_queues_at or None,
+            statistics=memory.mail_statistics,
+            statistics_epoch=memory.mail_statistics_at or None,
+        )
+        return Picture(
+            Figures(gateway=gateway), pmg_concerns(memory.mail_nodes, nodes_at=memory.mail_nodes_at)
+        )
+
+    def finish(self, calls: Calls) -> None:
+        """Nothing waits: no inventory is kept of a gateway."""
+
+    def unseen(self, error: ProxmoxError) -> Figures:
+        """Return the gateway offline at once, with its last figures."""
+        memory, health = self.memory, silent.health_after(error)
+        last = memory.figures.gateway
+        if last is None:
+            return Figures(gateway=GatewayFigures("offline", health, memory.succeeded_at))
+        return Figures(gateway=replace(last, status="offline", health=health, is_stale=True))
+
+    @staticmethod
+    def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at: float) -> Figures:
+        """Return that there is a gateway: nothing of it is kept."""
+        health, seen = silent.last_health(instance), silent.last_seen(instance)
+        return Figures(gateway=GatewayFigures("unknown", health, seen, is_stale=True))
 
 
 def look(calls: Calls, memory: PollMemory, *, at: float) -> None:
@@ -72,19 +126,3 @@ def read_queue(calls: Calls, node: str, queue: str) -> MailQueueReading | None:
             path, lambda: calls.ask_here(mail_queue, longest_seconds=lanes.DETAIL_CALL_SECONDS)
         )
     )
-
-
-def views_of(instance: Instance, memory: PollMemory, *, seen: str, at: float) -> Shapes:
-    """Return the gateway as it is now; figures that could not be renewed are marked."""
-    present = {node.name for node in memory.mail_nodes}
-    view = pmg_view(
-        name=instance.name,
-        host=instance.host,
-        nodes=memory.mail_nodes,
-        queues={node: queues for node, queues in memory.mail_queues.items() if node in present},
-        statistics=memory.mail_statistics,
-        seen=seen,
-        is_stale=at - memory.mail_nodes_at > lanes.GRACE_SECONDS,
-    )
-    concerns = pmg_concerns(instance=instance.name, nodes=memory.mail_nodes, nodes_at=memory.mail_nodes_at)
-    return Shapes(pmg=(view,), concerns=concerns)

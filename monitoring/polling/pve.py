@@ -1,23 +1,151 @@
-"""One look at a PVE host or cluster: two calls for everything live, then node details."""
+"""A PVE host or cluster: two calls for everything live, then the details of its nodes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 
+from django.db import DatabaseError
+from msgspec.structs import replace
+
+from monitoring.backups.judgement import Judgement
 from monitoring.collecting import lanes
 from monitoring.collecting.calls import Calls, quietly
+from monitoring.figures.instances import GRACE_SECONDS, Figures
+from monitoring.figures.nodes import NodeFigures
+from monitoring.figures.storages import disabled_storages
+from monitoring.known.costs import LaneLedger
+from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
+from monitoring.polling import outcomes, silent
+from monitoring.polling.cycle import Poll
+from monitoring.polling.publishing import Picture
+from monitoring.polling.pve_picture import Beside, node_figures, picture_of
+from monitoring.polling.rows import known_guest, known_node, known_storage
+from monitoring.wire import reports
+from nodes import inventory
+from nodes.models import Guest, Instance, Node, Storage
 from nodes.proxmox import pve
 from nodes.proxmox.client import Client
-from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import (
-    ClusterReading,
-    NodeStatusReading,
-    ResourcesReading,
-)
+from nodes.proxmox.errors import BadAnswer, ProxmoxError
+from nodes.proxmox.metering import accounted
+from nodes.proxmox.readings import ClusterReading, NodeStatusReading, ResourcesReading
 
 STATUS_PATH = "/cluster/status"
+
+
+class PvePoll(Poll):
+    """A poll of a PVE host or cluster."""
+
+    reading = ResourcesReading()
+    picture = Picture(Figures())
+
+    def look(self) -> None:
+        """Read the cluster and publish what was seen, unless another instance is known to stand for it."""
+        self.refuse_known_duplicate()
+        super().look()
+
+    def refuse_known_duplicate(self) -> None:
+        """Raise DuplicateCluster, without asking the host, while another instance is known to stand for its cluster."""
+        memory = self.memory
+        is_recent = self.epoch - memory.duplicate_seen_at < lanes.MEMBERSHIP_SECONDS
+        if memory.duplicate_of and is_recent:
+            if Instance.objects.polled().filter(pk=memory.duplicate_of).exists():
+                raise silent.DuplicateCluster(memory.duplicate_name)
+            memory.duplicate_of = 0
+
+    def read(self, calls: Calls) -> None:
+        """Read the list of resources and the membership."""
+        self.reading = look(calls, self.memory, at=self.epoch)
+
+    def seen(self, judgement: Judgement) -> Picture:
+        """Return what is true by the list, once it is known that no other instance stands for the cluster."""
+        self.refuse_duplicate()
+        listed = self.reading
+        names = tuple(node.name for node in listed.nodes)
+        switched_off = disabled_storages(self.facts.storages, listed.storages, names)
+        self.reading = replace(listed, storages=listed.storages + switched_off)
+        self.claim_storage_ids()
+        pk = self.instance.pk
+        beside = Beside(self.facts, judgement.coverage_of(pk), judgement.judged_at)
+        self.picture = picture_of(
+            self.instance, self.reading, self.memory, beside, at=self.epoch, interval=self.interval
+        )
+        self.memory.reading, self.memory.read_at = self.reading, self.epoch
+        return self.picture
+
+    def refuse_duplicate(self) -> None:
+        """Raise DuplicateCluster when an earlier instance stands for the cluster that was just read."""
+        memory = self.memory
+        other = outcomes.earlier_instance_of(self.instance, memory.cluster)
+        memory.duplicate_of = other.pk if other is not None else 0
+        if other is not None:
+            memory.duplicate_name, memory.duplicate_seen_at = other.name, self.epoch
+            raise silent.DuplicateCluster(other.name)
+
+    def claim_storage_ids(self) -> None:
+        """Make the wire ids of all storages known before they are shown; what is only remembered keeps its own."""
+        memory = self.memory
+        shown = {f"{one.name}/{one.node}" for one in memory.figures.storages}
+        kept = {key: identity for key, identity in memory.storage_ids.items() if key in shown}
+        try:
+            claimed = inventory.claim_storage_ids(
+                self.instance,
+                self.reading.storages,
+                known=memory.storage_ids,
+                written=memory.written,
+                at=self.at,
+            )
+        except DatabaseError as error:
+            self.report(error)
+        else:
+            memory.storage_ids = kept | claimed
+
+    def finish(self, calls: Calls) -> None:
+        """Read node details, and bring inventory and membership up to date."""
+        memory, reading = self.memory, self.reading
+        online = [node.name for node in reading.nodes if node.name not in memory.absent_since]
+        with accounted(LaneLedger(memory.costs, reports.NODE, at=self.epoch)):
+            is_first = read_details(calls, memory, online, at=self.epoch, interval=self.interval)
+        if is_first:
+            nodes = node_figures(reading, memory, self.facts, at=self.epoch)
+            self.publish(self.picture._replace(figures=replace(memory.figures, nodes=nodes)))
+        inventory.apply(
+            self.instance,
+            reading,
+            memory.details,
+            absent=memory.absent_since,
+            written=memory.written,
+            at=self.at,
+        )
+        outcomes.record_membership(self.instance, memory.cluster, at=self.at)
+
+    def unseen(self, error: ProxmoxError) -> Figures:
+        """Return what was last known, marked; nothing of a host that another instance stands for, or that lets nobody in."""
+        memory = self.memory
+        if isinstance(error, silent.DuplicateCluster):
+            return Figures()
+        if memory.login_is_refused:
+            return Figures(refused=NodeFigures("", "offline", "error", memory.succeeded_at))
+        silent_since = memory.succeeded_at or memory.first_polled_at
+        return silent.marked(memory.figures, is_down=self.epoch - silent_since > GRACE_SECONDS)
+
+    @staticmethod
+    def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at: float) -> Figures:
+        """Return what the inventory has; figures are not kept over a restart."""
+        beside = Beside(facts, judgement.coverage_of(instance.pk), judgement.judged_at)
+        seen, health = silent.last_seen(instance), silent.last_health(instance)
+        guests = Guest.objects.filter(instance=instance, gone_at=None)
+        nodes = Node.objects.filter(instance=instance, gone_at=None)
+        storages = Storage.objects.filter(instance=instance, gone_at=None)
+        return Figures(
+            nodes=tuple(known_node(row, seen, health, facts) for row in nodes),
+            guests=tuple(known_guest(row, seen, beside, at=at) for row in guests),
+            storages=tuple(known_storage(row) for row in storages),
+        )
+
+
+# --- the calls --------------------------------------------------------------------------------------------------------
 
 
 def look(calls: Calls, memory: PollMemory, *, at: float) -> ResourcesReading:
@@ -58,8 +186,7 @@ def refuse_sudden_emptiness(resources: ResourcesReading, memory: PollMemory) -> 
     A host that has just started, or lost its cluster file system for a moment, lists nothing. A list without a single
     node is never true: every host lists itself.
     """
-    had_guests = bool(memory.views.vms or memory.views.containers)
-    empty = not resources.nodes or (had_guests and not resources.guests)
+    empty = not resources.nodes or (bool(memory.figures.guests) and not resources.guests)
     memory.empty_guest_lists = memory.empty_guest_lists + 1 if empty else 0
     if not resources.nodes:
         raise BadAnswer(

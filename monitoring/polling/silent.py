@@ -1,18 +1,15 @@
-"""What is shown of an instance that does not answer: the last known picture, marked (state.md 6)."""
+"""What is true of an instance that does not answer: the last known picture, marked (state.md 6)."""
 
 from __future__ import annotations
 
 import msgspec
 
-from monitoring.collecting import lanes
-from monitoring.known.memory import PollMemory
-from monitoring.wire.hosts import placeholder_node
-from monitoring.wire.servers import pbs_without_answer, pmg_without_answer
-from monitoring.wire.shapes import GuestShape, NodeShape, PbsShape, PmgShape, Shapes, StorageShape
-from nodes.choices import InstanceKind
+from monitoring.figures.instances import Figures
+from monitoring.figures.nodes import Health, NodeFigures, remembered_node
+from monitoring.known.wanted import wanted_kinds
+from nodes.choices import PollState
 from nodes.models import Instance
 from nodes.proxmox.errors import LoginFailed, PermissionDenied, ProxmoxError
-from pulse.lib.instants import ZERO_TIME, from_epoch, rfc3339
 
 replace = msgspec.structs.replace
 
@@ -37,79 +34,41 @@ class DuplicateCluster(ProxmoxError):
         super().__init__(f"This host belongs to the same cluster as {other}, which monitors it already")
 
 
-def marked(instance: Instance, memory: PollMemory, error: ProxmoxError, *, at: float) -> Shapes:
-    """Return the last resources of an instance whose poll has just failed, as they are to be shown now."""
-    views = memory.views
-    if isinstance(error, DuplicateCluster):
-        return Shapes()
-    if instance.kind == InstanceKind.PBS:
-        return Shapes(pbs=(marked_pbs(instance, views, error, memory),))
-    if instance.kind == InstanceKind.PMG:
-        return Shapes(pmg=(marked_pmg(instance, views, error, memory),))
-    if memory.login_is_refused:
-        return Shapes(nodes=(placeholder_node(instance=instance.name, seen=seen_of(memory)),))
-    silent_since = memory.succeeded_at or memory.first_polled_at
-    is_down = at - silent_since > lanes.GRACE_SECONDS
-    return Shapes(
-        nodes=tuple(marked_node(view, is_down=is_down) for view in views.nodes),
-        vms=tuple(stale_guest(view) for view in views.vms),
-        containers=tuple(stale_guest(view) for view in views.containers),
-        storage=tuple(stale_storage(view) for view in views.storage),
+def marked(figures: Figures, *, is_down: bool) -> Figures:
+    """Return the last figures of a PVE: unhealthy at once, its nodes offline when it `is_down` for good."""
+
+    def node(known: NodeFigures) -> NodeFigures:
+        return remembered_node(known, health="unhealthy", is_down=is_down)
+
+    return replace(
+        figures,
+        nodes=tuple(node(known) for known in figures.nodes),
+        guests=tuple(one if one.is_stale else replace(one, is_stale=True) for one in figures.guests),
+        storages=tuple(one if one.is_stale else replace(one, is_stale=True) for one in figures.storages),
+        refused=node(figures.refused) if figures.refused is not None else None,
     )
 
 
-def marked_node(view: NodeShape, *, is_down: bool) -> NodeShape:
-    """Return a node of a silent instance: unhealthy at once, offline after the grace."""
-    if is_down:
-        return replace(view, status="offline", connectionHealth="error", cpu=0.0, uptime=0, stale=True)
-    return replace(view, connectionHealth="unhealthy", stale=True)
+def health_after(error: ProxmoxError) -> Health:
+    """Return how a server or gateway is after a failure: it may be that only the account is the matter."""
+    return "error" if isinstance(error, LoginFailed | PermissionDenied) else "unhealthy"
 
 
-def stale_guest(view: GuestShape) -> GuestShape:
-    """Return the guest as last seen, marked."""
-    return view if view.stale else replace(view, stale=True)
+def last_seen(instance: Instance) -> float | None:
+    """Return when an instance last answered by its row, for the time before its first poll since the start."""
+    return instance.last_success_at.timestamp() if instance.last_success_at else None
 
 
-def stale_storage(view: StorageShape) -> StorageShape:
-    """Return the storage as last seen, marked."""
-    return view if view.stale else replace(view, stale=True)
+def last_health(instance: Instance) -> Health:
+    """Return how an instance was by its row."""
+    return "healthy" if instance.state == PollState.OK else "unhealthy"
 
 
-def marked_pbs(instance: Instance, views: Shapes, error: ProxmoxError, memory: PollMemory) -> PbsShape:
-    """Return a PBS that does not answer: offline at once, with its last figures."""
-    health = "error" if isinstance(error, LoginFailed | PermissionDenied) else "unhealthy"
-    last = views.pbs[0] if views.pbs else None
-    if last is None:
-        return pbs_without_answer(name=instance.name, host=instance.host, seen=seen_of(memory), health=health)
+def wanted(instance: Instance, figures: Figures) -> Figures:
+    """Return the figures without those that are not to be monitored."""
+    kinds = wanted_kinds(instance)
     return replace(
-        last,
-        id=f"pbs-{instance.name}",
-        name=instance.name,
-        host=instance.host,
-        status="offline",
-        connectionHealth=health,
-        stale=True,
-    )
-
-
-def marked_pmg(instance: Instance, views: Shapes, error: ProxmoxError, memory: PollMemory) -> PmgShape:
-    """Return a mail gateway that does not answer: offline at once, with its last figures."""
-    health = "error" if isinstance(error, LoginFailed | PermissionDenied) else "unhealthy"
-    if not views.pmg:
-        return pmg_without_answer(name=instance.name, host=instance.host, seen=seen_of(memory), health=health)
-    return replace(views.pmg[0], host=instance.host, status="offline", connectionHealth=health, stale=True)
-
-
-def seen_of(memory: PollMemory) -> str:
-    """Return when the instance last answered, the zero time when it never did."""
-    return rfc3339(from_epoch(int(memory.succeeded_at))) if memory.succeeded_at else ZERO_TIME
-
-
-def wanted(instance: Instance, views: Shapes) -> Shapes:
-    """Return the resources without those that are not to be monitored."""
-    return replace(
-        views,
-        vms=views.vms if instance.monitor_vms else (),
-        containers=views.containers if instance.monitor_containers else (),
-        storage=views.storage if instance.monitor_storage else (),
+        figures,
+        guests=tuple(guest for guest in figures.guests if guest.kind in kinds),
+        storages=figures.storages if instance.monitor_storage else (),
     )

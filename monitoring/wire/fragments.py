@@ -196,18 +196,26 @@ def leaves(view_type: type[msgspec.Struct]) -> list[str]:
     return paths
 
 
-SPLITS = {
-    name: Split(view_type, FIGURES[name])
-    for name, view_type in (
-        ("nodes", NodeShape),
-        ("vms", GuestShape),
-        ("containers", GuestShape),
-        ("storage", StorageShape),
-        ("pbs", PbsShape),
-        ("pmg", PmgShape),
-        ("concerns", ConcernShape),
-    )
+SHAPES: Mapping[str, type[msgspec.Struct]] = {
+    "nodes": NodeShape,
+    "vms": GuestShape,
+    "containers": GuestShape,
+    "storage": StorageShape,
+    "pbs": PbsShape,
+    "pmg": PmgShape,
+    "concerns": ConcernShape,
 }
+SPLITS = {name: Split(shape, FIGURES[name]) for name, shape in SHAPES.items()}
+_decode = {name: msgspec.json.Decoder(shape).decode for name, shape in SHAPES.items()}
+
+
+def shapes_in(fragment: Fragment) -> Shapes:
+    """Return the resources that a fragment holds; raises MsgspecError when they are none of this release."""
+    told: dict[str, Any] = {
+        name: tuple(decode(item.body) for item in fragment.items.get(name, ()))
+        for name, decode in _decode.items()
+    }
+    return Shapes(**told)
 
 
 def _collection_change(split: Split, before: Sequence[Any], after: Sequence[Any]) -> dict[str, Any]:

@@ -122,6 +122,3 @@ class ServerJobs(msgspec.Struct, frozen=True):
     verify: tuple[VerifyJobShape, ...] = ()
     prune: tuple[PruneJobShape, ...] = ()
     garbage: tuple[GarbageJobShape, ...] = ()
-
-
-NO_JOBS = ServerJobs()

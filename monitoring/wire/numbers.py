@@ -10,10 +10,15 @@ from typing import Any
 
 import msgspec
 
+from monitoring.figures.guests import GuestFigures
+from monitoring.figures.nodes import NodeFigures, RootDisk
 from monitoring.figures.rates import Sample
+from monitoring.figures.storages import StorageFigures
 from monitoring.known.facts import Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import PollMemory
-from monitoring.wire.shapes import GuestShape, NodeShape, StorageShape
+from monitoring.wire.guests import NO_RATES, rates_of
+from monitoring.wire.shapes import Usage
+from monitoring.wire.usage import usage
 from nodes.proxmox.readings import GuestReading, NodeReading, NodeStatusReading, StorageReading
 from pulse.lib.instants import instant
 
@@ -92,61 +97,74 @@ def number(
     )
 
 
-def guest_numbers(view: GuestShape, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+def told_usage(figures: Usage) -> dict[str, Any]:
+    """Return the four figures of memory or disk as the state has them."""
+    return msgspec.structs.asdict(figures)
+
+
+def guest_numbers(guest: GuestFigures, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
     """Yield the numbers of a guest."""
     readings = memory.reading.guests if memory.reading is not None else ()
-    reading = next((one for one in readings if one.vmid == view.vmid), None)
-    raw = reading or GuestReading(view.vmid, view.type, view.node, view.status)
+    reading = next((one for one in readings if one.vmid == guest.vmid), None)
+    raw = reading or GuestReading(guest.vmid, guest.kind, guest.node, guest.status)
     live = When(memory.read_at, at)
-    known = facts.guest(view.vmid)
+    known = facts.guest(guest.vmid)
     yield number(
-        "cpu", view.cpu, "fraction of the guest's CPUs", "cpu, 0 while it does not run", RESOURCES,
+        "cpu", guest.cpu_ratio or 0.0, "fraction of the guest's CPUs", "cpu, 0 while it does not run", RESOURCES,
         {"cpu": raw.cpu_ratio, "maxcpu": raw.cpu_count, "status": raw.status}, live,
     )  # fmt: skip
-    yield guest_memory_number(view, raw, known, live, at)
-    yield disk_number(view, raw, known, live, at)
-    yield from rate_numbers(view, raw, memory.samples.get(view.vmid), live)
-    yield number("uptime", view.uptime, "seconds", "uptime", RESOURCES, {"uptime": raw.uptime_seconds}, live)
+    yield guest_memory_number(guest, raw, known, live)
+    yield disk_number(guest, raw, known, live, at)
+    yield from rate_numbers(guest, raw, memory.samples.get(guest.vmid), live)
+    yield number(
+        "uptime",
+        guest.uptime_seconds or 0,
+        "seconds",
+        "uptime",
+        RESOURCES,
+        {"uptime": raw.uptime_seconds},
+        live,
+    )
 
 
-def guest_memory_number(
-    view: GuestShape, raw: GuestReading, known: GuestFacts, live: When, at: float
-) -> Number:
+def guest_memory_number(guest: GuestFigures, raw: GuestReading, known: GuestFacts, live: When) -> Number:
     """Return how the memory of a guest was found: see monitoring.figures.guest_memory."""
+    memory = guest.memory
     fields: dict[str, Any] = {"mem": raw.memory_used_bytes, "maxmem": raw.memory_total_bytes}
     formula, call = "mem of maxmem", RESOURCES
-    if view.type == "qemu" and known.detail is not None:
+    if guest.kind == "qemu" and known.detail is not None:
         fields |= {
             "ballooninfo.actual": known.detail.balloon_actual_bytes,
             "ballooninfo.free_mem": known.detail.guest_free_bytes,
             "memhost": known.detail.host_memory_bytes,
             "detail read": instant(known.detail_at),
         }
-        call = f"{RESOURCES}; GET /nodes/{view.node}/qemu?full=1"
+        call = f"{RESOURCES}; GET /nodes/{guest.node}/qemu?full=1"
         formula = "mem of maxmem, or of ballooninfo.actual while that is less"
     return number(
-        "memory", msgspec.structs.asdict(view.memory), "bytes", formula, call, fields, live,
-        source=view.memorySource, trust=view.memoryTrust, note=REASONS.get(view.memoryReason, ""),
+        "memory", told_usage(usage(memory.used_bytes, memory.total_bytes)), "bytes", formula, call, fields, live,
+        source=memory.source, trust=memory.trust, note=REASONS.get(memory.reason, ""),
     )  # fmt: skip
 
 
-def disk_number(view: GuestShape, raw: GuestReading, known: GuestFacts, live: When, at: float) -> Number:
+def disk_number(guest: GuestFigures, raw: GuestReading, known: GuestFacts, live: When, at: float) -> Number:
     """Return how the use of a guest's disks was found: see monitoring.figures.filesystems."""
-    note = REASONS.get(view.diskReason, view.diskReason)
-    value = None if view.diskReason else msgspec.structs.asdict(view.disk)
-    if view.type == "lxc":
+    disk = guest.disk
+    note = REASONS.get(disk.reason, disk.reason)
+    value = None if disk.reason else told_usage(usage(disk.used_bytes, disk.total_bytes))
+    if guest.kind == "lxc":
         return number(
             "disk", value, "bytes", "disk of maxdisk: the root file system; mount points are not in it",
-            RESOURCES if known.config is None else f"{RESOURCES}; GET /nodes/{view.node}/lxc/{view.vmid}/config",
+            RESOURCES if known.config is None else f"{RESOURCES}; GET /nodes/{guest.node}/lxc/{guest.vmid}/config",
             {"disk": raw.disk_used_bytes, "maxdisk": raw.disk_total_bytes} | mount_point_fields(known), live,
-            source=view.diskSource, note=note,
+            source=disk.source, note=note,
         )  # fmt: skip
     files = [msgspec.structs.asdict(one) for one in known.disk.filesystems] if known.disk else []
     return number(
         "disk", value, "bytes", "the sum over the counted file systems; Proxmox itself tells 0 for every VM",
-        f"GET /nodes/{view.node}/qemu/{view.vmid}/agent/get-fsinfo",
+        f"GET /nodes/{guest.node}/qemu/{guest.vmid}/agent/get-fsinfo",
         {"filesystems": files, "maxdisk (boot disk only)": raw.disk_total_bytes}, When(known.disk_at, at),
-        source=view.diskSource, note=note,
+        source=disk.source, note=note,
     )  # fmt: skip
 
 
@@ -161,7 +179,9 @@ def mount_point_fields(known: GuestFacts) -> dict[str, Any]:
     return {"mount points": found} if found else {}
 
 
-def rate_numbers(view: GuestShape, raw: GuestReading, sample: Sample | None, live: When) -> Iterator[Number]:
+def rate_numbers(
+    guest: GuestFigures, raw: GuestReading, sample: Sample | None, live: When
+) -> Iterator[Number]:
     """Yield the four rates: differences of counters that Proxmox renews every ten seconds."""
     counters = {
         "networkIn": ("netin", raw.network_in_bytes),
@@ -169,37 +189,37 @@ def rate_numbers(view: GuestShape, raw: GuestReading, sample: Sample | None, liv
         "diskRead": ("diskread", raw.disk_read_bytes),
         "diskWrite": ("diskwrite", raw.disk_write_bytes),
     }
-    for name, (field, told) in counters.items():
-        value = getattr(view, name)
-        note = (
-            "no rate yet: it takes two readings, and a guest that has moved begins anew" if value < 0 else ""
-        )
+    is_known = guest.rates is not None
+    note = "" if is_known else "no rate yet: it takes two readings, and a guest that has moved begins anew"
+    rates = rates_of(guest.rates) if is_known else (None,) * len(NO_RATES)
+    for (name, (field, told)), rate in zip(counters.items(), rates, strict=True):
         fields: dict[str, Any] = {field: told}
         if sample is not None:
             fields["counters moved at"] = instant(sample.at)
         yield number(
-            name, None if value < 0 else value, "bytes per second",
-            f"growth of {field} since it last moved, by the time in which it did", RESOURCES, fields, live, note=note,
+            name, rate, "bytes per second", f"growth of {field} since it last moved, by the time in which it did",
+            RESOURCES, fields, live, note=note,
         )  # fmt: skip
 
 
-def node_numbers(view: NodeShape, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+def node_numbers(node: NodeFigures, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
     """Yield the numbers of a node."""
     readings = memory.reading.nodes if memory.reading is not None else ()
-    raw = next((one for one in readings if one.name == view.name), None) or NodeReading(
-        view.name, view.status
+    raw = next((one for one in readings if one.name == node.name), None) or NodeReading(
+        node.name, node.status
     )
     live = When(memory.read_at, at)
-    status = When(memory.details_at.get(view.name, 0.0), at)
-    detail = memory.details.get(view.name)
-    call = f"GET /nodes/{view.name}/status"
+    status = When(memory.details_at.get(node.name, 0.0), at)
+    detail = memory.details.get(node.name)
+    call = f"GET /nodes/{node.name}/status"
     yield number(
-        "cpu", None if view.cpuReason else view.cpu, "fraction of all CPUs", "cpu, 0 while the node is not online",
-        RESOURCES, {"cpu": raw.cpu_ratio, "maxcpu": raw.cpu_count, "status": raw.status}, live,
-        note=REASONS.get(view.cpuReason, ""),
+        "cpu", None if node.cpu_reason else node.cpu_ratio or 0.0, "fraction of all CPUs",
+        "cpu, 0 while the node is not online", RESOURCES,
+        {"cpu": raw.cpu_ratio, "maxcpu": raw.cpu_count, "status": raw.status}, live,
+        note=REASONS.get(node.cpu_reason, ""),
     )  # fmt: skip
-    yield node_memory_number(view, raw, detail, facts.node(view.name), live, status)
-    root = {
+    yield node_memory_number(node, raw, detail, facts.node(node.name), live, status)
+    fields = {
         "rootfs.used": detail.root_used_bytes if detail else None,
         "rootfs.total": detail.root_total_bytes if detail else None,
         "rootfs.avail": detail.root_available_bytes if detail else None,
@@ -207,25 +227,38 @@ def node_numbers(view: NodeShape, memory: PollMemory, facts: Facts, *, at: float
         "maxdisk": raw.disk_total_bytes,
     }
     yield number(
-        "disk", msgspec.structs.asdict(view.disk), "bytes",
+        "disk", told_usage(root_usage(node.root)), "bytes",
         "rootfs of the node's status, else disk of maxdisk of the list, else the storage `local`, else `local-lvm`",
-        f"{call}; {RESOURCES}", root, status if detail is not None and detail.root_total_bytes else live,
+        f"{call}; {RESOURCES}", fields, status if detail is not None and detail.root_total_bytes else live,
     )  # fmt: skip
     load = list(detail.load_average) if detail else []
-    yield number("loadAverage", list(view.loadAverage), "processes over 1, 5 and 15 minutes", "loadavg", call,
+    yield number("loadAverage", list(node.load_average), "processes over 1, 5 and 15 minutes", "loadavg", call,
                  {"loadavg": load}, status)  # fmt: skip
-    yield number("uptime", view.uptime, "seconds", "uptime", RESOURCES, {"uptime": raw.uptime_seconds}, live)
-    history = facts.node(view.name).history
+    yield number(
+        "uptime",
+        node.uptime_seconds or 0,
+        "seconds",
+        "uptime",
+        RESOURCES,
+        {"uptime": raw.uptime_seconds},
+        live,
+    )
+    history = facts.node(node.name).history
     if history is not None and history.pressure is not None:
         pressure = msgspec.structs.asdict(history.pressure)
         yield number(
             "pressure", pressure, "percent of the last 10 s", "the newest row with pressure columns",
-            HISTORY.format(node=view.name), pressure, When(facts.node(view.name).history_at, at),
+            HISTORY.format(node=node.name), pressure, When(facts.node(node.name).history_at, at),
         )  # fmt: skip
 
 
+def root_usage(root: RootDisk) -> Usage:
+    """Return the root file system of a node."""
+    return usage(root.used_bytes, root.total_bytes, root.free_bytes)
+
+
 def node_memory_number(
-    view: NodeShape,
+    node: NodeFigures,
     raw: NodeReading,
     detail: NodeStatusReading | None,
     known: NodeFacts,
@@ -242,24 +275,30 @@ def node_memory_number(
         fields = {"memory.used": detail.memory_used_bytes, "memory.total": detail.memory_total_bytes}
     if detail is not None:
         fields["memory.available"] = detail.memory_available_bytes
-        calls.append(f"GET /nodes/{view.name}/status")
+        calls.append(f"GET /nodes/{node.name}/status")
     if known.history is not None:
         fields |= {"arcsize": known.history.arc_bytes, "arcsize read": instant(known.history_at)}
-        calls.append(HISTORY.format(node=view.name))
+        calls.append(HISTORY.format(node=node.name))
     return number(
-        "memory", msgspec.structs.asdict(view.memory), "bytes", f"{formula}; {USED_MEMORY[view.memorySource]}",
-        "; ".join(calls), fields, when, source=view.memorySource,
+        "memory", told_usage(usage(node.memory_used_bytes, node.memory_total_bytes)), "bytes",
+        f"{formula}; {USED_MEMORY[node.memory_source]}", "; ".join(calls), fields, when, source=node.memory_source,
     )  # fmt: skip
 
 
-def storage_numbers(view: StorageShape, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+def storage_numbers(
+    storage: StorageFigures, memory: PollMemory, facts: Facts, *, at: float
+) -> Iterator[Number]:
     """Yield the numbers of a storage; of a shared one with the node whose figures are shown."""
     readings = memory.reading.storages if memory.reading is not None else ()
     fitting = sorted(
-        (one for one in readings if one.name == view.name and (view.shared or one.node == view.node)),
+        (
+            one
+            for one in readings
+            if one.name == storage.name and (storage.is_shared or one.node == storage.node)
+        ),
         key=lambda one: (one.status != "available" or not one.total_bytes, one.node),
     )
-    raw = fitting[0] if fitting else StorageReading(view.name, view.node, view.status)
+    raw = fitting[0] if fitting else StorageReading(storage.name, storage.node or "shared", storage.status)
     live = When(memory.read_at, at)
     fields: dict[str, Any] = {
         "disk": raw.used_bytes,
@@ -267,13 +306,14 @@ def storage_numbers(view: StorageShape, memory: PollMemory, facts: Facts, *, at:
         "node": raw.node,
         "status": raw.status,
     }
-    yield number("used", view.used, "bytes", "disk", RESOURCES, fields, live)
-    yield number("total", view.total, "bytes", "maxdisk", RESOURCES, fields, live)
-    yield number("usage", view.usage, "percent", "disk of maxdisk", RESOURCES, fields, live)
+    told = usage(storage.used_bytes, storage.total_bytes, storage.free_bytes)
+    yield number("used", told.used, "bytes", "disk", RESOURCES, fields, live)
+    yield number("total", told.total, "bytes", "maxdisk", RESOURCES, fields, live)
+    yield number("usage", told.usage, "percent", "disk of maxdisk", RESOURCES, fields, live)
     known = facts.node(raw.node)
-    probe = next((one for one in known.storages if one.name == view.name), None)
+    probe = next((one for one in known.storages if one.name == storage.name), None)
     yield number(
-        "free", view.free, "bytes", "avail of the node's own list while its total agrees, else maxdisk - disk",
+        "free", told.free, "bytes", "avail of the node's own list while its total agrees, else maxdisk - disk",
         f"GET /nodes/{raw.node}/storage", {"avail": probe.available_bytes if probe else None},
         When(known.storages_at, at),
     )  # fmt: skip

@@ -2,86 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from monitoring.backups.results import job_error, job_outcome
+from monitoring.figures.servers import BackupJob, ServerJob
 from monitoring.wire.jobs import (
     BackupJobShape,
     GarbageJobShape,
-    NamespaceShape,
     PruneJobShape,
     ServerJobs,
     SyncJobShape,
     VerifyJobShape,
 )
-from nodes.proxmox.readings import NamespaceReading, ServerJobReading
 from pulse.lib.instants import instant
 
-#: Job to the instant of the run that did not happen, None when none was missed.
-Missed = Callable[[ServerJobReading], int | None]
 
-
-def server_jobs(
-    jobs: Mapping[str, Iterable[ServerJobReading]], backups: Iterable[BackupJobShape], missed: Missed
-) -> ServerJobs:
-    """Return the five lists; `backups` are the PVE jobs that write to this server."""
+def server_jobs(jobs: Iterable[ServerJob], backup_jobs: Iterable[BackupJob]) -> ServerJobs:
+    """Return the five lists; `backup_jobs` are the PVE jobs that write to this server."""
+    by_kind: dict[str, list[ServerJob]] = {}
+    for job in jobs:
+        by_kind.setdefault(job.told.kind, []).append(job)
     return ServerJobs(
-        backup=tuple(backups),
-        sync=tuple(sync_view(job, missed(job)) for job in jobs.get("sync", ())),
-        verify=tuple(verify_view(job, missed(job)) for job in jobs.get("verify", ())),
-        prune=tuple(prune_view(job, missed(job)) for job in jobs.get("prune", ())),
-        garbage=tuple(garbage_view(job, missed(job)) for job in jobs.get("garbage", ())),
+        backup=tuple(backup_shape(job) for job in backup_jobs),
+        sync=tuple(sync_shape(job) for job in by_kind.get("sync", ())),
+        verify=tuple(verify_shape(job) for job in by_kind.get("verify", ())),
+        prune=tuple(prune_shape(job) for job in by_kind.get("prune", ())),
+        garbage=tuple(garbage_shape(job) for job in by_kind.get("garbage", ())),
     )
 
 
-def shared_fields(job: ServerJobReading, missed_at: int | None) -> dict[str, Any]:
-    """Return what the views of all kinds have in common."""
+def backup_shape(job: BackupJob) -> BackupJobShape:
+    """Return one job of a PVE."""
+    return BackupJobShape(
+        id=f"{job.host}-{job.id}",
+        store=job.datastore,
+        status=job.status,
+        type=job.covers,
+        lastBackup=instant(job.last_run_ended_epoch),
+        nextRun=instant(job.next_run_epoch),
+        vmid=",".join(str(vmid) for vmid in job.vmids),
+        error=job.error,
+        instance=job.host,
+        schedule=job.schedule,
+        missedAt=told_instant(job.missed_epoch),
+        disabled=job.is_disabled,
+    )
+
+
+def shared_fields(job: ServerJob) -> dict[str, Any]:
+    """Return what the shapes of all other kinds have in common."""
+    told = job.told
     return {
-        "id": job.id,
-        "store": job.store,
-        "status": job_outcome(job),
-        "nextRun": instant(job.next_run_at),
-        "error": job_error(job),
-        "schedule": job.schedule,
-        "missedAt": instant(missed_at) if missed_at else "",
-        "disabled": job.is_disabled,
+        "id": told.id,
+        "store": told.store,
+        "status": job_outcome(told),
+        "nextRun": instant(told.next_run_at),
+        "error": job_error(told),
+        "schedule": told.schedule,
+        "missedAt": told_instant(job.missed_epoch),
+        "disabled": told.is_disabled,
     }
 
 
-def sync_view(job: ServerJobReading, missed_at: int | None) -> SyncJobShape:
+def sync_shape(job: ServerJob) -> SyncJobShape:
     """Return one sync job."""
     return SyncJobShape(
-        remote=job.remote,
-        lastSync=instant(job.last_run_ended_at),
-        direction=job.direction,
-        **shared_fields(job, missed_at),
+        remote=job.told.remote,
+        lastSync=instant(job.told.last_run_ended_at),
+        direction=job.told.direction,
+        **shared_fields(job),
     )
 
 
-def verify_view(job: ServerJobReading, missed_at: int | None) -> VerifyJobShape:
+def verify_shape(job: ServerJob) -> VerifyJobShape:
     """Return one verify job."""
-    return VerifyJobShape(lastVerify=instant(job.last_run_ended_at), **shared_fields(job, missed_at))
+    return VerifyJobShape(lastVerify=instant(job.told.last_run_ended_at), **shared_fields(job))
 
 
-def prune_view(job: ServerJobReading, missed_at: int | None) -> PruneJobShape:
+def prune_shape(job: ServerJob) -> PruneJobShape:
     """Return one prune job."""
-    return PruneJobShape(lastPrune=instant(job.last_run_ended_at), **shared_fields(job, missed_at))
+    return PruneJobShape(lastPrune=instant(job.told.last_run_ended_at), **shared_fields(job))
 
 
-def garbage_view(job: ServerJobReading, missed_at: int | None) -> GarbageJobShape:
+def garbage_shape(job: ServerJob) -> GarbageJobShape:
     """Return the garbage collection of a datastore."""
     return GarbageJobShape(
-        lastGarbage=instant(job.last_run_ended_at),
-        removedBytes=job.removed_bytes or 0,
-        pendingBytes=job.pending_bytes or 0,
-        **shared_fields(job, missed_at),
+        lastGarbage=instant(job.told.last_run_ended_at),
+        removedBytes=job.told.removed_bytes or 0,
+        pendingBytes=job.told.pending_bytes or 0,
+        **shared_fields(job),
     )
 
 
-def namespace_views(namespaces: Iterable[NamespaceReading]) -> tuple[NamespaceShape, ...]:
-    """Return the namespaces of a datastore, the root first, then by path."""
-    return tuple(
-        NamespaceShape(one.path, one.path.count("/"), one.path.rpartition("/")[0])
-        for one in sorted(namespaces, key=lambda namespace: namespace.path)
-    )
+def told_instant(epoch_seconds: int | None) -> str:
+    """Return an instant, "" for none."""
+    return instant(epoch_seconds) if epoch_seconds else ""

@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
-from monitoring.collecting import lanes
+from monitoring.figures.instances import GRACE_SECONDS
+from monitoring.figures.servers import DatastoreFigures, GatewayFigures, ServerFigures
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.wire.jobs import DatastoreShape
 from monitoring.wire.numbers import Number, When, number
-from monitoring.wire.shapes import MailNodeShape, PbsShape, PmgShape
+from monitoring.wire.servers import camel, deduplication_of, error_of, known_usage
+from monitoring.wire.usage import percent
 from nodes.proxmox.readings import DatastoreReading, MailNodeReading, PbsStatusReading
 from pulse.lib.instants import instant
 
@@ -44,21 +45,22 @@ MAIL_FIELDS = {
 MAIL_UNITS = {"bytesIn": "bytes", "bytesOut": "bytes", "averageSeconds": "seconds"}
 
 
-def pbs_numbers(view: PbsShape, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+def pbs_numbers(server: ServerFigures, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
     """Yield the numbers of a backup server and its datastores."""
-    yield from status_numbers(view, memory.pbs_status, When(memory.pbs_status_at, at))
+    yield from status_numbers(server, memory.pbs_status, When(memory.pbs_status_at, at))
     states = states_now(facts, at=at)
     told = {one.name: one for one in known_datastores(memory.datastores, states)}
-    for store in view.datastores:
+    for store in server.datastores:
         reading = told.get(store.name) or DatastoreReading(store.name)
         listed = {"list read": instant(facts.datastore_states_at)} if store.name in states else {}
         yield from datastore_numbers(store, reading, listed, When(memory.datastores_at, at))
 
 
-def status_numbers(view: PbsShape, told: PbsStatusReading | None, when: When) -> Iterator[Number]:
+def status_numbers(server: ServerFigures, told: PbsStatusReading | None, when: When) -> Iterator[Number]:
     """Yield what the server tells of itself."""
-    raw = told or PbsStatusReading()
-    is_late = when.age_seconds is not None and when.age_seconds > lanes.GRACE_SECONDS
+    raw, host = told or PbsStatusReading(), server.host or PbsStatusReading()
+    share = percent(host.memory_used_bytes or 0, host.memory_total_bytes or 0)
+    is_late = when.age_seconds is not None and when.age_seconds > GRACE_SECONDS
     note = "it could not be renewed" if is_late else ""
 
     def figure(name: str, value: Any, unit: str, formula: str, fields: dict[str, Any]) -> Number:
@@ -72,18 +74,18 @@ def status_numbers(view: PbsShape, told: PbsStatusReading | None, when: When) ->
         "root.total": raw.root_total_bytes,
         "root.avail": raw.root_available_bytes,
     }
-    yield figure("cpu", view.cpu, "fraction", "cpu", {"cpu": raw.cpu_ratio})
-    yield figure("memory", view.memory, "percent", "memory.used of memory.total", memory)
+    yield figure("cpu", host.cpu_ratio or 0.0, "fraction", "cpu", {"cpu": raw.cpu_ratio})
+    yield figure("memory", share, "percent", "memory.used of memory.total", memory)
     yield figure("swap", raw.swap_used_bytes, "bytes", "swap.used", swap)
     yield figure("disk", raw.root_used_bytes, "bytes", "root.used: the root file system", root)
     load = list(raw.load_average)
     unit = "processes over 1, 5 and 15 minutes"
     yield figure("loadAverage", load, unit, "loadavg", {"loadavg": load})
-    yield figure("uptime", view.uptime, "seconds", "uptime", {"uptime": raw.uptime_seconds})
+    yield figure("uptime", host.uptime_seconds or 0, "seconds", "uptime", {"uptime": raw.uptime_seconds})
 
 
 def datastore_numbers(
-    store: DatastoreShape, reading: DatastoreReading, listed: dict[str, Any], when: When
+    store: DatastoreFigures, reading: DatastoreReading, listed: dict[str, Any], when: When
 ) -> Iterator[Number]:
     """Yield the numbers of a datastore, with what keeps it from being used; `listed` is when the list was read."""
     name, is_told = f"datastores.{store.name}", reading.total_bytes is not None
@@ -94,16 +96,21 @@ def datastore_numbers(
     }
     if reading.error:
         fields["error"] = reading.error
-    upkeep = {"maintenance": store.maintenance, "message": store.maintenanceMessage, "comment": store.comment}
+    upkeep = {
+        "maintenance": store.maintenance,
+        "message": store.maintenance_message,
+        "comment": store.comment,
+    }
     fields |= {key: value for key, value in upkeep.items() if value}
     fields |= {"mount-status": reading.mount_status} if reading.mount_status else {}
+    used, free = max(store.used_bytes or 0, 0), max(store.available_bytes or 0, 0)
     yield number(
-        f"{name}.usage", store.usage if is_told else None, "percent", "used of used + avail, as PBS itself has it",
+        f"{name}.usage", percent(used, used + free) if is_told else None, "percent", "used of used + avail, as PBS itself has it",
         f"{USAGE}; {LIST}" if listed else USAGE, fields | listed, when, note=note_of(store, is_told=is_told),
     )  # fmt: skip
     if reading.deduplication is not None:
         yield number(
-            f"{name}.deduplication", store.deduplication, "times",
+            f"{name}.deduplication", deduplication_of(store), "times",
             "index-data-bytes of disk-bytes of the last garbage collection", USAGE,
             {
                 "gc-status.index-data-bytes": reading.index_bytes,
@@ -112,44 +119,45 @@ def datastore_numbers(
             },
             when,
         )  # fmt: skip
-    if store.fullAt:
+    if store.full_epoch:
         yield number(
-            f"{name}.fullAt", store.fullAt, "instant",
+            f"{name}.fullAt", instant(store.full_epoch), "instant",
             "estimated-full-date: a straight line through a month of use; left out while that does not rise", USAGE,
             {"estimated-full-date": reading.estimated_full_at}, when,
         )  # fmt: skip
 
 
-def note_of(store: DatastoreShape, *, is_told: bool) -> str:
+def note_of(store: DatastoreFigures, *, is_told: bool) -> str:
     """Return why there are no figures of a datastore, or what holds for it although there are."""
     if store.maintenance:
         words = f"the datastore is in maintenance: {store.maintenance}"
-        return f"{words} ({store.maintenanceMessage})" if store.maintenanceMessage else words
+        return f"{words} ({store.maintenance_message})" if store.maintenance_message else words
     if is_told:
-        return "it could not be renewed" if store.stale else ""
+        return "it could not be renewed" if store.is_stale else ""
     return (
-        store.error
+        error_of(store)
         or "the server lists the datastore and tells no figures: the account may lack Datastore.Audit on it"
     )
 
 
-def pmg_numbers(view: PmgShape, memory: PollMemory, *, at: float) -> Iterator[Number]:
+def pmg_numbers(gateway: GatewayFigures, memory: PollMemory, *, at: float) -> Iterator[Number]:
     """Yield the numbers of a mail gateway and its nodes."""
     told = {node.name: node for node in memory.mail_nodes}
-    for node in view.nodes:
+    for node in gateway.nodes:
         raw = told.get(node.name)
         if raw is not None and not raw.error:
             yield from mail_node_numbers(node, raw, When(memory.mail_nodes_at, at))
         yield from queue_numbers(node.name, memory, When(memory.mail_queues_at, at))
     when = When(memory.mail_statistics_at, at)
-    for name, value in view.statistics.items():
+    totals = msgspec.structs.asdict(gateway.statistics) if gateway.statistics is not None else {}
+    for name, value in ((camel(key), total) for key, total in totals.items() if total is not None):
         field = MAIL_FIELDS.get(name, name)
         formula = f"{field}, since midnight of the server, of all nodes together"
         unit = MAIL_UNITS.get(name, "mails")
         yield number(f"statistics.{name}", value, unit, formula, STATISTICS, {field: value}, when)
 
 
-def mail_node_numbers(node: MailNodeShape, raw: MailNodeReading, when: When) -> Iterator[Number]:
+def mail_node_numbers(node: MailNodeReading, raw: MailNodeReading, when: When) -> Iterator[Number]:
     """Yield the figures of one node of a gateway."""
 
     def figure(name: str, value: Any, unit: str, formula: str, fields: dict[str, Any]) -> Number:
@@ -157,19 +165,21 @@ def mail_node_numbers(node: MailNodeShape, raw: MailNodeReading, when: When) -> 
 
     memory = {"memory.used": raw.memory_used_bytes, "memory.total": raw.memory_total_bytes}
     root = {"rootfs.used": raw.root_used_bytes, "rootfs.total": raw.root_total_bytes}
-    yield figure("cpu", node.cpu, "fraction", "cpu", {"cpu": raw.cpu_ratio})
-    yield figure(
-        "memory",
-        node.memory and msgspec.structs.asdict(node.memory),
-        "bytes",
-        "memory.used of memory.total",
-        memory,
-    )
+    yield figure("cpu", node.cpu_ratio, "fraction", "cpu", {"cpu": raw.cpu_ratio})
+    used = told_of(node.memory_used_bytes, node.memory_total_bytes)
+    yield figure("memory", used, "bytes", "memory.used of memory.total", memory)
     formula = "rootfs.used of rootfs.total: the root file system"
-    yield figure("disk", node.disk and msgspec.structs.asdict(node.disk), "bytes", formula, root)
+    disk = told_of(node.root_used_bytes, node.root_total_bytes)
+    yield figure("disk", disk, "bytes", formula, root)
     load = list(raw.load_average)
     yield figure("loadAverage", load, "processes over 1, 5 and 15 minutes", "loadavg", {"loadavg": load})
-    yield figure("uptime", node.uptime, "seconds", "uptime", {"uptime": raw.uptime_seconds})
+    yield figure("uptime", node.uptime_seconds, "seconds", "uptime", {"uptime": raw.uptime_seconds})
+
+
+def told_of(used: int | None, total: int | None) -> dict[str, Any] | None:
+    """Return the four figures of memory or disk, None when they are not known."""
+    figures = known_usage(used, total)
+    return msgspec.structs.asdict(figures) if figures is not None else None
 
 
 def queue_numbers(node: str, memory: PollMemory, when: When) -> Iterator[Number]:

@@ -1,130 +1,104 @@
-"""How backup servers and mail gateways are built from readings; pure. Source: state.md 2.5 of the contract."""
+"""Backup servers and mail gateways as the state sends them; pure. Source: state.md 2.5 of the contract."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
-from monitoring.known.datastores import NOT_MOUNTED, status_of
-from monitoring.wire.jobs import NO_JOBS, DatastoreShape, NamespaceShape, ServerJobs
+from monitoring.figures.servers import NOT_MOUNTED, DatastoreFigures, GatewayFigures, ServerFigures
+from monitoring.wire.ids import Label
+from monitoring.wire.jobs import DatastoreShape, NamespaceShape
+from monitoring.wire.server_jobs import server_jobs
 from monitoring.wire.shapes import MailNodeShape, PbsShape, PmgShape, Usage
 from monitoring.wire.usage import percent, usage
-from nodes.proxmox.readings import (
-    DatastoreReading,
-    DatastoreStateReading,
-    MailNodeReading,
-    MailQueueReading,
-    MailStatisticsReading,
-    PbsStatusReading,
-)
+from nodes.proxmox.readings import MailNodeReading, MailQueueReading, PbsStatusReading
 from pulse.lib.instants import instant
 
 
-def datastore_view(
-    reading: DatastoreReading,
-    namespaces: tuple[NamespaceShape, ...] = (),
-    *,
-    state: DatastoreStateReading | None = None,
-    is_stale: bool = False,
-) -> DatastoreShape:
-    """Return one datastore; the percentage is of used and available, as PBS's own history has it.
-
-    The reading is one of monitoring.datastores.known_datastores, `state` what the list tells beside it.
-    """
-    used, free = max(reading.used_bytes or 0, 0), max(reading.available_bytes or 0, 0)
-    is_unmounted = reading.mount_status == NOT_MOUNTED
-    return DatastoreShape(
-        name=reading.name,
-        total=max(reading.total_bytes or 0, 0),
-        used=used,
-        free=free,
-        usage=percent(used, used + free),
-        status=status_of(reading),
-        error=reading.error or ("not mounted" if is_unmounted else ""),
-        namespaces=namespaces,
-        maintenance=reading.maintenance,
-        maintenanceMessage=state.maintenance_message if state is not None else "",
-        comment=state.comment if state is not None else "",
-        mountStatus=reading.mount_status,
-        backend=reading.backend,
-        fullAt=instant(reading.estimated_full_at) if reading.estimated_full_at else "",
-        deduplication=None if reading.deduplication is None else round(reading.deduplication, 2),
-        stale=is_stale,
-    )
-
-
-def pbs_view(
-    *,
-    name: str,
-    host: str,
-    version: str,
-    status: PbsStatusReading | None,
-    datastores: Iterable[DatastoreShape],
-    seen: str,
-    jobs: ServerJobs = NO_JOBS,
-    is_stale: bool = False,
-) -> PbsShape:
-    """Return a PBS that answers; CPU and memory stay 0 when the token may not read them."""
-    known = status or PbsStatusReading()
-    used, total = known.memory_used_bytes or 0, known.memory_total_bytes or 0
+def server_shape(server: ServerFigures, label: Label) -> PbsShape:
+    """Return a PBS; CPU and memory are 0 when the token may not read them."""
+    host = server.host or PbsStatusReading()
+    used, total = host.memory_used_bytes or 0, host.memory_total_bytes or 0
+    jobs = server_jobs(server.jobs, server.backup_jobs)
     return PbsShape(
-        id=f"pbs-{name}",
-        name=name,
-        host=host,
-        status="online",
-        version=version or "connected",
-        cpu=known.cpu_ratio or 0.0,
+        id=label.server_id,
+        name=label.name,
+        host=label.host,
+        status=server.status,
+        version="unknown" if server.version is None else server.version or "connected",
+        cpu=host.cpu_ratio or 0.0,
         memory=percent(used, total),
         memoryUsed=used,
         memoryTotal=total,
-        uptime=known.uptime_seconds or 0,
-        datastores=tuple(datastores),
+        uptime=host.uptime_seconds or 0,
+        datastores=tuple(datastore_shape(one) for one in server.datastores),
         backupJobs=jobs.backup,
         syncJobs=jobs.sync,
         verifyJobs=jobs.verify,
         pruneJobs=jobs.prune,
         garbageJobs=jobs.garbage,
-        connectionHealth="healthy",
-        lastSeen=seen,
-        stale=is_stale,
+        connectionHealth=server.health,
+        lastSeen=instant(server.seen_epoch),
+        stale=server.is_stale,
     )
 
 
-def pbs_without_answer(
-    *, name: str, host: str, seen: str, health: str, jobs: ServerJobs = NO_JOBS
-) -> PbsShape:
-    """Return a PBS that has not answered since Pulse knows it, or since the start, with the jobs that are known."""
-    view = pbs_view(name=name, host=host, version="unknown", status=None, datastores=(), seen=seen, jobs=jobs)
-    return msgspec.structs.replace(view, status="offline", connectionHealth=health)
+def datastore_shape(store: DatastoreFigures) -> DatastoreShape:
+    """Return one datastore; the percentage is of used and available, as PBS's own history has it."""
+    used, free = max(store.used_bytes or 0, 0), max(store.available_bytes or 0, 0)
+    return DatastoreShape(
+        name=store.name,
+        total=max(store.total_bytes or 0, 0),
+        used=used,
+        free=free,
+        usage=percent(used, used + free),
+        status=store.status,
+        error=error_of(store),
+        namespaces=namespace_shapes(store.namespaces),
+        maintenance=store.maintenance,
+        maintenanceMessage=store.maintenance_message,
+        comment=store.comment,
+        mountStatus=store.mount_status,
+        backend=store.backend,
+        fullAt=instant(store.full_epoch) if store.full_epoch else "",
+        deduplication=deduplication_of(store),
+        stale=store.is_stale,
+    )
 
 
-def pmg_view(
-    *,
-    name: str,
-    host: str,
-    nodes: Iterable[MailNodeReading],
-    queues: Mapping[str, Iterable[MailQueueReading]],
-    statistics: MailStatisticsReading | None,
-    seen: str,
-    is_stale: bool = False,
-) -> PmgShape:
-    """Return a mail gateway that answers; statistics that were not told are left out."""
-    told = msgspec.structs.asdict(statistics) if statistics is not None else {}
+def error_of(store: DatastoreFigures) -> str:
+    """Return why nothing can be read in a datastore, apart from its maintenance."""
+    return store.error or ("not mounted" if store.mount_status == NOT_MOUNTED else "")
+
+
+def deduplication_of(store: DatastoreFigures) -> float | None:
+    """Return how many times each stored byte is used, as exactly as it is shown."""
+    return None if store.deduplication is None else round(store.deduplication, 2)
+
+
+def namespace_shapes(paths: Iterable[str]) -> tuple[NamespaceShape, ...]:
+    """Return the namespaces of a datastore."""
+    return tuple(NamespaceShape(path, path.count("/"), path.rpartition("/")[0]) for path in paths)
+
+
+def gateway_shape(gateway: GatewayFigures, label: Label) -> PmgShape:
+    """Return a mail gateway; statistics that were not told are left out."""
+    told = msgspec.structs.asdict(gateway.statistics) if gateway.statistics is not None else {}
     return PmgShape(
-        id=f"pmg-{name}",
-        name=name,
-        host=host,
-        status="online",
-        nodes=tuple(mail_node_view(node, queues.get(node.name, ())) for node in nodes),
-        connectionHealth="healthy",
-        lastSeen=seen,
+        id=label.gateway_id,
+        name=label.name,
+        host=label.host,
+        status=gateway.status,
+        nodes=tuple(mail_node_shape(node, gateway.queues.get(node.name, ())) for node in gateway.nodes),
+        connectionHealth=gateway.health,
+        lastSeen=instant(gateway.seen_epoch),
         statistics={camel(key): value for key, value in told.items() if value is not None},
-        stale=is_stale,
+        stale=gateway.is_stale,
     )
 
 
-def mail_node_view(node: MailNodeReading, queues: Iterable[MailQueueReading]) -> MailNodeShape:
+def mail_node_shape(node: MailNodeReading, queues: Iterable[MailQueueReading]) -> MailNodeShape:
     """Return one node; one that the asked node cannot reach has no figures."""
     return MailNodeShape(
         name=node.name,
@@ -150,9 +124,3 @@ def camel(name: str) -> str:
     """Return a name of ours as the wire spells names."""
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
-
-
-def pmg_without_answer(*, name: str, host: str, seen: str, health: str) -> PmgShape:
-    """Return a mail gateway that has not answered since Pulse knows it."""
-    view = pmg_view(name=name, host=host, nodes=(), queues={}, statistics=None, seen=seen)
-    return msgspec.structs.replace(view, status="offline", connectionHealth=health)

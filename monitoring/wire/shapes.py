@@ -17,7 +17,6 @@ from monitoring.wire.jobs import (
     SyncJobShape,
     VerifyJobShape,
 )
-from pulse.lib.instants import ZERO_TIME
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
@@ -106,20 +105,6 @@ class GuestShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     backupState: str = ""
     backupReason: str = ""
     stale: bool = False
-
-
-class GuestExtras(msgspec.Struct, frozen=True, gc=False):
-    """What the slow lanes add to a guest's live figures. `disk` None: not known, for this reason."""
-
-    disk: Usage | None = None
-    disk_reason: str = "not_read_yet"
-    addresses: tuple[str, ...] = ()
-    last_backup: str = ZERO_TIME
-    backup_state: str = ""
-    backup_reason: str = ""
-
-
-NO_EXTRAS = GuestExtras()
 
 
 class StorageShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -31,7 +31,7 @@ from django.utils import timezone
 from accounts import claim, tokens
 from accounts.models import ApiToken
 from monitoring.feed import state
-from monitoring.polling import cycle
+from monitoring.polling import polls
 from monitoring.store import current
 from nodes import connecting
 from nodes.models import Instance
@@ -400,7 +400,7 @@ def use_a_hostile_host(everything: Everything, program: Client, browser: Client,
         limits.windows.clear()
         for instance in (by_token, by_password):
             connecting.forget(instance.pk)
-            cycle.poll(instance.pk, timezone.now())
+            polls.poll(instance.pk, timezone.now())
             everything.answered(f"{mode}: test", program.post(f"{NODES}/{instance.wire_id}/test"))
             tell_of(everything, f"{mode}: instance test", "test", instance.wire_id)
             try:

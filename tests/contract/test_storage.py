@@ -7,26 +7,28 @@ from urllib.parse import quote
 import pytest
 import time_machine
 
+from monitoring.figures.instances import Figures
+from monitoring.figures.nodes import NodeFigures
+from monitoring.figures.storages import live_storages
+from monitoring.known.memory import PollMemory
 from monitoring.store import current
 from monitoring.wire.fragments import Fragment, items_of
-from monitoring.wire.hosts import node_view
-from monitoring.wire.shapes import Shapes
-from monitoring.wire.storages import storage_views
-from nodes.proxmox.readings import NodeReading, StorageReading
+from monitoring.wire.ids import Label
+from monitoring.wire.instances import shapes_of
+from nodes.proxmox.readings import StorageReading
 from tests.conftest import NOON
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
 
 def publish(pk, name, *storages, nodes=("pve1", "pve2"), ids=None):
-    views = Shapes(
-        nodes=tuple(
-            node_view(NodeReading(node, "online"), None, instance=name, seen="", health="healthy")
-            for node in nodes
-        ),
-        storage=tuple(storage_views(storages, instance=name, wire_ids=ids or {})),
+    figures = Figures(
+        nodes=tuple(NodeFigures(node, "online") for node in nodes),
+        storages=tuple(live_storages(storages, {}, at=0.0)),
     )
-    current.store().publish(Fragment(pk, 1, "pve", name, name, True, items_of(views, number=pk)))
+    shapes = shapes_of(figures, (), Label(name, storage_ids=ids or {}))
+    current.store().save_memory(pk, PollMemory(figures=figures, storage_ids=ids or {}))
+    current.store().publish(Fragment(pk, 1, "pve", name, name, True, items_of(shapes, number=pk)))
 
 
 def reading(name, node, *, shared=False):
@@ -50,7 +52,7 @@ def estate():
         reading("local", "pve1"),
         reading("nas", "pve1", shared=True),
         nodes=("pve1",),
-        ids={("nas", ""): "shared-lab-2-nas"},
+        ids={"nas/": "shared-lab-2-nas"},
     )
 
 

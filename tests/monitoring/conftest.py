@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from monitoring.feed import state
-from monitoring.polling import cycle
+from monitoring.polling import polls
 from monitoring.store import current
 from nodes import connecting
 from nodes.models import Instance
@@ -46,7 +46,7 @@ class Watched:
         if after:
             self.server.clock.advance(after)
             self.seconds += after
-        return cycle.poll(self.instance.pk, NOON + timedelta(seconds=self.seconds))
+        return polls.poll(self.instance.pk, NOON + timedelta(seconds=self.seconds))
 
     def shown(self, collection):
         """The resources of a collection of this instance alone, as a client sees them."""

@@ -6,36 +6,35 @@ import asyncio
 import gzip
 import json
 
+import msgspec
+
 from monitoring.collecting import lists
 from monitoring.feed.clients import Client
-from monitoring.figures.rates import Rates
+from monitoring.figures.guests import GuestFigures
+from monitoring.figures.instances import Figures
+from monitoring.figures.servers import ServerFigures
 from monitoring.store import current
 from monitoring.wire.backups import BackupTaskShape, PbsBackupShape
 from monitoring.wire.fragments import Fragment, changes_between, items_of, lists_key
-from monitoring.wire.hosts import guest_view
-from monitoring.wire.servers import pbs_without_answer
-from monitoring.wire.shapes import ConcernShape, Shapes
-from nodes.proxmox.readings import GuestReading
+from monitoring.wire.ids import Label
+from monitoring.wire.instances import shapes_of
+from monitoring.wire.shapes import ConcernShape
 from pulse.lib.auth import Caller
 
 READER = Caller("token", name="reader", token_pk=1)
 
 
-def views_of(name, cpus):
+def shapes_with(name, cpus):
     """Guests 100, 101, ... of a PVE instance with these CPU figures; None leaves one out. All but the first are a concern."""
-    return Shapes(
-        vms=tuple(
-            guest_view(
-                GuestReading(100 + number, "qemu", "pve1", "running", cpu_ratio=cpu, name=f"g{number}"),
-                Rates(),
-                instance=name,
-                seen="2026-01-01T12:00:00Z",
-            )
-            for number, cpu in enumerate(cpus)
-            if cpu is not None
-        ),
-        concerns=tuple(concern(name, number, cpu) for number, cpu in enumerate(cpus) if number and cpu),
+    guests = tuple(
+        GuestFigures(
+            100 + number, "qemu", "pve1", "running", f"g{number}", seen_epoch=1767268800.0, cpu_ratio=cpu
+        )
+        for number, cpu in enumerate(cpus)
+        if cpu is not None
     )
+    wrong = tuple(concern(name, number, cpu) for number, cpu in enumerate(cpus) if number and cpu)
+    return msgspec.structs.replace(shapes_of(Figures(guests=guests), (), Label(name)), concerns=wrong)
 
 
 def concern(name, number, cpu):
@@ -64,21 +63,21 @@ class Publisher:
 
     def __init__(self):
         self.names = {}
-        self.views = {}
+        self.shapes = {}
         self.versions = {}
 
     def publish(self, pk, cpus, *, forgets=False, kind="pve"):
         """Publish the next fragment of an instance; one that `forgets` does not say what has changed."""
         name = self.names.get(pk, f"lab-{pk}")
         if kind == "pve":
-            after = views_of(name, cpus)
+            after = shapes_with(name, cpus)
         else:
             health = "healthy" if cpus else "unhealthy"
-            after = Shapes(pbs=(pbs_without_answer(name=name, host="h", seen="t", health=health),))
-        before = self.views.get(pk)
+            after = shapes_of(Figures(server=ServerFigures("offline", health)), (), Label(name, "h"))
+        before = self.shapes.get(pk)
         version = self.versions.get(pk, 0) + 1
         based_on = 0 if before is None or forgets else version - 1
-        self.views[pk], self.versions[pk] = after, version
+        self.shapes[pk], self.versions[pk] = after, version
         current.store().publish(
             Fragment(
                 pk,
@@ -113,7 +112,7 @@ class Publisher:
 
     def remove(self, pk):
         """Take an instance out of the state."""
-        self.views.pop(pk, None)
+        self.shapes.pop(pk, None)
         current.store().remove(pk)
 
 

@@ -6,12 +6,16 @@ import pytest
 from msgspec import structs
 
 from monitoring.backups.coverage import Coverage
-from monitoring.concerns import clusters, guests, nodes, pbs_concerns, pve_concerns, servers, storages
-from monitoring.figures.rates import Rates
+from monitoring.concerns import clusters, guests, nodes, servers, storages
+from monitoring.concerns.instances import pbs_concerns, pve_concerns
+from monitoring.concerns.shapes import INSTANCE, SERVER, About
+from monitoring.figures.guests import GuestFigures
+from monitoring.figures.instances import Figures
+from monitoring.figures.nodes import NodeFigures
 from monitoring.known.facts import Facts, NodeFacts, Progress, SmartFacts
 from monitoring.known.replication import Replication
-from monitoring.wire.hosts import guest_view, node_view
-from monitoring.wire.shapes import Shapes
+from monitoring.wire.concerns import concern_shapes
+from monitoring.wire.ids import Label
 from nodes.proxmox.readings import (
     CephCheckReading,
     CephReading,
@@ -19,12 +23,10 @@ from nodes.proxmox.readings import (
     ClusterReading,
     DatastoreReading,
     DiskReading,
-    GuestReading,
     HaNodeReading,
     HaReading,
     HaServiceReading,
     MailNodeReading,
-    NodeReading,
     QdeviceReading,
     ReplicationReading,
     ServerJobReading,
@@ -343,8 +345,8 @@ def test_a_replication_is_not_to_fail(failures, error, is_disabled, expected):
 
 
 def unavailable(*readings, online=("pve1", "pve2", "pve3")):
-    found = storages.unavailable(readings, instance="lab", wire_ids={}, online=set(online))
-    return [(identity, one.text) for identity, one in found]
+    found = storages.unavailable(readings, online=set(online))
+    return [(one.about, one.text) for one in found]
 
 
 def storage(node, status, *, name="nas", is_shared=True):
@@ -353,13 +355,13 @@ def storage(node, status, *, name="nas", is_shared=True):
 
 def test_a_storage_is_told_where_it_is_missing():
     assert unavailable(storage("pve1", "available"), storage("pve2", "unknown")) == [
-        ("shared-nas", "Storage nas is not available on pve2")
+        (About("storage", "nas"), "Storage nas is not available on pve2")
     ]
     assert unavailable(storage("pve1", "unknown"), storage("pve2", "unknown")) == [
-        ("shared-nas", "Storage nas is not available on any node")
+        (About("storage", "nas"), "Storage nas is not available on any node")
     ]
     assert unavailable(storage("pve1", "unknown", name="usb", is_shared=False)) == [
-        ("lab-pve1-usb", "Storage usb is not available on pve1")
+        (About("storage", "usb", "pve1"), "Storage usb is not available on pve1")
     ]
 
 
@@ -369,7 +371,7 @@ def test_a_storage_that_is_switched_off_or_of_a_node_that_is_away_is_no_concern(
 
 
 def guest(vmid, status, *, node="pve1"):
-    return guest_view(GuestReading(vmid, "qemu", node, status), Rates(), instance="lab", seen="t")
+    return GuestFigures(vmid, "qemu", node, status)
 
 
 @pytest.mark.parametrize(
@@ -386,7 +388,7 @@ def guest(vmid, status, *, node="pve1"):
     ],
 )
 def test_a_machine_that_qemu_has_halted_is_a_concern(status, expected):
-    assert told(one for _, one in guests.halted([guest(100, status)])) == expected
+    assert told(guests.halted([guest(100, status)])) == expected
 
 
 def test_backups_that_failed_their_verification_are_one_concern_for_each_guest():
@@ -398,7 +400,7 @@ def test_backups_that_failed_their_verification_are_one_concern_for_each_guest()
 
     found = list(guests.failed_verifications(coverage, NOON))
 
-    assert [(vmid, one.level, one.text) for vmid, one in found] == [
+    assert [(one.about.vmid, one.level, one.text) for one in found] == [
         (101, "warning", "1 backup of guest 101 failed verification"),
         (102, "warning", "4 backups of guest 102 failed verification"),
     ]
@@ -493,15 +495,11 @@ DEGRADED = NodeFacts(zfs_pools=(ZfsPoolReading("tank", "DEGRADED"),))
 
 def shown(*, statuses, facts, guests=(), coverage=None, cluster=None):
     """The concerns of a PVE `lab` whose nodes have these statuses."""
-    members = tuple(
-        node_view(NodeReading(name, status), None, instance="lab", seen="t", health="healthy")
-        for name, status in statuses.items()
-    )
+    members = tuple(NodeFigures(name, status) for name, status in statuses.items())
     return pve_concerns(
-        Shapes(nodes=members, vms=tuple(guests)),
+        Figures(nodes=members, guests=tuple(guests)),
         instance="lab",
         storages=(),
-        wire_ids={},
         cluster=cluster,
         facts=facts,
         coverage=coverage or {},
@@ -513,7 +511,7 @@ def shown(*, statuses, facts, guests=(), coverage=None, cluster=None):
 def test_a_concern_names_its_resource_and_when_the_fact_was_read():
     facts = Facts(nodes={"pve1": DEGRADED}, progress={"disks/zfs pve1": Progress(done_at=NOON - 300)})
 
-    (found,) = shown(statuses={"pve1": "online"}, facts=facts)
+    (found,) = concern_shapes(shown(statuses={"pve1": "online"}, facts=facts), Label("lab"), {})
 
     assert (found.id, found.instance, found.resourceId, found.code, found.subject, found.readAt) == (
         "lab|lab-pve1|zfs_degraded|tank", "lab", "lab-pve1", "zfs_degraded", "tank", "2026-01-01T11:55:00Z",
@@ -521,9 +519,10 @@ def test_a_concern_names_its_resource_and_when_the_fact_was_read():
 
 
 def test_what_every_poll_reads_anew_has_no_age_of_its_own():
-    (found,) = shown(statuses={}, facts=Facts(), guests=[guest(100, "io-error")])
+    found = shown(statuses={}, facts=Facts(), guests=[guest(100, "io-error")])
 
-    assert found.readAt == ""
+    (told,) = concern_shapes(found, Label("lab"), {100: "pve1"})
+    assert (told.resourceId, told.readAt) == ("lab-pve1-100", "")
 
 
 SICK = NodeFacts(
@@ -554,12 +553,11 @@ def test_every_rule_about_nodes_and_clusters_is_asked():
         statuses={"pve1": "online", "pve2": "online"}, facts=facts, cluster=ClusterReading(is_quorate=False)
     )
 
-    assert {one.code: one.resourceId for one in found} == {
+    assert {one.code: one.about.name for one in found} == {
         "quorum_lost": "", "qdevice": "", "versions_differ": "", "ha_disarmed": "", "ceph": "",
-        "zfs_failed": "lab-pve1", "thin_metadata_full": "lab-pve1", "thin_data_full": "lab-pve1",
-        "disk_failing": "lab-pve1", "disk_worn": "lab-pve1", "certificate_expired": "lab-pve1",
-        "subscription": "lab-pve1", "replication_failing": "lab-pve1", "ha_master": "lab-pve1",
-        "ha_manager": "lab-pve2",
+        "zfs_failed": "pve1", "thin_metadata_full": "pve1", "thin_data_full": "pve1",
+        "disk_failing": "pve1", "disk_worn": "pve1", "certificate_expired": "pve1",
+        "subscription": "pve1", "replication_failing": "pve1", "ha_master": "pve1", "ha_manager": "pve2",
     }  # fmt: skip
 
 
@@ -569,7 +567,6 @@ def test_every_rule_about_backup_servers_is_asked():
         "sync": [ServerJobReading("s-1", "sync", "main")],
     }
     found = pbs_concerns(
-        instance="vault",
         datastores=[
             DatastoreReading("main", error="gone", bad_chunk_count=1, estimated_full_at=int(NOON + DAY))
         ],
@@ -580,13 +577,12 @@ def test_every_rule_about_backup_servers_is_asked():
         at=NOON,
     )
 
-    assert {one.code: one.readAt for one in found} == {
-        "datastore_unavailable": "2026-01-01T11:59:30Z", "bad_chunks": "2026-01-01T11:59:30Z",
-        "datastore_filling": "2026-01-01T11:59:30Z", "job_failed": "2026-01-01T11:59:00Z", "job_missed": "",
-        "zfs_failed": "", "thin_metadata_full": "", "thin_data_full": "", "certificate_expired": "",
-        "disk_failing": "2026-01-01T12:00:00Z", "disk_worn": "2026-01-01T12:00:00Z",
+    assert {one.code: one.read_at for one in found} == {
+        "datastore_unavailable": NOON - 30, "bad_chunks": NOON - 30, "datastore_filling": NOON - 30,
+        "job_failed": NOON - 60, "job_missed": 0, "zfs_failed": 0, "thin_metadata_full": 0, "thin_data_full": 0,
+        "certificate_expired": 0, "disk_failing": NOON, "disk_worn": NOON,
     }  # fmt: skip
-    assert {one.resourceId for one in found} == {"pbs-vault"}
+    assert {one.about for one in found} == {SERVER}
 
 
 def test_facts_of_a_node_that_is_away_are_no_news():
@@ -594,7 +590,7 @@ def test_facts_of_a_node_that_is_away_are_no_news():
 
     found = shown(statuses={"pve1": "offline", "pve2": "online"}, facts=facts)
 
-    assert [one.resourceId for one in found] == ["lab-pve2"]
+    assert [one.about for one in found] == [About("node", "pve2")]
 
 
 def test_a_service_is_told_of_its_guest_or_of_the_cluster_while_the_guest_is_not_shown():
@@ -607,7 +603,10 @@ def test_a_service_is_told_of_its_guest_or_of_the_cluster_while_the_guest_is_not
 
     found = shown(statuses={"pve1": "online"}, facts=Facts(ha=ha), guests=[guest(100, "stopped")])
 
-    assert [(one.resourceId, one.subject) for one in found] == [("lab-pve1-100", "vm:100"), ("", "ct:999")]
+    assert [(one.about, one.subject) for one in found] == [
+        (About("guest", vmid=100), "vm:100"),
+        (INSTANCE, "ct:999"),
+    ]
 
 
 def test_a_guest_that_is_not_shown_has_no_failed_verification():
@@ -615,13 +614,15 @@ def test_a_guest_that_is_not_shown_has_no_failed_verification():
 
     found = shown(statuses={}, facts=Facts(), guests=[guest(101, "running")], coverage=coverage)
 
-    assert [one.resourceId for one in found] == ["lab-pve1-101"]
+    assert [one.about for one in found] == [About("guest", vmid=101)]
 
 
 def test_what_a_host_tells_twice_is_one_concern():
     twice = NodeFacts(zfs_pools=(ZfsPoolReading("tank", "DEGRADED"), ZfsPoolReading("tank", "DEGRADED")))
 
-    assert len(shown(statuses={"pve1": "online"}, facts=Facts(nodes={"pve1": twice}))) == 1
+    found = shown(statuses={"pve1": "online"}, facts=Facts(nodes={"pve1": twice}))
+
+    assert len(concern_shapes(found, Label("lab"), {})) == 1
 
 
 def test_a_lab_where_all_is_well_has_no_concern():

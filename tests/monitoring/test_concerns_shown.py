@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from monitoring.collecting import run
-from monitoring.polling import cycle
+from monitoring.polling import polls
 from monitoring.store import current
 from tests.conftest import NOON
 from tests.factories import make_instance
@@ -152,7 +152,7 @@ def test_a_mail_gateway_tells_of_a_node_that_cannot_be_reached():
         site.cut_off_node(second, "500 no route")
         instance = make_instance("pmg", name="mail", host=site.url, user=site.user, password=site.password)
 
-        cycle.poll(instance.pk, NOON)
+        polls.poll(instance.pk, NOON)
 
         (item,) = current.store().fragments()[instance.pk].items["concerns"]
     found = msgspec.json.decode(item.body)
@@ -174,7 +174,7 @@ def trial():
         for _ in range(8):
             turn(watched)
             other.seconds = watched.seconds
-            cycle.poll(other.instance.pk, moment(other))
+            polls.poll(other.instance.pk, moment(other))
             run.collect(other.instance.pk, moment(other))
         judge(watched)
         watched.poll(after=10)

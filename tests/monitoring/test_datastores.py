@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring.known.datastores import is_outdated, known_datastores, status_of
+from monitoring.figures.servers import status_of
+from monitoring.known.datastores import is_outdated, known_datastores
 from monitoring.known.facts import Facts
 from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading
 from tests.monitoring.collected import asked, facts_of, forget_time, moment, paths, reset, turn, with_token

@@ -9,13 +9,13 @@ import pytest
 
 from monitoring.figures import filesystems, guest_memory
 from monitoring.figures.filesystems import DiskUse, Filesystem
+from monitoring.figures.nodes import live_node
 from monitoring.figures.rates import Rates, Sample
+from monitoring.figures.storages import live_storages
 from monitoring.known.facts import Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import PollMemory
+from monitoring.polling.pve_picture import Beside, guest_now
 from monitoring.wire import numbers
-from monitoring.wire.hosts import guest_view, node_view
-from monitoring.wire.shapes import GuestExtras, Usage
-from monitoring.wire.storages import storage_view
 from nodes.proxmox.readings import (
     GuestConfigReading,
     GuestDetailReading,
@@ -54,14 +54,15 @@ def machine(**fields):
     return GuestReading(100, "qemu", "pve1", name="web", **(known | fields))
 
 
-def guest_numbers(reading, facts=None, *, extras=None, rates=None, sample=None):
-    view = guest_view(
-        reading, rates or Rates(10, 20, 30, 40), instance="lab", seen=NOW, extras=extras or GuestExtras()
-    )
-    memory = PollMemory(reading=ResourcesReading(guests=(reading,)), read_at=AT)
-    if sample is not None:
-        memory.samples = {100: sample}
-    return by_name(numbers.guest_numbers(view, memory, facts or Facts(), at=AT + 7))
+RATES = Rates(10, 20, 30, 40)
+
+
+def guest_numbers(reading, facts=None, *, rates=RATES):
+    facts = facts or Facts()
+    sample = Sample(AT - 60, "pve1", 60, (0, 0, 0, 0), rates)
+    guest = guest_now(reading, sample, None, Beside(facts), at=AT)
+    memory = PollMemory(reading=ResourcesReading(guests=(reading,)), read_at=AT, samples={100: sample})
+    return by_name(numbers.guest_numbers(guest, memory, facts, at=AT + 7))
 
 
 GUEST = {
@@ -99,12 +100,12 @@ GUEST = {
         "unit": "bytes per second",
         "formula": "growth of netin since it last moved, by the time in which it did",
         "call": RESOURCES,
-        "raw": {"netin": 777},
+        "raw": {"netin": 777, "counters moved at": AGO},
         "note": "",
     },
-    "networkOut": {"value": 20, "raw": {"netout": None}},
-    "diskRead": {"value": 30, "raw": {"diskread": None}},
-    "diskWrite": {"value": 40, "raw": {"diskwrite": None}},
+    "networkOut": {"value": 20, "raw": {"netout": None, "counters moved at": AGO}},
+    "diskRead": {"value": 30, "raw": {"diskread": None, "counters moved at": AGO}},
+    "diskWrite": {"value": 40, "raw": {"diskwrite": None, "counters moved at": AGO}},
     "uptime": {"value": 3600, "unit": "seconds", "formula": "uptime", "raw": {"uptime": 3600}},
 }
 
@@ -121,7 +122,7 @@ def test_the_numbers_of_a_guest_are_these_and_no_others():
 
 
 def test_a_rate_that_is_not_known_yet_has_no_value_and_says_why():
-    told = guest_numbers(machine(), rates=Rates())["networkIn"]
+    told = guest_numbers(machine(), rates=None)["networkIn"]
 
     assert told["value"] is None
     assert told["note"] == "no rate yet: it takes two readings, and a guest that has moved begins anew"
@@ -148,9 +149,9 @@ def test_memory_by_the_balloon_names_its_fields_and_both_calls():
 def test_disk_use_by_the_agent_lists_its_file_systems():
     use = DiskUse(30, 90, "", (Filesystem("/", "ext4", "/dev/sda1", 90, 30, counted=True),))
     facts = Facts(guests={100: GuestFacts(disk=use, disk_at=AT - 60)})
-    told = guest_numbers(machine(), facts, extras=GuestExtras(Usage(90, 30, 60, 33.3), ""))["disk"]
+    told = guest_numbers(machine(), facts)["disk"]
 
-    assert told["value"] == {"total": 90, "used": 30, "free": 60, "usage": 33.3}
+    assert told["value"] == {"total": 90, "used": 30, "free": 60, "usage": pytest.approx(100 / 3)}
     assert (told["readAt"], told["ageSeconds"], told["source"], told["note"]) == (AGO, 67, "agent", "")
     assert [(one["mount_point"], one["used_bytes"]) for one in told["raw"]["filesystems"]] == [("/", 30)]
 
@@ -196,9 +197,9 @@ def test_mount_points_of_a_container_are_told_with_their_size_and_without_their_
 
 
 def test_a_guest_that_is_no_longer_listed_has_null_fields():
-    view = guest_view(machine(), Rates(), instance="lab", seen=NOW)
+    guest = guest_now(machine(), None, None, Beside(), at=AT)
 
-    told = by_name(numbers.guest_numbers(view, PollMemory(), Facts(), at=AT))["cpu"]
+    told = by_name(numbers.guest_numbers(guest, PollMemory(), Facts(), at=AT))["cpu"]
 
     assert told["raw"] == {"cpu": None, "maxcpu": None, "status": "running"}
     assert (told["readAt"], told["ageSeconds"]) == ("0001-01-01T00:00:00Z", None)
@@ -213,11 +214,11 @@ def test_every_reason_is_put_into_words(reason):
 
 
 def node_numbers(reading, detail, facts=None):
-    view = node_view(reading, detail, instance="lab", seen=NOW, health="healthy")
+    node = live_node(reading, detail, status="online", seen_epoch=AT)
     memory = PollMemory(reading=ResourcesReading(nodes=(reading,)), read_at=AT)
     if detail is not None:
         memory.details, memory.details_at = {"pve1": detail}, {"pve1": AT - 60}
-    return by_name(numbers.node_numbers(view, memory, facts or Facts(), at=AT + 7))
+    return by_name(numbers.node_numbers(node, memory, facts or Facts(), at=AT + 7))
 
 
 LISTED = NodeReading("pve1", "online", 0.5, 8, 60, 100, 5, 10, 99)
@@ -346,11 +347,11 @@ def test_the_numbers_of_a_shared_storage_are_those_of_the_node_whose_figures_are
     away = StorageReading("nas", "pve1", "unknown", "nfs", ("backup",), True)
     there = StorageReading("nas", "pve2", "available", "nfs", ("backup",), True, 30, 100)
     probe = NodeStorageReading("nas", total_bytes=100, available_bytes=60)
-    view = storage_view(there, probe, instance="lab", node="shared", identity="shared-nas")
+    (shared,) = live_storages((away, there), {("nas", "pve2"): probe}, at=AT)
     memory = PollMemory(reading=ResourcesReading(storages=(away, there)), read_at=AT)
     facts = Facts(nodes={"pve2": NodeFacts(storages=(probe,), storages_at=AT - 60)})
 
-    told = by_name(numbers.storage_numbers(view, memory, facts, at=AT + 7))
+    told = by_name(numbers.storage_numbers(shared, memory, facts, at=AT + 7))
 
     assert {name: one["value"] for name, one in told.items()} == {
         "used": 30,
@@ -361,9 +362,3 @@ def test_the_numbers_of_a_shared_storage_are_those_of_the_node_whose_figures_are
     assert told["used"]["raw"] == {"disk": 30, "maxdisk": 100, "node": "pve2", "status": "available"}
     assert (told["free"]["call"], told["free"]["raw"]) == ("GET /nodes/pve2/storage", {"avail": 60})
     assert told["free"]["readAt"] == AGO
-
-
-def test_a_counter_tells_when_it_last_moved():
-    told = guest_numbers(machine(), sample=Sample(AT - 60, "pve1", 60, (0, 0, 0, 0)))["networkIn"]
-
-    assert told["raw"] == {"netin": 777, "counters moved at": AGO}

@@ -6,79 +6,96 @@ import itertools
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monitoring.figures.guest_memory import GuestMemory
+from monitoring.figures.guests import GuestFigures
+from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.rates import Rates
-from monitoring.wire.fragments import POLLED, Fragment, changes_between, items_of, next_version, whole_change
-from monitoring.wire.hosts import guest_view, node_view
-from monitoring.wire.servers import pbs_view
-from monitoring.wire.shapes import ConcernShape, Shapes
-from monitoring.wire.storages import storage_views
-from nodes.proxmox.readings import (
-    DatastoreReading,
-    GuestReading,
-    NodeReading,
-    PbsStatusReading,
-    StorageReading,
+from monitoring.figures.servers import DatastoreFigures, ServerFigures
+from monitoring.figures.storages import StorageFigures
+from monitoring.wire.fragments import (
+    POLLED,
+    Fragment,
+    changes_between,
+    items_of,
+    next_version,
+    shapes_in,
+    whole_change,
 )
+from monitoring.wire.guests import guest_shape
+from monitoring.wire.ids import Label
+from monitoring.wire.nodes import node_shape
+from monitoring.wire.servers import server_shape
+from monitoring.wire.shapes import ConcernShape, Shapes
+from monitoring.wire.storages import storage_shape
+from nodes.proxmox.readings import PbsStatusReading
 from tests.clients.apply import apply_collections
 
-SEEN = st.sampled_from(["2026-01-01T12:00:00Z", "2026-01-01T12:00:10Z", "2026-01-01T12:00:20Z"])
+LAB = Label("lab")
+SEEN = st.sampled_from([1767268800.0, 1767268810.0, 1767268820.0])
 NUMBER = st.integers(0, 2**45)
-RATE = st.integers(-1, 10**9)
+RATE = st.none() | st.integers(0, 10**9)
 
 
 @st.composite
 def guests(draw):
-    reading = GuestReading(
+    figures = GuestFigures(
         vmid=draw(st.integers(100, 104)),
         kind="qemu",
         node=draw(st.sampled_from(["pve1", "pve2"])),
         status=draw(st.sampled_from(["running", "stopped"])),
         name=draw(st.text(max_size=5)),
         cpu_ratio=draw(st.floats(0, 1)),
-        memory_used_bytes=draw(NUMBER),
-        memory_total_bytes=draw(NUMBER),
+        seen_epoch=draw(SEEN),
+        memory=GuestMemory(draw(NUMBER), draw(NUMBER)),
+        rates=draw(st.none() | st.builds(Rates, RATE, RATE, RATE, RATE)),
         tags=tuple(draw(st.lists(st.sampled_from(["prod", "web"]), max_size=2))),
         lock=draw(st.sampled_from(["", "backup"])),
     )
-    rates = Rates(draw(RATE), draw(RATE), draw(RATE), draw(RATE))
-    return guest_view(reading, rates, instance="lab", seen=draw(SEEN))
+    return guest_shape(figures, LAB)
 
 
 @st.composite
 def nodes(draw):
-    reading = NodeReading(draw(st.sampled_from(["pve1", "pve2"])), "online", cpu_ratio=draw(st.floats(0, 1)))
-    return node_view(reading, None, instance="lab", seen=draw(SEEN), health="healthy")
+    name, ratio = draw(st.sampled_from(["pve1", "pve2"])), draw(st.floats(0, 1))
+    return node_shape(NodeFigures(name, "online", seen_epoch=draw(SEEN), cpu_ratio=ratio), LAB)
 
 
 @st.composite
 def storages(draw):
-    readings = [StorageReading("nas", node, "available", is_shared=True, used_bytes=draw(NUMBER), total_bytes=2**45)
-                for node in draw(st.sets(st.sampled_from(["pve1", "pve2"])))]  # fmt: skip
-    return tuple(storage_views(readings, instance="lab", wire_ids={}))
+    nodes = draw(st.sets(st.sampled_from(["", "pve1", "pve2"])))
+    return tuple(
+        storage_shape(
+            StorageFigures("nas", node, "available", used_bytes=draw(NUMBER), total_bytes=2**45), LAB
+        )
+        for node in sorted(nodes)
+    )
 
 
 @st.composite
 def concerns(draw):
     subject = draw(st.sampled_from(["tank", "rpool"]))
     level, text = draw(st.sampled_from([("warning", "degraded"), ("critical", "faulted")]))
-    return ConcernShape(f"lab||zfs|{subject}", "lab", "", level, "zfs", subject, text, draw(SEEN))
+    return ConcernShape(f"lab||zfs|{subject}", "lab", "", level, "zfs", subject, text, str(draw(SEEN)))
 
 
 @st.composite
-def all_views(draw):
-    vms = {view.id: view for view in draw(st.lists(guests(), max_size=4))}
-    known = {view.id: view for view in draw(st.lists(nodes(), max_size=2))}
+def all_shapes(draw):
+    vms = {one.id: one for one in draw(st.lists(guests(), max_size=4))}
+    known = {one.id: one for one in draw(st.lists(nodes(), max_size=2))}
     status = PbsStatusReading(
         cpu_ratio=draw(st.floats(0, 1)), memory_used_bytes=draw(NUMBER), memory_total_bytes=2**45
     )
-    datastore = DatastoreReading("main", 100, draw(st.integers(0, 100)), 50)
-    pbs = pbs_view(
-        name="vault", host="h", version="4.2", status=status, datastores=[datastore], seen=draw(SEEN)
+    datastore = DatastoreFigures(
+        "main", "available", used_bytes=draw(st.integers(0, 100)), available_bytes=50
     )
-    wrong = {view.id: view for view in draw(st.lists(concerns(), max_size=3))}
+    server = ServerFigures(
+        "online", "healthy", draw(SEEN), version="4.2", host=status, datastores=(datastore,)
+    )
+    pbs = server_shape(server, Label("vault", "h"))
+    wrong = {one.id: one for one in draw(st.lists(concerns(), max_size=3))}
     return Shapes(
         tuple(known.values()),
         tuple(vms.values()),
@@ -89,18 +106,18 @@ def all_views(draw):
     )
 
 
-def decoded(views):
-    """The resources of the views by collection and id, as a client sees them."""
-    items = items_of(views, number=0)
+def decoded(shapes):
+    """The resources by collection and id, as a client sees them."""
+    items = items_of(shapes, number=0)
     return {name: {item.id: msgspec.json.decode(item.body) for item in items[name]} for name in POLLED}
 
 
-def fragment(version, views, **fields):
-    return Fragment(1, version, "pve", "lab", "lab", True, items_of(views, number=0), **fields)
+def fragment(version, shapes, **fields):
+    return Fragment(1, version, "pve", "lab", "lab", True, items_of(shapes, number=0), **fields)
 
 
 @pytest.mark.slow
-@given(st.lists(all_views(), min_size=2, max_size=5))
+@given(st.lists(all_shapes(), min_size=2, max_size=5))
 @settings(max_examples=150, deadline=None)
 def test_resources_with_the_changes_applied_are_the_new_resources(steps):
     resources = decoded(steps[0])
@@ -112,7 +129,7 @@ def test_resources_with_the_changes_applied_are_the_new_resources(steps):
 
 
 @pytest.mark.slow
-@given(all_views(), all_views())
+@given(all_shapes(), all_shapes())
 @settings(max_examples=80, deadline=None)
 def test_whole_changes_bridge_a_gap(before, after):
     resources = decoded(before)
@@ -123,34 +140,42 @@ def test_whole_changes_bridge_a_gap(before, after):
 
 
 @pytest.mark.slow
-@given(all_views())
-def test_equal_resources_have_no_changes(views):
-    assert changes_between(views, views) == b"{}"
+@given(all_shapes())
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_a_fragment_holds_is_what_it_was_made_of(shapes):
+    held = shapes_in(fragment(1, shapes))
+
+    assert decoded(held) == decoded(shapes)
+    assert changes_between(held, shapes) == b"{}"
+
+
+@pytest.mark.slow
+@given(all_shapes())
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_equal_resources_have_no_changes(shapes):
+    assert changes_between(shapes, shapes) == b"{}"
 
 
 def test_a_removed_instance_takes_all_its_resources_along():
-    view = guest_view(GuestReading(100, "qemu", "pve1", "running"), Rates(), instance="lab", seen="t")
+    guest = guest_shape(GuestFigures(100, "qemu", "pve1", "running"), LAB)
 
-    change = msgspec.json.decode(whole_change(fragment(1, Shapes(vms=(view,))), None))
+    change = msgspec.json.decode(whole_change(fragment(1, Shapes(vms=(guest,))), None))
 
     assert change == {"vms": {"gone": ["lab-pve1-100"]}}
 
 
 def test_what_another_instance_has_by_now_is_not_gone():
-    view = guest_view(GuestReading(100, "qemu", "pve1", "running"), Rates(), instance="lab", seen="t")
+    guest = guest_shape(GuestFigures(100, "qemu", "pve1", "running"), LAB)
 
-    change = whole_change(fragment(1, Shapes(vms=(view,))), None, kept={"vms": {"lab-pve1-100"}})
+    change = whole_change(fragment(1, Shapes(vms=(guest,))), None, kept={"vms": {"lab-pve1-100"}})
 
     assert change == b"{}"
 
 
 def test_figures_travel_as_rows_of_columns():
-    reading = GuestReading(
-        100, "qemu", "pve1", "running", cpu_ratio=0.1, memory_used_bytes=25, memory_total_bytes=100
-    )
-    before = guest_view(reading, Rates(), instance="lab", seen="t")
-    after = guest_view(msgspec.structs.replace(reading, cpu_ratio=0.2, memory_used_bytes=50), Rates(),
-                       instance="lab", seen="t")  # fmt: skip
+    figures = GuestFigures(100, "qemu", "pve1", "running", cpu_ratio=0.1, memory=GuestMemory(25, 100))
+    before = guest_shape(figures, LAB)
+    after = guest_shape(msgspec.structs.replace(figures, cpu_ratio=0.2, memory=GuestMemory(50, 100)), LAB)
 
     change = msgspec.json.decode(changes_between(Shapes(vms=(before,)), Shapes(vms=(after,))))
 

@@ -29,6 +29,7 @@ from nodes.proxmox.readings import (
     TaskReading,
     VzdumpGuestReading,
 )
+from pulse.lib.instants import instant
 from tests.conftest import NOON
 from tests.factories import make_guest, make_instance
 from tests.fake_proxmox import PbsSpec, PveSpec
@@ -378,12 +379,15 @@ def test_a_job_of_a_pve_is_shown_at_its_pbs_with_its_own_last_run_on_all_nodes()
     known = host(100, storages=(into_vault("a@pbs"),), jobs=(TO_PBS, weekly), backup_tasks=tasks)
     server = vault()
 
-    views = judge([known, server], {}, version=1, at=NOON).server_backup_jobs[server.instance.pk]
+    jobs = judge([known, server], {}, version=1, at=NOON).server_backup_jobs[server.instance.pk]
 
-    told = {view.id: (view.status, view.lastBackup, view.error, view.type, view.vmid) for view in views}
+    told = {
+        job.id: (job.host, job.status, instant(job.last_run_ended_epoch), job.error, job.covers, job.vmids)
+        for job in jobs
+    }
     assert told == {
-        "lab-nightly": ("failed", "2026-01-01T02:10:05Z", "job errors", "all", ""),
-        "lab-weekly": ("ok", "2025-12-27T05:10:00Z", "", "guests", "100"),
+        "nightly": ("lab", "failed", "2026-01-01T02:10:05Z", "job errors", "all", ()),
+        "weekly": ("lab", "ok", "2025-12-27T05:10:00Z", "", "guests", (100,)),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring.polling import cycle
+from monitoring.polling import polls
 from monitoring.store import current
 from tests.conftest import NOON
 from tests.factories import make_instance
@@ -93,7 +93,7 @@ def test_a_node_that_cannot_be_reached_says_why(watch):
         site.cut_off_node(second, "500 no route")
         instance = make_instance("pmg", name="mail", host=site.url, user=site.user, password=site.password)
 
-        cycle.poll(instance.pk, NOON)
+        polls.poll(instance.pk, NOON)
 
         items = current.store().fragments()[instance.pk].items["pmg"]
     assert b'"error":"500 no route"' in items[0].body

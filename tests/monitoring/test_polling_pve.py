@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitoring.known.memory import PollMemory
-from monitoring.polling import pve, pve_views
+from monitoring.polling import pve, pve_picture
 from nodes import editing
 from nodes.proxmox.readings import GuestReading, NodeReading, ResourcesReading
 from tests.conftest import NOON
@@ -43,11 +43,9 @@ def test_templates_are_not_shown(watch, fake_pve):
         ),
     )
 
-    views = pve_views.views_of(
-        watch(fake_pve).instance, readings, PollMemory(), seen="", at=0.0, interval=10.0
-    )
+    picture = pve_picture.picture_of(watch(fake_pve).instance, readings, PollMemory(), at=0.0, interval=10.0)
 
-    assert [view.vmid for view in views.vms] == [100]
+    assert [guest.vmid for guest in picture.figures.guests] == [100]
 
 
 def test_a_guest_that_is_removed_goes_at_once(fake_pve, watch):

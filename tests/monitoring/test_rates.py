@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.figures.rates import NO_RATES, Rates, Sample, advance
+from monitoring.figures.rates import Rates, Sample, advance
 from nodes.proxmox.readings import GuestReading
 
 
@@ -24,11 +24,9 @@ CASES = {
     "figures that have not moved keep the last rate": (reading(5000), 105.0, False, 7),
     "two steps of Proxmox in one poll": (reading(7000, uptime=1020), 110.0, True, 100),
     "a second of rounding is not a step": (reading(6000, uptime=1011), 110.0, True, 100),
-    "a counter that went down": (reading(10, uptime=1010), 110.0, True, 0),
-    "a guest that was restarted": (reading(10, uptime=5), 110.0, True, 0),
-    "a guest that has migrated": (reading(6000, uptime=5, node="pve2"), 110.0, True, -1),
-    "a gap of more than three intervals": (reading(9000, uptime=1100), 200.0, True, -1),
-    "a clock that went back": (reading(6000, uptime=1010), 90.0, True, 0),
+    "a counter that went down": (reading(10, uptime=1010), 110.0, True, None),
+    "a guest that was restarted": (reading(10, uptime=5), 110.0, True, None),
+    "a clock that went back": (reading(6000, uptime=1010), 90.0, True, None),
     "an idle guest": (reading(5000, uptime=1010), 110.0, True, 0),
     "an absurd counter is bounded": (reading(10**18, uptime=1010), 110.0, True, 10**12),
 }
@@ -38,11 +36,19 @@ CASES = {
 def test_rate(now, at, is_fresh, expected):
     after = advance(BEFORE, now, at=at, is_fresh=is_fresh, interval=10.0)
 
-    assert after.rates.network_in == expected
+    assert after.rates.network_in_bytes_per_second == expected
 
 
-def test_the_first_sample_has_no_rate():
-    assert advance(None, reading(5000), at=100.0, is_fresh=True, interval=10.0).rates == NO_RATES
+ANEW = {
+    "the first sample": (None, reading(5000), 100.0),
+    "a guest that has migrated": (BEFORE, reading(6000, uptime=5, node="pve2"), 110.0),
+    "a gap of more than three intervals": (BEFORE, reading(9000, uptime=1100), 200.0),
+}
+
+
+@pytest.mark.parametrize(("before", "now", "at"), ANEW.values(), ids=ANEW)
+def test_there_are_no_rates_yet(before, now, at):
+    assert advance(before, now, at=at, is_fresh=True, interval=10.0).rates is None
 
 
 def test_a_counter_that_qemu_did_not_tell_makes_no_spike_afterwards():
@@ -50,7 +56,7 @@ def test_a_counter_that_qemu_did_not_tell_makes_no_spike_afterwards():
     back = advance(untold, reading(7000, uptime=1020), at=120.0, is_fresh=True, interval=10.0)
     steady = advance(back, reading(8000, uptime=1030), at=130.0, is_fresh=True, interval=10.0)
 
-    assert [one.rates.network_in for one in (untold, back, steady)] == [0, 0, 100]
+    assert [one.rates.network_in_bytes_per_second for one in (untold, back, steady)] == [None, None, 100]
 
 
 def test_a_stopped_guest_has_zero_rates_from_its_second_sample():
@@ -83,4 +89,5 @@ def test_no_rate_is_ever_absurd(steps):
             sample, reading(counter, uptime=uptime, node=node), at=at, is_fresh=is_fresh, interval=10.0
         )
 
-        assert -1 <= sample.rates.network_in <= 10**12
+        rate = sample.rates.network_in_bytes_per_second if sample.rates is not None else None
+        assert rate is None or 0 <= rate <= 10**12

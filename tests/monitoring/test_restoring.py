@@ -8,7 +8,7 @@ import pytest
 
 from monitoring.known.facts import Facts
 from monitoring.models import CollectedFacts
-from monitoring.polling import cycle, restoring
+from monitoring.polling import polls, restoring
 from monitoring.store import current
 from monitoring.store import saved as saved_facts
 from monitoring.store.redis import RedisStore
@@ -211,14 +211,14 @@ def test_one_instance_whose_lists_cannot_be_made_keeps_none_from_the_others(
     other = with_token(Watched(fake_pve), fake_pve.site)
     turn(other, times=6)
     saved(other)
-    original = restoring.last_known
+    original = restoring.restore
 
-    def broken(instance, **known):
-        if instance.pk == lab.instance.pk and "facts" in known:
+    def broken(instance, memory, facts, *known, **moment):
+        if instance.pk == lab.instance.pk and facts.guests:
             raise RuntimeError("a flaw")
-        return original(instance, **known)
+        return original(instance, memory, facts, *known, **moment)
 
-    monkeypatch.setattr(restoring, "last_known", broken)
+    monkeypatch.setattr(restoring, "restore", broken)
     restart(other)
 
     assert {one["instance"] for one in document()["pveBackups"]["storageBackups"]} == {"lab-2"}
@@ -410,7 +410,7 @@ def test_what_was_paused_by_another_process_leaves_the_state(fake_pve, watch, do
     watched.poll()
     Instance.objects.update(is_paused=True)  # as a command in another process leaves it: no signal comes here
 
-    assert cycle.drop_removed() == 1
+    assert polls.drop_removed() == 1
 
     assert document()["nodes"] == []
 
@@ -420,7 +420,7 @@ def test_what_was_deleted_by_another_process_leaves_the_state(fake_pve, watch, d
     watched.poll()
     Instance.objects.all().delete()  # what follows on commit stays undone, as in the process that did not do it
 
-    assert cycle.drop_removed() == 1
+    assert polls.drop_removed() == 1
 
     assert document()["connectionHealth"] == {}
 
@@ -431,4 +431,4 @@ def test_nothing_is_dropped_while_all_is_polled(fake_pve, watch, django_assert_n
     make_guest(watched.instance, vmid=999)
 
     with django_assert_num_queries(1):
-        assert cycle.drop_removed() == 0
+        assert polls.drop_removed() == 0

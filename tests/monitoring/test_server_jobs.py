@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from monitoring.backups.results import job_error, job_outcome
-from monitoring.wire.jobs import BackupJobShape
-from monitoring.wire.server_jobs import namespace_views, server_jobs
+from monitoring.figures.servers import BackupJob, ServerJob, paths_of
+from monitoring.wire.server_jobs import server_jobs
+from monitoring.wire.servers import namespace_shapes
 from nodes.proxmox.readings import NamespaceReading, ServerJobReading
 
 T1, T2 = 1767225600, 1767229200
@@ -32,8 +33,8 @@ def test_how_the_last_run_of_a_job_went(fields, status, error):
     assert (job_outcome(job), job_error(job)) == (status, error)
 
 
-def wire(views):
-    return msgspec.json.decode(msgspec.json.encode(views))
+def wire(shapes):
+    return msgspec.json.decode(msgspec.json.encode(shapes))
 
 
 def test_each_kind_of_job_as_the_contract_has_it():
@@ -44,19 +45,36 @@ def test_each_kind_of_job_as_the_contract_has_it():
         "next_run_at": T2,
         "schedule": "daily",
     }
-    jobs = {
-        "sync": (ServerJobReading("s-1", "sync", "main", remote="far", direction="pull", **shared),),
-        "verify": (ServerJobReading("v-1", "verify", "main", **shared),),
-        "prune": (ServerJobReading("p-1", "prune", "main", is_disabled=True, **shared),),
-        "garbage": (ServerJobReading("main", "garbage", "main", removed_bytes=5, pending_bytes=6, **shared),),
-    }
-    backup = BackupJobShape("lab-b", "main", "ok", "all", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+    jobs = [
+        ServerJob(ServerJobReading("s-1", "sync", "main", remote="far", direction="pull", **shared)),
+        ServerJob(ServerJobReading("v-1", "verify", "main", **shared), missed_epoch=T2),
+        ServerJob(ServerJobReading("p-1", "prune", "main", is_disabled=True, **shared)),
+        ServerJob(ServerJobReading("main", "garbage", "main", removed_bytes=5, pending_bytes=6, **shared)),
+    ]
+    backup = BackupJob(
+        "lab",
+        "b",
+        "main",
+        "failed",
+        "guests",
+        (100, 101),
+        "daily",
+        "job errors",
+        T1,
+        T2,
+        T2,
+        is_disabled=True,
+    )
 
-    told = server_jobs(jobs, [backup], lambda job: T2 if job.kind == "verify" else None)
+    told = server_jobs(jobs, [backup])
 
     common = {"store": "main", "status": "ok", "nextRun": "2026-01-01T01:00:00Z", "schedule": "daily"}
     last = "2026-01-01T00:00:00Z"
-    assert told.backup == (backup,)
+    missed = {"missedAt": "2026-01-01T01:00:00Z", "disabled": True, "error": "job errors"}
+    assert wire(told.backup) == [
+        {"id": "lab-b", "instance": "lab", "type": "guests", "vmid": "100,101", "lastBackup": last, **common}
+        | {"status": "failed", **missed}
+    ]
     assert wire(told.sync) == [
         {"id": "s-1", "remote": "far", "lastSync": last, "direction": "pull", **common}
     ]
@@ -70,13 +88,13 @@ def test_each_kind_of_job_as_the_contract_has_it():
 
 
 def test_an_instant_that_is_not_known_is_the_zero_time():
-    (told,) = server_jobs({"sync": (ServerJobReading("s", "sync", "main"),)}, [], lambda job: None).sync
+    (told,) = server_jobs([ServerJob(ServerJobReading("s", "sync", "main"))], []).sync
 
     assert (told.lastSync, told.nextRun) == ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z")
 
 
 def test_kinds_that_nobody_wants_are_empty_lists():
-    assert wire(server_jobs({}, [], lambda job: None)) == {
+    assert wire(server_jobs([], [])) == {
         "backup": [],
         "sync": [],
         "verify": [],
@@ -88,7 +106,7 @@ def test_kinds_that_nobody_wants_are_empty_lists():
 def test_namespaces_begin_with_the_root_and_know_their_parents():
     paths = ("b", "a/c", "", "a")
 
-    told = namespace_views([NamespaceReading(path) for path in paths])
+    told = namespace_shapes(paths_of(NamespaceReading(path) for path in paths))
 
     assert wire(told) == [
         {"path": "", "depth": 0},

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from monitoring.figures.servers import GatewayFigures, ServerFigures, datastore_figures
 from monitoring.known.datastores import known_datastores
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
 from monitoring.wire import server_numbers
-from monitoring.wire.servers import datastore_view, pbs_view, pmg_view
 from nodes.proxmox.readings import (
     DatastoreReading,
     DatastoreStateReading,
@@ -55,12 +55,12 @@ def pbs_numbers(*stores, status=STATUS, read_at=AT, states=(), late=False):
     known = {state.name: state for state in states}
     memory = PollMemory(pbs_status=status, pbs_status_at=read_at, datastores=stores, datastores_at=AT - 60)
     facts = Facts(datastore_states=known, datastore_states_at=AT - 120)
-    views = [
-        datastore_view(one, state=known.get(one.name), is_stale=late)
+    figures = tuple(
+        datastore_figures(one, known.get(one.name), (), is_stale=late)
         for one in known_datastores(stores, known)
-    ]
-    view = pbs_view(name="vault", host="h", version="4.2", status=status, datastores=views, seen=NOW)
-    return by_name(server_numbers.pbs_numbers(view, memory, facts, at=AT + 7))
+    )
+    server = ServerFigures("online", "healthy", AT, version="4.2", host=status, datastores=figures)
+    return by_name(server_numbers.pbs_numbers(server, memory, facts, at=AT + 7))
 
 
 HOST = {
@@ -197,7 +197,7 @@ def pmg_numbers():
     )
     queues = {"mx1": (MailQueueReading("deferred", 5, (("5m", 2), ("1280m+", 3))),)}
     statistics = MailStatisticsReading(count_in=1234, bytes_out=99, spam_in=7, average_seconds=1.5)
-    view = pmg_view(name="mail", host="h", nodes=nodes, queues=queues, statistics=statistics, seen=NOW)
+    gateway = GatewayFigures("online", "healthy", AT, nodes=nodes, queues=queues, statistics=statistics)
     memory = PollMemory(
         mail_nodes=nodes,
         mail_nodes_at=AT,
@@ -206,7 +206,7 @@ def pmg_numbers():
         mail_statistics=statistics,
         mail_statistics_at=AT - 60,
     )
-    return by_name(server_numbers.pmg_numbers(view, memory, at=AT + 7))
+    return by_name(server_numbers.pmg_numbers(gateway, memory, at=AT + 7))
 
 
 MAIL = {

@@ -9,12 +9,14 @@ import msgspec
 import pytest
 
 from monitoring.feed import state
-from monitoring.figures.rates import Rates
+from monitoring.figures.guests import GuestFigures
+from monitoring.figures.instances import Figures
+from monitoring.figures.nodes import NodeFigures
+from monitoring.figures.servers import ServerFigures
 from monitoring.wire.fragments import Fragment, items_of
-from monitoring.wire.hosts import guest_view, node_view
-from monitoring.wire.servers import pbs_without_answer
+from monitoring.wire.ids import Label
+from monitoring.wire.instances import shapes_of
 from monitoring.wire.shapes import ConcernShape, Shapes
-from nodes.proxmox.readings import GuestReading, NodeReading
 
 #: The contract's keys, and `pmg` and `concerns`, which it does not know.
 KEYS = {
@@ -23,16 +25,12 @@ KEYS = {
 }  # fmt: skip
 
 
-def fragment(pk, name, *, version=1, vmids=(), nodes=(), number=0, is_healthy=True, views=None, **fields):
-    guests = tuple(
-        guest_view(GuestReading(vmid, "qemu", "pve1", "running"), Rates(), instance=name, seen="t")
-        for vmid in vmids
+def fragment(pk, name, *, version=1, vmids=(), nodes=(), number=0, is_healthy=True, shapes=None, **fields):
+    figures = Figures(
+        nodes=tuple(NodeFigures(node, "online") for node in nodes),
+        guests=tuple(GuestFigures(vmid, "qemu", "pve1", "running") for vmid in vmids),
     )
-    members = tuple(
-        node_view(NodeReading(node, "online"), None, instance=name, seen="t", health="healthy")
-        for node in nodes
-    )
-    shown = views or Shapes(nodes=members, vms=guests)
+    shown = shapes or shapes_of(figures, (), Label(name))
     return Fragment(
         pk,
         version,
@@ -76,10 +74,10 @@ def test_resources_of_all_instances_are_in_the_documented_order():
 
 
 def test_backup_servers_are_in_the_order_of_their_creation():
-    first = Shapes(pbs=(pbs_without_answer(name="zeta", host="h", seen="t", health="unhealthy"),))
-    second = Shapes(pbs=(pbs_without_answer(name="alpha", host="h", seen="t", health="unhealthy"),))
+    silent = Figures(server=ServerFigures("offline", "unhealthy"))
+    first, second = (shapes_of(silent, (), Label(name)) for name in ("zeta", "alpha"))
 
-    told = decoded(fragment(5, "alpha", number=1, views=second), fragment(9, "zeta", number=0, views=first))
+    told = decoded(fragment(5, "alpha", number=1, shapes=second), fragment(9, "zeta", number=0, shapes=first))
 
     assert [one["name"] for one in told["pbs"]] == ["zeta", "alpha"]
 
@@ -91,8 +89,8 @@ def test_critical_concerns_come_first_then_by_instance():
     found = [(about("b-lab", "warning"), about("b-lab", "critical")), (about("a-lab", "warning"),)]
     told = decoded(
         *(
-            fragment(number, "lab", views=Shapes(concerns=views))
-            for number, views in enumerate(found, start=1)
+            fragment(number, "lab", shapes=Shapes(concerns=shapes))
+            for number, shapes in enumerate(found, start=1)
         )
     )
 

@@ -16,13 +16,13 @@ from monitoring.known.replication import nodes_of, replicating_nodes
 
 def errands(turn: Turn) -> Iterator[Errand]:
     """Yield every errand of the instance, due or not."""
-    nodes = {node.name: is_online(node) for node in turn.views.nodes}
+    nodes = {node.name: is_online(node) for node in turn.figures.nodes}
     online = sorted(name for name, is_there in nodes.items() if is_there)
     yield from instance_errands(turn)
     guests = wanted_guests(turn)
     running = {(guest.node, guest.kind) for guest in guests if guest.status == "running"}
     sources = replication_sources(turn)
-    for node in turn.views.nodes:
+    for node in turn.figures.nodes:
         kinds = {kind for name, kind in running if name == node.name}
         yield from node_errands(turn, node, kinds, replicates=node.name in sources)
     if turn.instance.monitor_backups:

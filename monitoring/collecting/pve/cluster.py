@@ -29,7 +29,7 @@ def instance_errands(turn: Turn) -> Iterator[Errand]:
     yield Errand("storage configuration", "", 1800.0, read_storages, rank=0)
     yield Errand("tasks", "", 20.0, read_tasks, rank=0)
     yield Errand("high availability", "", ha_period(turn), read_ha, is_possible=audits)
-    has_ceph = any(storage.type in CEPH_PLUGINS for storage in turn.views.storage)
+    has_ceph = any(storage.plugin in CEPH_PLUGINS for storage in turn.figures.storages)
     if has_ceph or turn.facts.ceph is not None:
         sees = audits or turn.may("/", "Datastore.Audit")
         yield Errand("ceph", "", 30.0, read_ceph, is_possible=sees)
@@ -106,7 +106,7 @@ def read_ceph(turn: Turn) -> None:
 
 def read_ceph_parts(turn: Turn) -> None:
     """Read OSDs and pools through the node that answers."""
-    node = next((one.name for one in turn.views.nodes if is_online(one)), "localhost")
+    node = next((one.name for one in turn.figures.nodes if is_online(one)), "localhost")
     turn.keep(ceph_osds=turn.ask(cluster.ceph_osds, node))
     turn.keep(ceph_pools=turn.ask(cluster.ceph_pools, node))
 

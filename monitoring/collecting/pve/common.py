@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from monitoring.collecting.turn import Turn
+from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.versions import numbers_of
-from monitoring.wire.shapes import NodeShape
+from monitoring.known import wanted
 from nodes.proxmox.readings import GuestReading
 
 
-def is_online(node: NodeShape) -> bool:
+def is_online(node: NodeFigures) -> bool:
     """Return whether a node may be asked: a call to another one is answered late, by an error."""
-    return node.status == "online" and not node.stale
+    return node.status == "online" and not node.is_stale
 
 
 def wanted_guests(turn: Turn) -> list[GuestReading]:
     """Return the guests as they were listed last, also those of nodes that are away."""
-    instance, reading = turn.instance, turn.memory.reading
-    wanted = {"qemu": instance.monitor_vms, "lxc": instance.monitor_containers}
-    guests = reading.guests if reading is not None else ()
-    return [guest for guest in guests if wanted.get(guest.kind) and not guest.is_template]
+    reading = turn.memory.reading
+    return wanted.wanted_guests(turn.instance, reading.guests if reading is not None else ())
 
 
 def version_of(turn: Turn, node: str) -> tuple[int, ...]:

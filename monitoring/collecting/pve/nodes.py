@@ -8,7 +8,7 @@ from monitoring.collecting.disks import disk_errands
 from monitoring.collecting.pve.common import is_online, version_of, wanted_guests
 from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import LISTING_SECONDS, Turn
-from monitoring.wire.shapes import NodeShape
+from monitoring.figures.nodes import NodeFigures
 from nodes.proxmox import backups, cluster, guests, hardware, pve
 
 GUEST_KINDS = ("qemu", "lxc")
@@ -17,14 +17,14 @@ HISTORY_SINCE = (9, 0)
 
 
 def node_errands(
-    turn: Turn, node: NodeShape, running: Collection[str], *, replicates: bool
+    turn: Turn, node: NodeFigures, running: Collection[str], *, replicates: bool
 ) -> Iterator[Errand]:
     """Yield what is asked of each node, only while it is online; `running` are the kinds of guests that run there."""
     name, is_there = node.name, is_online(node)
     if (
-        is_there and node.uptime
+        is_there and node.uptime_seconds
     ):  # it may have been started with another version, and its disks may have other names
-        turn.hasten([f"versions/{name}", f"disks/list {name}"], since=turn.at - node.uptime)
+        turn.hasten([f"versions/{name}", f"disks/list {name}"], since=turn.at - node.uptime_seconds)
     audits = is_there and turn.may(f"/nodes/{name}", "Sys.Audit")
 
     def errand(

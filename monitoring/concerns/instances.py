@@ -1,0 +1,85 @@
+"""Which rules apply: all that is wrong with one instance by what is known of it just now; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from monitoring.backups.coverage import Coverage
+from monitoring.concerns.clusters import (
+    cluster_concerns,
+    failing_replications,
+    services,
+    silent_managers,
+)
+from monitoring.concerns.guests import failed_verifications, guest, halted
+from monitoring.concerns.nodes import node_concerns
+from monitoring.concerns.servers import gateway_concerns, server_concerns
+from monitoring.concerns.shapes import GATEWAY, INSTANCE, SERVER, About, Concern, concerning
+from monitoring.concerns.storages import unavailable
+from monitoring.figures.instances import Figures
+from monitoring.known.facts import Facts
+from monitoring.known.replication import replications
+from nodes.proxmox.readings import (
+    ClusterReading,
+    DatastoreReading,
+    MailNodeReading,
+    ServerJobReading,
+    StorageReading,
+)
+
+
+def pve_concerns(
+    figures: Figures,
+    *,
+    instance: str,
+    storages: Iterable[StorageReading],
+    cluster: ClusterReading | None,
+    facts: Facts,
+    coverage: Mapping[int, Coverage],
+    judged_at: float,
+    at: float,
+) -> tuple[Concern, ...]:
+    """Return what is wrong with a PVE; of a node that is away nothing but that is told."""
+    online = {node.name: About("node", node.name) for node in figures.nodes if node.status == "online"}
+    found = list(cluster_concerns(instance, cluster, facts, online))
+    for name, about in online.items():
+        found += concerning(about, node_concerns(name, facts, at=at))
+    ha_at = facts.done_at("high availability/")
+    for name, one in (*silent_managers(facts.ha, ha_at), *replication_concerns(figures, facts, at=at)):
+        if name in online:
+            found += concerning(online[name], [one])
+    found += unavailable(storages, online=online)
+    found += halted(figures.guests)
+    shown = {str(one.vmid): guest(one.vmid) for one in figures.guests}
+    for service, one in services(
+        facts.ha, ha_at
+    ):  # that of a guest which is not shown is told of the instance
+        found += concerning(shown.get(service.rpartition(":")[2], INSTANCE), [one])
+    found += (one for one in failed_verifications(coverage, judged_at) if str(one.about.vmid) in shown)
+    return tuple(found)
+
+
+def replication_concerns(figures: Figures, facts: Facts, *, at: float) -> Iterator[tuple[str, Concern]]:
+    """Yield (node, what is wrong) for the replication jobs, at the node that runs them."""
+    if facts.replication_jobs:
+        places = {one.vmid: one.node for one in figures.guests}
+        yield from failing_replications(replications(facts, places, at=at))
+
+
+def pbs_concerns(
+    *,
+    datastores: Iterable[DatastoreReading],
+    datastores_at: float,
+    jobs: Mapping[str, Iterable[ServerJobReading]],
+    missed: Mapping[str, int],
+    facts: Facts,
+    at: float,
+) -> tuple[Concern, ...]:
+    """Return what is wrong with a PBS."""
+    found = server_concerns(datastores, jobs, missed, facts, datastores_at=datastores_at, at=at)
+    return tuple(concerning(SERVER, found))
+
+
+def pmg_concerns(nodes: Iterable[MailNodeReading], *, nodes_at: float) -> tuple[Concern, ...]:
+    """Return what is wrong with a mail gateway."""
+    return tuple(concerning(GATEWAY, gateway_concerns(nodes, read_at=nodes_at)))

@@ -1,0 +1,69 @@
+"""Which nodes of a PVE are there, whose figures have moved, and for how long what an absent one had is still shown; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from monitoring.figures.guests import GuestFigures
+from monitoring.figures.instances import GRACE_SECONDS
+from monitoring.known.memory import Mark, PollMemory
+from nodes.proxmox.readings import ClusterReading, ResourcesReading
+
+
+def absent_nodes(resources: ResourcesReading, cluster: ClusterReading | None) -> dict[str, str]:
+    """Return the status of each node that is not online, by the list or by a membership that has a majority.
+
+    The list follows the membership by seconds. A host without a majority takes all others for offline.
+    """
+    absent = {node.name: node.status for node in resources.nodes if node.status != "online"}
+    if cluster is not None and cluster.is_quorate:
+        absent |= {member.name: "offline" for member in cluster.members if member.is_online is False}
+    return absent
+
+
+def remember_absence(memory: PollMemory, absent: Mapping[str, str], at: float) -> None:
+    """Keep since when each node is not online."""
+    memory.absent_since = {name: memory.absent_since.get(name, at) for name in absent}
+
+
+def is_within_grace(memory: PollMemory, node: str, at: float) -> bool:
+    """Return whether a node has been absent so shortly that what it had is still shown, marked."""
+    return at - memory.absent_since.get(node, at) <= GRACE_SECONDS
+
+
+def fresh_nodes(memory: PollMemory, resources: ResourcesReading) -> set[str]:
+    """Return the nodes whose figures have moved since the last poll, and remember the figures.
+
+    A node that tells no figures, for want of a privilege, always counts as fresh.
+    """
+    fresh: set[str] = set()
+    marks: dict[str, Mark] = {}
+    for node in resources.nodes:
+        mark = (node.cpu_ratio, node.memory_used_bytes, node.uptime_seconds)
+        if mark == (None, None, None) or memory.marks.get(node.name) != mark:
+            fresh.add(node.name)
+        marks[node.name] = mark
+    memory.marks = marks
+    return fresh
+
+
+def unreadable_guests(
+    memory: PollMemory,
+    resources: ResourcesReading,
+    before: Mapping[int, GuestFigures],
+    wanted: frozenset[str],
+    *,
+    at: float,
+) -> list[GuestFigures]:
+    """Return the guests that may be among rows nobody can read, as last seen, for a while."""
+    if not resources.skipped:
+        memory.incomplete_since = 0.0
+        return []
+    memory.incomplete_since = memory.incomplete_since or at
+    if at - memory.incomplete_since > GRACE_SECONDS:
+        return []
+    listed = {guest.vmid for guest in resources.guests}
+    missing = (guest for vmid, guest in before.items() if vmid not in listed and guest.kind in wanted)
+    return [replace(guest, is_stale=True) for guest in missing]

@@ -1,0 +1,115 @@
+"""How what is true of an instance becomes its fragment: spelled, encoded, compared with what was published last."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+from django.conf import settings
+
+from monitoring.concerns.shapes import Concern
+from monitoring.feed import state
+from monitoring.figures.instances import Figures
+from monitoring.known.memory import PollMemory
+from monitoring.store.current import store
+from monitoring.wire import fragments
+from monitoring.wire.fragments import Fragment
+from monitoring.wire.ids import Label
+from monitoring.wire.instances import shapes_of
+from monitoring.wire.shapes import Shapes
+from nodes.models import Instance
+
+
+class Picture(NamedTuple):
+    """What is true of an instance, and what is wrong with it."""
+
+    figures: Figures
+    concerns: tuple[Concern, ...] = ()
+
+
+class Spent(NamedTuple):
+    """What the poll, and the slow lanes before it, have used beside what the memory has counted."""
+
+    seconds: float = 0.0
+    calls: int = 0
+    failed_calls: int = 0
+
+
+NOTHING_SPENT = Spent()
+
+
+class Published(NamedTuple):
+    """What this process has published last of an instance, under this version."""
+
+    version: int
+    shapes: Shapes
+
+
+#: By instance; only while somebody listens, who is sent what has changed.
+_published: dict[int, Published] = {}
+
+
+def publish(
+    instance: Instance, memory: PollMemory, picture: Picture, *, at: float, spent: Spent = NOTHING_SPENT
+) -> None:
+    """Replace the instance's fragment, unless the instance was edited, paused or removed meanwhile."""
+    polled = Instance.objects.polled().filter(pk=instance.pk)
+    if not polled.filter(version=instance.version).exists():
+        return
+    label = Label(instance.name, instance.host, memory.storage_ids)
+    shapes = shapes_of(picture.figures, picture.concerns, label)
+    # A tenth of a poll: not spent while nobody listens. Elsewhere, with Redis, there may be somebody who does.
+    is_heard = bool(settings.PULSE_REDIS_URL) or state.clients > 0
+    before = published(instance.pk, memory.fragment_version) if is_heard else None
+    version = fragments.next_version(memory.fragment_version, at)
+    store().publish(
+        Fragment(
+            instance_id=instance.pk,
+            version=version,
+            kind=instance.kind,
+            name=instance.name,
+            health_key=instance.health_key,
+            is_healthy=memory.failures == 0,
+            items=fragments.items_of(shapes, number=instance.number),
+            changes=fragments.changes_between(before, shapes) if before is not None else b"{}",
+            based_on=memory.fragment_version if before is not None else 0,
+            polled_at=at,
+            succeeded_at=memory.succeeded_at,
+            poll_seconds=spent.seconds,
+            calls=memory.calls + spent.calls,
+            failed_calls=memory.failed_calls + spent.failed_calls,
+            cycles=memory.cycles,
+            interval_seconds=float(settings.POLLING_INTERVAL_SECONDS),
+        )
+    )
+    memory.figures, memory.fragment_version = picture.figures, version
+    if is_heard:
+        _published[instance.pk] = Published(version, shapes)
+    else:
+        _published.pop(instance.pk, None)
+    # Removed or paused between the question and the answer: whoever did it has taken out the fragment before this one.
+    if not polled.exists():
+        drop(instance.pk)
+
+
+def drop(instance_id: int) -> None:
+    """Take an instance out of the state."""
+    _published.pop(instance_id, None)
+    store().remove(instance_id)
+
+
+def published(instance_id: int, version: int) -> Shapes | None:
+    """Return what was published under this version, None when it is not known any more.
+
+    Where it was another process, or nobody listened then, it is read back from the fragment.
+    """
+    known = _published.get(instance_id)
+    if known is not None and known.version == version:
+        return known.shapes
+    fragment = store().fragments().get(instance_id) if version else None
+    if fragment is None or fragment.version != version:
+        return None
+    try:
+        return fragments.shapes_in(fragment)
+    except msgspec.MsgspecError:  # of another release
+        return None

@@ -1,0 +1,219 @@
+"""What is true of a PVE host or cluster now: by what it has just listed, and what is known beside that; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from monitoring.backups.coverage import Coverage
+from monitoring.collecting import lanes
+from monitoring.concerns.instances import pve_concerns
+from monitoring.figures import rates
+from monitoring.figures.guests import GuestFigures, container_disk, live_guest, machine_disk
+from monitoring.figures.instances import Figures
+from monitoring.figures.nodes import NodeFigures, live_node, root_storage
+from monitoring.figures.storages import Key, StorageFigures, key_of, live_storages
+from monitoring.known.facts import NOTHING_COLLECTED, Facts
+from monitoring.known.memory import PollMemory
+from monitoring.known.presence import (
+    absent_nodes,
+    fresh_nodes,
+    is_within_grace,
+    remember_absence,
+    unreadable_guests,
+)
+from monitoring.known.wanted import wanted_guests, wanted_kinds
+from monitoring.polling.publishing import Picture
+from nodes.models import Instance
+from nodes.proxmox.readings import GuestReading, NodeStorageReading, ResourcesReading
+
+#: What a node told of its storages and its history is true for this long.
+PROBE_SECONDS = 900.0
+
+
+class Beside(NamedTuple):
+    """What is known beside the live figures: what the slow lanes told, and how the backups of the guests are."""
+
+    facts: Facts = NOTHING_COLLECTED
+    coverage: Mapping[int, Coverage] = {}
+    judged_at: float = 0.0
+
+
+NOTHING_BESIDE = Beside()
+
+
+def picture_of(
+    instance: Instance,
+    resources: ResourcesReading,
+    memory: PollMemory,
+    beside: Beside = NOTHING_BESIDE,
+    *,
+    at: float,
+    interval: float,
+) -> Picture:
+    """Return all that is true of the instance now, with what the slow lanes know of it, and what is wrong."""
+    absent = absent_nodes(resources, memory.cluster)
+    remember_absence(memory, absent, at)
+    facts = beside.facts
+    figures = Figures(
+        guests=tuple(
+            guest_figures(instance, resources, memory, beside, absent=absent, at=at, interval=interval)
+        ),
+        nodes=node_figures(resources, memory, facts, at=at),
+        storages=tuple(storage_figures(instance, resources, memory, facts, absent=absent, at=at)),
+    )
+    concerns = pve_concerns(
+        figures,
+        instance=instance.name,
+        storages=resources.storages if instance.monitor_storage else (),
+        cluster=memory.cluster,
+        facts=facts,
+        coverage=beside.coverage,
+        judged_at=beside.judged_at,
+        at=at,
+    )
+    return Picture(figures, concerns)
+
+
+def node_figures(
+    resources: ResourcesReading, memory: PollMemory, facts: Facts, *, at: float
+) -> tuple[NodeFigures, ...]:
+    """Return the nodes; one that is not online keeps its facts and when it was last seen."""
+    absent = absent_nodes(resources, memory.cluster)
+    last_seen = {node.name: node.seen_epoch for node in memory.figures.nodes}
+    held = facts.permissions
+    figures: list[NodeFigures] = []
+    for node in resources.nodes:
+        name, away, known = node.name, absent.get(node.name), facts.node(node.name)
+        is_told = known.history is not None and at - known.history_at <= PROBE_SECONDS
+        figures.append(
+            live_node(
+                node,
+                memory.details.get(name),
+                status=away or node.status,
+                seen_epoch=last_seen.get(name) if away else at,
+                status_epoch=memory.details_at.get(name),
+                release=known.version,
+                root=None if node.disk_total_bytes else root_storage(name, resources.storages),
+                history=known.history if is_told else None,
+                history_epoch=known.history_at,
+                may_see=None if held is None else held.has(f"/nodes/{name}", "Sys.Audit"),
+            )
+        )
+    return tuple(figures)
+
+
+def guest_figures(
+    instance: Instance,
+    resources: ResourcesReading,
+    memory: PollMemory,
+    beside: Beside,
+    *,
+    absent: Mapping[str, str],
+    at: float,
+    interval: float,
+) -> list[GuestFigures]:
+    """Return the guests, and those of nodes that are not online as they were last seen, for a while."""
+    fresh = fresh_nodes(memory, resources)
+    before = {guest.vmid: guest for guest in memory.figures.guests}
+    samples: dict[int, rates.Sample] = {}
+    figures: list[GuestFigures] = []
+    for guest in wanted_guests(instance, resources.guests):
+        known = before.get(guest.vmid)
+        if guest.node in absent:
+            if known is not None and is_within_grace(memory, guest.node, at):
+                figures.append(known if known.is_stale else replace(known, is_stale=True))
+            continue
+        sample = samples[guest.vmid] = rates.advance(
+            memory.samples.get(guest.vmid), guest, at=at, is_fresh=guest.node in fresh, interval=interval
+        )
+        figures.append(guest_now(guest, sample, known, beside, at=at))
+    memory.samples = samples
+    return figures + unreadable_guests(memory, resources, before, wanted_kinds(instance), at=at)
+
+
+def guest_now(
+    reading: GuestReading,
+    sample: rates.Sample | None,
+    before: GuestFigures | None,
+    beside: Beside,
+    *,
+    at: float,
+) -> GuestFigures:
+    """Return a listed guest with what the slow lanes know of it; one without a name for a moment keeps the one it had."""
+    vmid, known = reading.vmid, beside.facts.guest(reading.vmid)
+    named = before if before is not None and not reading.name else reading
+    judged = beside.coverage.get(vmid)
+    if reading.kind == "lxc":
+        disk = container_disk(reading)
+    else:
+        disk = machine_disk(
+            reading,
+            known.disk,
+            age_seconds=at - known.disk_at,
+            at=at,
+            agent_is_enabled=known.config.agent_is_enabled if known.config is not None else None,
+            agent_code=known.agent_code,
+        )
+    return live_guest(
+        reading,
+        at=at,
+        name=named.name,
+        tags=named.tags,
+        sample=sample,
+        disk=disk,
+        detail=known.detail,
+        detail_epoch=known.detail_at,
+        addresses=known.shown_addresses,
+        backup_state=state_of(judged) if judged is not None else "",
+        backup_reason=judged.reason if judged is not None else "",
+        last_backup_epoch=judged.last_good_at if judged is not None else None,
+    )
+
+
+def state_of(judged: Coverage) -> str:
+    """Return one word for the whole: uncovered, else how its backups are (good, overdue, bad, never, unknown)."""
+    return "uncovered" if judged.state == "uncovered" else judged.freshness
+
+
+def storage_figures(
+    instance: Instance,
+    resources: ResourcesReading,
+    memory: PollMemory,
+    facts: Facts,
+    *,
+    absent: Mapping[str, str],
+    at: float,
+) -> list[StorageFigures]:
+    """Return the storages, and those that only absent nodes see as they were last seen, for a while."""
+    if not instance.monitor_storage:
+        return []
+    if memory.figures.storages and not resources.storages:
+        memory.empty_storage_lists += 1
+        if memory.empty_storage_lists < lanes.BELIEVED_EMPTY:
+            return [replace(storage, is_stale=True) for storage in memory.figures.storages]
+        return []
+    memory.empty_storage_lists = 0
+    present = [reading for reading in resources.storages if reading.node not in absent]
+    figures = live_storages(present, probed_storages(facts, at), at=at)
+    shown = {storage.key for storage in figures}
+    before = {storage.key: storage for storage in memory.figures.storages}
+    for reading in resources.storages:
+        key = key_of(reading)
+        known = before.get(key)
+        if key not in shown and known is not None and is_within_grace(memory, reading.node, at):
+            shown.add(key)
+            figures.append(replace(known, is_stale=True))
+    return figures
+
+
+def probed_storages(facts: Facts, at: float) -> dict[Key, NodeStorageReading]:
+    """Return what the nodes told of their storages not long ago, by (storage, node)."""
+    return {
+        (storage.name, node): storage
+        for node, known in facts.nodes.items()
+        if at - known.storages_at <= PROBE_SECONDS
+        for storage in known.storages
+    }

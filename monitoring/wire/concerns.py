@@ -1,0 +1,50 @@
+"""What is wrong as the state sends it; pure. Not in the contract: docs/architecture.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from monitoring.concerns.shapes import About, Concern
+from monitoring.wire.ids import Label
+from monitoring.wire.shapes import ConcernShape
+from pulse.lib.instants import instant
+
+
+def concern_shapes(
+    concerns: Iterable[Concern], label: Label, nodes: Mapping[int, str]
+) -> tuple[ConcernShape, ...]:
+    """Return the concerns, each id once, whatever a host lists twice; `nodes` are those of the guests, by vmid."""
+    shapes: dict[str, ConcernShape] = {}
+    for one in concerns:
+        resource = resource_id(one.about, label, nodes)
+        identity = f"{label.name}|{resource}|{one.code}|{one.subject}"
+        shapes.setdefault(
+            identity,
+            ConcernShape(
+                id=identity,
+                instance=label.name,
+                resourceId=resource,
+                level=one.level,
+                code=one.code,
+                subject=one.subject,
+                text=one.text,
+                readAt=instant(one.read_at) if one.read_at else "",
+            ),
+        )
+    return tuple(shapes.values())
+
+
+def resource_id(about: About, label: Label, nodes: Mapping[int, str]) -> str:
+    """Return the id of the resource that a concern is about, "" for the whole instance."""
+    match about.kind:
+        case "node":
+            return label.node_id(about.name)
+        case "guest":
+            return label.guest_id(nodes[about.vmid], about.vmid)
+        case "storage":
+            return label.storage_id(about.name, about.node)
+        case "server":
+            return label.server_id
+        case "gateway":
+            return label.gateway_id
+    return ""
