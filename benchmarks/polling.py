@@ -25,7 +25,7 @@ from monitoring.feed import state
 from monitoring.known.memory import PollMemory
 from monitoring.polling.pve_picture import picture_of
 from monitoring.wire import fragments
-from monitoring.wire.fragments import Fragment
+from monitoring.wire.fragments import Fragment, FragmentKey
 from monitoring.wire.ids import Label
 from monitoring.wire.instances import shapes_of
 from monitoring.wire.shapes import Shapes
@@ -67,7 +67,7 @@ def main(clusters: int = 10, guests: int = 1000) -> None:
         return result
 
     memories = [PollMemory() for _ in range(clusters)]
-    published: dict[int, Fragment] = {}
+    published: dict[FragmentKey, Fragment] = {}
     shown: dict[int, Shapes] = {}
     for step in range(1, 4):
         stages.clear()
@@ -92,9 +92,8 @@ def main(clusters: int = 10, guests: int = 1000) -> None:
             before = shown.get(number, Shapes())
             changes = timed("changes", lambda b=before, a=after: fragments.changes_between(b, a))
             memory.figures, shown[number] = picture.figures, after
-            published[instance.pk] = Fragment(
-                instance.pk, step, "pve", instance.name, instance.name, True, items, changes
-            )
+            key = FragmentKey(instance.pk, "resources")
+            published[key] = Fragment(key, step, instance.name, instance.name, True, items, changes)
         document = timed("join", lambda: state.build(published, clients=0))
         timed("compress state", document.gzipped)
         timed("compress changes", lambda: [compress(one.changes) for one in published.values()])

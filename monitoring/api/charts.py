@@ -55,9 +55,9 @@ class ChartsView(PreparedEndpoint):
 
 def known_figures() -> Iterable[Named]:
     """Yield what is true of each instance that is shown, and what it is called."""
-    for pk, fragment in store().fragments().items():
-        if not fragment.is_lists:
-            memory = store().load_memory(pk) or PollMemory()
+    for key, fragment in store().fragments().items():
+        if key.part == "resources":
+            memory = store().load_memory(key.instance_id) or PollMemory()
             yield Label(fragment.name, storage_ids=memory.storage_ids), memory.figures
 
 

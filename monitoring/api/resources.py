@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +25,7 @@ from monitoring.known.replication import nodes_of, replications
 from monitoring.store.current import store
 from monitoring.wire import numbers, server_numbers
 from monitoring.wire.finding import Resource, resource_called
-from monitoring.wire.fragments import RESOURCES, Fragment, Item
+from monitoring.wire.fragments import RESOURCES, Fragment, FragmentKey, Fragments, Item
 from monitoring.wire.ids import Label
 from monitoring.wire.numbers import Number
 from monitoring.wire.server_details import gateway_details, server_details, task_details
@@ -113,7 +113,7 @@ def find(identity: str) -> Found:
 
 def found_in(fragment: Fragment, collection: str, item: Item) -> Found | None:
     """Return the resource behind an item, None when it has gone in this moment."""
-    pk = fragment.instance_id
+    pk = fragment.key.instance_id
     memory = store().load_memory(pk) or PollMemory()
     label = Label(fragment.name, storage_ids=memory.storage_ids)
     figures = resource_called(item.id, memory.figures, label)
@@ -122,7 +122,7 @@ def found_in(fragment: Fragment, collection: str, item: Item) -> Found | None:
     return Found(fragment.name, pk, collection, item, figures, memory, store().load_facts(pk) or Facts())
 
 
-def moved_guest(identity: str, fragments: Mapping[int, Fragment]) -> tuple[Fragment, str, Item] | None:
+def moved_guest(identity: str, fragments: Fragments) -> tuple[Fragment, str, Item] | None:
     """Return where the guest is whose id of before its migration this is.
 
     Ids are never parsed, names hold dashes: each node that its instance has ever had is tried with the number behind it.
@@ -131,7 +131,7 @@ def moved_guest(identity: str, fragments: Mapping[int, Fragment]) -> tuple[Fragm
     if not VMID.fullmatch(number) or not head:
         return None
     for instance in Instance.objects.polled():
-        fragment = fragments.get(instance.pk)
+        fragment = fragments.get(FragmentKey(instance.pk, "resources"))
         if fragment is None or not head.startswith(f"{instance.name}-"):
             continue
         node = head.removeprefix(f"{instance.name}-")
@@ -227,7 +227,7 @@ def mount_points(config: GuestConfigReading | None) -> list[dict[str, Any]] | No
 
 def concerns_of(found: Found) -> list[ConcernShape]:
     """Return what is wrong with a resource as the state has it; a node tells of its whole cluster too."""
-    fragment = store().fragments().get(found.instance_id)
+    fragment = store().fragments().get(FragmentKey(found.instance_id, "resources"))
     items = fragment.items.get("concerns", ()) if fragment is not None else ()
     views = [msgspec.json.decode(item.body, type=ConcernShape) for item in items]
     identity = found.item.id
@@ -253,7 +253,11 @@ def backup_details(judgement: Judgement, found: Found, vmid: int) -> dict[str, A
         told[name] = instant(told[name]) if told[name] else None
     if judged.last_run is not None:
         told["last_run"]["outcome"] = judged.last_run.outcome
-    names = {key: fragment.name for key, fragment in store().fragments().items()}
+    names = {
+        key.instance_id: fragment.name
+        for key, fragment in store().fragments().items()
+        if key.part == "resources"
+    }
     told["attributions"] = [
         {"server": names.get(pk, ""), "group": key, "evidence": one.evidence}
         for pk, owned in judgement.attributions.items()

@@ -13,7 +13,7 @@ from monitoring.known.memory import PollMemory
 from monitoring.known.wanted import wanted_guests
 from monitoring.store.current import store
 from monitoring.wire.backups import GuestPlace, Lists, pbs_lists, pve_lists
-from monitoring.wire.fragments import LISTS, Fragment, Item, lists_key, next_version
+from monitoring.wire.fragments import LISTS, Fragment, FragmentKey, Item, next_version
 from nodes.choices import InstanceKind
 from nodes.models import Instance
 
@@ -29,7 +29,8 @@ def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at: float) 
     owned = store().load_judgement().attributions_of(instance.pk)
     guests = places_of(instance, memory)
     made_from = digest(facts.version, instance.version, memory.login_is_refused, owned, guests)
-    known = store().fragments().get(lists_key(instance.pk))
+    key = FragmentKey(instance.pk, "lists")
+    known = store().fragments().get(key)
     if known is not None and facts.listed_from == made_from:
         return False
     if memory.login_is_refused:
@@ -44,9 +45,8 @@ def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at: float) 
         return False
     store().publish(
         Fragment(
-            instance_id=lists_key(instance.pk),
+            key=key,
             version=next_version(known.version if known is not None else 0, at),
-            kind=instance.kind,
             name=instance.name,
             health_key=instance.health_key,
             is_healthy=True,

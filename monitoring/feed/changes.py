@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from monitoring.wire.fragments import Fragment, Item, whole_change
+from monitoring.wire.fragments import Fragment, Fragments, Item, whole_change
 
-Fragments = Mapping[int, Fragment]
 #: Collections in the order in which their instances were created.
 BY_CREATION = ("pbs", "pmg")
 
@@ -22,11 +21,11 @@ def steps_between(before: Fragments, now: Fragments) -> Iterator[tuple[str, byte
     """
     moved = moved_items(before, now)
     kept = {name: frozenset(items) for name, items in moved.items()}
-    for pk, old in before.items():
-        if pk not in now:
+    for key, old in before.items():
+        if key not in now:
             yield old.name, whole_change(old, None, kept=kept)
-    for pk, new in now.items():
-        known = before.get(pk)
+    for key, new in now.items():
+        known = before.get(key)
         if known is None or known.version != new.version:
             is_ready = not moved and follows(known, new)
             yield new.name, new.changes if is_ready else whole_change(known, new, kept=kept)
@@ -58,8 +57,8 @@ def moved_items(before: Fragments, now: Fragments) -> dict[str, dict[str, Item]]
 def lost_ids(before: Fragments, now: Fragments) -> dict[str, set[str]]:
     """Return the ids, by collection, that an instance had and has no more; looked for only where there may be any."""
     lost: dict[str, set[str]] = {}
-    for pk, old in before.items():
-        new = now.get(pk)
+    for key, old in before.items():
+        new = now.get(key)
         if new is not None and (new.version == old.version or loses_nothing(old, new)):
             continue
         for collection, items in old.items.items():

@@ -13,7 +13,7 @@ import resource
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 from django.conf import settings
@@ -24,7 +24,7 @@ from monitoring.feed.changes import steps_between
 from monitoring.feed.clients import BEHIND, Client, Whole
 from monitoring.store.current import Tick, store
 from monitoring.wire import messages
-from monitoring.wire.fragments import Fragment
+from monitoring.wire.fragments import Fragments
 from pulse.lib.gzipping import compress
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Hub:
         self._messages: deque[bytes] = deque(maxlen=MOST_MESSAGES)
         self._is_restarting = False
         self._seq = 0
-        self._fragments: dict[int, Fragment] = {}
+        self._fragments: Fragments = {}
         self._frames: dict[Whole, str | bytes] = {}
         self._document: state.StateDocument | None = None
         self._cadence = Cadence(0.0)
@@ -346,9 +346,7 @@ def can_take(client: Client, now: float) -> bool:
     return not client.has_asked or now - client.answered_at >= ANSWER_SECONDS
 
 
-def encode_changes(
-    before: Mapping[int, Fragment], now: Mapping[int, Fragment], top: bytes, *, first: int
-) -> list[bytes]:
+def encode_changes(before: Fragments, now: Fragments, top: bytes, *, first: int) -> list[bytes]:
     """Return one frame per instance that differs, numbered from `first`; `top` travels in the last."""
     steps = list(steps_between(before, now))
     return [

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import msgspec
 
 import pulse
 from monitoring.store.current import store
-from monitoring.wire.fragments import POLLED, Fragment, Item
+from monitoring.wire.fragments import POLLED, Fragments, Item
 from pulse.lib.gzipping import compress
 from pulse.lib.instants import ZERO_TIME, from_epoch, rfc3339
 
@@ -51,7 +51,7 @@ class StateDocument:
 class Built(NamedTuple):
     """The document that was built last, and from what."""
 
-    fragments: dict[int, Fragment]
+    fragments: Fragments
     clients: int
     document: StateDocument
 
@@ -65,7 +65,7 @@ def current() -> StateDocument:
     return document(store().fragments())
 
 
-def document(fragments: Mapping[int, Fragment]) -> StateDocument:
+def document(fragments: Fragments) -> StateDocument:
     """Return the state of these fragments, the one built last when it still fits."""
     global _last
     count = clients
@@ -76,19 +76,19 @@ def document(fragments: Mapping[int, Fragment]) -> StateDocument:
         return _last.document
 
 
-def build(fragments: Mapping[int, Fragment], *, clients: int) -> StateDocument:
+def build(fragments: Fragments, *, clients: int) -> StateDocument:
     """Encode the state object of state.md 2 with all its keys, resources in the documented order."""
     parts = [listed(fragments, name) for name in (*POLLED, "pbsBackups")]
     parts.append(b'"pveBackups":{%s}' % b",".join(listed(fragments, name) for name in PVE_BACKUPS))
     rest: dict[str, Any] = {name: [] for name in EMPTY_LISTS}
     rest |= top(fragments, clients=clients)
     body = b"{" + b",".join(parts) + b"," + msgspec.json.encode(rest)[1:]
-    versions = sorted((pk, fragment.version) for pk, fragment in fragments.items())
+    versions = sorted((key, fragment.version) for key, fragment in fragments.items())
     digest = hashlib.blake2b(repr((_PROCESS, clients, versions)).encode(), digest_size=12)
     return StateDocument(body, digest.hexdigest())
 
 
-def listed(fragments: Mapping[int, Fragment], collection: str) -> bytes:
+def listed(fragments: Fragments, collection: str) -> bytes:
     """Return one key of the state with its encoded list."""
     return b'"%s":[%s]' % (collection.encode(), joined(fragments, collection))
 
@@ -103,7 +103,7 @@ class Joined(NamedTuple):
 _joined: dict[str, Joined] = {}
 
 
-def joined(fragments: Mapping[int, Fragment], collection: str) -> bytes:
+def joined(fragments: Fragments, collection: str) -> bytes:
     """Return the encoded items of one collection over all fragments, in order and separated by commas.
 
     Joined anew only when a part was replaced: most collections stay as they are when one instance is polled.
@@ -122,7 +122,7 @@ def are_same(parts: Sequence[tuple[Item, ...]], others: Sequence[tuple[Item, ...
     return len(parts) == len(others) and all(one is other for one, other in zip(parts, others, strict=True))
 
 
-def items(fragments: Mapping[int, Fragment], collection: str) -> Sequence[Item]:
+def items(fragments: Fragments, collection: str) -> Sequence[Item]:
     """Return the items of one collection over all fragments, in order."""
     return in_order([fragment.items.get(collection, ()) for fragment in fragments.values()])
 
@@ -134,9 +134,9 @@ def in_order(parts: Sequence[tuple[Item, ...]]) -> Sequence[Item]:
     return sorted((item for part in parts for item in part), key=attrgetter("order"))
 
 
-def top(fragments: Mapping[int, Fragment], *, clients: int) -> dict[str, Any]:
+def top(fragments: Fragments, *, clients: int) -> dict[str, Any]:
     """Return the parts of the state that are not resources (state.md 2.8)."""
-    known = [fragment for fragment in fragments.values() if not fragment.is_lists]
+    known = [fragment for key, fragment in fragments.items() if key.part == "resources"]
     polled = max((fragment.polled_at for fragment in known), default=0.0)
     changed = max((one.polled_at + one.poll_seconds for one in known), default=STARTED_AT)
     slowest = max((fragment.poll_seconds for fragment in known), default=0.0)

@@ -52,7 +52,7 @@ def poll(instance_id: int, at: datetime) -> bool:
 
 def drop_removed() -> int:
     """Take the instances that were paused or removed elsewhere out of the state; returns how many."""
-    shown = {abs(key) for key in store().fragments()}
+    shown = {key.instance_id for key in store().fragments()}
     gone = (
         shown - set(Instance.objects.polled().filter(pk__in=shown).values_list("pk", flat=True))
         if shown

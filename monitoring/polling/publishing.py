@@ -13,7 +13,7 @@ from monitoring.figures.instances import Figures
 from monitoring.known.memory import PollMemory
 from monitoring.store.current import store
 from monitoring.wire import fragments
-from monitoring.wire.fragments import Fragment
+from monitoring.wire.fragments import Fragment, FragmentKey
 from monitoring.wire.ids import Label
 from monitoring.wire.instances import shapes_of
 from monitoring.wire.shapes import Shapes
@@ -64,9 +64,8 @@ def publish(
     version = fragments.next_version(memory.fragment_version, at)
     store().publish(
         Fragment(
-            instance_id=instance.pk,
+            key=FragmentKey(instance.pk, "resources"),
             version=version,
-            kind=instance.kind,
             name=instance.name,
             health_key=instance.health_key,
             is_healthy=memory.failures == 0,
@@ -74,12 +73,10 @@ def publish(
             changes=fragments.changes_between(before, shapes) if before is not None else b"{}",
             based_on=memory.fragment_version if before is not None else 0,
             polled_at=at,
-            succeeded_at=memory.succeeded_at,
             poll_seconds=spent.seconds,
             calls=memory.calls + spent.calls,
             failed_calls=memory.failed_calls + spent.failed_calls,
             cycles=memory.cycles,
-            interval_seconds=float(settings.POLLING_INTERVAL_SECONDS),
         )
     )
     memory.figures, memory.fragment_version = picture.figures, version
@@ -106,7 +103,7 @@ def published(instance_id: int, version: int) -> Shapes | None:
     known = _published.get(instance_id)
     if known is not None and known.version == version:
         return known.shapes
-    fragment = store().fragments().get(instance_id) if version else None
+    fragment = store().fragments().get(FragmentKey(instance_id, "resources")) if version else None
     if fragment is None or fragment.version != version:
         return None
     try:

@@ -22,6 +22,7 @@ from monitoring.polling.publishing import Picture, publish
 from monitoring.store import saved
 from monitoring.store.current import store
 from monitoring.store.leases import lease
+from monitoring.wire.fragments import FragmentKey
 from nodes import inventory
 from nodes.choices import PollState
 from nodes.models import Instance
@@ -38,7 +39,7 @@ def restore_inventory(at: datetime) -> int:
     known = store().fragments()
     restored = 0
     for instance in Instance.objects.polled():
-        if instance.pk in known:
+        if FragmentKey(instance.pk, "resources") in known:
             continue
         memory = store().load_memory(instance.pk) or PollMemory()
         start_anew(memory, instance)

@@ -11,7 +11,7 @@ import msgspec
 from django.conf import settings
 
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
-from monitoring.wire.fragments import Fragment, lists_key
+from monitoring.wire.fragments import Fragment, FragmentKey, keys_of
 
 if TYPE_CHECKING:
     from monitoring.known.facts import Facts
@@ -24,7 +24,7 @@ class Tick(msgspec.Struct, frozen=True):
     """News of the store: an instance has a new fragment, an instance is gone, or a message for all clients."""
 
     kind: Literal["state", "gone", "message"]
-    instance_id: int = 0
+    key: FragmentKey | None = None
     version: int = 0
     message: bytes = b""
 
@@ -58,8 +58,8 @@ class StateStore(Protocol):
     def remove(self, instance_id: int) -> None:
         """Forget an instance: its fragments and what was remembered of it."""
 
-    def fragments(self) -> dict[int, Fragment]:
-        """Return the fragments by instance; the dict is the caller's."""
+    def fragments(self) -> dict[FragmentKey, Fragment]:
+        """Return the fragments; the dict is the caller's."""
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call the listener with every tick from now on; the result ends that."""
@@ -121,7 +121,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._fragments: dict[int, Fragment] = {}
+        self._fragments: dict[FragmentKey, Fragment] = {}
         self._memories: dict[int, PollMemory] = {}
         self._facts: dict[int, Facts] = {}
         self._judgement = NOTHING_JUDGED
@@ -130,22 +130,22 @@ class MemoryStore:
     def publish(self, fragment: Fragment) -> None:
         """See StateStore."""
         with self._lock:
-            known = self._fragments.get(fragment.instance_id)
+            known = self._fragments.get(fragment.key)
             if known is not None and known.version >= fragment.version:
                 return
-            self._fragments[fragment.instance_id] = fragment
-        self._listeners.tell(Tick("state", fragment.instance_id, fragment.version))
+            self._fragments[fragment.key] = fragment
+        self._listeners.tell(Tick("state", fragment.key, fragment.version))
 
     def remove(self, instance_id: int) -> None:
         """See StateStore."""
         with self._lock:
             self._memories.pop(instance_id, None)
             self._facts.pop(instance_id, None)
-            gone = [key for key in (instance_id, lists_key(instance_id)) if self._fragments.pop(key, None)]
+            gone = [key for key in keys_of(instance_id) if self._fragments.pop(key, None)]
         for key in gone:
             self._listeners.tell(Tick("gone", key))
 
-    def fragments(self) -> dict[int, Fragment]:
+    def fragments(self) -> dict[FragmentKey, Fragment]:
         """See StateStore."""
         with self._lock:
             return dict(self._fragments)

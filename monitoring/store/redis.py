@@ -21,7 +21,7 @@ from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
 from monitoring.store.current import Listener, Listeners, Outline, Tick
 from monitoring.store.parts import Parts
-from monitoring.wire.fragments import Fragment, lists_key
+from monitoring.wire.fragments import Fragment, FragmentKey, keys_of
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 EXPIRY_SECONDS = 24 * 3600
 TIMEOUT_SECONDS = 2.0
 #: Keys, ticks and memories are of this layout; another release must not read them.
-LAYOUT = 2
+LAYOUT = 3
 #: Replaces a fragment unless a newer one is there, and tells so. Keys: fragment, versions, channel.
 REPLACE = """
 local known = redis.call('HGET', KEYS[2], ARGV[1])
@@ -64,7 +64,7 @@ class RedisStore:
         self._facts = Parts(self._redis, Facts, expiry_seconds=EXPIRY_SECONDS, own={"costs": costs.own})
         self._judgements = Parts(self._redis, Judgement, expiry_seconds=EXPIRY_SECONDS)
         self._lock = threading.Lock()
-        self._fragments: dict[int, Fragment] = {}
+        self._fragments: dict[FragmentKey, Fragment] = {}
         self._listeners = Listeners()
         self._starting = threading.Lock()
         self._follower: threading.Thread | None = None
@@ -72,11 +72,11 @@ class RedisStore:
 
     def publish(self, fragment: Fragment) -> None:
         """See StateStore. Fragment and tick travel together, so that a tick never comes first."""
-        pk, version = fragment.instance_id, fragment.version
-        keys = [key("fragment", pk), key("versions"), self.channel]
-        told = _encode(Tick("state", pk, version))
+        name, version = name_of(fragment.key), fragment.version
+        keys = [key("fragment", name), key("versions"), self.channel]
+        told = _encode(Tick("state", fragment.key, version))
         try:
-            self._replace(keys=keys, args=[pk, version, EXPIRY_SECONDS, _encode(fragment), told])
+            self._replace(keys=keys, args=[name, version, EXPIRY_SECONDS, _encode(fragment), told])
         except redis.RedisError as error:
             logger.warning("the state could not be shared: Redis %s", type(error).__name__)
 
@@ -86,15 +86,16 @@ class RedisStore:
         try:
             with self._redis.pipeline(transaction=True) as pipe:
                 pipe.delete(key("memory", instance_id), key("facts", instance_id))
-                for pk in (instance_id, lists_key(instance_id)):
-                    pipe.delete(key("fragment", pk))
-                    pipe.hdel(key("versions"), str(pk))
-                    pipe.publish(self.channel, _encode(Tick("gone", pk)))
+                for fragment_key in keys_of(instance_id):
+                    name = name_of(fragment_key)
+                    pipe.delete(key("fragment", name))
+                    pipe.hdel(key("versions"), name)
+                    pipe.publish(self.channel, _encode(Tick("gone", fragment_key)))
                 pipe.execute()
         except redis.RedisError as error:
             logger.warning("a removed instance could not be told: Redis %s", type(error).__name__)
 
-    def fragments(self) -> dict[int, Fragment]:
+    def fragments(self) -> dict[FragmentKey, Fragment]:
         """See StateStore. The first call begins to follow the ticks."""
         self._follow()
         with self._lock:
@@ -223,30 +224,30 @@ class RedisStore:
                 silent_since = time.monotonic()
 
     def _heard(self, tick: Tick) -> None:
-        if tick.kind == "state":
-            self._read_one(tick.instance_id)
-        elif tick.kind == "gone":
+        if tick.kind == "state" and tick.key is not None:
+            self._read_one(name_of(tick.key))
+        elif tick.kind == "gone" and tick.key is not None:
             with self._lock:
-                self._fragments.pop(tick.instance_id, None)
+                self._fragments.pop(tick.key, None)
         self._listeners.tell(tick)
 
-    def _read_one(self, instance_id: int) -> None:
-        raw = self._redis.get(key("fragment", instance_id))
+    def _read_one(self, name: str) -> None:
+        raw = self._redis.get(key("fragment", name))
         if isinstance(raw, bytes):
             self._take(_fragment_of(raw))
 
     def _take(self, fragment: Fragment) -> bool:
         with self._lock:
-            known = self._fragments.get(fragment.instance_id)
+            known = self._fragments.get(fragment.key)
             if known is not None and known.version >= fragment.version:
                 return False
-            self._fragments[fragment.instance_id] = fragment
+            self._fragments[fragment.key] = fragment
             return True
 
     def _read_all(self) -> None:
         """Compare versions with Redis and fetch what differs; tell listeners of each difference."""
         told: Any = self._redis.hgetall(key("versions"))
-        versions = {int(pk): int(version) for pk, version in told.items()}
+        versions = {key_of(name.decode()): int(version) for name, version in told.items()}
         with self._lock:
             known = {pk: fragment.version for pk, fragment in self._fragments.items()}
             # Redis that came back empty has lost its memory, not the hosts: keep the last known until polls return.
@@ -257,13 +258,24 @@ class RedisStore:
             self._listeners.tell(Tick("gone", pk))
         for pk, version in versions.items():
             if known.get(pk, 0) < version:
-                self._read_one(pk)
+                self._read_one(name_of(pk))
                 self._listeners.tell(Tick("state", pk, version))
 
 
-def key(kind: str, instance_id: int | None = None) -> str:
+def key(kind: str, of: int | str | None = None) -> str:
     """Return the name of a key, which carries its layout."""
-    return f"pulse:{LAYOUT}:{kind}" if instance_id is None else f"pulse:{LAYOUT}:{kind}:{instance_id}"
+    return f"pulse:{LAYOUT}:{kind}" if of is None else f"pulse:{LAYOUT}:{kind}:{of}"
+
+
+def name_of(fragment_key: FragmentKey) -> str:
+    """Return what a fragment is called in Redis."""
+    return f"{fragment_key.instance_id}:{fragment_key.part}"
+
+
+def key_of(name: str) -> FragmentKey:
+    """Return which fragment has this name."""
+    instance_id, _, part = name.partition(":")
+    return FragmentKey(int(instance_id), "lists" if part == "lists" else "resources")
 
 
 def outlined(outline: bytes | None, facts_version: bytes | None) -> Outline:

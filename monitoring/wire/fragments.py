@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -57,20 +57,23 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     body: bytes
 
 
+class FragmentKey(NamedTuple):
+    """Which fragment it is. The lists are one apart: twenty thousand backups are not to be encoded every ten seconds."""
+
+    instance_id: int
+    part: Literal["resources", "lists"]
+
+
 class Fragment(msgspec.Struct, frozen=True):
     """The resources of one instance, or its lists; replaced whole, never edited.
-
-    The lists are a fragment apart, under the negative key of the instance: twenty thousand backups are not to be compared
-    and encoded every ten seconds.
 
     `version` rises strictly, also over restarts of the poller. `changes` is the encoded `collections` object
     of the live feed that leads from version `based_on` to this one; `based_on` 0 says that it is not known.
     Times are epoch seconds.
     """
 
-    instance_id: int
+    key: FragmentKey
     version: int
-    kind: str
     name: str
     health_key: str
     is_healthy: bool
@@ -78,22 +81,18 @@ class Fragment(msgspec.Struct, frozen=True):
     changes: bytes = b"{}"
     based_on: int = 0
     polled_at: float = 0.0
-    succeeded_at: float | None = None
     poll_seconds: float = 0.0
     calls: int = 0
     failed_calls: int = 0
     cycles: int = 0
-    interval_seconds: float = 10.0
-
-    @property
-    def is_lists(self) -> bool:
-        """Whether it holds the lists of its instance, and not the resources."""
-        return self.instance_id < 0
 
 
-def lists_key(instance_id: int) -> int:
-    """Return the key of the fragment that holds the lists of an instance."""
-    return -instance_id
+Fragments = Mapping[FragmentKey, Fragment]
+
+
+def keys_of(instance_id: int) -> tuple[FragmentKey, FragmentKey]:
+    """Return the keys of all fragments of an instance."""
+    return FragmentKey(instance_id, "resources"), FragmentKey(instance_id, "lists")
 
 
 def next_version(previous: int, epoch_seconds: float) -> int:

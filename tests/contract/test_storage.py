@@ -12,7 +12,7 @@ from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.storages import live_storages
 from monitoring.known.memory import PollMemory
 from monitoring.store import current
-from monitoring.wire.fragments import Fragment, items_of
+from monitoring.wire.fragments import Fragment, FragmentKey, items_of
 from monitoring.wire.ids import Label
 from monitoring.wire.instances import shapes_of
 from nodes.proxmox.readings import StorageReading
@@ -28,7 +28,9 @@ def publish(pk, name, *storages, nodes=("pve1", "pve2"), ids=None):
     )
     shapes = shapes_of(figures, (), Label(name, storage_ids=ids or {}))
     current.store().save_memory(pk, PollMemory(figures=figures, storage_ids=ids or {}))
-    current.store().publish(Fragment(pk, 1, "pve", name, name, True, items_of(shapes, number=pk)))
+    current.store().publish(
+        Fragment(FragmentKey(pk, "resources"), 1, name, name, True, items_of(shapes, number=pk))
+    )
 
 
 def reading(name, node, *, shared=False):

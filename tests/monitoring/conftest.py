@@ -10,6 +10,7 @@ import pytest
 from monitoring.feed import state
 from monitoring.polling import polls
 from monitoring.store import current
+from monitoring.wire.fragments import FragmentKey
 from nodes import connecting
 from nodes.models import Instance
 from tests.conftest import NOON
@@ -50,7 +51,7 @@ class Watched:
 
     def shown(self, collection):
         """The resources of a collection of this instance alone, as a client sees them."""
-        fragment = current.store().fragments()[self.instance.pk]
+        fragment = current.store().fragments()[FragmentKey(self.instance.pk, "resources")]
         return [msgspec.json.decode(item.body) for item in fragment.items[collection]]
 
     def guests(self):

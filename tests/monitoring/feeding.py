@@ -15,7 +15,7 @@ from monitoring.figures.instances import Figures
 from monitoring.figures.servers import ServerFigures
 from monitoring.store import current
 from monitoring.wire.backups import BackupTaskShape, PbsBackupShape
-from monitoring.wire.fragments import Fragment, changes_between, items_of, lists_key
+from monitoring.wire.fragments import Fragment, FragmentKey, changes_between, items_of
 from monitoring.wire.ids import Label
 from monitoring.wire.instances import shapes_of
 from monitoring.wire.shapes import ConcernShape
@@ -80,9 +80,8 @@ class Publisher:
         self.shapes[pk], self.versions[pk] = after, version
         current.store().publish(
             Fragment(
-                pk,
+                FragmentKey(pk, "resources"),
                 version,
-                kind,
                 name,
                 name if kind == "pve" else f"pbs-{name}",
                 True,
@@ -100,10 +99,10 @@ class Publisher:
             backupTasks=tuple(task(name, minute) for minute in minutes),
             pbsBackups=tuple(backup(name, minute) for minute in minutes),
         )
-        key = lists_key(pk)
+        key = FragmentKey(pk, "lists")
         self.versions[key] = self.versions.get(key, 0) + 1
         items = lists.items_of(kept)
-        current.store().publish(Fragment(key, self.versions[key], "pve", name, name, True, items))
+        current.store().publish(Fragment(key, self.versions[key], name, name, True, items))
 
     def swap_names(self, one, other):
         """Give two instances each other's name; it is seen when they are published next."""

@@ -10,6 +10,7 @@ from monitoring.collecting import pve, run
 from monitoring.models import CollectedFacts
 from monitoring.polling import restoring
 from monitoring.store import current
+from monitoring.wire.fragments import FragmentKey
 from nodes import editing
 from nodes.models import Instance
 from tests.factories import make_instance
@@ -513,11 +514,11 @@ def test_an_edit_during_a_turn_publishes_nothing_under_the_old_name(host, monkey
 
     monkeypatch.setattr(pve.cluster, "read_tasks", read_and_rename)
     run.collect(host.instance.pk, moment(host))
-    assert -host.instance.pk not in current.store().fragments()
+    assert FragmentKey(host.instance.pk, "lists") not in current.store().fragments()
 
     monkeypatch.setattr(pve.cluster, "read_tasks", original)
     turn(host)
-    assert current.store().fragments()[-host.instance.pk].name == "renamed"
+    assert current.store().fragments()[FragmentKey(host.instance.pk, "lists")].name == "renamed"
 
 
 def test_another_address_is_another_host_of_which_nothing_is_known(host, fake_cluster):
@@ -562,13 +563,18 @@ def test_facts_survive_a_restart_and_hardly_anything_is_asked_again(host, fake_p
     facts_of(host).saved_at = 0.0
     facts_of(host).touched += 1
     turn(host)
-    backups = [item.id for item in current.store().fragments()[-host.instance.pk].items["storageBackups"]]
+    backups = [
+        item.id
+        for item in current.store()
+        .fragments()[FragmentKey(host.instance.pk, "lists")]
+        .items["storageBackups"]
+    ]
     restart(host)
     reset([fake_pve])
 
     turn(host)
 
-    shown = current.store().fragments()[-host.instance.pk].items["storageBackups"]
+    shown = current.store().fragments()[FragmentKey(host.instance.pk, "lists")].items["storageBackups"]
     assert backups
     assert [item.id for item in shown] == backups
     assert fake_pve.traffic.snapshot()["total"] <= 12
@@ -584,7 +590,7 @@ def test_what_was_collected_before_a_restart_is_shown_while_the_host_is_down(hos
 
     assert turn(host) is False
 
-    fragment = current.store().fragments()[-host.instance.pk]
+    fragment = current.store().fragments()[FragmentKey(host.instance.pk, "lists")]
     assert len(fragment.items["storageBackups"]) > 10
     assert len(fragment.items["guestSnapshots"]) > 0
 
@@ -634,7 +640,7 @@ def test_nobody_is_shown_backups_that_are_not_to_be_monitored(host):
     Instance.objects.filter(pk=host.instance.pk).update(monitor_backups=False, version=9)
     turn(host, times=2)
 
-    fragment = current.store().fragments()[-host.instance.pk]
+    fragment = current.store().fragments()[FragmentKey(host.instance.pk, "lists")]
     assert (fragment.items["backupTasks"], fragment.items["storageBackups"]) == ((), ())
     assert facts_of(host).volumes == {}
 

@@ -8,6 +8,7 @@ import pytest
 from monitoring.collecting import run
 from monitoring.polling import polls
 from monitoring.store import current
+from monitoring.wire.fragments import FragmentKey
 from tests.conftest import NOON
 from tests.factories import make_instance
 from tests.fake_proxmox import PbsSpec, PmgSpec, PveSpec
@@ -154,7 +155,7 @@ def test_a_mail_gateway_tells_of_a_node_that_cannot_be_reached():
 
         polls.poll(instance.pk, NOON)
 
-        (item,) = current.store().fragments()[instance.pk].items["concerns"]
+        (item,) = current.store().fragments()[FragmentKey(instance.pk, "resources")].items["concerns"]
     found = msgspec.json.decode(item.body)
     text = f"Node {second} cannot be reached: 500 no route"
     assert (found["resourceId"], found["level"], found["text"]) == ("pmg-mail", "warning", text)

@@ -18,6 +18,7 @@ from monitoring.figures.storages import StorageFigures
 from monitoring.wire.fragments import (
     POLLED,
     Fragment,
+    FragmentKey,
     changes_between,
     items_of,
     next_version,
@@ -113,7 +114,9 @@ def decoded(shapes):
 
 
 def fragment(version, shapes, **fields):
-    return Fragment(1, version, "pve", "lab", "lab", True, items_of(shapes, number=0), **fields)
+    return Fragment(
+        FragmentKey(1, "resources"), version, "lab", "lab", True, items_of(shapes, number=0), **fields
+    )
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from monitoring.feed import clients, hub, state
 from monitoring.store import current
+from monitoring.wire.fragments import FragmentKey
 from pulse.lib.auth import Caller
 from tests.clients.apply import COLLECTIONS, apply_collections, by_id, flattened, in_order
 from tests.monitoring.feeding import Clock, Publisher, joined, settled, turned
@@ -699,7 +700,9 @@ def test_a_delta_client_that_falls_behind_begins_again_with_the_newest_state(run
         client.socket.reads.clear()
         for number in range(70):
             publisher.publish(1, [number / 100])
-            await settled(lambda version=number + 2: served._fragments[1].version == version)
+            await settled(
+                lambda version=number + 2: served._fragments[FragmentKey(1, "resources")].version == version
+            )
         waiting = len(client._changes)
 
         client.socket.reads.set()

@@ -12,6 +12,7 @@ from monitoring.feed import state
 from monitoring.known.facts import BackupPlace, Facts, GuestFacts
 from monitoring.known.memory import PollMemory
 from monitoring.store import current
+from monitoring.wire.fragments import FragmentKey
 from nodes.proxmox.readings import (
     BackupSnapshotReading,
     BackupVolumeReading,
@@ -37,7 +38,7 @@ def memory_of(*guests):
 def published(instance, facts, memory=None, *, at=AT):
     """Publish, and return the lists as clients see them."""
     lists.publish(instance, facts, memory or PollMemory(), at=at)
-    fragment = current.store().fragments()[-instance.pk]
+    fragment = current.store().fragments()[FragmentKey(instance.pk, "lists")]
     return {
         name: [msgspec.json.decode(item.body) for item in items] for name, items in fragment.items.items()
     }
@@ -317,7 +318,7 @@ def test_twenty_thousand_backups_are_listed_newest_first():
 
     lists.publish(instance, facts, PollMemory(), at=AT)
 
-    items = current.store().fragments()[-instance.pk].items["pbsBackups"]
+    items = current.store().fragments()[FragmentKey(instance.pk, "lists")].items["pbsBackups"]
     assert len(items) == 20_000
     assert [items[0].id, items[-1].id] == [
         "pbs-vault-main--vm-1099-1767245599",

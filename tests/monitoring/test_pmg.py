@@ -6,6 +6,7 @@ import pytest
 
 from monitoring.polling import polls
 from monitoring.store import current
+from monitoring.wire.fragments import FragmentKey
 from tests.conftest import NOON
 from tests.factories import make_instance
 from tests.fake_proxmox import PmgSpec
@@ -95,7 +96,7 @@ def test_a_node_that_cannot_be_reached_says_why(watch):
 
         polls.poll(instance.pk, NOON)
 
-        items = current.store().fragments()[instance.pk].items["pmg"]
+        items = current.store().fragments()[FragmentKey(instance.pk, "resources")].items["pmg"]
     assert b'"error":"500 no route"' in items[0].body
     assert items[0].body.count(b'"status":"offline"') == 1
 

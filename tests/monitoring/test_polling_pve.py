@@ -6,6 +6,7 @@ import pytest
 
 from monitoring.known.memory import PollMemory
 from monitoring.polling import pve, pve_picture
+from monitoring.wire.fragments import FragmentKey
 from nodes import editing
 from nodes.proxmox.readings import GuestReading, NodeReading, ResourcesReading
 from tests.conftest import NOON
@@ -138,7 +139,7 @@ def test_an_empty_list_is_believed_at_the_third_time(fake_pve, watch):
 def test_a_poll_that_began_before_an_edit_publishes_nothing(fake_pve, watch, fresh_store, monkeypatch):
     watched = watch(fake_pve)
     watched.poll()
-    version = fresh_store.fragments()[watched.instance.pk].version
+    version = fresh_store.fragments()[FragmentKey(watched.instance.pk, "resources")].version
     original = pve.look
 
     def look_and_edit(*args, **kwargs):
@@ -149,7 +150,7 @@ def test_a_poll_that_began_before_an_edit_publishes_nothing(fake_pve, watch, fre
     monkeypatch.setattr(pve, "look", look_and_edit)
     watched.poll(after=10)
 
-    fragment = fresh_store.fragments().get(watched.instance.pk)
+    fragment = fresh_store.fragments().get(FragmentKey(watched.instance.pk, "resources"))
     assert fragment is None or fragment.version == version
 
 

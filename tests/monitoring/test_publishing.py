@@ -12,6 +12,7 @@ from monitoring.known.memory import PollMemory
 from monitoring.polling import publishing
 from monitoring.polling.publishing import Picture, publish
 from monitoring.store.current import store
+from monitoring.wire.fragments import FragmentKey
 from tests.factories import make_instance
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +31,7 @@ def shown(instance, memory, cpu, *, after=0.0):
     """Publish one guest with this CPU; returns the fragment."""
     figures = Figures(guests=(GuestFigures(100, "qemu", "pve1", "running", cpu_ratio=cpu),))
     publish(instance, memory, Picture(figures), at=AT + after)
-    return store().fragments()[instance.pk]
+    return store().fragments()[FragmentKey(instance.pk, "resources")]
 
 
 MOVED = {"vms": {"cols": ["cpu"], "rows": [["lab-pve1-100", 0.5]]}}

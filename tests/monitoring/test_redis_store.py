@@ -16,7 +16,7 @@ from monitoring.known.memory import PollMemory
 from monitoring.store.current import MemoryStore, Outline, Tick
 from monitoring.store.parts import Kept
 from monitoring.store.redis import RedisStore
-from monitoring.wire.fragments import Fragment, Item
+from monitoring.wire.fragments import Fragment, FragmentKey, Item
 from nodes.proxmox.readings import GuestReading, ResourcesReading
 from tests.ports import own_port
 from tests.process.running import until
@@ -24,13 +24,16 @@ from tests.scale.servers import RedisServer
 
 #: The stores of the test that runs.
 MADE: list[RedisStore] = []
+#: The key of the fragment that tests publish.
+FIRST = FragmentKey(1, "resources")
 NOBODY = "redis://127.0.0.1:{port}/0"
 
 
 def fragment(pk=1, version=1):
     """A fragment with one guest."""
     items = {"vms": (Item("lab-pve1-100", (100, "lab", "lab-pve1-100"), b'{"id":"lab-pve1-100"}'),)}
-    return Fragment(pk, version, "pve", "lab", "lab", True, items, b'{"vms":{}}', version - 1, 1767268800.0)
+    key = FragmentKey(pk, "resources")
+    return Fragment(key, version, "lab", "lab", True, items, b'{"vms":{}}', version - 1, 1767268800.0)
 
 
 class Heard:
@@ -80,7 +83,7 @@ scale = pytest.mark.scale
 def test_what_is_published_before_is_there_at_once(stores):
     stores().publish(fragment())
 
-    assert stores().fragments() == {1: fragment()}
+    assert stores().fragments() == {FIRST: fragment()}
 
 
 @scale
@@ -91,8 +94,8 @@ def test_what_is_published_later_comes_with_its_tick(stores):
     writer.publish(fragment(version=7))
     until(lambda: heard.ticks, seconds=10, what="the tick")
 
-    assert heard.ticks == [Tick("state", 1, 7)]
-    assert reader.fragments() == {1: fragment(version=7)}
+    assert heard.ticks == [Tick("state", FIRST, 7)]
+    assert reader.fragments() == {FIRST: fragment(version=7)}
 
 
 @scale
@@ -105,9 +108,9 @@ def test_an_older_fragment_does_not_replace_a_newer_one(stores):
     writer.broadcast(b"{}")
     until(lambda: "message" in heard.kinds(), seconds=10, what="what was sent last")
 
-    assert heard.ticks == [Tick("state", 1, 7), Tick("message", message=b"{}")]
-    assert reader.fragments()[1].version == 7
-    assert stores().fragments()[1].version == 7
+    assert heard.ticks == [Tick("state", FIRST, 7), Tick("message", message=b"{}")]
+    assert reader.fragments()[FIRST].version == 7
+    assert stores().fragments()[FIRST].version == 7
 
 
 @scale
@@ -152,8 +155,8 @@ def test_another_database_of_the_same_server_is_another_pulse(stores, server):
     ours.broadcast(b'{"type":"last"}')
     until(lambda: "message" in heard.kinds(), seconds=10, what="the last message")
 
-    assert heard.ticks == [Tick("state", 1, 1), Tick("message", message=b'{"type":"last"}')]
-    assert ours.fragments() == {1: fragment()}
+    assert heard.ticks == [Tick("state", FIRST, 1), Tick("message", message=b'{"type":"last"}')]
+    assert ours.fragments() == {FIRST: fragment()}
 
 
 @scale
@@ -238,9 +241,9 @@ def test_what_cannot_be_read_is_nothing(stores, server):
     stores().save_judgement(Judgement(version=1))
     stores().save_memory(1, PollMemory(duplicate_of=7))
     client = redis.Redis.from_url(server.url)
-    client.hset("pulse:2:facts:1", mapping={"guests": b"\xc1", "version": b"\xc1"})
-    client.hset("pulse:2:judgement", "version", b"\xc1")
-    client.hset("pulse:2:memory:1", mapping={"all": b"\xc1 of another release", "outline": b"\xc1"})
+    client.hset("pulse:3:facts:1", mapping={"guests": b"\xc1", "version": b"\xc1"})
+    client.hset("pulse:3:judgement", "version", b"\xc1")
+    client.hset("pulse:3:memory:1", mapping={"all": b"\xc1 of another release", "outline": b"\xc1"})
     reader = stores()
 
     assert reader.load_facts(1) is None
@@ -261,11 +264,11 @@ def test_everything_expires(stores, server):
     keys = sorted(client.keys())
 
     assert keys == [
-        b"pulse:2:facts:1",
-        b"pulse:2:fragment:1",
-        b"pulse:2:judgement",
-        b"pulse:2:memory:1",
-        b"pulse:2:versions",
+        b"pulse:3:facts:1",
+        b"pulse:3:fragment:1:resources",
+        b"pulse:3:judgement",
+        b"pulse:3:memory:1",
+        b"pulse:3:versions",
     ]
     assert all(23 * 3600 < client.ttl(key) <= 24 * 3600 for key in keys)
 
@@ -281,7 +284,7 @@ def test_first_readers_that_come_together_all_get_the_whole(stores):
     for thread in threads:
         thread.join()
 
-    assert found == [{1: fragment()}] * 8
+    assert found == [{FIRST: fragment()}] * 8
 
 
 @scale
@@ -301,14 +304,14 @@ def test_a_tick_that_was_missed_is_made_up_for(stores, server):
     reader = stores()
     reader.fragments()
     client = redis.Redis.from_url(server.url)
-    client.set("pulse:2:fragment:1", msgspec.msgpack.encode(fragment(version=5)))
-    client.hset("pulse:2:versions", "1", "5")
+    client.set("pulse:3:fragment:1:resources", msgspec.msgpack.encode(fragment(version=5)))
+    client.hset("pulse:3:versions", "1:resources", "5")
     heard = Heard(reader)
 
     reader._read_all()
 
-    assert heard.ticks == [Tick("state", 1, 5)]
-    assert reader.fragments() == {1: fragment(version=5)}
+    assert heard.ticks == [Tick("state", FIRST, 5)]
+    assert reader.fragments() == {FIRST: fragment(version=5)}
 
 
 @scale
@@ -322,7 +325,7 @@ def test_a_redis_that_has_lost_everything_takes_nothing_away(stores, server):
     reader._read_all()
 
     assert heard.ticks == []
-    assert reader.fragments() == {1: fragment()}
+    assert reader.fragments() == {FIRST: fragment()}
 
 
 # --- Without a server ----------------------------------------------------------------------------------------------
@@ -352,11 +355,11 @@ def test_without_redis_nothing_fails(lonely, caplog):
 
 
 def test_a_removed_instance_is_forgotten_here_also_while_redis_is_away(lonely):
-    lonely._facts.recent.put("pulse:2:facts:1", Kept(b"index", {}))
+    lonely._facts.recent.put("pulse:3:facts:1", Kept(b"index", {}))
 
     lonely.remove(1)
 
-    assert lonely._facts.recent.get("pulse:2:facts:1") is None
+    assert lonely._facts.recent.get("pulse:3:facts:1") is None
 
 
 def test_a_redis_that_never_answers_is_given_up(monkeypatch):

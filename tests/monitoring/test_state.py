@@ -13,7 +13,7 @@ from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.servers import ServerFigures
-from monitoring.wire.fragments import Fragment, items_of
+from monitoring.wire.fragments import Fragment, FragmentKey, items_of
 from monitoring.wire.ids import Label
 from monitoring.wire.instances import shapes_of
 from monitoring.wire.shapes import ConcernShape, Shapes
@@ -32,9 +32,8 @@ def fragment(pk, name, *, version=1, vmids=(), nodes=(), number=0, is_healthy=Tr
     )
     shown = shapes or shapes_of(figures, (), Label(name))
     return Fragment(
-        pk,
+        FragmentKey(pk, "resources"),
         version,
-        "pve",
         name,
         name,
         is_healthy,
@@ -43,8 +42,12 @@ def fragment(pk, name, *, version=1, vmids=(), nodes=(), number=0, is_healthy=Tr
     )
 
 
+def keyed(*fragments):
+    return {one.key: one for one in fragments}
+
+
 def built(*fragments, clients=0):
-    return state.build({one.instance_id: one for one in fragments}, clients=clients)
+    return state.build(keyed(*fragments), clients=clients)
 
 
 def decoded(*fragments, clients=0):
@@ -141,7 +144,7 @@ def builds(monkeypatch):
 
 
 def test_a_state_is_built_once_for_all_threads(builds):
-    known = {1: fragment(1, "lab", vmids=(100,))}
+    known = keyed(fragment(1, "lab", vmids=(100,)))
 
     threads = [threading.Thread(target=state.document, args=(known,)) for _ in range(8)]
     for thread in threads:
@@ -156,14 +159,14 @@ def test_a_state_is_built_anew_when_an_instance_comes_changes_or_goes(builds):
     one, two = fragment(1, "lab"), fragment(2, "lab-2")
     renewed = fragment(1, "lab", version=2)
 
-    for known in ({1: one}, {1: one, 2: two}, {1: renewed, 2: two}, {1: renewed, 2: two}, {1: renewed}):
-        state.document(known)
+    for known in ((one,), (one, two), (renewed, two), (renewed, two), (renewed,)):
+        state.document(keyed(*known))
 
     assert builds == [1, 2, 2, 1]
 
 
 def test_the_number_of_clients_is_told(builds, monkeypatch):
-    known = {1: fragment(1, "lab")}
+    known = keyed(fragment(1, "lab"))
     before = state.document(known)
     monkeypatch.setattr(state, "clients", 3)
 
