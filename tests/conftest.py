@@ -10,7 +10,7 @@ import pytest
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 if TYPE_CHECKING:
-    from monitoring.store.current import StateStore
+    from monitoring.store.protocol import StateStore
 
 pytest_plugins = [
     "tests.accounts.fixtures",
@@ -50,9 +50,10 @@ def static_files_are_read_once() -> Iterator[None]:
 def fresh_store() -> Iterator[StateStore]:
     """A store of the test's own, and no connection left over."""
     from monitoring.store import current  # late: it needs the settings
+    from monitoring.store.memory import MemoryStore
     from nodes import connecting
 
-    current.install(current.MemoryStore())
+    current.install(MemoryStore())
     yield current.store()
     for pk in list(connecting._kept):
         connecting.forget(pk)

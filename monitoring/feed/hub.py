@@ -22,7 +22,8 @@ from monitoring.feed import state
 from monitoring.feed.cadence import Cadence
 from monitoring.feed.changes import steps_between
 from monitoring.feed.clients import BEHIND, Client, Whole
-from monitoring.store.current import Tick, store
+from monitoring.store.current import store
+from monitoring.store.protocol import Tick
 from monitoring.wire import messages
 from monitoring.wire.fragments import Fragments
 from pulse.lib.gzipping import compress

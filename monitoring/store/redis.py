@@ -19,8 +19,9 @@ from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.known import costs
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from monitoring.store.current import Listener, Listeners, Outline, Tick
+from monitoring.store.local import LocalFragments
 from monitoring.store.parts import Parts
+from monitoring.store.protocol import Listener, Outline, Tick
 from monitoring.wire.fragments import Fragment, FragmentKey, keys_of
 
 logger = logging.getLogger(__name__)
@@ -63,9 +64,7 @@ class RedisStore:
         self._replace = self._redis.register_script(REPLACE)
         self._facts = Parts(self._redis, Facts, expiry_seconds=EXPIRY_SECONDS, own={"costs": costs.own})
         self._judgements = Parts(self._redis, Judgement, expiry_seconds=EXPIRY_SECONDS)
-        self._lock = threading.Lock()
-        self._fragments: dict[FragmentKey, Fragment] = {}
-        self._listeners = Listeners()
+        self._local = LocalFragments()
         self._starting = threading.Lock()
         self._follower: threading.Thread | None = None
         self._ended = threading.Event()
@@ -98,13 +97,12 @@ class RedisStore:
     def fragments(self) -> dict[FragmentKey, Fragment]:
         """See StateStore. The first call begins to follow the ticks."""
         self._follow()
-        with self._lock:
-            return dict(self._fragments)
+        return self._local.fragments()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """See StateStore."""
         self._follow()
-        return self._listeners.subscribe(listener)
+        return self._local.subscribe(listener)
 
     def broadcast(self, message: bytes) -> None:
         """See StateStore."""
@@ -224,42 +222,28 @@ class RedisStore:
                 silent_since = time.monotonic()
 
     def _heard(self, tick: Tick) -> None:
-        if tick.kind == "state" and tick.key is not None:
-            self._read_one(name_of(tick.key))
-        elif tick.kind == "gone" and tick.key is not None:
-            with self._lock:
-                self._fragments.pop(tick.key, None)
-        self._listeners.tell(tick)
+        if tick.key is None:
+            self._local.tell(tick)
+        elif tick.kind == "gone":
+            self._local.drop((tick.key,))
+        else:
+            self._read(tick.key)
 
-    def _read_one(self, name: str) -> None:
-        raw = self._redis.get(key("fragment", name))
+    def _read(self, fragment_key: FragmentKey) -> None:
+        raw = self._redis.get(key("fragment", name_of(fragment_key)))
         if isinstance(raw, bytes):
-            self._take(_fragment_of(raw))
-
-    def _take(self, fragment: Fragment) -> bool:
-        with self._lock:
-            known = self._fragments.get(fragment.key)
-            if known is not None and known.version >= fragment.version:
-                return False
-            self._fragments[fragment.key] = fragment
-            return True
+            self._local.publish(_fragment_of(raw))
 
     def _read_all(self) -> None:
-        """Compare versions with Redis and fetch what differs; tell listeners of each difference."""
-        told: Any = self._redis.hgetall(key("versions"))
-        versions = {key_of(name.decode()): int(version) for name, version in told.items()}
-        with self._lock:
-            known = {pk: fragment.version for pk, fragment in self._fragments.items()}
-            # Redis that came back empty has lost its memory, not the hosts: keep the last known until polls return.
-            gone = [pk for pk in known if pk not in versions] if versions else []
-            for pk in gone:
-                del self._fragments[pk]
-        for pk in gone:
-            self._listeners.tell(Tick("gone", pk))
-        for pk, version in versions.items():
-            if known.get(pk, 0) < version:
-                self._read_one(name_of(pk))
-                self._listeners.tell(Tick("state", pk, version))
+        """Compare versions with Redis and fetch what differs."""
+        listed: Any = self._redis.hgetall(key("versions"))
+        versions = {key_of(name.decode()): int(version) for name, version in listed.items()}
+        here = self._local.fragments()
+        # Redis that came back empty has lost its memory, not the hosts: keep the last known until polls return.
+        self._local.drop(here.keys() - versions.keys() if versions else ())
+        for fragment_key, version in versions.items():
+            if fragment_key not in here or here[fragment_key].version < version:
+                self._read(fragment_key)
 
 
 def key(kind: str, of: int | str | None = None) -> str:

@@ -33,6 +33,7 @@ from accounts.models import ApiToken
 from monitoring.feed import state
 from monitoring.polling import polls
 from monitoring.store import current
+from monitoring.store.memory import MemoryStore
 from nodes import connecting
 from nodes.models import Instance
 from nodes.proxmox.errors import ProxmoxError
@@ -242,7 +243,7 @@ def everything(settings, tmp_path) -> Iterator[Everything]:
     """A data directory and a store of the test's own, and an ear for all that comes out."""
     settings.PULSE_DATA_DIR = tmp_path
     settings.CONNECTION_TIMEOUT_SECONDS = 1
-    current.install(current.MemoryStore())
+    current.install(MemoryStore())
     heard = Everything()
     with listening(heard):
         yield heard

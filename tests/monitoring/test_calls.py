@@ -8,6 +8,7 @@ from monitoring.collecting.calls import Calls
 from monitoring.known.memory import PollMemory
 from monitoring.polling import restoring
 from monitoring.store import current
+from monitoring.store.memory import MemoryStore
 from nodes.connecting import connection_for
 from nodes.proxmox import pve
 from nodes.proxmox.errors import ServerError
@@ -64,7 +65,7 @@ def test_a_poll_that_fails_tells_the_calls_of_the_slow_lanes_all_the_same(
 
 def test_after_a_restart_all_is_counted_from_the_start(host, document):
     turn(host, times=2)
-    current.install(current.MemoryStore())
+    current.install(MemoryStore())
     restoring.restore_inventory(moment(host))
     restoring.restore_collected(moment(host))
 

@@ -10,6 +10,7 @@ from monitoring.collecting import pve, run
 from monitoring.models import CollectedFacts
 from monitoring.polling import restoring
 from monitoring.store import current
+from monitoring.store.memory import MemoryStore
 from monitoring.wire.fragments import FragmentKey
 from nodes import editing
 from nodes.models import Instance
@@ -554,7 +555,7 @@ def test_a_paused_instance_is_not_asked(host, fake_pve, django_capture_on_commit
 
 def restart(watched):
     """Begin anew in another process: only the database is left."""
-    current.install(current.MemoryStore())
+    current.install(MemoryStore())
     restoring.restore_inventory(moment(watched))
 
 

@@ -9,7 +9,7 @@ from monitoring.collecting import lists
 from monitoring.known.facts import Facts
 from monitoring.models import CollectedFacts
 from monitoring.store import current
-from monitoring.store.current import MemoryStore
+from monitoring.store.memory import MemoryStore
 from monitoring.store.redis import RedisStore
 from tests.monitoring.collected import facts_of, turn, with_token
 from tests.scale.servers import RedisServer

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from monitoring.feed import clients, hub, state
 from monitoring.store import current
+from monitoring.store.memory import MemoryStore
 from monitoring.wire.fragments import FragmentKey
 from pulse.lib.auth import Caller
 from tests.clients.apply import COLLECTIONS, apply_collections, by_id, flattened, in_order
@@ -539,7 +540,7 @@ def test_nothing_is_encoded_when_nobody_listens(running, monkeypatch):
     async def test(served):
         client = await started(served)
         served.leave(client)
-        await settled(lambda: current.store()._listeners._listeners == ())
+        await settled(lambda: not current.store().has_listeners)
         built = []
         monkeypatch.setattr(state, "build", lambda *args, **fields: built.append(1))
         heard = []
@@ -782,7 +783,7 @@ TAKEN_OVER = [
 @example(TAKEN_OVER)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_delta_clients_rebuild_exactly_the_state(running, monkeypatch, steps):
-    current.install(current.MemoryStore())
+    current.install(MemoryStore())
     monkeypatch.setattr(clients, "MOST_CHANGES", 5)
     monkeypatch.setattr(hub, "ANSWER_SECONDS", 0.0)
 

@@ -12,7 +12,7 @@ from monitoring.known.facts import Facts, Progress
 from monitoring.known.memory import PollMemory
 from monitoring.models import CollectedFacts
 from monitoring.store import current
-from monitoring.store.current import MemoryStore
+from monitoring.store.memory import MemoryStore
 from nodes.models import Instance
 from nodes.proxmox.readings import GuestReading, ResourcesReading, StorageReading
 from tests.conftest import NOON

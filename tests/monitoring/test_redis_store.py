@@ -13,8 +13,9 @@ from monitoring.backups.attribution import Attribution
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.known.facts import Facts, GuestFacts, Progress
 from monitoring.known.memory import PollMemory
-from monitoring.store.current import MemoryStore, Outline, Tick
+from monitoring.store.memory import MemoryStore
 from monitoring.store.parts import Kept
+from monitoring.store.protocol import Outline, Tick
 from monitoring.store.redis import RedisStore
 from monitoring.wire.fragments import Fragment, FragmentKey, Item
 from nodes.proxmox.readings import GuestReading, ResourcesReading

@@ -11,6 +11,7 @@ from monitoring.models import CollectedFacts
 from monitoring.polling import polls, restoring
 from monitoring.store import current
 from monitoring.store import saved as saved_facts
+from monitoring.store.memory import MemoryStore
 from monitoring.store.redis import RedisStore
 from nodes.models import Instance, Node
 from tests.conftest import NOON
@@ -28,7 +29,7 @@ LISTS = ("backupTasks", "storageBackups", "guestSnapshots")
 
 def forget_everything():
     """A process that begins anew: nothing is in memory."""
-    current.install(current.MemoryStore())
+    current.install(MemoryStore())
 
 
 def restart(watched):
