@@ -29,8 +29,9 @@ import redis
 
 from monitoring.figures.filesystems import DiskUse, Filesystem
 from monitoring.known.costs import Minute
-from monitoring.known.facts import BackupPlace, Facts, GuestFacts, Progress
-from monitoring.known.memory import PollMemory
+from monitoring.known.facts import FACTS, BackupPlace, Facts, GuestFacts, Progress
+from monitoring.known.memory import MEMORY, PollMemory
+from monitoring.store.current import KINDS
 from monitoring.store.redis import RedisStore
 from nodes.proxmox.readings import (
     AddressReading,
@@ -148,10 +149,10 @@ def line(figure: str, whole: float, parts: float) -> None:
 def one_instance(url: str) -> None:
     """Print what one instance costs whoever collects and whoever polls."""
     client: Any = redis.Redis.from_url(url)
-    collector, poller = RedisStore(url), RedisStore(url)
+    collector, poller = RedisStore(url, KINDS), RedisStore(url, KINDS)
     facts, mine = collected(), collected()
     client.set("whole", _encode(facts))
-    collector.save_facts(1, mine)
+    collector.save(FACTS, mine, of=1)
     key = "whole"
 
     def load_whole(_: object) -> object:
@@ -161,21 +162,29 @@ def one_instance(url: str) -> None:
         client.set(key, _encode(given))
 
     def saved(change: Callable[[Facts, int], Facts]) -> Callable[[int], None]:
-        return lambda run: collector.save_facts(1, change(mine, run))
+        return lambda run: collector.save(FACTS, change(mine, run), of=1)
 
     print(f"{'CPU ms':<48}{'one value':>10}{'parts':>10}")
     loads = cost(load_whole)
-    line("load, all of it", loads, cost(lambda store: store.load_facts(1), lambda run: RedisStore(url)))
-    poller.load_facts(1)
-    line("load, nothing new", loads, cost(lambda _: poller.load_facts(1)))
-    line("load after one errand", loads, cost(lambda _: poller.load_facts(1), saved(after_one_errand)))
-    line("load after one guest", loads, cost(lambda _: poller.load_facts(1), saved(after_one_guest)))
+    line(
+        "load, all of it",
+        loads,
+        cost(lambda store: store.load(FACTS, of=1), lambda run: RedisStore(url, KINDS)),
+    )
+    poller.load(FACTS, of=1)
+    line("load, nothing new", loads, cost(lambda _: poller.load(FACTS, of=1)))
+    line("load after one errand", loads, cost(lambda _: poller.load(FACTS, of=1), saved(after_one_errand)))
+    line("load after one guest", loads, cost(lambda _: poller.load(FACTS, of=1), saved(after_one_guest)))
     saves = cost(save_whole, lambda run: after_one_errand(facts, run))
-    line("save, all of it", saves, cost(lambda store: store.save_facts(1, mine), lambda run: RedisStore(url)))
-    collector.save_facts(1, mine)
+    line(
+        "save, all of it",
+        saves,
+        cost(lambda store: store.save(FACTS, mine, of=1), lambda run: RedisStore(url, KINDS)),
+    )
+    collector.save(FACTS, mine, of=1)
 
     def save(given: Facts) -> None:
-        collector.save_facts(1, given)
+        collector.save(FACTS, given, of=1)
 
     line("save after one errand", saves, cost(save, lambda run: after_one_errand(mine, -run)))
     line("save after one guest", saves, cost(save, lambda run: after_one_guest(mine, -run)))
@@ -194,7 +203,7 @@ def one_instance(url: str) -> None:
 def nothing_to_judge(url: str) -> None:
     """Print what it costs to learn that nothing has to be judged again."""
     client: Any = redis.Redis.from_url(url)
-    store, pks = RedisStore(url), range(1, CLUSTERS + 1)
+    store, pks = RedisStore(url, KINDS), range(1, CLUSTERS + 1)
     facts = msgspec.structs.replace(collected(), places={})
     guests = tuple(
         GuestReading(100 + n, "qemu", "pve1", "running", f"app-{n}", 0.1, 4) for n in range(GUESTS)
@@ -203,8 +212,8 @@ def nothing_to_judge(url: str) -> None:
     for pk in pks:
         client.set(f"whole:{pk}", _encode(facts))
         client.set(f"memory:{pk}", _encode(memory))
-        store.save_facts(pk, facts)
-        store.save_memory(pk, memory)
+        store.save(FACTS, facts, of=pk)
+        store.save(MEMORY, memory, of=pk)
 
     def load_all(_: object) -> None:
         for pk in pks:
@@ -212,7 +221,11 @@ def nothing_to_judge(url: str) -> None:
             assert _memory_of(client.get(f"memory:{pk}")).listed_mark
 
     print(f"{CLUSTERS} clusters of {GUESTS:,} guests")
-    line("learn that nothing has changed", cost(load_all), cost(lambda _: store.outlines(pks)))
+    line(
+        "learn that nothing has changed",
+        cost(load_all),
+        cost(lambda _: store.outlines((MEMORY, FACTS), pks)),
+    )
     store.close()
 
 

@@ -23,8 +23,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 import pulse
-from monitoring.known.facts import Facts
-from monitoring.known.memory import PollMemory
+from monitoring.known.facts import FACTS, Facts
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store.current import store
 from monitoring.wire import reports
 from monitoring.wire.reports import CostReport, LaneReport
@@ -191,8 +191,8 @@ class InstanceReportView(Endpoint):
         instance = known.first() if known is not None else None
         if instance is None:
             raise ApiError(404, "node not found", code="node_not_found")
-        memory = store().load_memory(instance.pk) or PollMemory()
-        facts = store().load_facts(instance.pk) or Facts()
+        memory = store().load(MEMORY, of=instance.pk) or PollMemory()
+        facts = store().load(FACTS, of=instance.pk) or Facts()
         return Response(KeptReport(**kept_report(instance, memory, facts, at=timezone.now().timestamp())))
 
 
@@ -256,8 +256,8 @@ def described(instance: Instance, tried: Probe | str, *, at: float) -> InstanceR
     """Return one entry: the contract's keys, then our own."""
     found = tried if isinstance(tried, Probe) else None
     is_pve = instance.kind == InstanceKind.PVE
-    memory = store().load_memory(instance.pk) or PollMemory()
-    facts = store().load_facts(instance.pk) or Facts()
+    memory = store().load(MEMORY, of=instance.pk) or PollMemory()
+    facts = store().load(FACTS, of=instance.pk) or Facts()
     entry = InstanceReport(
         id=instance.name,
         name=instance.name,

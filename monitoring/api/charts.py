@@ -17,7 +17,7 @@ from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.storages import StorageFigures
-from monitoring.known.memory import PollMemory
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store.current import store
 from monitoring.wire.finding import resources_of
 from monitoring.wire.guests import rates_of
@@ -57,7 +57,7 @@ def known_figures() -> Iterable[Named]:
     """Yield what is true of each instance that is shown, and what it is called."""
     for key, fragment in store().fragments().items():
         if key.part == "resources":
-            memory = store().load_memory(key.instance_id) or PollMemory()
+            memory = store().load(MEMORY, of=key.instance_id) or PollMemory()
             yield Label(fragment.name, storage_ids=memory.storage_ids), memory.figures
 
 

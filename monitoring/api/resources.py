@@ -12,15 +12,15 @@ from rest_framework.response import Response
 
 from monitoring.api import answers
 from monitoring.backups.attribution import VMID
-from monitoring.backups.judgement import Judgement
+from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.quorum import TOLD_SECONDS, quorum_of
 from monitoring.figures.servers import GatewayFigures, ServerFigures
 from monitoring.figures.storages import StorageFigures
 from monitoring.known.disks import shown_disks
-from monitoring.known.facts import Facts, NodeFacts
-from monitoring.known.memory import PollMemory
+from monitoring.known.facts import FACTS, Facts, NodeFacts
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.known.replication import nodes_of, replications
 from monitoring.store.current import store
 from monitoring.wire import numbers, server_numbers
@@ -67,7 +67,7 @@ class ResourceView(Endpoint):
         guest had before it was migrated leads to it too.
         """
         found = find(identity)
-        details = details_of(found, store().load_judgement(), at=timezone.now().timestamp())
+        details = details_of(found, store().load(JUDGEMENT) or NOTHING_JUDGED, at=timezone.now().timestamp())
         details["concerns"] = concerns_of(found)
         return Response(
             answers.Resource(found.item.id, found.collection, msgspec.Raw(found.item.body), details)
@@ -114,12 +114,12 @@ def find(identity: str) -> Found:
 def found_in(fragment: Fragment, collection: str, item: Item) -> Found | None:
     """Return the resource behind an item, None when it has gone in this moment."""
     pk = fragment.key.instance_id
-    memory = store().load_memory(pk) or PollMemory()
+    memory = store().load(MEMORY, of=pk) or PollMemory()
     label = Label(fragment.name, storage_ids=memory.storage_ids)
     figures = resource_called(item.id, memory.figures, label)
     if figures is None:
         return None
-    return Found(fragment.name, pk, collection, item, figures, memory, store().load_facts(pk) or Facts())
+    return Found(fragment.name, pk, collection, item, figures, memory, store().load(FACTS, of=pk) or Facts())
 
 
 def moved_guest(identity: str, fragments: Fragments) -> tuple[Fragment, str, Item] | None:

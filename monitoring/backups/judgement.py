@@ -9,6 +9,7 @@ import msgspec
 from monitoring.backups.attribution import Attribution
 from monitoring.backups.coverage import Coverage
 from monitoring.figures.servers import BackupJob
+from monitoring.known.kinds import Kind, Outline
 
 #: "<datastore>/<namespace>|<kind>/<id>", the kind and id as PBS has them.
 GroupKey = str
@@ -48,3 +49,5 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 NOTHING_JUDGED = Judgement()
+#: Kept once, for all instances.
+JUDGEMENT = Kind("judgement", Judgement, Outline, in_parts=True)

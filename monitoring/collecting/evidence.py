@@ -12,8 +12,8 @@ import msgspec
 
 from monitoring.backups.attribution import BackupServer
 from monitoring.backups.coverage import Backup
-from monitoring.known.facts import LAYOUT, Facts
-from monitoring.known.memory import PollMemory
+from monitoring.known.facts import FACTS, LAYOUT, Facts
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.models import CollectedFacts
 from monitoring.store.current import store
 from monitoring.store.saved import is_of
@@ -44,15 +44,15 @@ def marks_of(instances: Sequence[Instance]) -> dict[int, int]:
     Nothing is loaded for it. Guests that were not read since the start, or of an instance that is paused, are as they were
     recorded: only a reading changes that.
     """
-    outlines = store().outlines([one.pk for one in instances if not one.is_paused])
+    outlines = store().outlines((MEMORY, FACTS), [one.pk for one in instances if not one.is_paused])
     paused = [one.pk for one in instances if is_evidence(one)]
     saved = CollectedFacts.objects.filter(instance__in=paused, layout=LAYOUT) if paused else None
     saved_at = dict(saved.values_list("instance_id", "saved_at")) if saved is not None else {}
     marks: dict[int, int] = {}
     for one in instances:
-        outline = outlines.get(one.pk)
-        if outline is not None and not outline.duplicate_of:
-            marks[one.pk] = mark(one, outline.facts_version, outline.listed)
+        memory, facts = outlines.of(MEMORY, one.pk), outlines.of(FACTS, one.pk)
+        if not one.is_paused and not memory.duplicate_of:
+            marks[one.pk] = mark(one, facts.version, memory.listed_mark)
         elif is_evidence(one):
             marks[one.pk] = mark(one, saved_at.get(one.pk))
     return marks
@@ -83,10 +83,10 @@ def known_of(instance: Instance) -> Known | None:
             facts = Facts()
         return Known(instance, facts, PollMemory(), recorded_guests(instance))
     _saved.pop(instance.pk, None)
-    memory = store().load_memory(instance.pk) or PollMemory()
+    memory = store().load(MEMORY, of=instance.pk) or PollMemory()
     if memory.duplicate_of:
         return None
-    facts = store().load_facts(instance.pk)
+    facts = store().load(FACTS, of=instance.pk)
     guests = memory.reading.guests if memory.reading is not None else recorded_guests(instance)
     return Known(instance, facts or Facts(), memory, guests)
 

@@ -12,7 +12,7 @@ from monitoring.backups import attribution, coverage
 from monitoring.backups.attribution import Attribution, Estate, Group, KnownGuest
 from monitoring.backups.coverage import Backup, Coverage, GuestRun, Plan, Seen
 from monitoring.backups.jobs import first_seen, jobs_into, missed_jobs, zone_of
-from monitoring.backups.judgement import GroupKey, Judgement, group_key
+from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, GroupKey, Judgement, group_key
 from monitoring.backups.sources import pbs_storages, sources_of
 from monitoring.collecting.evidence import Known, known_of, marks_of, server_of
 from monitoring.known.facts import Facts
@@ -28,13 +28,13 @@ AGING_SECONDS = 300.0
 
 def judge_if_due(at: datetime) -> bool:
     """Judge when something has changed or backups have aged; returns whether it did."""
-    last = store().load_judgement()
+    last = store().load(JUDGEMENT) or NOTHING_JUDGED
     instances = list(Instance.objects.all())
     marks = marks_of(instances)
     if marks == last.facts and 0 <= at.timestamp() - last.judged_at < AGING_SECONDS:
         return False
     known = [one for instance in instances if (one := known_of(instance)) is not None]
-    store().save_judgement(judge(known, marks, version=last.version + 1, at=at))
+    store().save(JUDGEMENT, judge(known, marks, version=last.version + 1, at=at))
     return True
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
 from monitoring.known.wanted import wanted_guests
@@ -26,7 +27,7 @@ def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at: float) 
 
     While the login is refused for good they are empty: nothing of such an instance is shown (state.md 6).
     """
-    owned = store().load_judgement().attributions_of(instance.pk)
+    owned = (store().load(JUDGEMENT) or NOTHING_JUDGED).attributions_of(instance.pk)
     guests = places_of(instance, memory)
     made_from = digest(facts.version, instance.version, memory.login_is_refused, owned, guests)
     key = FragmentKey(instance.pk, "lists")

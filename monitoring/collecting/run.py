@@ -20,8 +20,8 @@ from monitoring.collecting.evidence import server_of
 from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import Turn
 from monitoring.known.costs import LaneLedger
-from monitoring.known.facts import Facts, Progress
-from monitoring.known.memory import PollMemory
+from monitoring.known.facts import FACTS, Facts, Progress
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store import saved
 from monitoring.store.current import store
 from monitoring.store.leases import lease
@@ -66,7 +66,7 @@ def collect(instance_id: int, at: datetime) -> bool:
     """
     with lease(f"collecting:{instance_id}", LEASE_SECONDS) as held:
         instance = Instance.objects.polled().prefetch_related("endpoints").filter(pk=instance_id).first()
-        memory = store().load_memory(instance_id)
+        memory = store().load(MEMORY, of=instance_id)
         if not held or instance is None or instance.kind not in ERRANDS:
             return False
         if memory is None or memory.instance_version != instance.version:
@@ -107,7 +107,7 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
     try:
         saved.save(instance, facts, at=at)
     finally:  # last of all: both have noted in the facts what they were made from
-        store().save_facts(instance.pk, facts)
+        store().save(FACTS, facts, of=instance.pk)
     if not polled.exists():
         store().remove(instance.pk)  # whoever removed it did so before there was this to take out
         return False

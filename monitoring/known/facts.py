@@ -13,7 +13,9 @@ from ipaddress import ip_address
 import msgspec
 
 from monitoring.figures.filesystems import DiskUse
+from monitoring.known import costs
 from monitoring.known.costs import Costs
+from monitoring.known.kinds import Kind, Outline
 from nodes.proxmox.readings import (
     AddressReading,
     BackupGroupReading,
@@ -260,3 +262,12 @@ NO_GUEST = GuestFacts()
 NO_NODE = NodeFacts()
 #: Of an instance about which the slow lanes know nothing; nobody may change it.
 NOTHING_COLLECTED = Facts()
+
+
+class FactsOutline(Outline, frozen=True):
+    """By what the judgement sees that there is something new; see Facts."""
+
+    version: int = 0
+
+
+FACTS = Kind("facts", Facts, FactsOutline, in_parts=True, edited={"costs": costs.own})

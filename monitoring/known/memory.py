@@ -9,6 +9,7 @@ import msgspec
 from monitoring.figures.instances import NO_FIGURES, Figures
 from monitoring.figures.rates import Sample
 from monitoring.known.costs import Costs
+from monitoring.known.kinds import Kind, Outline
 from nodes.proxmox.readings import (
     ClusterReading,
     DatastoreReading,
@@ -93,3 +94,14 @@ class PollMemory(msgspec.Struct):
             (one.name, one.node, one.is_shared) for one in self.reading.storages if "backup" in one.content
         ]
         return crc32(msgspec.msgpack.encode((guests, storages)))
+
+
+class MemoryOutline(Outline, frozen=True):
+    """By what the judgement sees that other guests or storages are there; see PollMemory."""
+
+    duplicate_of: int = 0
+    listed_mark: int | None = None
+
+
+#: Edited in place by the poller, who holds the lease of the instance and saves it afterwards.
+MEMORY = Kind("memory", PollMemory, MemoryOutline)

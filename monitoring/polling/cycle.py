@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from django.conf import settings
 
-from monitoring.backups.judgement import Judgement
+from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
 from monitoring.collecting import lanes
 from monitoring.collecting.calls import Calls
 from monitoring.figures.instances import Figures
@@ -99,7 +99,7 @@ class Poll(ABC):
         """Read the instance and publish what was seen."""
         memory, deadline = self.memory, lanes.deadline_seconds(self.interval)
         self.calls = Calls(connection_for(self.instance), memory, at=self.epoch, deadline_seconds=deadline)
-        judgement = store().load_judgement()
+        judgement = store().load(JUDGEMENT) or NOTHING_JUDGED
         with accounted(LaneLedger(memory.costs, reports.LIVE, at=self.epoch)):
             self.read(self.calls)
         picture = self.seen(judgement)

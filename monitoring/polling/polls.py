@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from monitoring.known.memory import PollMemory
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.polling import publishing
 from monitoring.polling.cycle import Poll, start_anew
 from monitoring.polling.pbs import PbsPoll
@@ -40,13 +40,13 @@ def poll(instance_id: int, at: datetime) -> bool:
             forget(instance_id)
             publishing.drop(instance_id)
             return False
-        memory = store().load_memory(instance_id) or PollMemory()
+        memory = store().load(MEMORY, of=instance_id) or PollMemory()
         if memory.instance_version != instance.version:
             start_anew(memory, instance)
         try:
             POLLS[instance.kind](instance, memory, at).run()
         finally:
-            store().save_memory(instance_id, memory)
+            store().save(MEMORY, memory, of=instance_id)
         return True
 
 

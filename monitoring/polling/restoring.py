@@ -11,10 +11,10 @@ from datetime import datetime
 
 from django.conf import settings
 
-from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
+from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
 from monitoring.collecting import judging, run
-from monitoring.known.facts import NOTHING_COLLECTED, Facts
-from monitoring.known.memory import PollMemory
+from monitoring.known.facts import FACTS, NOTHING_COLLECTED, Facts
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.polling import silent
 from monitoring.polling.cycle import start_anew
 from monitoring.polling.polls import POLLS
@@ -41,7 +41,7 @@ def restore_inventory(at: datetime) -> int:
     for instance in Instance.objects.polled():
         if FragmentKey(instance.pk, "resources") in known:
             continue
-        memory = store().load_memory(instance.pk) or PollMemory()
+        memory = store().load(MEMORY, of=instance.pk) or PollMemory()
         start_anew(memory, instance)
         if instance.last_success_at is not None:
             memory.succeeded_at = instance.last_success_at.timestamp()
@@ -49,7 +49,7 @@ def restore_inventory(at: datetime) -> int:
         memory.absent_since = inventory.known_absence(instance)
         memory.failures = 0 if instance.state == PollState.OK else 1
         restore(instance, memory, NOTHING_COLLECTED, NOTHING_JUDGED, at=at)
-        store().save_memory(instance.pk, memory)
+        store().save(MEMORY, memory, of=instance.pk)
         restored += 1
     return restored
 
@@ -82,18 +82,18 @@ def make_known(instance: Instance) -> bool:
         facts = saved.known_facts(instance) if held else None
         if facts is None:
             return False
-        store().save_facts(instance.pk, facts)
+        store().save(FACTS, facts, of=instance.pk)
         return True
 
 
 def show(instance: Instance, *, at: datetime) -> None:
     """Show what is known of an instance: in its resources while it was not polled yet, and in its lists."""
-    memory, facts = store().load_memory(instance.pk), store().load_facts(instance.pk)
+    memory, facts = store().load(MEMORY, of=instance.pk), store().load(FACTS, of=instance.pk)
     if memory is None or facts is None:
         return
     if not memory.cycles:
-        restore(instance, memory, facts, store().load_judgement(), at=at)
-        store().save_memory(instance.pk, memory)
+        restore(instance, memory, facts, store().load(JUDGEMENT) or NOTHING_JUDGED, at=at)
+        store().save(MEMORY, memory, of=instance.pk)
     with lease(f"collecting:{instance.pk}", run.LEASE_SECONDS) as held:
         if held:
             run.keep(instance, memory, facts, at=at)

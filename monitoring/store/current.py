@@ -6,9 +6,15 @@ import threading
 
 from django.conf import settings
 
+from monitoring.backups.judgement import JUDGEMENT
+from monitoring.known.facts import FACTS
+from monitoring.known.memory import MEMORY
 from monitoring.store.memory import MemoryStore
 from monitoring.store.protocol import StateStore
 from monitoring.store.redis import RedisStore
+
+#: What the processes of a scale-out keep for each other.
+KINDS = (MEMORY, FACTS, JUDGEMENT)
 
 _store: StateStore | None = None
 _store_lock = threading.Lock()
@@ -20,7 +26,7 @@ def store() -> StateStore:
     with _store_lock:
         if _store is None:
             url = settings.PULSE_REDIS_URL
-            _store = RedisStore(url) if url else MemoryStore()
+            _store = RedisStore(url, KINDS) if url else MemoryStore()
         return _store
 
 

@@ -1,4 +1,4 @@
-"""Structs in Redis in parts: each a hash with a field for every attribute, and an index that tells which of them are new.
+"""Structs in Redis, each a hash: whole, or in parts, a field for every attribute and an index that tells which of them are new.
 
 What has not changed since this process read or wrote it last is neither encoded, sent nor decoded. docs/decisions/0009.
 """
@@ -10,17 +10,18 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import msgspec
 import redis
 
-Whole = TypeVar("Whole", bound=msgspec.Struct)
+from monitoring.known.kinds import Kept, Kind
+
 #: What is told of every attribute: it is another one whenever the attribute was saved with another value.
 Stamps = dict[str, bytes]
 
-#: The field of the index; no attribute can be called so.
-INDEX = "#"
+#: The fields of the index, of what is kept whole and of the outline; no attribute can be called so.
+INDEX, ALL, OUTLINE = "#", "*", "~"
 #: How often new parts alone are asked for, while others save in between, before all of them are.
 TRIES = 3
 #: What is remembered at most, as it is encoded; decoded it takes about three times as much.
@@ -40,6 +41,31 @@ _encode = msgspec.msgpack.encode
 _stamps_of = msgspec.msgpack.Decoder(Stamps).decode
 
 
+class Whole(Generic[Kept]):
+    """Loads and saves one kind as one value, beside it what its outline tells. Raises as Parts does."""
+
+    def __init__(self, client: redis.Redis, kind: Kind[Kept, Any], *, expiry_seconds: int) -> None:
+        self._redis: Any = client
+        self._kind = kind
+        self._decode = msgspec.msgpack.Decoder(kind.struct).decode
+        self._expiry_seconds = expiry_seconds
+
+    def load(self, key: str) -> Kept | None:
+        """Return the struct as it was saved, the caller's own; None when there is none."""
+        raw: bytes | None = self._redis.hget(key, ALL)
+        return self._decode(raw) if raw is not None else None
+
+    def save(self, key: str, kept: Kept) -> None:
+        """Write it."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(key, mapping={ALL: _encode(kept), OUTLINE: _encode(self._kind.outline_of(kept))})
+            pipe.expire(key, self._expiry_seconds)
+            pipe.execute()
+
+    def forget(self, key: str) -> None:
+        """Do nothing: nothing is remembered."""
+
+
 class Part(msgspec.Struct, frozen=True):
     """The value of one attribute; nobody may change it any more."""
 
@@ -48,7 +74,7 @@ class Part(msgspec.Struct, frozen=True):
     size_bytes: int  # as it is encoded
 
 
-class Kept(msgspec.Struct, frozen=True):
+class Save(msgspec.Struct, frozen=True):
     """One save of a struct."""
 
     index: bytes
@@ -66,10 +92,10 @@ class Recent:
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, tuple[float, Kept]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[float, Save]] = OrderedDict()
         self.size_bytes = 0
 
-    def get(self, key: str) -> Kept | None:
+    def get(self, key: str) -> Save | None:
         """Return what is remembered under a key."""
         with self._lock:
             known = self._kept.get(key)
@@ -79,7 +105,7 @@ class Recent:
             self._kept.move_to_end(key)
             return known[1]
 
-    def put(self, key: str, kept: Kept) -> None:
+    def put(self, key: str, kept: Save) -> None:
         """Remember it, and forget what has become too much; the newest stays however large it is."""
         now = time.monotonic()
         with self._lock:
@@ -103,34 +129,31 @@ class Recent:
             self.size_bytes -= known[1].size_bytes
 
 
-class Parts(Generic[Whole]):
-    """Loads and saves structs of one type; for any number of threads.
+class Parts(Generic[Kept]):
+    """Loads and saves one kind in parts; for any number of threads. Attributes are compared with what they were.
 
-    Attributes are compared with what they were: they must be replaced, not edited. Those that are edited in place are named in
-    `own`, each with the function that returns a copy which may be edited without changing the original.
     Every method raises redis.RedisError, and loading msgspec.MsgspecError for what cannot be read.
     """
 
     def __init__(
         self,
         client: redis.Redis,
-        whole: type[Whole],
+        kind: Kind[Kept, Any],
         *,
         expiry_seconds: int,
         most_bytes: int = MOST_BYTES,
-        own: Mapping[str, Callable[[Any], Any]] | None = None,
     ) -> None:
         self._redis: Any = client
         self._write: Any = client.register_script(WRITE)
-        self._whole = whole
+        self._kind = kind
         self._expiry_seconds = expiry_seconds
         self._decoders: dict[str, Callable[[bytes], Any]] = {
-            field.name: msgspec.msgpack.Decoder(field.type).decode for field in msgspec.structs.fields(whole)
+            field.name: msgspec.msgpack.Decoder(field.type).decode
+            for field in msgspec.structs.fields(kind.struct)
         }
-        self._own = own or {}
         self.recent = Recent(most_bytes)
 
-    def load(self, key: str) -> Whole | None:
+    def load(self, key: str) -> Kept | None:
         """Return the struct as it was saved, all of it by one save, or None when there is none.
 
         It is the caller's: setting its attributes changes nothing here. The values are shared.
@@ -144,25 +167,31 @@ class Parts(Generic[Whole]):
         if index is None or known is None:
             self.recent.drop(key)
             return None
-        return self._whole(**{name: self._owned(name, part.value) for name, part in known.parts.items()})
+        return self._kind.struct(
+            **{name: self._owned(name, part.value) for name, part in known.parts.items()}
+        )
 
-    def save(self, key: str, whole: Whole) -> None:
+    def save(self, key: str, whole: Kept) -> None:
         """Write what differs from what this process read or wrote last; everything when somebody else has written since."""
         known = self.recent.get(key)
         if known is None or not self._save_new(key, whole, known):
             self._save_all(key, whole)
 
-    def _save_new(self, key: str, whole: Whole, known: Kept) -> bool:
+    def forget(self, key: str) -> None:
+        """Remember nothing of it any more."""
+        self.recent.drop(key)
+
+    def _save_new(self, key: str, whole: Kept, known: Save) -> bool:
         """Write the parts that are new; False when they belong to something that is no longer there."""
         parts, new = self._compared(whole, known.parts)
         index = index_of(parts)
         fields = [item for field in new.items() for item in field]
         if not self._write(keys=[key], args=[known.index, index, self._expiry_seconds, *fields]):
             return False
-        self.recent.put(key, Kept(index, parts))
+        self.recent.put(key, Save(index, parts))
         return True
 
-    def _save_all(self, key: str, whole: Whole) -> None:
+    def _save_all(self, key: str, whole: Kept) -> None:
         parts, new = self._compared(whole, {})
         index = index_of(parts)
         with self._redis.pipeline(transaction=True) as pipe:
@@ -170,10 +199,10 @@ class Parts(Generic[Whole]):
             pipe.hset(key, mapping={INDEX: index, **new})
             pipe.expire(key, self._expiry_seconds)
             pipe.execute()
-        self.recent.put(key, Kept(index, parts))
+        self.recent.put(key, Save(index, parts))
 
-    def _compared(self, whole: Whole, before: Mapping[str, Part]) -> tuple[dict[str, Part], dict[str, bytes]]:
-        """Return all parts, and those of them encoded that are not as before."""
+    def _compared(self, whole: Kept, before: Mapping[str, Part]) -> tuple[dict[str, Part], dict[str, bytes]]:
+        """Return all parts, and encoded those of them that are not as before, with the outline that follows."""
         stamp = secrets.token_bytes(8)
         parts: dict[str, Part] = {}
         new: dict[str, bytes] = {}
@@ -184,9 +213,11 @@ class Parts(Generic[Whole]):
                 new[name] = _encode(value)
                 part = Part(stamp, self._owned(name, value), len(new[name]))
             parts[name] = part
+        if not new.keys().isdisjoint(self._kind.outline.__struct_fields__):
+            new[OUTLINE] = _encode(self._kind.outline_of(whole))
         return parts, new
 
-    def _read(self, key: str, index: bytes, known: Mapping[str, Part]) -> Kept | None:
+    def _read(self, key: str, index: bytes, known: Mapping[str, Part]) -> Save | None:
         """Fetch the parts that are not known with the index that they belong to, None when there are none any more."""
         for tries_left in reversed(range(TRIES)):
             wanted = self._unknown(index, known) if tries_left else list(self._decoders)
@@ -197,7 +228,7 @@ class Parts(Generic[Whole]):
                 index = found
                 break
             index = found  # saved in between: other parts are new
-        return Kept(index, self._decoded(index, known, dict(zip(wanted, raws, strict=True))))
+        return Save(index, self._decoded(index, known, dict(zip(wanted, raws, strict=True))))
 
     def _unknown(self, index: bytes, known: Mapping[str, Part]) -> list[str]:
         stamps = _stamps_of(index)
@@ -225,7 +256,7 @@ class Parts(Generic[Whole]):
         return parts
 
     def _owned(self, name: str, value: Any) -> Any:
-        copied = self._own.get(name)
+        copied = self._kind.edited.get(name)
         return value if copied is None else copied(value)
 
 

@@ -1,4 +1,4 @@
-"""The store of a scale-out: fragments, ticks and the pollers' memories in Redis, every key with an expiry.
+"""The store of a scale-out: fragments, ticks and whatever else is kept, in Redis, every key with an expiry.
 
 docs/decisions/0003 and 0009. Redis away: what is known here is still served, and everything is read again when it is back.
 """
@@ -9,19 +9,16 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
 import redis
 
-from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
-from monitoring.known import costs
-from monitoring.known.facts import Facts
-from monitoring.known.memory import PollMemory
+from monitoring.known.kinds import Kept, Kind
 from monitoring.store.local import LocalFragments
-from monitoring.store.parts import Parts
-from monitoring.store.protocol import Listener, Outline, Tick
+from monitoring.store.parts import OUTLINE, Parts, Whole
+from monitoring.store.protocol import Listener, Outlines, Tick
 from monitoring.wire.fragments import Fragment, FragmentKey, keys_of
 
 logger = logging.getLogger(__name__)
@@ -29,7 +26,7 @@ logger = logging.getLogger(__name__)
 #: Everything can be read from Proxmox again; what nobody renews is of no use.
 EXPIRY_SECONDS = 24 * 3600
 TIMEOUT_SECONDS = 2.0
-#: Keys, ticks and memories are of this layout; another release must not read them.
+#: Keys, ticks and what is kept are of this layout; another release must not read them.
 LAYOUT = 3
 #: Replaces a fragment unless a newer one is there, and tells so. Keys: fragment, versions, channel.
 REPLACE = """
@@ -42,18 +39,15 @@ redis.call('PUBLISH', KEYS[3], ARGV[5])
 return 1
 """
 
-_encode = msgspec.msgpack.encode
+_encode, _decode = msgspec.msgpack.encode, msgspec.msgpack.decode
 _fragment_of = msgspec.msgpack.Decoder(Fragment).decode
-_memory_of = msgspec.msgpack.Decoder(PollMemory).decode
-_outline_of = msgspec.msgpack.Decoder(Outline).decode
-_version_of = msgspec.msgpack.Decoder(int).decode
 _tick_of = msgspec.msgpack.Decoder(Tick).decode
 
 
 class RedisStore:
     """See StateStore; safe for any number of processes and threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, kinds: Iterable[Kind[Any, Any]]) -> None:
         timeouts: dict[str, Any] = {
             "socket_timeout": TIMEOUT_SECONDS,
             "socket_connect_timeout": TIMEOUT_SECONDS,
@@ -62,8 +56,10 @@ class RedisStore:
         # A server has one set of channels for all its databases.
         self.channel = f"{key('ticks')}:{self._redis.connection_pool.connection_kwargs.get('db', 0)}"
         self._replace = self._redis.register_script(REPLACE)
-        self._facts = Parts(self._redis, Facts, expiry_seconds=EXPIRY_SECONDS, own={"costs": costs.own})
-        self._judgements = Parts(self._redis, Judgement, expiry_seconds=EXPIRY_SECONDS)
+        self._kept: dict[str, Parts[Any] | Whole[Any]] = {
+            kind.name: (Parts if kind.in_parts else Whole)(self._redis, kind, expiry_seconds=EXPIRY_SECONDS)
+            for kind in kinds
+        }
         self._local = LocalFragments()
         self._starting = threading.Lock()
         self._follower: threading.Thread | None = None
@@ -81,10 +77,12 @@ class RedisStore:
 
     def remove(self, instance_id: int) -> None:
         """See StateStore."""
-        self._facts.recent.drop(key("facts", instance_id))
+        places = [key(name, instance_id) for name in self._kept]
+        for place, kept in zip(places, self._kept.values(), strict=True):
+            kept.forget(place)
         try:
             with self._redis.pipeline(transaction=True) as pipe:
-                pipe.delete(key("memory", instance_id), key("facts", instance_id))
+                pipe.delete(*places)
                 for fragment_key in keys_of(instance_id):
                     name = name_of(fragment_key)
                     pipe.delete(key("fragment", name))
@@ -111,65 +109,36 @@ class RedisStore:
         except redis.RedisError as error:
             logger.warning("a message could not be sent to the clients: Redis %s", type(error).__name__)
 
-    def load_memory(self, instance_id: int) -> PollMemory | None:
-        """See StateStore; a memory that cannot be read is none."""
+    def load(self, kind: Kind[Kept, Any], *, of: int | None = None) -> Kept | None:
+        """See StateStore; what cannot be read is nothing."""
         try:
-            raw: Any = self._redis.hget(key("memory", instance_id), "all")
-            return _memory_of(raw) if raw is not None else None
+            kept: Kept | None = self._kept[kind.name].load(key(kind.name, of))
         except (redis.RedisError, msgspec.MsgspecError):
             return None
+        return kept
 
-    def save_memory(self, instance_id: int, memory: PollMemory) -> None:
-        """See StateStore."""
-        outline = _encode(Outline(memory.duplicate_of, memory.listed_mark))
-        try:
-            with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hset(key("memory", instance_id), mapping={"all": _encode(memory), "outline": outline})
-                pipe.expire(key("memory", instance_id), EXPIRY_SECONDS)
-                pipe.execute()
-        except redis.RedisError as error:
-            logger.warning("a poll could not be remembered: Redis %s", type(error).__name__)
-
-    def load_facts(self, instance_id: int) -> Facts | None:
-        """See StateStore; facts that cannot be read are none."""
-        try:
-            return self._facts.load(key("facts", instance_id))
-        except (redis.RedisError, msgspec.MsgspecError):
-            return None
-
-    def save_facts(self, instance_id: int, facts: Facts) -> None:
+    def save(self, kind: Kind[Kept, Any], kept: Kept, *, of: int | None = None) -> None:
         """See StateStore."""
         try:
-            self._facts.save(key("facts", instance_id), facts)
+            self._kept[kind.name].save(key(kind.name, of), kept)
         except redis.RedisError as error:
-            logger.warning("what was collected could not be shared: Redis %s", type(error).__name__)
+            logger.warning("%s could not be shared: Redis %s", kind.name, type(error).__name__)
 
-    def outlines(self, instance_ids: Collection[int]) -> dict[int, Outline]:
-        """See StateStore; one that cannot be read is empty."""
+    def outlines(self, kinds: Collection[Kind[Any, Any]], instance_ids: Collection[int]) -> Outlines:
+        """See StateStore; when one cannot be read, there is none."""
+        wanted = [(kind, pk) for kind in kinds for pk in instance_ids]
         try:
             with self._redis.pipeline(transaction=False) as pipe:
-                for pk in instance_ids:
-                    pipe.hget(key("memory", pk), "outline")
-                    pipe.hget(key("facts", pk), "version")
-                told = pipe.execute()
-            pairs = zip(instance_ids, told[::2], told[1::2], strict=True)
-            return {pk: outlined(outline, version) for pk, outline, version in pairs}
+                for kind, pk in wanted:
+                    pipe.hget(key(kind.name, pk), OUTLINE)
+                raws = pipe.execute()
+            return Outlines(
+                ((kind.name, pk), _decode(raw, type=kind.outline))
+                for (kind, pk), raw in zip(wanted, raws, strict=True)
+                if raw is not None
+            )
         except (redis.RedisError, msgspec.MsgspecError):
-            return dict.fromkeys(instance_ids, Outline())
-
-    def load_judgement(self) -> Judgement:
-        """See StateStore; one that cannot be read is none."""
-        try:
-            return self._judgements.load(key("judgement")) or NOTHING_JUDGED
-        except (redis.RedisError, msgspec.MsgspecError):
-            return NOTHING_JUDGED
-
-    def save_judgement(self, judgement: Judgement) -> None:
-        """See StateStore."""
-        try:
-            self._judgements.save(key("judgement"), judgement)
-        except redis.RedisError as error:
-            logger.warning("what was judged could not be shared: Redis %s", type(error).__name__)
+            return Outlines()
 
     def close(self) -> None:
         """Follow no longer, and let the connections go."""
@@ -260,10 +229,3 @@ def key_of(name: str) -> FragmentKey:
     """Return which fragment has this name."""
     instance_id, _, part = name.partition(":")
     return FragmentKey(int(instance_id), "lists" if part == "lists" else "resources")
-
-
-def outlined(outline: bytes | None, facts_version: bytes | None) -> Outline:
-    """Return an outline from its two places."""
-    known = _outline_of(outline) if outline is not None else Outline()
-    version = _version_of(facts_version) if facts_version is not None else 0
-    return msgspec.structs.replace(known, facts_version=version)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import DatabaseError
 
-from monitoring.known.facts import LAYOUT, Facts
+from monitoring.known.facts import FACTS, LAYOUT, Facts
 from monitoring.models import CollectedFacts
 from monitoring.store.current import store
 from nodes.models import Instance
@@ -22,7 +22,7 @@ SAVE_INSTANTS_SECONDS = 900.0
 
 def known_facts(instance: Instance) -> Facts | None:
     """Return what is known of an instance: in the store, else as it was saved, None when nothing is."""
-    known = store().load_facts(instance.pk)
+    known = store().load(FACTS, of=instance.pk)
     if known is None:
         return saved_facts(instance)
     return known if is_of(instance, known) else None

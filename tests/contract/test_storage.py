@@ -10,7 +10,7 @@ import time_machine
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.storages import live_storages
-from monitoring.known.memory import PollMemory
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store import current
 from monitoring.wire.fragments import Fragment, FragmentKey, items_of
 from monitoring.wire.ids import Label
@@ -27,7 +27,7 @@ def publish(pk, name, *storages, nodes=("pve1", "pve2"), ids=None):
         storages=tuple(live_storages(storages, {}, at=0.0)),
     )
     shapes = shapes_of(figures, (), Label(name, storage_ids=ids or {}))
-    current.store().save_memory(pk, PollMemory(figures=figures, storage_ids=ids or {}))
+    current.store().save(MEMORY, PollMemory(figures=figures, storage_ids=ids or {}), of=pk)
     current.store().publish(
         Fragment(FragmentKey(pk, "resources"), 1, name, name, True, items_of(shapes, number=pk))
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from monitoring.collecting import judging, run
+from monitoring.known.facts import FACTS
 from monitoring.store.current import store
 from tests.conftest import NOON
 
@@ -54,7 +55,7 @@ def judge(watched):
 
 def facts_of(watched):
     """What the slow lanes know of the instance."""
-    return store().load_facts(watched.instance.pk)
+    return store().load(FACTS, of=watched.instance.pk)
 
 
 def forget_time(watched, *lanes):

@@ -7,6 +7,7 @@ import pytest
 from django.core.cache import cache
 
 from monitoring.collecting import pve, run
+from monitoring.known.facts import FACTS
 from monitoring.models import CollectedFacts
 from monitoring.polling import restoring
 from monitoring.store import current
@@ -500,7 +501,7 @@ def test_an_instance_that_is_removed_during_a_turn_leaves_nothing_behind(
     monkeypatch.setattr(pve.cluster, "read_tasks", read_and_remove)
     run.collect(host.instance.pk, moment(host))
 
-    assert current.store().load_facts(host.instance.pk) is None
+    assert current.store().load(FACTS, of=host.instance.pk) is None
     assert current.store().fragments() == {}
     assert CollectedFacts.objects.count() == 0
 
@@ -550,7 +551,7 @@ def test_a_paused_instance_is_not_asked(host, fake_pve, django_capture_on_commit
     assert turn(host) is False
 
     assert fake_pve.traffic.snapshot()["total"] == 0
-    assert current.store().load_facts(host.instance.pk) is None
+    assert current.store().load(FACTS, of=host.instance.pk) is None
 
 
 def restart(watched):

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from monitoring.collecting import lists
-from monitoring.known.facts import Facts
+from monitoring.known.facts import FACTS, Facts
 from monitoring.models import CollectedFacts
 from monitoring.store import current
+from monitoring.store.current import KINDS
 from monitoring.store.memory import MemoryStore
 from monitoring.store.redis import RedisStore
 from tests.monitoring.collected import facts_of, turn, with_token
@@ -21,15 +22,19 @@ EDITED = {"costs"}
 _encode = msgspec.msgpack.encode
 
 
+def copied(facts):
+    return msgspec.msgpack.decode(_encode(facts), type=Facts)
+
+
 class Elsewhere(MemoryStore):
     """A store whose facts are what was saved, and nothing that was set on them afterwards."""
 
-    def load_facts(self, instance_id):
-        saved = super().load_facts(instance_id)
-        return None if saved is None else msgspec.msgpack.decode(_encode(saved), type=Facts)
+    def load(self, kind, *, of=None):
+        saved = super().load(kind, of=of)
+        return copied(saved) if kind is FACTS and saved is not None else saved
 
-    def save_facts(self, instance_id, facts):
-        super().save_facts(instance_id, msgspec.msgpack.decode(_encode(facts), type=Facts))
+    def save(self, kind, kept, *, of=None):
+        super().save(kind, copied(kept) if kind is FACTS else kept, of=of)
 
 
 @pytest.fixture
@@ -97,19 +102,21 @@ def test_the_lists_are_made_and_the_facts_saved_when_something_has_changed_not_a
 def test_after_each_turn_another_process_knows_the_same(kind, request, tmp_path, monkeypatch):
     watched = request.getfixturevalue(kind)
     server = RedisServer(tmp_path / "redis")
-    ours, theirs = RedisStore(server.url), RedisStore(server.url)
+    ours, theirs = RedisStore(server.url, KINDS), RedisStore(server.url, KINDS)
     saved, different = [], []
-    save = RedisStore.save_facts
-    monkeypatch.setattr(
-        RedisStore,
-        "save_facts",
-        lambda self, pk, facts: saved.append(_encode(facts)) or save(self, pk, facts),
-    )
+    save = RedisStore.save
+
+    def noted(self, kind, kept, *, of=None):
+        if kind is FACTS:
+            saved.append(_encode(kept))
+        save(self, kind, kept, of=of)
+
+    monkeypatch.setattr(RedisStore, "save", noted)
     current.install(ours)
     try:
         for _ in range(20):
             turn(watched, after=150)
-            if theirs.load_facts(watched.instance.pk) != msgspec.msgpack.decode(saved[-1], type=Facts):
+            if theirs.load(FACTS, of=watched.instance.pk) != msgspec.msgpack.decode(saved[-1], type=Facts):
                 different.append(len(saved))
     finally:
         ours.close()

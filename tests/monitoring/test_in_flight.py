@@ -10,6 +10,7 @@ from monitoring.collecting import pbs, pve, run
 from monitoring.collecting.calls import Calls
 from monitoring.collecting.pve import backups
 from monitoring.collecting.turn import Turn
+from monitoring.known.memory import MEMORY
 from monitoring.store.current import store
 from nodes import connecting
 from tests.monitoring.collected import asked, facts_of, moment, reset, turn, with_token
@@ -29,7 +30,7 @@ class Beside:
 
     def __init__(self, watched, module, *wanted, most=None):
         facts = facts_of(watched)
-        memory = store().load_memory(watched.instance.pk)
+        memory = store().load(MEMORY, of=watched.instance.pk)
         connection = connecting.connection_for(watched.row())
         at = moment(watched).timestamp()
         calls = Calls(connection, memory, at=at, deadline_seconds=LONG_SECONDS)

@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 
 from monitoring.backups.jobs import missed_backup, missed_server_run
+from monitoring.backups.judgement import JUDGEMENT
 from monitoring.backups.sources import sources_of
 from monitoring.collecting import judging
 from monitoring.collecting.evidence import Known, known_of
 from monitoring.collecting.judging import judge
-from monitoring.known.facts import BackupPlace, Facts, JobSeen, NodeFacts, Progress
-from monitoring.known.memory import PollMemory
+from monitoring.known.facts import FACTS, BackupPlace, Facts, JobSeen, NodeFacts, Progress
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.models import CollectedFacts
 from monitoring.store import current
 from nodes.models import Instance
@@ -267,7 +268,7 @@ def test_what_was_saved_of_another_host_says_nothing_about_a_paused_cluster():
 
 def test_an_instance_that_another_one_stands_for_is_no_second_owner():
     instance = make_instance()
-    current.store().save_memory(instance.pk, PollMemory(duplicate_of=99))
+    current.store().save(MEMORY, PollMemory(duplicate_of=99), of=instance.pk)
 
     assert known_of(instance) is None
 
@@ -397,7 +398,7 @@ def test_a_job_of_a_pve_is_shown_at_its_pbs_with_its_own_last_run_on_all_nodes()
 def test_it_is_judged_when_something_has_changed_and_when_time_went_on():
     instance = make_instance()
     facts = Facts(version=1)
-    current.store().save_facts(instance.pk, facts)
+    current.store().save(FACTS, facts, of=instance.pk)
     assert judging.judge_if_due(NOON) is True
     assert judging.judge_if_due(NOON + timedelta(seconds=10)) is False
 
@@ -405,12 +406,12 @@ def test_it_is_judged_when_something_has_changed_and_when_time_went_on():
     assert judging.judge_if_due(NOON + timedelta(seconds=20)) is True
 
     guests = (GuestReading(100, "qemu", "pve1", "running"),)
-    current.store().save_memory(instance.pk, PollMemory(reading=ResourcesReading(guests=guests)))
+    current.store().save(MEMORY, PollMemory(reading=ResourcesReading(guests=guests)), of=instance.pk)
     assert judging.judge_if_due(NOON + timedelta(seconds=30)) is True
 
     assert judging.judge_if_due(NOON + timedelta(seconds=329)) is False
     assert judging.judge_if_due(NOON + timedelta(seconds=330)) is True
-    assert current.store().load_judgement().version == 4
+    assert current.store().load(JUDGEMENT).version == 4
 
 
 # --- against the fake ---------------------------------------------------------------------------------------------
@@ -433,7 +434,7 @@ def test_two_clusters_and_one_pbs_from_the_first_call_to_the_picture(watch):
                 one.seconds += 10
                 turn(one, after=0)
         judging.judge_if_due(NOON + timedelta(seconds=60))
-        judged = current.store().load_judgement()
+        judged = current.store().load(JUDGEMENT)
         for one in watched.values():
             one.poll()
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from monitoring.backups.judgement import JUDGEMENT
 from monitoring.collecting import evidence, judging
-from monitoring.known.facts import Facts, Progress
-from monitoring.known.memory import PollMemory
+from monitoring.known.facts import FACTS, Facts, Progress
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.models import CollectedFacts
 from monitoring.store import current
 from monitoring.store.memory import MemoryStore
@@ -40,14 +41,14 @@ def marks():
 def read(instance, **fields):
     """Let the guest be read with these fields."""
     memory = PollMemory(reading=ResourcesReading(guests=(replace(GUEST, **fields),)))
-    current.store().save_memory(instance.pk, memory)
+    current.store().save(MEMORY, memory, of=instance.pk)
 
 
 @pytest.fixture
 def instance():
     """A cluster with one guest and facts of version 4."""
     instance = make_instance(name="lab")
-    current.store().save_facts(instance.pk, Facts(version=4))
+    current.store().save(FACTS, Facts(version=4), of=instance.pk)
     read(instance)
     return instance
 
@@ -83,20 +84,20 @@ STORAGES = {
 @pytest.mark.parametrize(("is_other", "fields"), STORAGES.values(), ids=STORAGES)
 def test_another_mark_for_what_is_judged_of_a_storage(instance, is_other, fields):
     storage = StorageReading("nas", "pve1", "available", content=("backup",))
-    current.store().save_memory(instance.pk, PollMemory(reading=ResourcesReading(storages=(storage,))))
+    current.store().save(MEMORY, PollMemory(reading=ResourcesReading(storages=(storage,))), of=instance.pk)
     before = marks()
 
     storages = (replace(storage, **fields),)
-    current.store().save_memory(instance.pk, PollMemory(reading=ResourcesReading(storages=storages)))
+    current.store().save(MEMORY, PollMemory(reading=ResourcesReading(storages=storages)), of=instance.pk)
 
     assert (marks() != before) is is_other
 
 
 def test_another_mark_for_facts_that_are_judged_alone(instance):
     before = marks()
-    current.store().save_facts(instance.pk, Facts(version=4, progress={"tasks/": Progress(1.0, 1.0)}))
+    current.store().save(FACTS, Facts(version=4, progress={"tasks/": Progress(1.0, 1.0)}), of=instance.pk)
     same = marks()
-    current.store().save_facts(instance.pk, Facts(version=5))
+    current.store().save(FACTS, Facts(version=5), of=instance.pk)
 
     assert same == before
     assert marks() != before
@@ -116,7 +117,7 @@ def test_another_mark_for_an_instance_that_was_edited(instance, fields):
 
 
 def test_an_instance_that_another_one_stands_for_has_no_mark(instance):
-    current.store().save_memory(instance.pk, PollMemory(duplicate_of=99))
+    current.store().save(MEMORY, PollMemory(duplicate_of=99), of=instance.pk)
 
     assert marks() == {}
 
@@ -166,12 +167,13 @@ def test_a_paused_instance_without_saved_facts_has_a_mark():
 def test_nothing_is_loaded_while_nothing_has_changed(instance, monkeypatch):
     make_guest(instance, vmid=123)
     assert judging.judge_if_due(NOON) is True
-    loaded = []
-    monkeypatch.setattr(MemoryStore, "load_facts", lambda self, pk: loaded.append(pk))
-    monkeypatch.setattr(MemoryStore, "load_memory", lambda self, pk: loaded.append(pk))
+    loaded, load = [], MemoryStore.load
+    monkeypatch.setattr(
+        MemoryStore, "load", lambda self, kind, **of: loaded.append(kind) or load(self, kind, **of)
+    )
 
     assert judging.judge_if_due(NOON + timedelta(seconds=10)) is False
-    assert loaded == []
+    assert set(loaded) == {JUDGEMENT}
 
 
 def test_the_facts_of_a_paused_pve_are_opened_once_and_forgotten_when_it_is_polled_again(

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from monitoring.backups.attribution import Attribution
-from monitoring.backups.judgement import Judgement
+from monitoring.backups.judgement import JUDGEMENT, Judgement
 from monitoring.collecting import lists
 from monitoring.feed import state
 from monitoring.known.facts import BackupPlace, Facts, GuestFacts
@@ -254,7 +254,7 @@ def on_server(key, *snapshots):
 def test_a_backup_on_a_pbs_as_the_contract_has_it():
     instance = make_instance("pbs")
     owned = {"main/dev|vm/100": Attribution("attributed", "lab", 100)}
-    current.store().save_judgement(Judgement(attributions={instance.pk: owned}))
+    current.store().save(JUDGEMENT, Judgement(attributions={instance.pk: owned}))
 
     (told,) = published(instance, on_server("main/dev", backup(comment="web", verification="ok")))[
         "pbsBackups"
@@ -374,7 +374,7 @@ def test_another_judgement_is_published():
     published(instance, facts)
 
     owned = {"main/|vm/100": Attribution("ambiguous")}
-    current.store().save_judgement(Judgement(version=2, attributions={instance.pk: owned}))
+    current.store().save(JUDGEMENT, Judgement(version=2, attributions={instance.pk: owned}))
 
     assert published(instance, facts)["pbsBackups"][0]["attribution"] == "ambiguous"
 

@@ -10,12 +10,13 @@ import pytest
 import redis
 
 from monitoring.backups.attribution import Attribution
-from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
-from monitoring.known.facts import Facts, GuestFacts, Progress
-from monitoring.known.memory import PollMemory
+from monitoring.backups.judgement import JUDGEMENT, Judgement
+from monitoring.known.facts import FACTS, Facts, FactsOutline, GuestFacts, Progress
+from monitoring.known.memory import MEMORY, MemoryOutline, PollMemory
+from monitoring.store.current import KINDS
 from monitoring.store.memory import MemoryStore
-from monitoring.store.parts import Kept
-from monitoring.store.protocol import Outline, Tick
+from monitoring.store.parts import Save
+from monitoring.store.protocol import Tick
 from monitoring.store.redis import RedisStore
 from monitoring.wire.fragments import Fragment, FragmentKey, Item
 from nodes.proxmox.readings import GuestReading, ResourcesReading
@@ -68,7 +69,7 @@ def stores(server):
     redis.Redis.from_url(server.url).flushall()
 
     def make(url=server.url):
-        MADE.append(RedisStore(url))
+        MADE.append(RedisStore(url, KINDS))
         return MADE[-1]
 
     yield make
@@ -118,9 +119,9 @@ def test_an_older_fragment_does_not_replace_a_newer_one(stores):
 def test_a_removed_instance_is_gone_everywhere(stores):
     writer, reader = stores(), stores()
     writer.publish(fragment())
-    writer.save_memory(1, PollMemory(cycles=3))
-    writer.save_facts(1, Facts(version=3))
-    reader.load_facts(1)
+    writer.save(MEMORY, PollMemory(cycles=3), of=1)
+    writer.save(FACTS, Facts(version=3), of=1)
+    reader.load(FACTS, of=1)
     heard = Heard(reader)
 
     writer.remove(1)
@@ -128,9 +129,9 @@ def test_a_removed_instance_is_gone_everywhere(stores):
 
     assert reader.fragments() == {}
     assert stores().fragments() == {}
-    assert reader.load_memory(1) is None
-    assert reader.load_facts(1) is None
-    assert reader.outlines([1]) == {1: Outline()}
+    assert reader.load(MEMORY, of=1) is None
+    assert reader.load(FACTS, of=1) is None
+    assert reader.outlines((MEMORY, FACTS), [1]) == {}
 
 
 @scale
@@ -164,13 +165,13 @@ def test_another_database_of_the_same_server_is_another_pulse(stores, server):
 def test_a_memory_is_kept_for_whoever_polls_next(stores):
     memory = PollMemory(cycles=3, trouble="of before", details_at={"pve1": 2.5})
 
-    stores().save_memory(1, memory)
+    stores().save(MEMORY, memory, of=1)
 
-    assert stores().load_memory(1) == memory
-    assert stores().load_memory(2) is None
+    assert stores().load(MEMORY, of=1) == memory
+    assert stores().load(MEMORY, of=2) is None
 
 
-FACTS = Facts(
+COLLECTED = Facts(
     version=4,
     progress={"tasks/": Progress(1.5, 1.5, 21.5)},
     guests={100: GuestFacts(agent_code="no_agent"), 101: GuestFacts(config_at=2.5)},
@@ -179,22 +180,22 @@ FACTS = Facts(
 
 @scale
 def test_facts_are_kept_for_whoever_asks_next(stores):
-    stores().save_facts(1, FACTS)
+    stores().save(FACTS, COLLECTED, of=1)
 
-    assert stores().load_facts(1) == FACTS
-    assert stores().load_facts(2) is None
+    assert stores().load(FACTS, of=1) == COLLECTED
+    assert stores().load(FACTS, of=2) is None
 
 
 @scale
 def test_of_facts_only_what_has_changed_is_loaded_again(stores):
     collector, poller = stores(), stores()
-    collector.save_facts(1, FACTS)
-    before = poller.load_facts(1)
-    facts = collector.load_facts(1)
+    collector.save(FACTS, COLLECTED, of=1)
+    before = poller.load(FACTS, of=1)
+    facts = collector.load(FACTS, of=1)
     facts.progress = {**facts.progress, "tasks/": Progress(11.5, 11.5, 31.5)}
-    collector.save_facts(1, facts)
+    collector.save(FACTS, facts, of=1)
 
-    after = poller.load_facts(1)
+    after = poller.load(FACTS, of=1)
 
     assert after.guests is before.guests
     assert after.progress == {"tasks/": Progress(11.5, 11.5, 31.5)}
@@ -205,17 +206,17 @@ def test_of_facts_only_what_has_changed_is_loaded_again(stores):
 def test_a_judgement_is_loaded_again_when_there_is_another_whatever_its_number(stores, server):
     judge, poller = stores(), stores()
     first = Judgement(version=1, attributions={1: {"main/|vm/100": Attribution("attributed", "lab", 100)}})
-    judge.save_judgement(first)
-    before = poller.load_judgement()
-    judge.save_judgement(msgspec.structs.replace(first, version=2))
-    later = poller.load_judgement()
+    judge.save(JUDGEMENT, first)
+    before = poller.load(JUDGEMENT)
+    judge.save(JUDGEMENT, msgspec.structs.replace(first, version=2))
+    later = poller.load(JUDGEMENT)
     redis.Redis.from_url(server.url).flushall()
-    stores().save_judgement(Judgement(version=2, judged_at=5.0))
+    stores().save(JUDGEMENT, Judgement(version=2, judged_at=5.0))
 
     assert before == first
     assert later == msgspec.structs.replace(first, version=2)
     assert later.attributions is before.attributions
-    assert poller.load_judgement() == Judgement(version=2, judged_at=5.0)
+    assert poller.load(JUDGEMENT) == Judgement(version=2, judged_at=5.0)
 
 
 @scale
@@ -223,43 +224,56 @@ def test_a_store_in_redis_and_one_in_memory_give_the_same_outlines(stores):
     guests = (GuestReading(100, "qemu", "pve1", "running"),)
     found = []
     for writer, reader in ((stores(), stores()), (MemoryStore(),) * 2):
-        writer.save_memory(1, PollMemory(duplicate_of=7, reading=ResourcesReading(guests=guests)))
-        writer.save_facts(1, FACTS)
-        writer.save_memory(2, PollMemory())
-        writer.save_facts(3, FACTS)
-        found.append(reader.outlines([1, 2, 3, 4]))
+        writer.save(MEMORY, PollMemory(duplicate_of=7, reading=ResourcesReading(guests=guests)), of=1)
+        writer.save(FACTS, COLLECTED, of=1)
+        writer.save(MEMORY, PollMemory(), of=2)
+        writer.save(FACTS, COLLECTED, of=3)
+        found.append(reader.outlines((MEMORY, FACTS), [1, 2, 3, 4]))
 
     assert found[0] == found[1]
-    assert (found[0][1].duplicate_of, found[0][1].facts_version) == (7, 4)
-    assert found[0][1].listed is not None
-    assert found[0][2] == found[0][4] == Outline()
-    assert found[0][3] == Outline(facts_version=4)
+    memories, facts = ([found[0].of(kind, pk) for pk in (1, 2, 3, 4)] for kind in (MEMORY, FACTS))
+    assert memories[0].duplicate_of == 7
+    assert memories[0].listed_mark is not None
+    assert memories[1:] == [MemoryOutline()] * 3
+    assert facts == [FactsOutline(version=number) for number in (4, 0, 4, 0)]
+
+
+@scale
+def test_an_outline_is_always_that_of_the_last_save(stores):
+    writer, reader, found = stores(), stores(), []
+    facts = Facts(version=4)
+    for version, calls in ((4, 1), (5, 1), (5, 2)):
+        facts.version, facts.calls = version, calls
+        writer.save(FACTS, facts, of=1)
+        found.append(reader.outlines((FACTS,), [1]).of(FACTS, 1).version)
+
+    assert found == [4, 5, 5]
 
 
 @scale
 def test_what_cannot_be_read_is_nothing(stores, server):
-    stores().save_facts(1, FACTS)
-    stores().save_judgement(Judgement(version=1))
-    stores().save_memory(1, PollMemory(duplicate_of=7))
+    stores().save(FACTS, COLLECTED, of=1)
+    stores().save(JUDGEMENT, Judgement(version=1))
+    stores().save(MEMORY, PollMemory(duplicate_of=7), of=1)
     client = redis.Redis.from_url(server.url)
-    client.hset("pulse:3:facts:1", mapping={"guests": b"\xc1", "version": b"\xc1"})
+    client.hset("pulse:3:facts:1", mapping={"guests": b"\xc1", "~": b"\xc1"})
     client.hset("pulse:3:judgement", "version", b"\xc1")
-    client.hset("pulse:3:memory:1", mapping={"all": b"\xc1 of another release", "outline": b"\xc1"})
+    client.hset("pulse:3:memory:1", mapping={"*": b"\xc1 of another release", "~": b"\xc1"})
     reader = stores()
 
-    assert reader.load_facts(1) is None
-    assert reader.load_judgement() is NOTHING_JUDGED
-    assert reader.load_memory(1) is None
-    assert reader.outlines([1]) == {1: Outline()}
+    assert reader.load(FACTS, of=1) is None
+    assert reader.load(JUDGEMENT) is None
+    assert reader.load(MEMORY, of=1) is None
+    assert reader.outlines((MEMORY, FACTS), [1]) == {}
 
 
 @scale
 def test_everything_expires(stores, server):
     store = stores()
     store.publish(fragment())
-    store.save_memory(1, PollMemory())
-    store.save_facts(1, Facts())
-    store.save_judgement(Judgement(version=1))
+    store.save(MEMORY, PollMemory(), of=1)
+    store.save(FACTS, Facts(), of=1)
+    store.save(JUDGEMENT, Judgement(version=1))
 
     client = redis.Redis.from_url(server.url)
     keys = sorted(client.keys())
@@ -336,38 +350,38 @@ def test_a_redis_that_has_lost_everything_takes_nothing_away(stores, server):
 def lonely(monkeypatch):
     """A store whose Redis is not there, and whose follower is not started."""
     monkeypatch.setattr(RedisStore, "_keep_following", lambda self: None)
-    return RedisStore(NOBODY.format(port=own_port()))
+    return RedisStore(NOBODY.format(port=own_port()), KINDS)
 
 
 def test_without_redis_nothing_fails(lonely, caplog):
     lonely.publish(fragment())
     lonely.remove(1)
     lonely.broadcast(b"{}")
-    lonely.save_memory(1, PollMemory())
-    lonely.save_facts(1, Facts())
-    lonely.save_judgement(Judgement(version=1))
+    lonely.save(MEMORY, PollMemory(), of=1)
+    lonely.save(FACTS, Facts(), of=1)
+    lonely.save(JUDGEMENT, Judgement(version=1))
 
-    assert lonely.load_memory(1) is None
-    assert lonely.load_facts(1) is None
-    assert lonely.load_judgement() is NOTHING_JUDGED
-    assert lonely.outlines([1]) == {1: Outline()}
+    assert lonely.load(MEMORY, of=1) is None
+    assert lonely.load(FACTS, of=1) is None
+    assert lonely.load(JUDGEMENT) is None
+    assert lonely.outlines((MEMORY, FACTS), [1]) == {}
     assert lonely.fragments() == {}
     assert caplog.text.count("Redis ConnectionError") == 6
 
 
 def test_a_removed_instance_is_forgotten_here_also_while_redis_is_away(lonely):
-    lonely._facts.recent.put("pulse:3:facts:1", Kept(b"index", {}))
+    lonely._kept["facts"].recent.put("pulse:3:facts:1", Save(b"index", {}))
 
     lonely.remove(1)
 
-    assert lonely._facts.recent.get("pulse:3:facts:1") is None
+    assert lonely._kept["facts"].recent.get("pulse:3:facts:1") is None
 
 
 def test_a_redis_that_never_answers_is_given_up(monkeypatch):
     monkeypatch.setattr("monitoring.store.redis.TIMEOUT_SECONDS", 0.1)
     monkeypatch.setattr(RedisStore, "_keep_following", lambda self: None)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        store = RedisStore(NOBODY.format(port=silent.getsockname()[1]))
+        store = RedisStore(NOBODY.format(port=silent.getsockname()[1]), KINDS)
 
-        assert store.load_memory(1) is None
+        assert store.load(MEMORY, of=1) is None
         assert store.fragments() == {}

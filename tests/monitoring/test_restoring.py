@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from monitoring.known.facts import Facts
+from monitoring.backups.judgement import JUDGEMENT
+from monitoring.known.facts import FACTS, Facts
 from monitoring.models import CollectedFacts
 from monitoring.polling import polls, restoring
 from monitoring.store import current
 from monitoring.store import saved as saved_facts
+from monitoring.store.current import KINDS
 from monitoring.store.memory import MemoryStore
 from monitoring.store.redis import RedisStore
 from nodes.models import Instance, Node
@@ -240,14 +242,14 @@ def test_a_paused_instance_gets_nothing_back(lab):
     restart(lab)
 
     assert current.store().fragments() == {}
-    assert current.store().load_facts(lab.instance.pk) is None
+    assert current.store().load(FACTS, of=lab.instance.pk) is None
 
 
 @pytest.fixture
 def redis_store(tmp_path):
     """A store on a Redis of the test's own."""
     server = RedisServer(tmp_path / "redis")
-    kept = RedisStore(server.url)
+    kept = RedisStore(server.url, KINDS)
     yield kept
     kept.close()
     server.stop()
@@ -255,12 +257,12 @@ def redis_store(tmp_path):
 
 def test_facts_that_are_in_the_store_already_win_over_saved_ones(lab, redis_store):
     current.install(redis_store)
-    redis_store.save_facts(lab.instance.pk, Facts(asked_at=lab.instance.host, server_version="the newer"))
+    redis_store.save(FACTS, Facts(asked_at=lab.instance.host, server_version="the newer"), of=lab.instance.pk)
 
     restoring.restore_inventory(moment(lab))
     restoring.restore_collected(moment(lab))
 
-    assert redis_store.load_facts(lab.instance.pk).server_version == "the newer"
+    assert redis_store.load(FACTS, of=lab.instance.pk).server_version == "the newer"
 
 
 def test_what_was_saved_comes_into_a_redis_that_lost_it(lab, redis_store):
@@ -269,8 +271,8 @@ def test_what_was_saved_comes_into_a_redis_that_lost_it(lab, redis_store):
     restoring.restore_inventory(moment(lab))
     restoring.restore_collected(moment(lab))
 
-    assert redis_store.load_facts(lab.instance.pk).guests.keys() == set(lab.guests())
-    assert len(redis_store.load_judgement().coverages[lab.instance.pk]) == len(lab.guests())
+    assert redis_store.load(FACTS, of=lab.instance.pk).guests.keys() == set(lab.guests())
+    assert len(redis_store.load(JUDGEMENT).coverages[lab.instance.pk]) == len(lab.guests())
 
 
 def test_restoring_asks_no_host(lab):
