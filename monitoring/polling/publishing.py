@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import msgspec
-from django.conf import settings
 
 from monitoring.concerns.shapes import Concern
-from monitoring.feed import state
 from monitoring.figures.instances import Figures
 from monitoring.known.memory import PollMemory
 from monitoring.store.current import store
@@ -58,8 +56,8 @@ def publish(
         return
     label = Label(instance.name, instance.host, memory.storage_ids)
     shapes = shapes_of(picture.figures, picture.concerns, label)
-    # A tenth of a poll: not spent while nobody listens. Elsewhere, with Redis, there may be somebody who does.
-    is_heard = bool(settings.PULSE_REDIS_URL) or state.clients > 0
+    # A tenth of a poll: not spent while nobody listens.
+    is_heard = store().has_listeners
     before = published(instance.pk, memory.fragment_version) if is_heard else None
     version = fragments.next_version(memory.fragment_version, at)
     store().publish(

@@ -52,6 +52,10 @@ class StateStore(Protocol):
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call the listener with every tick from now on; the result ends that. It is called in any thread, and must not block."""
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody may be told of news, in this process or in another."""
+
     def broadcast(self, message: bytes) -> None:
         """Send one encoded message to every client of every process."""
 

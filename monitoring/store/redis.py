@@ -102,6 +102,11 @@ class RedisStore:
         self._follow()
         return self._local.subscribe(listener)
 
+    @property
+    def has_listeners(self) -> bool:
+        """See StateStore; whether another process has any is not asked."""
+        return True
+
     def broadcast(self, message: bytes) -> None:
         """See StateStore."""
         try:

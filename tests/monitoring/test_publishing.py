@@ -20,9 +20,14 @@ AT = 1767268800.0
 
 
 @pytest.fixture
-def lab(monkeypatch):
-    """An instance without anything published, and a client who listens."""
-    monkeypatch.setattr(state, "clients", 1)
+def leave():
+    """Somebody listens until this is called."""
+    return store().subscribe(lambda tick: None)
+
+
+@pytest.fixture
+def lab(leave, monkeypatch):
+    """An instance without anything published, and somebody who listens."""
     monkeypatch.setattr(publishing, "_published", {})
     return make_instance()
 
@@ -79,10 +84,10 @@ def test_a_fragment_of_another_release_is_none_to_build_on(lab):
     assert shown(lab, memory, 0.5, after=10).based_on == 0
 
 
-def test_nothing_is_compared_or_kept_while_nobody_listens(lab, monkeypatch):
+def test_nothing_is_compared_or_kept_while_nobody_listens(lab, leave):
     memory = PollMemory()
     shown(lab, memory, 0.25)
-    monkeypatch.setattr(state, "clients", 0)
+    leave()
 
     second = shown(lab, memory, 0.5, after=10)
 
