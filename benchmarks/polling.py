@@ -21,7 +21,7 @@ django.setup()
 
 import msgspec
 
-from monitoring.feed import state
+from monitoring.feed.state import WholeState
 from monitoring.known.memory import PollMemory
 from monitoring.polling.pve_picture import picture_of
 from monitoring.wire import fragments
@@ -66,6 +66,7 @@ def main(clusters: int = 10, guests: int = 1000) -> None:
         stages[name] = stages.get(name, 0.0) + time.process_time() - started
         return result
 
+    whole = WholeState(started_epoch=0.0)
     memories = [PollMemory() for _ in range(clusters)]
     published: dict[FragmentKey, Fragment] = {}
     shown: dict[int, Shapes] = {}
@@ -94,7 +95,7 @@ def main(clusters: int = 10, guests: int = 1000) -> None:
             memory.figures, shown[number] = picture.figures, after
             key = FragmentKey(instance.pk, "resources")
             published[key] = Fragment(key, step, instance.name, instance.name, True, items, changes)
-        document = timed("join", lambda: state.build(published, clients=0))
+        document = timed("join", lambda: whole.document(published))
         timed("compress state", document.gzipped)
         timed("compress changes", lambda: [compress(one.changes) for one in published.values()])
     print(f"{clusters} clusters, {clusters * guests:,} guests: CPU ms per cycle")

@@ -24,11 +24,12 @@ from monitoring.api.answers import (
 )
 from monitoring.api.charts import Named, known_figures
 from monitoring.collecting import listings
-from monitoring.feed import state
+from monitoring.feed.state import STATE
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.storages import StorageFigures
 from monitoring.store.current import store
 from monitoring.wire.finding import resources_of
+from monitoring.wire.state import items_in
 from pulse.lib.auth import Access
 from pulse.lib.endpoints import Endpoint, Operation, Tag
 from pulse.lib.errors import ApiError
@@ -43,7 +44,7 @@ class StorageListView(Endpoint):
 
         In the order of the state. A shared storage is listed once, `nodes` says who sees it.
         """
-        return answer({"data": b"[%s]" % state.joined(store().fragments(), "storage")}, is_stamped=True)
+        return answer({"data": b"[%s]" % STATE.joined(store().fragments(), "storage")}, is_stamped=True)
 
 
 class StorageView(Endpoint):
@@ -61,7 +62,7 @@ class StorageView(Endpoint):
         `identity` is looked for among the ids of the storages, then among ids and names of the nodes. For a node `data` is a
         list, with the shared storages that it sees.
         """
-        bodies = {item.id: item.body for item in state.items(store().fragments(), "storage")}
+        bodies = {item.id: item.body for item in items_in(store().fragments(), "storage")}
         if identity in bodies:
             return answer({"data": bodies[identity]}, is_stamped=True)
         instances = list(known_figures())
@@ -120,7 +121,7 @@ class BackupsView(Endpoint):
         """
         fragments = store().fragments()
         parts = {
-            name: b"[%s]" % state.joined(fragments, name)
+            name: b"[%s]" % STATE.joined(fragments, name)
             for name in ("backupTasks", "storageBackups", "guestSnapshots", "pbsBackups")
         }
         return answer(parts | {"sources": encoded_sources()})
@@ -152,7 +153,7 @@ class PveBackupsView(Endpoint):
 
         The newest first.
         """
-        return answer({"backups": b"[%s]" % state.joined(store().fragments(), "storageBackups")})
+        return answer({"backups": b"[%s]" % STATE.joined(store().fragments(), "storageBackups")})
 
 
 class PbsBackupsView(Endpoint):
@@ -167,8 +168,8 @@ class PbsBackupsView(Endpoint):
         fragments = store().fragments()
         return answer(
             {
-                "instances": b"[%s]" % state.joined(fragments, "pbs"),
-                "backups": b"[%s]" % state.joined(fragments, "pbsBackups"),
+                "instances": b"[%s]" % STATE.joined(fragments, "pbs"),
+                "backups": b"[%s]" % STATE.joined(fragments, "pbsBackups"),
             }
         )
 
@@ -182,7 +183,7 @@ class SnapshotsView(Endpoint):
 
         The newest first.
         """
-        return answer({"snapshots": b"[%s]" % state.joined(store().fragments(), "guestSnapshots")})
+        return answer({"snapshots": b"[%s]" % STATE.joined(store().fragments(), "guestSnapshots")})
 
 
 def answer(parts: Mapping[str, bytes], *, is_stamped: bool = False) -> Response:

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from monitoring.api.answers import PublicConfig, State
-from monitoring.feed import state
+from monitoring.feed.state import STATE
 from pulse.lib.auth import Access, policy
 from pulse.lib.clients import arrival_of
 from pulse.lib.endpoints import Endpoint, Operation, PreparedEndpoint, Tag
@@ -37,7 +37,7 @@ class StateView(PreparedEndpoint):
 
         To follow the state, open the WebSocket `/ws` instead of asking again and again.
         """
-        document = state.current()
+        document = STATE.current()
         is_compressed = accepts_gzip(request.headers.get("Accept-Encoding", ""))
         if names_etag(request.headers.get("If-None-Match", ""), document.etag):
             response = HttpResponse(status=304)

@@ -18,10 +18,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 from django.conf import settings
 
-from monitoring.feed import state
 from monitoring.feed.cadence import Cadence
 from monitoring.feed.changes import steps_between
 from monitoring.feed.clients import BEHIND, Client, Whole
+from monitoring.feed.state import STATE, StateDocument, WholeState
 from monitoring.store.current import store
 from monitoring.store.protocol import Tick
 from monitoring.wire import messages
@@ -69,7 +69,8 @@ class Hub:
     drift apart: a state carries the `seq` of the last change in it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, state: WholeState) -> None:
+        self._state = state
         self.clients: set[Client] = set()
         self._addresses: Counter[str] = Counter()
         self._loop = asyncio.get_running_loop()
@@ -81,7 +82,7 @@ class Hub:
         self._seq = 0
         self._fragments: Fragments = {}
         self._frames: dict[Whole, str | bytes] = {}
-        self._document: state.StateDocument | None = None
+        self._document: StateDocument | None = None
         self._cadence = Cadence(0.0)
         self._is_published = False  # since the last rawData
         self._is_full = False  # somebody waits until others have taken their states
@@ -146,7 +147,7 @@ class Hub:
         self._pinged_at = now
         self._cadence = Cadence(now)
         self._has_news = self._is_published = False
-        state.clients = len(self.clients)
+        self._state.clients = len(self.clients)
         self._tasks = [
             asyncio.create_task(self._pump()),
             asyncio.create_task(self._keep_time()),
@@ -161,7 +162,7 @@ class Hub:
         self._fragments = {}
         self._frames = {}
         self._document = None
-        state.clients = 0
+        self._state.clients = 0
 
     # --- what the store tells --------------------------------------------------------------------------------
 
@@ -229,7 +230,7 @@ class Hub:
             return
         frames: list[bytes] = []
         if any(client.in_step for client in self.clients):
-            top = msgspec.json.encode(state.top(now, clients=state.clients))
+            top = msgspec.json.encode(self._state.top(now, clients=self._state.clients))
             frames = await asyncio.to_thread(encode_changes, before, now, top, first=self._seq + 1)
         self._fragments = now
         self._seq += len(frames)
@@ -264,7 +265,7 @@ class Hub:
         """Return the message with the whole state, encoded once for all clients."""
         if self._document is None:
             self._forget_frames()
-            self._document = await asyncio.to_thread(state.document, self._fragments)
+            self._document = await asyncio.to_thread(self._state.document, self._fragments)
         if kind not in self._frames:
             self._frames[kind] = await asyncio.to_thread(encode_whole, kind, self._seq, self._document.body)
         return self._frames[kind]
@@ -298,8 +299,8 @@ class Hub:
 
     def look_after(self, now: float) -> None:
         """Let go who is stuck, look again at who waits, ping when it is time; called every second."""
-        if state.clients != len(self.clients):
-            state.clients = len(self.clients)
+        if self._state.clients != len(self.clients):
+            self._state.clients = len(self.clients)
             self._forget_frames()
         if now - self._pinged_at >= PING_SECONDS:
             self._pinged_at = now
@@ -379,7 +380,7 @@ def hub() -> Hub:
     loop = asyncio.get_running_loop()
     with _hub_lock:
         if _hub is None or _hub_loop is not loop:
-            _hub, _hub_loop = Hub(), loop
+            _hub, _hub_loop = Hub(STATE), loop
         return _hub
 
 

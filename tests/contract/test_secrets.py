@@ -30,7 +30,7 @@ from django.utils import timezone
 
 from accounts import claim, tokens
 from accounts.models import ApiToken
-from monitoring.feed import state
+from monitoring.feed.state import STATE
 from monitoring.polling import polls
 from monitoring.store import current
 from monitoring.store.memory import MemoryStore
@@ -539,7 +539,7 @@ def look_at_everything(everything: Everything, program: Client, browser: Client)
             "what holds a credential", f"{target!r} {target} {held!r} {held.client()!r} {target.credential!r}"
         )
     everything.note("keys", repr(crypto.load_keys()))
-    everything.note("state", state.current().body.decode())
+    everything.note("state", STATE.current().body.decode())
 
 
 def database_text() -> str:

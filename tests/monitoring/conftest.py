@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from monitoring.feed import state
+from monitoring.feed.state import STATE
 from monitoring.polling import polls
 from monitoring.store import current
 from monitoring.wire.fragments import FragmentKey
@@ -72,4 +72,4 @@ def watch():
 @pytest.fixture
 def document():
     """`document()` is the whole state as a client sees it."""
-    return lambda: msgspec.json.decode(state.current().body)
+    return lambda: msgspec.json.decode(STATE.current().body)

@@ -7,7 +7,7 @@ import gzip
 import msgspec
 import pytest
 
-from monitoring.feed import state
+from monitoring.feed.state import STATE
 from tests.monitoring.feeding import Publisher
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def test_the_state_is_told_as_it_is(ask):
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/json"
     assert answer["Cache-Control"] == "private, no-cache"
-    assert answer.content == state.current().body
+    assert answer.content == STATE.current().body
     assert [guest["id"] for guest in answer.json()["vms"]] == ["lab-1-pve1-100"]
 
 

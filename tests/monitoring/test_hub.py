@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monitoring.feed import clients, hub, state
+from monitoring.feed import clients, hub
+from monitoring.feed.state import STATE
 from monitoring.store import current
 from monitoring.store.memory import MemoryStore
 from monitoring.wire.fragments import FragmentKey
@@ -35,7 +36,7 @@ def running(settings, clock):
 
     def run(test):
         async def body():
-            served = hub.Hub()
+            served = hub.Hub(STATE)
             try:
                 await asyncio.wait_for(test(served), 20)
             finally:
@@ -264,9 +265,9 @@ def test_a_client_that_does_not_read_gets_only_the_newest_state(running, clock):
 
 def test_states_are_encoded_once_for_all(running, monkeypatch):
     async def test(served):
-        built, original = [], state.build
+        built, original = [], STATE.build
         monkeypatch.setattr(
-            state, "build", lambda *args, **fields: built.append(1) or original(*args, **fields)
+            STATE, "build", lambda *args, **fields: built.append(1) or original(*args, **fields)
         )
         everybody = [joined(served) for _ in range(150)]
         await settled(lambda: all(len(client.socket.messages()) == 2 for client in everybody))
@@ -528,7 +529,7 @@ def test_the_state_tells_how_many_clients_there_are(running, clock):
         assert client.socket.messages()[1]["data"]["stats"]["webSocketClients"] == 3
         for known in list(served.clients):
             served.leave(known)
-        assert state.clients == 0
+        assert STATE.clients == 0
 
     running(test)
 
@@ -542,7 +543,7 @@ def test_nothing_is_encoded_when_nobody_listens(running, monkeypatch):
         served.leave(client)
         await settled(lambda: not current.store().has_listeners)
         built = []
-        monkeypatch.setattr(state, "build", lambda *args, **fields: built.append(1))
+        monkeypatch.setattr(STATE, "build", lambda *args, **fields: built.append(1))
         heard = []
         monkeypatch.setattr(served, "hear", heard.append)
 
@@ -574,12 +575,12 @@ def test_an_error_on_the_way_does_not_end_the_feed(running, monkeypatch, caplog)
     monkeypatch.setattr(hub, "AFTER_TROUBLE_SECONDS", 0.0)
 
     async def test(served):
-        client, publisher, original = await started(served), Publisher(), state.build
-        monkeypatch.setattr(state, "build", lambda *args, **fields: 1 / 0)
+        client, publisher, original = await started(served), Publisher(), STATE.build
+        monkeypatch.setattr(STATE, "build", lambda *args, **fields: 1 / 0)
         publisher.publish(1, [0.5])
         await settled(lambda: "could not pass on" in caplog.text)
 
-        monkeypatch.setattr(state, "build", original)
+        monkeypatch.setattr(STATE, "build", original)
         publisher.publish(1, [0.6])
         await settled(lambda: len(client.socket.messages()) == 3)
 
@@ -817,7 +818,7 @@ def test_delta_clients_rebuild_exactly_the_state(running, monkeypatch, steps):
         await turned(watcher)
         await settled(lambda: all(page.wants is None and page.is_idle for page in pages))
 
-        whole = msgspec.json.decode(state.current().body)
+        whole = msgspec.json.decode(STATE.current().body)
         for page in pages:
             rebuilt = Page().take(page.socket.messages())
             assert rebuilt.lists() == flattened(whole)

@@ -8,11 +8,12 @@ import pytest
 from monitoring.backups.attribution import Attribution
 from monitoring.backups.judgement import JUDGEMENT, Judgement
 from monitoring.collecting import lists
-from monitoring.feed import state
+from monitoring.feed.state import STATE
 from monitoring.known.facts import BackupPlace, Facts, GuestFacts
 from monitoring.known.memory import PollMemory
 from monitoring.store import current
 from monitoring.wire.fragments import FragmentKey
+from monitoring.wire.state import items_in
 from nodes.proxmox.readings import (
     BackupSnapshotReading,
     BackupVolumeReading,
@@ -334,7 +335,7 @@ def test_the_lists_of_two_instances_are_one_with_the_newest_first():
         instance = make_instance("pbs", name=name, number=number)
         published(instance, on_server("main/", backup(at=at), backup("vm", "9" + str(number), T1)))
 
-    told = msgspec.json.decode(state.current().body)["pbsBackups"]
+    told = msgspec.json.decode(STATE.current().body)["pbsBackups"]
 
     assert [(one["instance"], one["vmid"]) for one in told] == [
         ("b", "100"),
@@ -349,10 +350,10 @@ def test_the_lists_of_two_instances_are_one_with_the_newest_first():
 def test_the_order_of_one_instance_is_that_of_several():
     same = [backup("vm", str(number)) for number in (300, 100, 200)]
     published(make_instance("pbs", name="a"), on_server("main/", *same))
-    alone = [item.id for item in state.items(current.store().fragments(), "pbsBackups")]
+    alone = [item.id for item in items_in(current.store().fragments(), "pbsBackups")]
 
     published(make_instance("pbs", name="z"), on_server("main/", backup(at=T1 - 5)))
-    together = [item.id for item in state.items(current.store().fragments(), "pbsBackups")]
+    together = [item.id for item in items_in(current.store().fragments(), "pbsBackups")]
 
     assert together[:3] == alone
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitoring.feed import state
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.known.memory import PollMemory

@@ -6,9 +6,8 @@ import gzip
 import threading
 
 import msgspec
-import pytest
 
-from monitoring.feed import state
+from monitoring.feed.state import WholeState
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
@@ -47,7 +46,7 @@ def keyed(*fragments):
 
 
 def built(*fragments, clients=0):
-    return state.build(keyed(*fragments), clients=clients)
+    return WholeState(started_epoch=0.0).build(keyed(*fragments), clients=clients)
 
 
 def decoded(*fragments, clients=0):
@@ -128,22 +127,20 @@ def test_before_the_first_poll_its_start_is_the_zero_time():
     assert decoded()["performance"]["pollingStartTime"] == "0001-01-01T00:00:00Z"
 
 
-@pytest.fixture
-def builds(monkeypatch):
-    """Forgets the state built last, and notes with how many instances one is built from now on."""
-    noted = []
-    original = state.build
+class Noting(WholeState):
+    """A state that notes with how many instances it is built."""
 
-    def noting(fragments, *, clients):
-        noted.append(len(fragments))
-        return original(fragments, clients=clients)
+    def __init__(self):
+        super().__init__(started_epoch=0.0)
+        self.builds = []
 
-    monkeypatch.setattr(state, "_last", None)
-    monkeypatch.setattr(state, "build", noting)
-    return noted
+    def build(self, fragments, *, clients):
+        self.builds.append(len(fragments))
+        return super().build(fragments, clients=clients)
 
 
-def test_a_state_is_built_once_for_all_threads(builds):
+def test_a_state_is_built_once_for_all_threads():
+    state = Noting()
     known = keyed(fragment(1, "lab", vmids=(100,)))
 
     threads = [threading.Thread(target=state.document, args=(known,)) for _ in range(8)]
@@ -152,23 +149,24 @@ def test_a_state_is_built_once_for_all_threads(builds):
     for thread in threads:
         thread.join()
 
-    assert builds == [1]
+    assert state.builds == [1]
 
 
-def test_a_state_is_built_anew_when_an_instance_comes_changes_or_goes(builds):
+def test_a_state_is_built_anew_when_an_instance_comes_changes_or_goes():
+    state = Noting()
     one, two = fragment(1, "lab"), fragment(2, "lab-2")
     renewed = fragment(1, "lab", version=2)
 
     for known in ((one,), (one, two), (renewed, two), (renewed, two), (renewed,)):
         state.document(keyed(*known))
 
-    assert builds == [1, 2, 2, 1]
+    assert state.builds == [1, 2, 2, 1]
 
 
-def test_the_number_of_clients_is_told(builds, monkeypatch):
-    known = keyed(fragment(1, "lab"))
+def test_the_number_of_clients_is_told():
+    state, known = WholeState(started_epoch=0.0), keyed(fragment(1, "lab"))
     before = state.document(known)
-    monkeypatch.setattr(state, "clients", 3)
+    state.clients = 3
 
     after = state.document(known)
 
@@ -178,9 +176,9 @@ def test_the_number_of_clients_is_told(builds, monkeypatch):
 
 
 def test_a_new_version_of_a_fragment_changes_the_etag():
-    one = built(fragment(1, "lab"))
-    same = built(fragment(1, "lab"))
-    other = built(fragment(1, "lab", version=2))
+    state = WholeState(started_epoch=0.0)
+    one, same = (state.build(keyed(fragment(1, "lab")), clients=0) for _ in range(2))
+    other = state.build(keyed(fragment(1, "lab", version=2)), clients=0)
 
     assert one.etag == same.etag
     assert one.etag != other.etag

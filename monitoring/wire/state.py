@@ -1,0 +1,74 @@
+"""The state object of state.md 2, put together from encoded fragments; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+import pulse
+from monitoring.wire.fragments import POLLED, Fragments, Item
+from pulse.lib.instants import ZERO_TIME, from_epoch, rfc3339
+
+#: Parts of the document that a later release fills; the keys are always there.
+EMPTY_LISTS = ("metrics", "activeAlerts", "recentlyResolved")
+PVE_BACKUPS = ("backupTasks", "storageBackups", "guestSnapshots")
+
+
+def document(joined: Callable[[str], bytes], top: dict[str, Any]) -> bytes:
+    """Encode the state object with all its keys; `joined` returns the encoded items of a collection, `top` is the rest."""
+
+    def array(collection: str) -> bytes:
+        return b'"%s":[%s]' % (collection.encode(), joined(collection))
+
+    members = [array(name) for name in (*POLLED, "pbsBackups")]
+    members.append(b'"pveBackups":{%s}' % b",".join(array(name) for name in PVE_BACKUPS))
+    rest = {key: [] for key in EMPTY_LISTS} | top
+    return b"{" + b",".join(members) + b"," + msgspec.json.encode(rest)[1:]
+
+
+def items_in(fragments: Fragments, collection: str) -> Sequence[Item]:
+    """Return the items of one collection over all fragments, in the documented order."""
+    return in_order(groups_in(fragments, collection))
+
+
+def groups_in(fragments: Fragments, collection: str) -> list[tuple[Item, ...]]:
+    """Return the items of one collection, those of each fragment that has any by themselves and in order."""
+    return [items for fragment in fragments.values() if (items := fragment.items.get(collection))]
+
+
+def in_order(groups: Sequence[tuple[Item, ...]]) -> Sequence[Item]:
+    """Return the items of several fragments, each in order already, as one list in order."""
+    if len(groups) == 1:
+        return groups[0]
+    return sorted((item for items in groups for item in items), key=attrgetter("order"))
+
+
+def top_of(fragments: Fragments, *, clients: int, started_epoch: float) -> dict[str, Any]:
+    """Return the members of the state that are not resources (state.md 2.8)."""
+    polled = [fragment for key, fragment in fragments.items() if key.part == "resources"]
+    newest_epoch = max((fragment.polled_at for fragment in polled), default=0.0)
+    changed_epoch = max(
+        (fragment.polled_at + fragment.poll_seconds for fragment in polled), default=started_epoch
+    )
+    slowest_seconds = max((fragment.poll_seconds for fragment in polled), default=0.0)
+    return {
+        "performance": {
+            "apiCallDuration": {fragment.health_key: round(fragment.poll_seconds, 4) for fragment in polled},
+            "lastPollDuration": round(slowest_seconds, 4),
+            "pollingStartTime": rfc3339(from_epoch(newest_epoch)) if newest_epoch else ZERO_TIME,
+            "totalApiCalls": sum(fragment.calls for fragment in polled),
+            "failedApiCalls": sum(fragment.failed_calls for fragment in polled),
+        },
+        "connectionHealth": {fragment.health_key: fragment.is_healthy for fragment in polled},
+        "stats": {
+            "startTime": rfc3339(from_epoch(started_epoch)),
+            "uptime": max(0, int(changed_epoch - started_epoch)),
+            "pollingCycles": max((fragment.cycles for fragment in polled), default=0),
+            "webSocketClients": clients,
+            "version": f"v{pulse.__version__}",
+        },
+        "lastUpdate": rfc3339(from_epoch(changed_epoch)),
+    }
