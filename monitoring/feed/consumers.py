@@ -12,6 +12,8 @@ from channels.exceptions import StopConsumer
 
 from monitoring.feed import hub
 from monitoring.feed.clients import Client
+from monitoring.feed.frames import framed
+from monitoring.feed.members import Full
 from monitoring.feed.sockets import Socket
 from monitoring.wire import messages
 from pulse.lib.auth import Caller
@@ -98,7 +100,7 @@ class FeedConsumer(AsyncConsumer):
             return
         kind = messages.request_of(content)
         if kind == "ping":
-            self.client.tell(hub.framed(self.client, messages.clock("pong", time.time())))
+            self.client.tell(framed(self.client, messages.clock("pong", time.time())))
         elif kind == "requestData":
             self.hub.ask_again(self.client)
 
@@ -109,8 +111,8 @@ class FeedConsumer(AsyncConsumer):
     def check_room(self, address: str) -> None:
         """Raise ApiError when there are too many sockets, from this address or at all."""
         try:
-            self.hub.check_room(address)
-        except hub.Full as full:
+            self.hub.clients.check_room(address)
+        except Full as full:
             retry = {"Retry-After": "10"}
             if full.for_address:
                 raise ApiError(429, "too many sockets are open from this address", headers=retry) from None

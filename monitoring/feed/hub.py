@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import resource
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from django.conf import settings
 
 from monitoring.feed.cadence import Cadence
-from monitoring.feed.changes import steps_between
-from monitoring.feed.clients import BEHIND, Client, Whole
-from monitoring.feed.state import STATE, StateDocument, WholeState
+from monitoring.feed.clients import BEHIND, Client
+from monitoring.feed.frames import WholeFrames, encode_changes, framed
+from monitoring.feed.members import AT_ONCE, Members
+from monitoring.feed.state import STATE, WholeState
 from monitoring.store.current import store
 from monitoring.store.protocol import Tick
 from monitoring.wire import messages
@@ -30,11 +30,6 @@ from pulse.lib.gzipping import compress
 
 logger = logging.getLogger(__name__)
 
-MOST_CLIENTS = 10_000
-#: Open files that sockets leave to everything else.
-RESERVED_FILES = 256
-#: Sockets of one address; this machine, where a reverse proxy may stand, is not counted.
-MOST_PER_ADDRESS = 64
 #: A client that takes nothing of a frame for this long is let go; sooner when memory for states is short.
 BLOCKED_SECONDS = 30.0
 BLOCKED_SECONDS_WHEN_SHORT = 5.0
@@ -47,19 +42,9 @@ PING_SECONDS = 30.0
 RECHECK_SECONDS = 3.0
 #: How long the feed rests after an error of its own, which may come at once again.
 AFTER_TROUBLE_SECONDS = 1.0
-#: After so many clients the loop serves others for a moment.
-AT_ONCE = 100
 #: Small messages that wait for the loop to send them, from all threads together.
 MOST_MESSAGES = 1000
 UNAUTHORIZED, RESTARTING = 4401, 1012
-
-
-class Full(Exception):
-    """No more sockets are served: from this address, or at all."""
-
-    def __init__(self, *, for_address: bool) -> None:
-        super().__init__()
-        self.for_address = for_address
 
 
 class Hub:
@@ -71,18 +56,15 @@ class Hub:
 
     def __init__(self, state: WholeState) -> None:
         self._state = state
-        self.clients: set[Client] = set()
-        self._addresses: Counter[str] = Counter()
+        self.clients = Members()
         self._loop = asyncio.get_running_loop()
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._has_news = False
         self._messages: deque[bytes] = deque(maxlen=MOST_MESSAGES)
-        self._is_restarting = False
         self._seq = 0
         self._fragments: Fragments = {}
-        self._frames: dict[Whole, str | bytes] = {}
-        self._document: StateDocument | None = None
+        self._frames = WholeFrames(state)
         self._cadence = Cadence(0.0)
         self._is_published = False  # since the last rawData
         self._is_full = False  # somebody waits until others have taken their states
@@ -90,17 +72,9 @@ class Hub:
 
     # --- clients come and go ---------------------------------------------------------------------------------
 
-    def check_room(self, address: str) -> None:
-        """Raise Full when a socket from this address is one too many; an empty address is this machine."""
-        if self._is_restarting or len(self.clients) >= most_clients():
-            raise Full(for_address=False)
-        if address and self._addresses[address] >= MOST_PER_ADDRESS:
-            raise Full(for_address=True)
-
     def join(self, client: Client) -> None:
         """Serve one more client: welcome, its first state, then what happens."""
         self.clients.add(client)
-        self._addresses[client.address] += 1
         client.on_gone = self.leave
         client.on_idle = self._idle
         client.tell(framed(client, messages.WELCOME))
@@ -111,13 +85,7 @@ class Hub:
     def leave(self, client: Client) -> None:
         """Forget a client and what waits for it."""
         client.forget()
-        if client not in self.clients:
-            return
-        self.clients.remove(client)
-        self._addresses[client.address] -= 1
-        if not self._addresses[client.address]:
-            del self._addresses[client.address]
-        if not self.clients:
+        if self.clients.remove(client) and not self.clients:
             self._stop()
 
     def ask_again(self, client: Client) -> None:
@@ -132,7 +100,7 @@ class Hub:
 
     async def close_all(self) -> None:
         """Close every socket with 1012, service restart, and serve no more."""
-        self._is_restarting = True
+        self.clients.are_leaving = True
         leaving = list(self.clients)
         for client in leaving:
             client.close(RESTARTING)
@@ -160,8 +128,7 @@ class Hub:
         self._tasks = []
         self._messages.clear()
         self._fragments = {}
-        self._frames = {}
-        self._document = None
+        self._frames.forget()
         self._state.clients = 0
 
     # --- what the store tells --------------------------------------------------------------------------------
@@ -234,8 +201,8 @@ class Hub:
             frames = await asyncio.to_thread(encode_changes, before, now, top, first=self._seq + 1)
         self._fragments = now
         self._seq += len(frames)
-        self._forget_frames()
-        async for client in self._each():
+        self._frames.forget()
+        async for client in self.clients.with_pauses():
             for frame in frames:
                 if client.in_step:
                     client.change(frame)
@@ -252,7 +219,7 @@ class Hub:
         for position, client in enumerate(waiting, start=1):
             if client.wants is None or client not in self.clients:
                 continue
-            frame = await self._frame(client.wants)
+            frame = await self._frames.get(client.wants, self._fragments, self._seq)
             if unsent and unsent + len(frame) > MOST_UNSENT_BYTES:
                 self._is_full = True  # the clock lets go who keeps the others waiting
                 break
@@ -261,34 +228,13 @@ class Hub:
             if position % AT_ONCE == 0:
                 await asyncio.sleep(0)
 
-    async def _frame(self, kind: Whole) -> str | bytes:
-        """Return the message with the whole state, encoded once for all clients."""
-        if self._document is None:
-            self._forget_frames()
-            self._document = await asyncio.to_thread(self._state.document, self._fragments)
-        if kind not in self._frames:
-            self._frames[kind] = await asyncio.to_thread(encode_whole, kind, self._seq, self._document.body)
-        return self._frames[kind]
-
-    def _forget_frames(self) -> None:
-        self._frames.clear()
-        self._document = None
-
     # --- small messages --------------------------------------------------------------------------------------
 
     async def _tell_all(self, message: bytes) -> None:
         text, packed = message.decode(), compress(message)
-        async for client in self._each():
+        async for client in self.clients.with_pauses():
             client.tell(packed if client.protocol == "delta" else text)
         await asyncio.sleep(0)  # a burst of messages must not look like clients that do not read
-
-    async def _each(self) -> AsyncIterator[Client]:
-        """Yield every client, with pauses in which the loop serves others."""
-        for position, client in enumerate(list(self.clients), start=1):
-            if client in self.clients:
-                yield client
-            if position % AT_ONCE == 0:
-                await asyncio.sleep(0)
 
     # --- the clock -------------------------------------------------------------------------------------------
 
@@ -301,13 +247,13 @@ class Hub:
         """Let go who is stuck, look again at who waits, ping when it is time; called every second."""
         if self._state.clients != len(self.clients):
             self._state.clients = len(self.clients)
-            self._forget_frames()
+            self._frames.forget()
         if now - self._pinged_at >= PING_SECONDS:
             self._pinged_at = now
             self._messages.append(messages.clock("ping", time.time()))
         is_short = sum(client.unsent_bytes for client in self.clients) > MOST_UNSENT_BYTES // 2
         patience = BLOCKED_SECONDS_WHEN_SHORT if is_short else BLOCKED_SECONDS
-        for client in list(self.clients):
+        for client in self.clients:
             if client.is_stuck(now, patience):
                 client.close(BEHIND)
         self._wake.set()
@@ -318,27 +264,9 @@ class Hub:
             await self.recheck()
 
     async def recheck(self) -> None:
-        """Close the sockets of callers who have lost the right to them; each caller is asked about once."""
-        checks = {client.caller: client.may_stay for client in self.clients}
-        refused = set()
-        for caller, may_stay in checks.items():
-            try:
-                if not await may_stay(caller):
-                    refused.add(caller)
-            except Exception:
-                logger.exception("the caller of an open socket could not be checked")
-                refused.add(caller)
-        for client in list(self.clients):
-            if client.caller in refused:
-                client.close(UNAUTHORIZED)
-
-
-def most_clients() -> int:
-    """Return how many sockets are served: polls, requests and the database need open files too."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY:
-        return MOST_CLIENTS
-    return min(MOST_CLIENTS, max(files - RESERVED_FILES, files // 2))
+        """Close the sockets of callers who have lost the right to them."""
+        for client in await self.clients.unwelcome():
+            client.close(UNAUTHORIZED)
 
 
 def can_take(client: Client, now: float) -> bool:
@@ -346,27 +274,6 @@ def can_take(client: Client, now: float) -> bool:
     if client.wants is None or not client.is_idle:
         return False
     return not client.has_asked or now - client.answered_at >= ANSWER_SECONDS
-
-
-def encode_changes(before: Fragments, now: Fragments, top: bytes, *, first: int) -> list[bytes]:
-    """Return one frame per instance that differs, numbered from `first`; `top` travels in the last."""
-    steps = list(steps_between(before, now))
-    return [
-        compress(messages.changes(seq, name, collections, top if seq == first + len(steps) - 1 else None))
-        for seq, (name, collections) in enumerate(steps, start=first)
-    ]
-
-
-def encode_whole(kind: Whole, seq: int, body: bytes) -> str | bytes:
-    """Return the frame of a whole state: compressed for delta clients, text for the others."""
-    if kind == "state":
-        return compress(messages.numbered_state(seq, body))
-    return messages.whole(kind, body).decode()
-
-
-def framed(client: Client, message: bytes) -> str | bytes:
-    """Return a small message as the client's protocol has it."""
-    return compress(message) if client.protocol == "delta" else message.decode()
 
 
 _hub: Hub | None = None

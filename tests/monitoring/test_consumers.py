@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from monitoring.feed import consumers, hub
+from monitoring.feed import consumers, hub, members
 from monitoring.feed.consumers import FeedConsumer, Visitor
 from pulse.lib.auth import Caller
 from pulse.lib.errors import ApiError
@@ -138,7 +138,7 @@ def test_a_server_that_cannot_answer_http_closes():
     ("limit", "status"), [("MOST_PER_ADDRESS", 429), ("MOST_CLIENTS", 503)], ids=["one address", "all"]
 )
 def test_one_socket_too_many_is_refused_and_has_room_when_another_ends(limit, status, monkeypatch):
-    monkeypatch.setattr(hub, limit, 1)
+    monkeypatch.setattr(members, limit, 1)
 
     async def test():
         first = await Peer().connected()
@@ -157,7 +157,7 @@ def test_one_socket_too_many_is_refused_and_has_room_when_another_ends(limit, st
 
 
 def test_when_there_is_no_room_nobody_is_looked_up(monkeypatch):
-    monkeypatch.setattr(hub, "MOST_CLIENTS", 0)
+    monkeypatch.setattr(members, "MOST_CLIENTS", 0)
     asked = []
 
     async def resolve(scope):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monitoring.feed import clients, hub
+from monitoring.feed import clients, hub, members
 from monitoring.feed.state import STATE
 from monitoring.store import current
 from monitoring.store.memory import MemoryStore
@@ -466,9 +466,9 @@ def test_a_restart_closes_every_socket_with_1012_and_takes_no_more(running):
         await served.close_all()
 
         assert [client.socket.closed for client in (reading, stuck)] == [1012, 1012]
-        assert served.clients == set()
-        with pytest.raises(hub.Full) as full:
-            served.check_room("192.0.2.7")
+        assert not served.clients
+        with pytest.raises(members.Full) as full:
+            served.clients.check_room("192.0.2.7")
         assert not full.value.for_address
 
     running(test)
@@ -478,15 +478,15 @@ def test_an_address_has_a_bounded_number_of_sockets_and_this_machine_has_not(run
     async def test(served):
         remote = [joined(served, address="192.0.2.7") for _ in range(64)]
         for _ in range(100):
-            served.check_room("")
+            served.clients.check_room("")
             joined(served)
 
-        served.check_room("192.0.2.8")
-        with pytest.raises(hub.Full) as full:
-            served.check_room("192.0.2.7")
+        served.clients.check_room("192.0.2.8")
+        with pytest.raises(members.Full) as full:
+            served.clients.check_room("192.0.2.7")
         served.leave(remote[0])
         served.leave(remote[0])
-        served.check_room("192.0.2.7")
+        served.clients.check_room("192.0.2.7")
 
         assert full.value.for_address
 
@@ -494,15 +494,15 @@ def test_an_address_has_a_bounded_number_of_sockets_and_this_machine_has_not(run
 
 
 def test_there_is_an_end_to_all_sockets(running, monkeypatch):
-    monkeypatch.setattr(hub, "MOST_CLIENTS", 2)
+    monkeypatch.setattr(members, "MOST_CLIENTS", 2)
 
     async def test(served):
         joined(served)
-        served.check_room("")
+        served.clients.check_room("")
         joined(served)
 
-        with pytest.raises(hub.Full) as full:
-            served.check_room("")
+        with pytest.raises(members.Full) as full:
+            served.clients.check_room("")
         assert not full.value.for_address
 
     running(test)
@@ -513,9 +513,9 @@ FILES = [(1024, 768), (256, 128), (20_000, 10_000), (-1, 10_000)]
 
 @pytest.mark.parametrize(("files", "most"), FILES, ids=[f"{files} files" for files, _ in FILES])
 def test_sockets_leave_open_files_to_the_polls(files, most, monkeypatch):
-    monkeypatch.setattr(hub.resource, "getrlimit", lambda which: (files, files))
+    monkeypatch.setattr(members.resource, "getrlimit", lambda which: (files, files))
 
-    assert hub.most_clients() == most
+    assert members.most_clients() == most
 
 
 def test_the_state_tells_how_many_clients_there_are(running, clock):
