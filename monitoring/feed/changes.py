@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from monitoring.wire.fragments import Fragment, Fragments, Item, whole_change
+from monitoring.wire.fragments import POLLED, Fragment, Fragments, Item, whole_change
 
 #: Collections in the order in which their instances were created.
-BY_CREATION = ("pbs", "pmg")
+BY_CREATION = tuple(name for name, collection in POLLED.items() if collection.order is None)
 
 
 def steps_between(before: Fragments, now: Fragments) -> Iterator[tuple[str, bytes]]:

@@ -19,33 +19,6 @@ from monitoring.wire.shapes import (
     Usage,
 )
 
-#: The keys of the state that hold resources, in the order of the document.
-RESOURCES = ("nodes", "vms", "containers", "storage", "pbs", "pmg")
-#: What is made anew by every poll: the resources, and what is wrong with them.
-POLLED = (*RESOURCES, "concerns")
-#: The long lists, which seldom change; all but the last stand under `pveBackups` in the state.
-LISTS = ("backupTasks", "storageBackups", "guestSnapshots", "pbsBackups")
-COLLECTIONS = (*POLLED, *LISTS)
-
-_GUEST_FIGURES = (
-    "cpu", "memory.used", "memory.free", "memory.usage", "disk.used", "disk.free", "disk.usage",
-    "networkIn", "networkOut", "diskRead", "diskWrite", "uptime", "lastSeen",
-)  # fmt: skip
-
-#: Fields whose changes travel as figures, as dotted paths; any other change sends the whole resource.
-FIGURES = {
-    "nodes": (
-        "cpu", "memory.used", "memory.free", "memory.usage", "disk.used", "disk.free", "disk.usage", "uptime",
-        "loadAverage", "lastSeen",
-    ),
-    "vms": _GUEST_FIGURES,
-    "containers": _GUEST_FIGURES,
-    "storage": ("used", "free", "usage"),
-    "pbs": ("cpu", "memory", "memoryUsed", "uptime", "lastSeen"),
-    "pmg": ("nodes", "statistics", "lastSeen"),
-    "concerns": ("readAt",),
-}  # fmt: skip
-
 _encode = msgspec.json.encode
 
 
@@ -100,32 +73,117 @@ def next_version(previous: int, epoch_seconds: float) -> int:
     return max(previous + 1, int(epoch_seconds * 1000))
 
 
-def items_of(views: Shapes, *, number: int) -> dict[str, tuple[Item, ...]]:
-    """Return the encoded resources in the documented order (state.md 2); `number` orders PBS by creation.
+class Collection:
+    """How resources are told: in which order, and what of them are figures, which travel alone when nothing else has changed.
 
-    Concerns are ordered by level, which begins with the critical ones.
+    The order is that of state.md 2, by creation of the instance where None is given. Getters are in C, for thousands of
+    resources per poll.
     """
+
+    def __init__(
+        self, struct: type[msgspec.Struct], order: Sequence[str] | None, figures: Sequence[str]
+    ) -> None:
+        self.decode = msgspec.json.Decoder(struct).decode
+        self.order: Callable[[Any], tuple[Any, ...]] | None = attrgetter(*order) if order else None
+        self.columns = figures
+        self.figures = getter(*figures)
+        self.facts = getter(*(path for path in leaves(struct) if path not in figures))
+
+    def items(self, views: Iterable[Any], *, number: int) -> tuple[Item, ...]:
+        """Return the encoded resources in order; `number` is that of their instance by creation."""
+        order = self.order or (lambda view: (number, view.id))
+        items = [Item(view.id, order(view), _encode(view)) for view in views]
+        items.sort(key=attrgetter("order"))
+        return tuple(items)
+
+    def change(self, before: Sequence[Any], after: Sequence[Any]) -> dict[str, Any]:
+        """Return what turns these resources into the others, empty when nothing does."""
+        old = {view.id: view for view in before}
+        facts, figures = self.facts, self.figures
+        whole: list[Any] = []
+        moved: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = []
+        for view in after:
+            last = old.pop(view.id, None)
+            if last is view:
+                continue
+            if last is None or facts(last) != facts(view):
+                whole.append(view)
+                continue
+            was, now = figures(last), figures(view)
+            if was != now:
+                moved.append((view.id, was, now))
+        columns = [
+            column
+            for column in range(len(self.columns))
+            if any(was[column] != now[column] for _, was, now in moved)
+        ]
+        return filled(
+            set=whole,
+            gone=list(old),
+            cols=[self.columns[column] for column in columns],
+            rows=[[identity, *[now[column] for column in columns]] for identity, _, now in moved],
+        )
+
+
+def filled(**lists: list[Any]) -> dict[str, Any]:
+    """Return those of these lists that hold anything."""
+    return {name: values for name, values in lists.items() if values}
+
+
+def getter(*paths: str) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what reads these paths of a resource as a tuple, also a single one."""
+    if len(paths) > 1:
+        return attrgetter(*paths)
+    only = attrgetter(*paths)
+    return lambda view: (only(view),)
+
+
+def leaves(struct: type[msgspec.Struct]) -> list[str]:
+    """Return the paths of all values of a resource; those of `memory` and `disk` one by one."""
+    paths: list[str] = []
+    for field in msgspec.structs.fields(struct):
+        inner = Usage.__struct_fields__ if field.type is Usage else ()
+        paths += [f"{field.name}.{name}" for name in inner] or [field.name]
+    return paths
+
+
+_USE = ("cpu", "memory.used", "memory.free", "memory.usage", "disk.used", "disk.free", "disk.usage")
+_GUESTS = Collection(
+    GuestShape,
+    ("vmid", "instance", "id"),
+    (*_USE, "networkIn", "networkOut", "diskRead", "diskWrite", "uptime", "lastSeen"),
+)
+
+#: What is made anew by every poll: the resources, and what is wrong with them, the critical first; as the document has them.
+POLLED = {
+    "nodes": Collection(NodeShape, ("name", "instance"), (*_USE, "uptime", "loadAverage", "lastSeen")),
+    "vms": _GUESTS,
+    "containers": _GUESTS,
+    "storage": Collection(StorageShape, ("instance", "name", "node"), ("used", "free", "usage")),
+    "pbs": Collection(PbsShape, None, ("cpu", "memory", "memoryUsed", "uptime", "lastSeen")),
+    "pmg": Collection(PmgShape, None, ("nodes", "statistics", "lastSeen")),
+    "concerns": Collection(ConcernShape, ("level", "instance", "id"), ("readAt",)),
+}
+RESOURCES = tuple(name for name in POLLED if name != "concerns")
+#: The long lists, which seldom change; all but the last stand under `pveBackups` in the state.
+LISTS = ("backupTasks", "storageBackups", "guestSnapshots", "pbsBackups")
+COLLECTIONS = (*POLLED, *LISTS)
+
+
+def items_of(shapes: Shapes, *, number: int) -> dict[str, tuple[Item, ...]]:
+    """Return the encoded resources of an instance; `number` is its place by creation."""
     return {
-        "nodes": _sorted(Item(view.id, (view.name, view.instance), _encode(view)) for view in views.nodes),
-        "vms": _sorted(
-            Item(view.id, (view.vmid, view.instance, view.id), _encode(view)) for view in views.vms
-        ),
-        "containers": _sorted(
-            Item(view.id, (view.vmid, view.instance, view.id), _encode(view)) for view in views.containers
-        ),
-        "storage": _sorted(
-            Item(view.id, (view.instance, view.name, view.node), _encode(view)) for view in views.storage
-        ),
-        "pbs": _sorted(Item(view.id, (number, view.id), _encode(view)) for view in views.pbs),
-        "pmg": _sorted(Item(view.id, (number, view.id), _encode(view)) for view in views.pmg),
-        "concerns": _sorted(
-            Item(view.id, (view.level, view.instance, view.id), _encode(view)) for view in views.concerns
-        ),
+        name: collection.items(getattr(shapes, name), number=number) for name, collection in POLLED.items()
     }
 
 
-def _sorted(items: Iterable[Item]) -> tuple[Item, ...]:
-    return tuple(sorted(items, key=lambda item: item.order))
+def shapes_in(fragment: Fragment) -> Shapes:
+    """Return the resources that a fragment holds; raises MsgspecError when they are none of this release."""
+    found: dict[str, Any] = {
+        name: tuple(collection.decode(item.body) for item in fragment.items.get(name, ()))
+        for name, collection in POLLED.items()
+    }
+    return Shapes(**found)
 
 
 def changes_between(before: Shapes, after: Shapes) -> bytes:
@@ -135,12 +193,10 @@ def changes_between(before: Shapes, after: Shapes) -> bytes:
     per column); keys without content are left out.
     """
     parts: dict[str, Any] = {}
-    for collection in POLLED:
-        change = _collection_change(
-            SPLITS[collection], getattr(before, collection), getattr(after, collection)
-        )
+    for name, collection in POLLED.items():
+        change = collection.change(getattr(before, name), getattr(after, name))
         if change:
-            parts[collection] = change
+            parts[name] = change
     return _encode(parts)
 
 
@@ -158,91 +214,6 @@ def whole_change(
         changed = [msgspec.Raw(item.body) for item in new if old.get(item.id) != item.body]
         present, others = {item.id for item in new}, (kept or {}).get(collection, ())
         gone = [identity for identity in old if identity not in present and identity not in others]
-        change: dict[str, Any] = {}
-        if changed:
-            change["set"] = changed
-        if gone:
-            change["gone"] = gone
-        if change:
-            parts[collection] = change
+        if changed or gone:
+            parts[collection] = filled(set=changed, gone=gone)
     return _encode(parts)
-
-
-class Split:
-    """How the resources of a collection fall into figures and facts; getters in C, for thousands of them per poll."""
-
-    def __init__(self, view_type: type[msgspec.Struct], figures: tuple[str, ...]) -> None:
-        facts = [path for path in leaves(view_type) if path not in figures]
-        self.columns = figures
-        self.figures: Callable[[Any], tuple[Any, ...]] = getter(*figures)
-        self.facts: Callable[[Any], tuple[Any, ...]] = attrgetter(*facts)
-
-
-def getter(*paths: str) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what reads these paths of a resource as a tuple, also a single one."""
-    if len(paths) > 1:
-        return attrgetter(*paths)
-    only = attrgetter(*paths)
-    return lambda view: (only(view),)
-
-
-def leaves(view_type: type[msgspec.Struct]) -> list[str]:
-    """Return the paths of all values of a resource; those of `memory` and `disk` one by one."""
-    paths: list[str] = []
-    for field in msgspec.structs.fields(view_type):
-        inner = Usage.__struct_fields__ if field.type is Usage else ()
-        paths += [f"{field.name}.{part}" for part in inner] or [field.name]
-    return paths
-
-
-SHAPES: Mapping[str, type[msgspec.Struct]] = {
-    "nodes": NodeShape,
-    "vms": GuestShape,
-    "containers": GuestShape,
-    "storage": StorageShape,
-    "pbs": PbsShape,
-    "pmg": PmgShape,
-    "concerns": ConcernShape,
-}
-SPLITS = {name: Split(shape, FIGURES[name]) for name, shape in SHAPES.items()}
-_decode = {name: msgspec.json.Decoder(shape).decode for name, shape in SHAPES.items()}
-
-
-def shapes_in(fragment: Fragment) -> Shapes:
-    """Return the resources that a fragment holds; raises MsgspecError when they are none of this release."""
-    told: dict[str, Any] = {
-        name: tuple(decode(item.body) for item in fragment.items.get(name, ()))
-        for name, decode in _decode.items()
-    }
-    return Shapes(**told)
-
-
-def _collection_change(split: Split, before: Sequence[Any], after: Sequence[Any]) -> dict[str, Any]:
-    old = {view.id: view for view in before}
-    facts, figures = split.facts, split.figures
-    whole: list[Any] = []
-    moved: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = []
-    for view in after:
-        known = old.pop(view.id, None)
-        if known is view:
-            continue
-        if known is None or facts(known) != facts(view):
-            whole.append(view)
-            continue
-        was, now = figures(known), figures(view)
-        if was != now:
-            moved.append((view.id, was, now))
-    change: dict[str, Any] = {}
-    if whole:
-        change["set"] = whole
-    if old:
-        change["gone"] = list(old)
-    if moved:
-        columns = [
-            column
-            for column in range(len(split.columns))
-            if any(was[column] != now[column] for _, was, now in moved)
-        ]
-        change["cols"] = [split.columns[column] for column in columns]
-        change["rows"] = [[identity, *[now[column] for column in columns]] for identity, _, now in moved]
-    return change
