@@ -13,7 +13,6 @@ from channels.exceptions import StopConsumer
 from monitoring.feed import hub
 from monitoring.feed.clients import Client
 from monitoring.feed.frames import framed
-from monitoring.feed.members import Full
 from monitoring.feed.sockets import Socket
 from monitoring.wire import messages
 from pulse.lib.auth import Caller
@@ -67,9 +66,9 @@ class FeedConsumer(AsyncConsumer):
         """Accept the socket and begin to send, or refuse it with a JSON error."""
         self.hub = hub.hub()
         try:
-            self.check_room("")  # before anything is looked up
+            self.hub.clients.check_room("")  # before anything is looked up
             visitor = await self.resolve(self.scope)
-            self.check_room(visitor.address)
+            self.hub.clients.check_room(visitor.address)
         except ApiError as refusal:
             await self.refuse(refusal)
             raise StopConsumer from None
@@ -107,16 +106,6 @@ class FeedConsumer(AsyncConsumer):
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """End with the socket."""
         raise StopConsumer
-
-    def check_room(self, address: str) -> None:
-        """Raise ApiError when there are too many sockets, from this address or at all."""
-        try:
-            self.hub.clients.check_room(address)
-        except Full as full:
-            retry = {"Retry-After": "10"}
-            if full.for_address:
-                raise ApiError(429, "too many sockets are open from this address", headers=retry) from None
-            raise ApiError(503, "no more sockets can be served now", headers=retry) from None
 
     async def refuse(self, refusal: ApiError) -> None:
         """Refuse the handshake: with status and JSON where the server can, else by closing."""

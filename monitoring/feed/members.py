@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
 from monitoring.feed.clients import Client
+from pulse.lib.errors import ApiError
 
 logger = logging.getLogger(__name__)
 
@@ -19,14 +20,7 @@ RESERVED_FILES = 256
 MOST_PER_ADDRESS = 64
 #: After so many clients the loop serves others for a moment.
 AT_ONCE = 100
-
-
-class Full(Exception):
-    """No more sockets are served: from this address, or at all."""
-
-    def __init__(self, *, for_address: bool) -> None:
-        super().__init__()
-        self.for_address = for_address
+LATER = {"Retry-After": "10"}
 
 
 class Members:
@@ -56,11 +50,11 @@ class Members:
                 await asyncio.sleep(0)
 
     def check_room(self, address: str) -> None:
-        """Raise Full when a socket from this address is one too many; an empty address is this machine."""
+        """Raise ApiError when a socket from this address is one too many; an empty address is this machine."""
         if self.are_leaving or len(self) >= most_clients():
-            raise Full(for_address=False)
+            raise ApiError(503, "no more sockets can be served now", headers=LATER)
         if address and self._addresses[address] >= MOST_PER_ADDRESS:
-            raise Full(for_address=True)
+            raise ApiError(429, "too many sockets are open from this address", headers=LATER)
 
     def add(self, client: Client) -> None:
         """Count one more."""

@@ -16,6 +16,7 @@ from monitoring.store import current
 from monitoring.store.memory import MemoryStore
 from monitoring.wire.fragments import FragmentKey
 from pulse.lib.auth import Caller
+from pulse.lib.errors import ApiError
 from tests.clients.apply import COLLECTIONS, apply_collections, by_id, flattened, in_order
 from tests.monitoring.feeding import Clock, Publisher, joined, settled, turned
 
@@ -467,9 +468,9 @@ def test_a_restart_closes_every_socket_with_1012_and_takes_no_more(running):
 
         assert [client.socket.closed for client in (reading, stuck)] == [1012, 1012]
         assert not served.clients
-        with pytest.raises(members.Full) as full:
+        with pytest.raises(ApiError) as full:
             served.clients.check_room("192.0.2.7")
-        assert not full.value.for_address
+        assert full.value.status == 503
 
     running(test)
 
@@ -482,13 +483,13 @@ def test_an_address_has_a_bounded_number_of_sockets_and_this_machine_has_not(run
             joined(served)
 
         served.clients.check_room("192.0.2.8")
-        with pytest.raises(members.Full) as full:
+        with pytest.raises(ApiError) as full:
             served.clients.check_room("192.0.2.7")
         served.leave(remote[0])
         served.leave(remote[0])
         served.clients.check_room("192.0.2.7")
 
-        assert full.value.for_address
+        assert full.value.status == 429
 
     running(test)
 
@@ -501,9 +502,9 @@ def test_there_is_an_end_to_all_sockets(running, monkeypatch):
         served.clients.check_room("")
         joined(served)
 
-        with pytest.raises(members.Full) as full:
+        with pytest.raises(ApiError) as full:
             served.clients.check_room("")
-        assert not full.value.for_address
+        assert full.value.status == 503
 
     running(test)
 
