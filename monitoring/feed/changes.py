@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from monitoring.wire.fragments import POLLED, Fragment, Fragments, Item, whole_change
+from monitoring.wire.state import groups_in, items_in
 
 #: Collections in the order in which their instances were created.
 BY_CREATION = tuple(name for name, collection in POLLED.items() if collection.order is None)
@@ -43,12 +44,7 @@ def moved_items(before: Fragments, now: Fragments) -> dict[str, dict[str, Item]]
     """Return the items, by collection and id, that an instance has lost and another one has now."""
     moved: dict[str, dict[str, Item]] = {}
     for collection, lost in lost_ids(before, now).items():
-        found = {
-            item.id: item
-            for fragment in now.values()
-            for item in fragment.items.get(collection, ())
-            if item.id in lost
-        }
+        found = {item.id: item for items in groups_in(now, collection) for item in items if item.id in lost}
         if found:
             moved[collection] = found
     return moved
@@ -84,7 +80,7 @@ def mending_between(
     mending: dict[str, Any] = {name: {"set": bodies(items)} for name, items in moved.items()}
     for collection in BY_CREATION:
         known, wanted = items_by_id(before, collection), items_by_id(now, collection)
-        came = [identity for fragment in now.values() for identity in ids_of(fragment, collection)]
+        came = [item.id for items in groups_in(now, collection) for item in items]
         shown = [identity for identity in known if identity in wanted]
         shown += [identity for identity in dict.fromkeys(came) if identity not in known]
         if shown != list(wanted):
@@ -94,13 +90,7 @@ def mending_between(
 
 def items_by_id(fragments: Fragments, collection: str) -> dict[str, Item]:
     """Return the items of a collection by id, in the order of the state."""
-    items = [item for fragment in fragments.values() for item in fragment.items.get(collection, ())]
-    return {item.id: item for item in sorted(items, key=lambda item: item.order)}
-
-
-def ids_of(fragment: Fragment, collection: str) -> list[str]:
-    """Return the ids of a fragment's items in one collection."""
-    return [item.id for item in fragment.items.get(collection, ())]
+    return {item.id: item for item in items_in(fragments, collection)}
 
 
 def bodies(items: Mapping[str, Item]) -> list[msgspec.Raw]:

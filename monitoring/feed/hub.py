@@ -57,7 +57,7 @@ class Hub:
     def __init__(self, state: WholeState) -> None:
         self._state = state
         self.clients = Members()
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._has_news = False
@@ -140,7 +140,7 @@ class Hub:
         else:
             self._has_news = True
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._wake.set)
+            self.loop.call_soon_threadsafe(self._wake.set)
 
     async def _pump(self) -> None:
         """Pass on what happened, as it happens."""
@@ -277,22 +277,20 @@ def can_take(client: Client, now: float) -> bool:
 
 
 _hub: Hub | None = None
-_hub_loop: asyncio.AbstractEventLoop | None = None
 _hub_lock = threading.Lock()
 
 
 def hub() -> Hub:
     """Return the hub of the running event loop, made when the first client comes."""
-    global _hub, _hub_loop
-    loop = asyncio.get_running_loop()
+    global _hub
     with _hub_lock:
-        if _hub is None or _hub_loop is not loop:
-            _hub, _hub_loop = Hub(STATE), loop
+        if _hub is None or _hub.loop is not asyncio.get_running_loop():
+            _hub = Hub(STATE)
         return _hub
 
 
 def close_all() -> asyncio.Task[None] | None:
     """Begin to close every socket of the running event loop with 1012; None when there is none."""
-    if _hub is None or _hub_loop is not asyncio.get_running_loop() or not _hub.clients:
+    if _hub is None or _hub.loop is not asyncio.get_running_loop() or not _hub.clients:
         return None
     return asyncio.create_task(_hub.close_all())

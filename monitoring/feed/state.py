@@ -6,7 +6,6 @@ import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -93,7 +92,7 @@ class WholeState:
         """
         groups = wire.groups_in(fragments, collection)
         last = self._joined.get(collection)
-        if last is not None and are_same(last.groups, groups):
+        if last is not None and last.groups == groups:  # mostly the very same objects
             return last.body
         body = b",".join(item.body for item in wire.in_order(groups))
         self._joined[collection] = Joined(groups, body)
@@ -102,11 +101,6 @@ class WholeState:
     def top(self, fragments: Fragments, *, clients: int) -> dict[str, Any]:
         """Return what the state holds beside the collections."""
         return wire.top_of(fragments, clients=clients, started_epoch=self._started_epoch)
-
-
-def are_same(groups: Sequence[tuple[Item, ...]], others: Sequence[tuple[Item, ...]]) -> bool:
-    """Return whether these are the very same tuples: they are replaced, never edited."""
-    return len(groups) == len(others) and all(a is b for a, b in zip(groups, others, strict=True))
 
 
 #: The state of this process.

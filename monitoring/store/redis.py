@@ -9,7 +9,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -70,27 +70,21 @@ class RedisStore:
         name, version = name_of(fragment.key), fragment.version
         keys = [key("fragment", name), key("versions"), self.channel]
         told = _encode(Tick("state", fragment.key, version))
-        try:
+        with sharing("the state"):
             self._replace(keys=keys, args=[name, version, EXPIRY_SECONDS, _encode(fragment), told])
-        except redis.RedisError as error:
-            logger.warning("the state could not be shared: Redis %s", type(error).__name__)
 
     def remove(self, instance_id: int) -> None:
         """See StateStore."""
-        places = [key(name, instance_id) for name in self._kept]
-        for place, kept in zip(places, self._kept.values(), strict=True):
-            kept.forget(place)
-        try:
-            with self._redis.pipeline(transaction=True) as pipe:
-                pipe.delete(*places)
-                for fragment_key in keys_of(instance_id):
-                    name = name_of(fragment_key)
-                    pipe.delete(key("fragment", name))
-                    pipe.hdel(key("versions"), name)
-                    pipe.publish(self.channel, _encode(Tick("gone", fragment_key)))
-                pipe.execute()
-        except redis.RedisError as error:
-            logger.warning("a removed instance could not be told: Redis %s", type(error).__name__)
+        for name, kept in self._kept.items():
+            kept.forget(key(name, instance_id))
+        with sharing("that an instance was removed"), self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(*(key(name, instance_id) for name in self._kept))
+            for fragment_key in keys_of(instance_id):
+                name = name_of(fragment_key)
+                pipe.delete(key("fragment", name))
+                pipe.hdel(key("versions"), name)
+                pipe.publish(self.channel, _encode(Tick("gone", fragment_key)))
+            pipe.execute()
 
     def fragments(self) -> dict[FragmentKey, Fragment]:
         """See StateStore. The first call begins to follow the ticks."""
@@ -109,10 +103,8 @@ class RedisStore:
 
     def broadcast(self, message: bytes) -> None:
         """See StateStore."""
-        try:
+        with sharing("a message to the clients"):
             self._redis.publish(self.channel, _encode(Tick("message", message=message)))
-        except redis.RedisError as error:
-            logger.warning("a message could not be sent to the clients: Redis %s", type(error).__name__)
 
     def load(self, kind: Kind[Kept, Any], *, of: int | None = None) -> Kept | None:
         """See StateStore; what cannot be read is nothing."""
@@ -124,10 +116,8 @@ class RedisStore:
 
     def save(self, kind: Kind[Kept, Any], kept: Kept, *, of: int | None = None) -> None:
         """See StateStore."""
-        try:
+        with sharing(kind.name):
             self._kept[kind.name].save(key(kind.name, of), kept)
-        except redis.RedisError as error:
-            logger.warning("%s could not be shared: Redis %s", kind.name, type(error).__name__)
 
     def outlines(self, kinds: Collection[Kind[Any, Any]], instance_ids: Collection[int]) -> Outlines:
         """See StateStore; when one cannot be read, there is none."""
@@ -218,6 +208,15 @@ class RedisStore:
         for fragment_key, version in versions.items():
             if fragment_key not in here or here[fragment_key].version < version:
                 self._read(fragment_key)
+
+
+@contextlib.contextmanager
+def sharing(what: str) -> Iterator[None]:
+    """Let nothing fail because Redis is away: what could not be shared is shared later, or read anew."""
+    try:
+        yield
+    except redis.RedisError as error:
+        logger.warning("%s could not be shared: Redis %s", what, type(error).__name__)
 
 
 def key(kind: str, of: int | str | None = None) -> str:
