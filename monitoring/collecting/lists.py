@@ -52,7 +52,7 @@ def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at: float) 
             health_key=instance.health_key,
             is_healthy=True,
             items=items,
-            polled_at=at,
+            polled_epoch=at,
         )
     )
     return True

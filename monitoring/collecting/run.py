@@ -71,7 +71,7 @@ def collect(instance_id: int, at: datetime) -> bool:
             return False
         if memory is None or memory.instance_version != instance.version:
             return False
-        facts = saved.known_facts(instance)
+        facts = saved.facts_of(instance)
         if memory.failures or memory.succeeded_at is None:
             if facts is not None:
                 keep(instance, memory, facts, at=at)

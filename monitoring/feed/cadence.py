@@ -1,4 +1,4 @@
-"""When whole states go out to clients of the original protocol; pure. Instants are monotonic seconds."""
+"""When whole states go out to clients of the original protocol; pure. `now` is monotonic seconds."""
 
 from __future__ import annotations
 
@@ -13,25 +13,31 @@ class Cadence:
     A clock alone would settle just before the polls for ever, and each client would be one interval behind.
     """
 
-    def __init__(self, at: float) -> None:
-        self._sent_at = at
+    def __init__(self, now: float) -> None:
+        self._sent_monotonic = now
         self._follows_polls = False
 
     def deadline(self, interval_seconds: float) -> float:
         """Return when a state goes out even if nothing was published."""
-        return self._sent_at + interval_seconds + (slack(interval_seconds) if self._follows_polls else 0.0)
+        return (
+            self._sent_monotonic
+            + interval_seconds
+            + (slack(interval_seconds) if self._follows_polls else 0.0)
+        )
 
-    def is_due(self, at: float, interval_seconds: float, *, published: bool) -> bool:
+    def is_due(self, now: float, interval_seconds: float, *, published: bool) -> bool:
         """Return whether a state goes out now; `published` says that there is news since the last one."""
-        if at >= self.deadline(interval_seconds):
+        if now >= self.deadline(interval_seconds):
             return True
         if not published:
             return False
-        return not self._follows_polls or at >= self._sent_at + interval_seconds - slack(interval_seconds)
+        return not self._follows_polls or now >= self._sent_monotonic + interval_seconds - slack(
+            interval_seconds
+        )
 
-    def sent(self, at: float, *, published: bool) -> None:
+    def sent(self, now: float, *, published: bool) -> None:
         """Remember that a state went out; without news in it, the next publication goes out at once."""
-        self._sent_at = at
+        self._sent_monotonic = now
         self._follows_polls = published
 
 

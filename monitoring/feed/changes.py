@@ -1,4 +1,4 @@
-"""From the fragments that the delta clients know to the newest ones, in steps of one instance each; pure."""
+"""From the fragments that the delta clients know to the newest ones, one change for each instance; pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitoring.wire.state import groups_in, items_in
 BY_CREATION = tuple(name for name, collection in POLLED.items() if collection.order is None)
 
 
-def steps_between(before: Fragments, now: Fragments) -> Iterator[tuple[str, bytes]]:
+def changes_by_instance(before: Fragments, now: Fragments) -> Iterator[tuple[str, bytes]]:
     """Yield (name, encoded `collections`) of each instance that differs, those that are gone first.
 
     Resources are known by their id alone. What one instance has lost while another has it (two instances changed
@@ -26,18 +26,18 @@ def steps_between(before: Fragments, now: Fragments) -> Iterator[tuple[str, byte
         if key not in now:
             yield old.name, whole_change(old, None, kept=kept)
     for key, new in now.items():
-        known = before.get(key)
-        if known is None or known.version != new.version:
-            is_ready = not moved and follows(known, new)
-            yield new.name, new.changes if is_ready else whole_change(known, new, kept=kept)
+        last = before.get(key)
+        if last is None or last.version != new.version:
+            is_ready = not moved and follows(last, new)
+            yield new.name, new.changes if is_ready else whole_change(last, new, kept=kept)
     mending = mending_between(before, now, moved)
     if mending:
         yield "", msgspec.json.encode(mending)
 
 
-def follows(known: Fragment | None, new: Fragment) -> bool:
-    """Return whether the changes that a fragment carries begin at the known one."""
-    return known is not None and known.version == new.based_on
+def follows(old: Fragment | None, new: Fragment) -> bool:
+    """Return whether the changes that a fragment carries begin at the old one."""
+    return old is not None and old.version == new.based_on
 
 
 def moved_items(before: Fragments, now: Fragments) -> dict[str, dict[str, Item]]:
@@ -65,24 +65,24 @@ def lost_ids(before: Fragments, now: Fragments) -> dict[str, set[str]]:
     return lost
 
 
-def loses_nothing(known: Fragment, new: Fragment) -> bool:
+def loses_nothing(old: Fragment, new: Fragment) -> bool:
     """Return whether a fragment says itself that nothing is gone."""
-    return follows(known, new) and b'"gone"' not in new.changes
+    return follows(old, new) and b'"gone"' not in new.changes
 
 
 def mending_between(
     before: Fragments, now: Fragments, moved: Mapping[str, Mapping[str, Item]]
 ) -> dict[str, Any]:
-    """Return what a client lacks after the steps of all instances: items that moved, and the order of PBS and PMG.
+    """Return what a client lacks after the changes of all instances: items that moved, and the order of PBS and PMG.
 
     What orders these is not on the wire; clients keep them as they came, new ones last.
     """
     mending: dict[str, Any] = {name: {"set": bodies(items)} for name, items in moved.items()}
     for collection in BY_CREATION:
-        known, wanted = items_by_id(before, collection), items_by_id(now, collection)
+        old, wanted = items_by_id(before, collection), items_by_id(now, collection)
         came = [item.id for items in groups_in(now, collection) for item in items]
-        shown = [identity for identity in known if identity in wanted]
-        shown += [identity for identity in dict.fromkeys(came) if identity not in known]
+        shown = [identity for identity in old if identity in wanted]
+        shown += [identity for identity in dict.fromkeys(came) if identity not in old]
         if shown != list(wanted):
             mending[collection] = {"gone": list(wanted), "set": bodies(wanted)}
     return mending

@@ -53,10 +53,10 @@ class Client:
         self.wants: Whole | None = "initialState" if protocol == "original" else "state"
         self.in_step = False
         self.has_asked = False  # `wants` is for a request of its own
-        self.answered_at = float("-inf")  # the last such request, monotonic
-        self.moved_at: float | None = None  # when something of the frame on its way was last taken, monotonic
+        self.answered_monotonic = float("-inf")  # the last such request
+        self.moved_monotonic: float | None = None  # when something of the frame on its way was last taken
         self.unsent_bytes = 0  # of whole states and of the frame on its way, at most
-        self._left_bytes = float("inf")  # of the frame on its way, at `moved_at`
+        self._left_bytes = float("inf")  # of the frame on its way, at `moved_monotonic`
         self._small: deque[str | bytes] = deque()
         self._changes: deque[bytes] = deque()
         self._whole: str | bytes | None = None
@@ -95,7 +95,7 @@ class Client:
     def give(self, frame: str | bytes) -> None:
         """Send the whole state that the client wants."""
         if self.has_asked:
-            self.answered_at = time.monotonic()
+            self.answered_monotonic = time.monotonic()
         self.has_asked = False
         self.wants = None
         self.in_step = self.protocol == "delta"
@@ -105,12 +105,12 @@ class Client:
 
     def is_stuck(self, now: float, patience_seconds: float) -> bool:
         """Return whether nothing of the frame on its way was taken for so long; to be asked every second or so."""
-        if self.moved_at is None:
+        if self.moved_monotonic is None:
             return False
         left = self.socket.unsent_bytes()
         if left <= self._left_bytes - LEAST_MOVE_BYTES:
-            self._left_bytes, self.moved_at = left, now
-        return now - self.moved_at > patience_seconds
+            self._left_bytes, self.moved_monotonic = left, now
+        return now - self.moved_monotonic > patience_seconds
 
     def close(self, code: int) -> None:
         """Drop what waits and close the socket, abruptly when its peer does not read."""
@@ -143,7 +143,7 @@ class Client:
         """Send what waits, one frame after the other, as fast as the client reads."""
         try:
             while self._small or self._whole is not None or self._changes:
-                self.moved_at, self._left_bytes = time.monotonic(), float("inf")
+                self.moved_monotonic, self._left_bytes = time.monotonic(), float("inf")
                 # No variable keeps the frame: the socket holds its own copy of what is not taken.
                 await self.socket.send(self._next())
                 self.unsent_bytes = len(self._whole or "")
@@ -153,7 +153,7 @@ class Client:
             self.on_gone(self)
         finally:
             self._writer = None
-            self.moved_at = None
+            self.moved_monotonic = None
             self.unsent_bytes = 0
         self.on_idle(self)
 

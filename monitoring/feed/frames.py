@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from monitoring.feed.changes import steps_between
+from monitoring.feed.changes import changes_by_instance
 from monitoring.feed.clients import Client, Whole
 from monitoring.feed.state import StateDocument, WholeState
 from monitoring.wire import messages
@@ -44,10 +44,10 @@ def encode_whole(kind: Whole, seq: int, body: bytes) -> str | bytes:
 
 def encode_changes(before: Fragments, now: Fragments, top: bytes, *, first: int) -> list[bytes]:
     """Return one frame per instance that differs, numbered from `first`; `top` travels in the last."""
-    steps = list(steps_between(before, now))
+    changes = list(changes_by_instance(before, now))
     return [
-        compress(messages.changes(seq, name, collections, top if seq == first + len(steps) - 1 else None))
-        for seq, (name, collections) in enumerate(steps, start=first)
+        compress(messages.changes(seq, name, collections, top if seq == first + len(changes) - 1 else None))
+        for seq, (name, collections) in enumerate(changes, start=first)
     ]
 
 

@@ -68,7 +68,7 @@ class Hub:
         self._cadence = Cadence(0.0)
         self._is_published = False  # since the last rawData
         self._is_full = False  # somebody waits until others have taken their states
-        self._pinged_at = 0.0
+        self._pinged_monotonic = 0.0
 
     # --- clients come and go ---------------------------------------------------------------------------------
 
@@ -112,7 +112,7 @@ class Hub:
 
     def _start(self) -> None:
         now = time.monotonic()
-        self._pinged_at = now
+        self._pinged_monotonic = now
         self._cadence = Cadence(now)
         self._has_news = self._is_published = False
         self._state.clients = len(self.clients)
@@ -154,7 +154,7 @@ class Hub:
         try:
             await self._safely(self._read_store)
             while True:
-                await self._safely(self._turn)
+                await self._safely(self._pass_on)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._seconds_to_raw()):
                         await self._wake.wait()
@@ -162,16 +162,16 @@ class Hub:
         finally:
             unsubscribe()
 
-    async def _safely(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _safely(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await step()
+            await work()
         except Exception:  # one bad fragment must not end the feed
             logger.exception("the live feed could not pass on what happened")
             await asyncio.sleep(AFTER_TROUBLE_SECONDS)
 
-    async def _turn(self) -> None:
+    async def _pass_on(self) -> None:
         while self._messages:
-            await self._tell_all(self._messages.popleft())
+            await self._send_to_all(self._messages.popleft())
         if self._has_news:
             self._has_news = False
             self._is_published = True
@@ -230,7 +230,7 @@ class Hub:
 
     # --- small messages --------------------------------------------------------------------------------------
 
-    async def _tell_all(self, message: bytes) -> None:
+    async def _send_to_all(self, message: bytes) -> None:
         text, packed = message.decode(), compress(message)
         async for client in self.clients.with_pauses():
             client.tell(packed if client.protocol == "delta" else text)
@@ -248,8 +248,8 @@ class Hub:
         if self._state.clients != len(self.clients):
             self._state.clients = len(self.clients)
             self._frames.forget()
-        if now - self._pinged_at >= PING_SECONDS:
-            self._pinged_at = now
+        if now - self._pinged_monotonic >= PING_SECONDS:
+            self._pinged_monotonic = now
             self._messages.append(messages.clock("ping", time.time()))
         is_short = sum(client.unsent_bytes for client in self.clients) > MOST_UNSENT_BYTES // 2
         patience = BLOCKED_SECONDS_WHEN_SHORT if is_short else BLOCKED_SECONDS
@@ -273,7 +273,7 @@ def can_take(client: Client, now: float) -> bool:
     """Return whether a client wants a state, has nothing on its way, and was not answered just now."""
     if client.wants is None or not client.is_idle:
         return False
-    return not client.has_asked or now - client.answered_at >= ANSWER_SECONDS
+    return not client.has_asked or now - client.answered_monotonic >= ANSWER_SECONDS
 
 
 _hub: Hub | None = None

@@ -14,11 +14,11 @@ class Outline(msgspec.Struct, frozen=True):
 
 
 Kept = TypeVar("Kept", bound=msgspec.Struct)
-Told = TypeVar("Told", bound=Outline)
+Outlined = TypeVar("Outlined", bound=Outline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kind(Generic[Kept, Told]):
+class Kind(Generic[Kept, Outlined]):
     """One kind of what is kept: of each instance, or once for all of them.
 
     Where others keep it, it travels whole or `in_parts`: an attribute by itself, when it has been replaced. Attributes that
@@ -27,10 +27,10 @@ class Kind(Generic[Kept, Told]):
 
     name: str
     struct: type[Kept]
-    outline: type[Told]
+    outline: type[Outlined]
     in_parts: bool = False
     edited: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
-    def outline_of(self, kept: Kept) -> Told:
+    def outline_of(self, kept: Kept) -> Outlined:
         """Return what is told of this without loading it."""
         return msgspec.convert(kept, self.outline, from_attributes=True)

@@ -47,7 +47,7 @@ class Poll(ABC):
         self.epoch = at.timestamp()
         self.interval = float(settings.POLLING_INTERVAL_SECONDS)
         self.started = time.monotonic()
-        known = saved.known_facts(instance) if self.has_slow_lanes else None
+        known = saved.facts_of(instance) if self.has_slow_lanes else None
         self.facts: Facts = known or NOTHING_COLLECTED
         self.calls: Calls | None = None
 

@@ -70,7 +70,7 @@ def publish(
             items=fragments.items_of(shapes, number=instance.number),
             changes=fragments.changes_between(before, shapes) if before is not None else b"{}",
             based_on=memory.fragment_version if before is not None else 0,
-            polled_at=at,
+            polled_epoch=at,
             poll_seconds=spent.seconds,
             calls=memory.calls + spent.calls,
             failed_calls=memory.failed_calls + spent.failed_calls,

@@ -79,7 +79,7 @@ def make_known(instance: Instance) -> bool:
     A turn of the slow lanes that is on does so itself.
     """
     with lease(f"collecting:{instance.pk}", run.LEASE_SECONDS) as held:
-        facts = saved.known_facts(instance) if held else None
+        facts = saved.facts_of(instance) if held else None
         if facts is None:
             return False
         store().save(FACTS, facts, of=instance.pk)

@@ -41,8 +41,8 @@ _encode = msgspec.msgpack.encode
 _stamps_of = msgspec.msgpack.Decoder(Stamps).decode
 
 
-class Whole(Generic[Kept]):
-    """Loads and saves one kind as one value, beside it what its outline tells. Raises as Parts does."""
+class KeptWhole(Generic[Kept]):
+    """Loads and saves one kind as one value, beside it what its outline tells. Raises as KeptInParts does."""
 
     def __init__(self, client: redis.Redis, kind: Kind[Kept, Any], *, expiry_seconds: int) -> None:
         self._redis: Any = client
@@ -66,8 +66,8 @@ class Whole(Generic[Kept]):
         """Do nothing: nothing is remembered."""
 
 
-class Part(msgspec.Struct, frozen=True):
-    """The value of one attribute; nobody may change it any more."""
+class Attribute(msgspec.Struct, frozen=True):
+    """One attribute as it was saved; nobody may change it any more."""
 
     stamp: bytes
     value: Any
@@ -78,12 +78,12 @@ class Save(msgspec.Struct, frozen=True):
     """One save of a struct."""
 
     index: bytes
-    parts: dict[str, Part]
+    attributes: dict[str, Attribute]
 
     @property
     def size_bytes(self) -> int:
         """How large it is as it is encoded."""
-        return len(self.index) + sum(part.size_bytes for part in self.parts.values())
+        return len(self.index) + sum(attribute.size_bytes for attribute in self.attributes.values())
 
 
 class Recent:
@@ -98,12 +98,12 @@ class Recent:
     def get(self, key: str) -> Save | None:
         """Return what is remembered under a key."""
         with self._lock:
-            known = self._kept.get(key)
-            if known is None:
+            entry = self._kept.get(key)
+            if entry is None:
                 return None
-            self._kept[key] = (time.monotonic(), known[1])
+            self._kept[key] = (time.monotonic(), entry[1])
             self._kept.move_to_end(key)
-            return known[1]
+            return entry[1]
 
     def put(self, key: str, kept: Save) -> None:
         """Remember it, and forget what has become too much; the newest stays however large it is."""
@@ -113,8 +113,8 @@ class Recent:
             self._kept[key] = (now, kept)
             self.size_bytes += kept.size_bytes
             while len(self._kept) > 1:
-                oldest, (used_at, _) = next(iter(self._kept.items()))
-                if self.size_bytes <= self._most_bytes and now - used_at <= IDLE_SECONDS:
+                oldest, (used_monotonic, _) = next(iter(self._kept.items()))
+                if self.size_bytes <= self._most_bytes and now - used_monotonic <= IDLE_SECONDS:
                     break
                 self._drop(oldest)
 
@@ -124,12 +124,12 @@ class Recent:
             self._drop(key)
 
     def _drop(self, key: str) -> None:
-        known = self._kept.pop(key, None)
-        if known is not None:
-            self.size_bytes -= known[1].size_bytes
+        entry = self._kept.pop(key, None)
+        if entry is not None:
+            self.size_bytes -= entry[1].size_bytes
 
 
-class Parts(Generic[Kept]):
+class KeptInParts(Generic[Kept]):
     """Loads and saves one kind in parts; for any number of threads. Attributes are compared with what they were.
 
     Every method raises redis.RedisError, and loading msgspec.MsgspecError for what cannot be read.
@@ -158,69 +158,71 @@ class Parts(Generic[Kept]):
 
         It is the caller's: setting its attributes changes nothing here. The values are shared.
         """
-        known = self.recent.get(key)
+        last = self.recent.get(key)
         index = self._redis.hget(key, INDEX)
-        if index is not None and (known is None or known.index != index):
-            known = self._read(key, index, known.parts if known is not None else {})
-            if known is not None:
-                self.recent.put(key, known)
-        if index is None or known is None:
+        if index is not None and (last is None or last.index != index):
+            last = self._read(key, index, last.attributes if last is not None else {})
+            if last is not None:
+                self.recent.put(key, last)
+        if index is None or last is None:
             self.recent.drop(key)
             return None
         return self._kind.struct(
-            **{name: self._owned(name, part.value) for name, part in known.parts.items()}
+            **{name: self._owned(name, attribute.value) for name, attribute in last.attributes.items()}
         )
 
-    def save(self, key: str, whole: Kept) -> None:
+    def save(self, key: str, kept: Kept) -> None:
         """Write what differs from what this process read or wrote last; everything when somebody else has written since."""
-        known = self.recent.get(key)
-        if known is None or not self._save_new(key, whole, known):
-            self._save_all(key, whole)
+        last = self.recent.get(key)
+        if last is None or not self._save_new(key, kept, last):
+            self._save_all(key, kept)
 
     def forget(self, key: str) -> None:
         """Remember nothing of it any more."""
         self.recent.drop(key)
 
-    def _save_new(self, key: str, whole: Kept, known: Save) -> bool:
+    def _save_new(self, key: str, kept: Kept, last: Save) -> bool:
         """Write the parts that are new; False when they belong to something that is no longer there."""
-        parts, new = self._compared(whole, known.parts)
-        index = index_of(parts)
+        attributes, new = self._compared(kept, last.attributes)
+        index = index_of(attributes)
         fields = [item for field in new.items() for item in field]
-        if not self._write(keys=[key], args=[known.index, index, self._expiry_seconds, *fields]):
+        if not self._write(keys=[key], args=[last.index, index, self._expiry_seconds, *fields]):
             return False
-        self.recent.put(key, Save(index, parts))
+        self.recent.put(key, Save(index, attributes))
         return True
 
-    def _save_all(self, key: str, whole: Kept) -> None:
-        parts, new = self._compared(whole, {})
-        index = index_of(parts)
+    def _save_all(self, key: str, kept: Kept) -> None:
+        attributes, new = self._compared(kept, {})
+        index = index_of(attributes)
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(key)
             pipe.hset(key, mapping={INDEX: index, **new})
             pipe.expire(key, self._expiry_seconds)
             pipe.execute()
-        self.recent.put(key, Save(index, parts))
+        self.recent.put(key, Save(index, attributes))
 
-    def _compared(self, whole: Kept, before: Mapping[str, Part]) -> tuple[dict[str, Part], dict[str, bytes]]:
+    def _compared(
+        self, kept: Kept, before: Mapping[str, Attribute]
+    ) -> tuple[dict[str, Attribute], dict[str, bytes]]:
         """Return all parts, and encoded those of them that are not as before, with the outline that follows."""
         stamp = secrets.token_bytes(8)
-        parts: dict[str, Part] = {}
+        attributes: dict[str, Attribute] = {}
         new: dict[str, bytes] = {}
         for name in self._decoders:
-            value, part = getattr(whole, name), before.get(name)
+            value, attribute = getattr(kept, name), before.get(name)
             # Comparing costs little: what was not replaced is the same object, down to the entries of a dict.
-            if part is None or not (part.value is value or part.value == value):
+            if attribute is None or not (attribute.value is value or attribute.value == value):
                 new[name] = _encode(value)
-                part = Part(stamp, self._owned(name, value), len(new[name]))
-            parts[name] = part
+                attribute = Attribute(stamp, self._owned(name, value), len(new[name]))
+            attributes[name] = attribute
         if not new.keys().isdisjoint(self._kind.outline.__struct_fields__):
-            new[OUTLINE] = _encode(self._kind.outline_of(whole))
-        return parts, new
+            new[OUTLINE] = _encode(self._kind.outline_of(kept))
+        return attributes, new
 
-    def _read(self, key: str, index: bytes, known: Mapping[str, Part]) -> Save | None:
+    def _read(self, key: str, index: bytes, last: Mapping[str, Attribute]) -> Save | None:
         """Fetch the parts that are not known with the index that they belong to, None when there are none any more."""
         for tries_left in reversed(range(TRIES)):
-            wanted = self._unknown(index, known) if tries_left else list(self._decoders)
+            wanted = self._outdated(index, last) if tries_left else list(self._decoders)
             found, *raws = self._redis.hmget(key, [INDEX, *wanted])
             if found is None:
                 return None
@@ -228,38 +230,38 @@ class Parts(Generic[Kept]):
                 index = found
                 break
             index = found  # saved in between: other parts are new
-        return Save(index, self._decoded(index, known, dict(zip(wanted, raws, strict=True))))
+        return Save(index, self._decoded(index, last, dict(zip(wanted, raws, strict=True))))
 
-    def _unknown(self, index: bytes, known: Mapping[str, Part]) -> list[str]:
+    def _outdated(self, index: bytes, last: Mapping[str, Attribute]) -> list[str]:
         stamps = _stamps_of(index)
         return [
             name
             for name in self._decoders
-            if name in stamps and (name not in known or known[name].stamp != stamps[name])
+            if name in stamps and (name not in last or last[name].stamp != stamps[name])
         ]
 
     def _decoded(
-        self, index: bytes, known: Mapping[str, Part], raws: Mapping[str, bytes | None]
-    ) -> dict[str, Part]:
+        self, index: bytes, last: Mapping[str, Attribute], raws: Mapping[str, bytes | None]
+    ) -> dict[str, Attribute]:
         """Return the parts of an index: those that are known by the same stamp, and the others as they were fetched."""
-        parts: dict[str, Part] = {}
+        attributes: dict[str, Attribute] = {}
         for name, stamp in _stamps_of(index).items():
-            decode, part = self._decoders.get(name), known.get(name)
+            decode, attribute = self._decoders.get(name), last.get(name)
             if decode is None:
                 continue
-            if part is None or part.stamp != stamp:
+            if attribute is None or attribute.stamp != stamp:
                 raw = raws.get(name)
                 if raw is None:
                     raise msgspec.DecodeError(f"{name} is in the index only")
-                part = Part(stamp, decode(raw), len(raw))
-            parts[name] = part
-        return parts
+                attribute = Attribute(stamp, decode(raw), len(raw))
+            attributes[name] = attribute
+        return attributes
 
     def _owned(self, name: str, value: Any) -> Any:
         copied = self._kind.edited.get(name)
         return value if copied is None else copied(value)
 
 
-def index_of(parts: Mapping[str, Part]) -> bytes:
+def index_of(attributes: Mapping[str, Attribute]) -> bytes:
     """Return the index of these parts as it is encoded."""
-    return _encode({name: part.stamp for name, part in parts.items()})
+    return _encode({name: attribute.stamp for name, attribute in attributes.items()})

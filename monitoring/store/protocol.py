@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
-from monitoring.known.kinds import Kept, Kind, Outline, Told
+from monitoring.known.kinds import Kept, Kind, Outline, Outlined
 from monitoring.wire.fragments import Fragment, FragmentKey
 
 
@@ -26,9 +26,9 @@ Listener = Callable[[Tick], None]
 class Outlines(dict[tuple[str, int], Outline]):
     """Outlines by the name of their kind and their instance; those of nothing are left out."""
 
-    def of(self, kind: Kind[Any, Told], instance_id: int) -> Told:
+    def of(self, kind: Kind[Any, Outlined], instance_id: int) -> Outlined:
         """Return the outline of what is kept of an instance."""
-        return cast(Told, self.get((kind.name, instance_id))) or kind.outline()
+        return cast(Outlined, self.get((kind.name, instance_id))) or kind.outline()
 
 
 class StateStore(Protocol):

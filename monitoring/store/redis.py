@@ -17,7 +17,7 @@ import redis
 
 from monitoring.known.kinds import Kept, Kind
 from monitoring.store.local import LocalFragments
-from monitoring.store.parts import OUTLINE, Parts, Whole
+from monitoring.store.parts import OUTLINE, KeptInParts, KeptWhole
 from monitoring.store.protocol import Listener, Outlines, Tick
 from monitoring.wire.fragments import Fragment, FragmentKey, keys_of
 
@@ -30,8 +30,8 @@ TIMEOUT_SECONDS = 2.0
 LAYOUT = 3
 #: Replaces a fragment unless a newer one is there, and tells so. Keys: fragment, versions, channel.
 REPLACE = """
-local known = redis.call('HGET', KEYS[2], ARGV[1])
-if known and tonumber(known) >= tonumber(ARGV[2]) then return 0 end
+local version = redis.call('HGET', KEYS[2], ARGV[1])
+if version and tonumber(version) >= tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[4], 'EX', ARGV[3])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
@@ -56,8 +56,10 @@ class RedisStore:
         # A server has one set of channels for all its databases.
         self.channel = f"{key('ticks')}:{self._redis.connection_pool.connection_kwargs.get('db', 0)}"
         self._replace = self._redis.register_script(REPLACE)
-        self._kept: dict[str, Parts[Any] | Whole[Any]] = {
-            kind.name: (Parts if kind.in_parts else Whole)(self._redis, kind, expiry_seconds=EXPIRY_SECONDS)
+        self._kept: dict[str, KeptInParts[Any] | KeptWhole[Any]] = {
+            kind.name: (KeptInParts if kind.in_parts else KeptWhole)(
+                self._redis, kind, expiry_seconds=EXPIRY_SECONDS
+            )
             for kind in kinds
         }
         self._local = LocalFragments()
@@ -69,9 +71,9 @@ class RedisStore:
         """See StateStore. Fragment and tick travel together, so that a tick never comes first."""
         name, version = name_of(fragment.key), fragment.version
         keys = [key("fragment", name), key("versions"), self.channel]
-        told = _encode(Tick("state", fragment.key, version))
+        tick = _encode(Tick("state", fragment.key, version))
         with sharing("the state"):
-            self._replace(keys=keys, args=[name, version, EXPIRY_SECONDS, _encode(fragment), told])
+            self._replace(keys=keys, args=[name, version, EXPIRY_SECONDS, _encode(fragment), tick])
 
     def remove(self, instance_id: int) -> None:
         """See StateStore."""

@@ -1,4 +1,4 @@
-"""Facts over a restart: saved now and then, and known again from what was saved."""
+"""Facts over a restart: saved now and then, and there again from what was saved."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SAVE_SECONDS = 300.0
 SAVE_INSTANTS_SECONDS = 900.0
 
 
-def known_facts(instance: Instance) -> Facts | None:
+def facts_of(instance: Instance) -> Facts | None:
     """Return what is known of an instance: in the store, else as it was saved, None when nothing is."""
-    known = store().load(FACTS, of=instance.pk)
-    if known is None:
+    facts = store().load(FACTS, of=instance.pk)
+    if facts is None:
         return saved_facts(instance)
-    return known if is_of(instance, known) else None
+    return facts if is_of(instance, facts) else None
 
 
 def saved_facts(instance: Instance) -> Facts | None:

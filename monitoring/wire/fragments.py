@@ -42,7 +42,6 @@ class Fragment(msgspec.Struct, frozen=True):
 
     `version` rises strictly, also over restarts of the poller. `changes` is the encoded `collections` object
     of the live feed that leads from version `based_on` to this one; `based_on` 0 says that it is not known.
-    Times are epoch seconds.
     """
 
     key: FragmentKey
@@ -53,7 +52,7 @@ class Fragment(msgspec.Struct, frozen=True):
     items: dict[str, tuple[Item, ...]]
     changes: bytes = b"{}"
     based_on: int = 0
-    polled_at: float = 0.0
+    polled_epoch: float = 0.0
     poll_seconds: float = 0.0
     calls: int = 0
     failed_calls: int = 0
@@ -192,12 +191,12 @@ def changes_between(before: Shapes, after: Shapes) -> bytes:
     Shape: collection -> `set` (whole resources), `gone` (ids), `cols` (dotted paths) and `rows` (id, then one value
     per column); keys without content are left out.
     """
-    parts: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for name, collection in POLLED.items():
         change = collection.change(getattr(before, name), getattr(after, name))
         if change:
-            parts[name] = change
-    return _encode(parts)
+            changes[name] = change
+    return _encode(changes)
 
 
 def whole_change(
@@ -207,7 +206,7 @@ def whole_change(
 
     Ids that are `kept`, by collection, belong to another instance by now: they are not gone.
     """
-    parts: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for collection in COLLECTIONS:
         old = {item.id: item.body for item in before.items.get(collection, ())} if before else {}
         new = after.items.get(collection, ()) if after else ()
@@ -215,5 +214,5 @@ def whole_change(
         present, others = {item.id for item in new}, (kept or {}).get(collection, ())
         gone = [identity for identity in old if identity not in present and identity not in others]
         if changed or gone:
-            parts[collection] = filled(set=changed, gone=gone)
-    return _encode(parts)
+            changes[collection] = filled(set=changed, gone=gone)
+    return _encode(changes)

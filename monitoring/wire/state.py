@@ -12,7 +12,7 @@ import pulse
 from monitoring.wire.fragments import POLLED, Fragments, Item
 from pulse.lib.instants import ZERO_TIME, from_epoch, rfc3339
 
-#: Parts of the document that a later release fills; the keys are always there.
+#: Members of the document that a later release fills; the keys are always there.
 EMPTY_LISTS = ("metrics", "activeAlerts", "recentlyResolved")
 PVE_BACKUPS = ("backupTasks", "storageBackups", "guestSnapshots")
 
@@ -49,9 +49,9 @@ def in_order(groups: Sequence[tuple[Item, ...]]) -> Sequence[Item]:
 def top_of(fragments: Fragments, *, clients: int, started_epoch: float) -> dict[str, Any]:
     """Return the members of the state that are not resources (state.md 2.8)."""
     polled = [fragment for key, fragment in fragments.items() if key.part == "resources"]
-    newest_epoch = max((fragment.polled_at for fragment in polled), default=0.0)
+    newest_epoch = max((fragment.polled_epoch for fragment in polled), default=0.0)
     changed_epoch = max(
-        (fragment.polled_at + fragment.poll_seconds for fragment in polled), default=started_epoch
+        (fragment.polled_epoch + fragment.poll_seconds for fragment in polled), default=started_epoch
     )
     slowest_seconds = max((fragment.poll_seconds for fragment in polled), default=0.0)
     return {

@@ -484,4 +484,4 @@ def test_nothing_was_collected_yet(fake_cluster, ask):
 
     assert (told["details"]["configuration"], told["details"]["backups"]) == (None, None)
     assert told["details"]["configurationRead"] == "0001-01-01T00:00:00Z"
-    assert saved.known_facts(watched.instance) is None
+    assert saved.facts_of(watched.instance) is None

@@ -13,7 +13,7 @@ from monitoring.known import costs
 from monitoring.known.costs import Costs, LaneLedger
 from monitoring.known.kinds import Kind, Outline
 from monitoring.store import parts
-from monitoring.store.parts import INDEX, Part, Parts, Recent, Save
+from monitoring.store.parts import INDEX, Attribute, KeptInParts, Recent, Save
 from tests.scale.servers import RedisServer
 
 scale = pytest.mark.scale
@@ -58,7 +58,7 @@ class Process:
 
     def __init__(self, url, **options):
         self.client = Client.from_url(url)
-        self.parts = Parts(self.client, KIND, expiry_seconds=3600, **options)
+        self.parts = KeptInParts(self.client, KIND, expiry_seconds=3600, **options)
         self.sent = []
         write = self.parts._write
 
@@ -363,7 +363,7 @@ def test_what_has_become_too_much_is_loaded_anew(process):
 
 def kept(size):
     """One save of so many bytes."""
-    return Save(b"", {"guests": Part(b"stamp", {}, size)})
+    return Save(b"", {"guests": Attribute(b"stamp", {}, size)})
 
 
 def test_the_longest_unused_is_forgotten_first():

@@ -37,7 +37,7 @@ def fragment(pk, name, *, version=1, vmids=(), nodes=(), number=0, is_healthy=Tr
         name,
         is_healthy,
         items_of(shown, number=number),
-        **{"polled_at": 1767268800.0, "calls": 3} | fields,
+        **{"polled_epoch": 1767268800.0, "calls": 3} | fields,
     )
 
 
@@ -112,8 +112,8 @@ def test_health_and_counts_come_from_every_instance():
 
 def test_the_time_of_the_state_is_the_end_of_the_newest_poll():
     told = decoded(
-        fragment(1, "lab", polled_at=1767268800.0, poll_seconds=1.25, cycles=3),
-        fragment(2, "lab-2", polled_at=1767268790.0, poll_seconds=0.5, cycles=7),
+        fragment(1, "lab", polled_epoch=1767268800.0, poll_seconds=1.25, cycles=3),
+        fragment(2, "lab-2", polled_epoch=1767268790.0, poll_seconds=0.5, cycles=7),
     )
 
     assert told["lastUpdate"] == "2026-01-01T12:00:01.250Z"
