@@ -28,12 +28,13 @@ TRIES = 3
 MOST_BYTES = 64 * 1024**2
 #: What was not asked for in this time is forgotten: most likely somebody else serves the instance now.
 IDLE_SECONDS = 900.0
-#: Writes new parts if the hash is still the one that they were compared with.
-#: Keys: the hash. Arguments: its index before, its index from now on, the expiry, fields and their values.
+#: Writes fields: new ones if the hash is still the one that they were compared with, all of them in place of any other.
+#: Keys: the hash. Arguments: its index before or nothing, the expiry, fields and their values.
 WRITE = """
-if redis.call('HGET', KEYS[1], '#') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], '#', ARGV[2], unpack(ARGV, 4))
-redis.call('EXPIRE', KEYS[1], ARGV[3])
+if ARGV[1] == '' then redis.call('DEL', KEYS[1])
+elseif redis.call('HGET', KEYS[1], '#') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+redis.call('EXPIRE', KEYS[1], ARGV[2])
 return 1
 """
 
@@ -174,32 +175,22 @@ class KeptInParts(Generic[Kept]):
     def save(self, key: str, kept: Kept) -> None:
         """Write what differs from what this process read or wrote last; everything when somebody else has written since."""
         last = self.recent.get(key)
-        if last is None or not self._save_new(key, kept, last):
-            self._save_all(key, kept)
+        if last is None or not self._write_new(key, kept, last):
+            self._write_new(key, kept, Save(b"", {}))
 
     def forget(self, key: str) -> None:
         """Remember nothing of it any more."""
         self.recent.drop(key)
 
-    def _save_new(self, key: str, kept: Kept, last: Save) -> bool:
-        """Write the parts that are new; False when they belong to something that is no longer there."""
+    def _write_new(self, key: str, kept: Kept, last: Save) -> bool:
+        """Write what differs from the last save; False when that is no longer there."""
         attributes, new = self._compared(kept, last.attributes)
-        index = index_of(attributes)
+        index = _encode({name: attribute.stamp for name, attribute in attributes.items()})
         fields = [item for field in new.items() for item in field]
-        if not self._write(keys=[key], args=[last.index, index, self._expiry_seconds, *fields]):
+        if not self._write(keys=[key], args=[last.index, self._expiry_seconds, INDEX, index, *fields]):
             return False
         self.recent.put(key, Save(index, attributes))
         return True
-
-    def _save_all(self, key: str, kept: Kept) -> None:
-        attributes, new = self._compared(kept, {})
-        index = index_of(attributes)
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.delete(key)
-            pipe.hset(key, mapping={INDEX: index, **new})
-            pipe.expire(key, self._expiry_seconds)
-            pipe.execute()
-        self.recent.put(key, Save(index, attributes))
 
     def _compared(
         self, kept: Kept, before: Mapping[str, Attribute]
@@ -260,8 +251,3 @@ class KeptInParts(Generic[Kept]):
     def _owned(self, name: str, value: Any) -> Any:
         copied = self._kind.edited.get(name)
         return value if copied is None else copied(value)
-
-
-def index_of(attributes: Mapping[str, Attribute]) -> bytes:
-    """Return the index of these parts as it is encoded."""
-    return _encode({name: attribute.stamp for name, attribute in attributes.items()})

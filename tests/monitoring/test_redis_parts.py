@@ -63,7 +63,8 @@ class Process:
         write = self.parts._write
 
         def noted(keys, args):
-            self.sent.append([name for name in args[3::2] if isinstance(name, str)])
+            if args[0]:
+                self.sent.append([name for name in args[4::2] if isinstance(name, str)])
             return write(keys=keys, args=args)
 
         self.parts._write = noted
