@@ -16,11 +16,13 @@ from pulse.lib.gzipping import compress
 
 
 class StateDocument:
-    """One state: its JSON, its ETag (strong, without quotes), and its compressed form, made on demand."""
+    """One state: its JSON, its ETag (strong, without quotes), from which fragments and number of clients it is made, and its
+    compressed form, made on demand."""
 
-    def __init__(self, body: bytes, etag: str) -> None:
+    def __init__(self, body: bytes, etag: str, made_from: tuple[Fragments, int]) -> None:
         self.body = body
         self.etag = etag
+        self.made_from = made_from
         self._gzipped: bytes | None = None
         self._lock = threading.Lock()
 
@@ -30,14 +32,6 @@ class StateDocument:
             if self._gzipped is None:
                 self._gzipped = compress(self.body)
             return self._gzipped
-
-
-class Built(NamedTuple):
-    """The document that was built last, and from what."""
-
-    fragments: Fragments
-    clients: int
-    document: StateDocument
 
 
 class Joined(NamedTuple):
@@ -60,7 +54,7 @@ class WholeState:
         # Two processes may tell the same fragments with other figures about themselves.
         self._process = secrets.token_hex(4)
         self._building = threading.Lock()
-        self._built: Built | None = None
+        self._last: StateDocument | None = None
         self._joined: dict[str, Joined] = {}
 
     def current(self) -> StateDocument:
@@ -71,19 +65,17 @@ class WholeState:
         """Return the state of these fragments, the one built last when it still fits."""
         clients = self.clients
         with self._building:
-            built = self._built
             # Fragments are replaced, never edited: comparing them is comparing what they are, not what they hold.
-            if built is None or built.clients != clients or built.fragments != fragments:
-                document = self.build(fragments, clients=clients)
-                built = self._built = Built(dict(fragments), clients, document)
-            return built.document
+            if self._last is None or self._last.made_from != (fragments, clients):
+                self._last = self.build(fragments, clients=clients)
+            return self._last
 
     def build(self, fragments: Fragments, *, clients: int) -> StateDocument:
         """Encode the state of these fragments."""
         body = wire.document(partial(self.joined, fragments), self.top(fragments, clients=clients))
         versions = sorted((key, fragment.version) for key, fragment in fragments.items())
         digest = hashlib.blake2b(repr((self._process, clients, versions)).encode(), digest_size=12)
-        return StateDocument(body, digest.hexdigest())
+        return StateDocument(body, digest.hexdigest(), (dict(fragments), clients))
 
     def joined(self, fragments: Fragments, collection: str) -> bytes:
         """Return the encoded items of one collection over all fragments, in order and separated by commas.
