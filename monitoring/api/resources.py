@@ -229,10 +229,10 @@ def concerns_of(found: Found) -> list[ConcernShape]:
     """Return what is wrong with a resource as the state has it; a node tells of its whole cluster too."""
     fragment = store().fragments().get(FragmentKey(found.instance_id, "resources"))
     items = fragment.items.get("concerns", ()) if fragment is not None else ()
-    views = [msgspec.json.decode(item.body, type=ConcernShape) for item in items]
+    shapes = [msgspec.json.decode(item.body, type=ConcernShape) for item in items]
     identity = found.item.id
     wanted = {identity, ""} if isinstance(found.figures, NodeFigures) else {identity}
-    return [view for view in views if view.resourceId in wanted]
+    return [one for one in shapes if one.resourceId in wanted]
 
 
 def replication_details(found: Found, *, at: float) -> Iterator[dict[str, Any]]:

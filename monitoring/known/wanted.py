@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
+from monitoring.figures.instances import Figures
 from nodes.models import Instance
 from nodes.proxmox.readings import GuestReading
 
@@ -18,6 +21,16 @@ def wanted_guests(instance: Instance, guests: Iterable[GuestReading]) -> list[Gu
     """Return those of the listed guests of a PVE that are to be monitored: of these kinds, and no templates."""
     wanted = wanted_kinds(instance)
     return [guest for guest in guests if guest.kind in wanted and not guest.is_template]
+
+
+def wanted_figures(instance: Instance, figures: Figures) -> Figures:
+    """Return remembered figures without what is not to be monitored any more."""
+    wanted = wanted_kinds(instance)
+    return replace(
+        figures,
+        guests=tuple(guest for guest in figures.guests if guest.kind in wanted),
+        storages=figures.storages if instance.monitor_storage else (),
+    )
 
 
 def wanted_jobs(instance: Instance) -> tuple[str, ...]:

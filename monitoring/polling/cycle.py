@@ -18,6 +18,7 @@ from monitoring.figures.instances import Figures
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
+from monitoring.known.wanted import wanted_figures
 from monitoring.polling import outcomes, silent
 from monitoring.polling.publishing import Picture, Spent, publish
 from monitoring.store import saved
@@ -58,11 +59,11 @@ class Poll(ABC):
         """Ask for what is due and remember it; raises the ProxmoxError of a host that does not answer."""
 
     @abstractmethod
-    def seen(self, judgement: Judgement) -> Picture:
+    def true_now(self, judgement: Judgement) -> Picture:
         """Return what is true after a good look."""
 
     @abstractmethod
-    def unseen(self, error: ProxmoxError) -> Figures:
+    def last_known(self, error: ProxmoxError) -> Figures:
         """Return what was last known, marked, when the look has failed."""
 
     @abstractmethod
@@ -102,7 +103,7 @@ class Poll(ABC):
         judgement = store().load(JUDGEMENT) or NOTHING_JUDGED
         with accounted(LaneLedger(memory.costs, reports.LIVE, at=self.epoch)):
             self.read(self.calls)
-        picture = self.seen(judgement)
+        picture = self.true_now(judgement)
         memory.succeeded_at = self.epoch
         memory.failures = memory.login_failures = 0
         memory.login_is_refused = False
@@ -131,7 +132,7 @@ class Poll(ABC):
             memory.login_is_refused = memory.login_is_refused or memory.login_failures >= lanes.LOGIN_FAILURES
         else:
             memory.login_failures = 0
-        self.publish(Picture(silent.wanted(self.instance, self.unseen(error))))
+        self.publish(Picture(wanted_figures(self.instance, self.last_known(error))))
         outcomes.record_failure(self.instance, memory, error, at=self.at)
 
     def publish(self, picture: Picture) -> None:

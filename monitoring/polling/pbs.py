@@ -39,7 +39,7 @@ class PbsPoll(Poll):
         """Read what is due."""
         look(self.instance, calls, self.memory, at=self.epoch)
 
-    def seen(self, judgement: Judgement) -> Picture:
+    def true_now(self, judgement: Judgement) -> Picture:
         """Return the server as it is now."""
         return picture_of(self.instance, self.memory, self.facts, judgement, at=self.epoch)
 
@@ -48,7 +48,7 @@ class PbsPoll(Poll):
         memory = self.memory
         inventory.apply_datastores(self.instance, memory.datastores, written=memory.written, at=self.at)
 
-    def unseen(self, error: ProxmoxError) -> Figures:
+    def last_known(self, error: ProxmoxError) -> Figures:
         """Return the server offline at once, with its last figures."""
         memory, health = self.memory, silent.health_after(error)
         last = memory.figures.server

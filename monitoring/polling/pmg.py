@@ -41,7 +41,7 @@ class PmgPoll(Poll):
         """Read what is due."""
         look(calls, self.memory, at=self.epoch)
 
-    def seen(self, judgement: Judgement) -> Picture:
+    def true_now(self, judgement: Judgement) -> Picture:
         """Return the gateway as it is now; figures that could not be renewed are marked."""
         memory = self.memory
         present = {node.name for node in memory.mail_nodes}
@@ -64,7 +64,7 @@ class PmgPoll(Poll):
     def finish(self, calls: Calls) -> None:
         """Nothing waits: no inventory is kept of a gateway."""
 
-    def unseen(self, error: ProxmoxError) -> Figures:
+    def last_known(self, error: ProxmoxError) -> Figures:
         """Return the gateway offline at once, with its last figures."""
         memory, health = self.memory, silent.health_after(error)
         last = memory.figures.gateway

@@ -58,7 +58,7 @@ class PvePoll(Poll):
         """Read the list of resources and the membership."""
         self.reading = look(calls, self.memory, at=self.epoch)
 
-    def seen(self, judgement: Judgement) -> Picture:
+    def true_now(self, judgement: Judgement) -> Picture:
         """Return what is true by the list, once it is known that no other instance stands for the cluster."""
         self.refuse_duplicate()
         listed = self.reading
@@ -120,7 +120,7 @@ class PvePoll(Poll):
         )
         outcomes.record_membership(self.instance, memory.cluster, at=self.at)
 
-    def unseen(self, error: ProxmoxError) -> Figures:
+    def last_known(self, error: ProxmoxError) -> Figures:
         """Return what was last known, marked; nothing of a host that another instance stands for, or that lets nobody in."""
         memory = self.memory
         if isinstance(error, silent.DuplicateCluster):

@@ -15,7 +15,7 @@ from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
 from monitoring.collecting import judging, run
 from monitoring.known.facts import FACTS, NOTHING_COLLECTED, Facts
 from monitoring.known.memory import MEMORY, PollMemory
-from monitoring.polling import silent
+from monitoring.known.wanted import wanted_figures
 from monitoring.polling.cycle import start_anew
 from monitoring.polling.polls import POLLS
 from monitoring.polling.publishing import Picture, publish
@@ -105,4 +105,4 @@ def restore(
     """Publish what is remembered of an instance, marked as old."""
     epoch = at.timestamp()
     figures = POLLS[instance.kind].restored(instance, facts, judgement, at=epoch)
-    publish(instance, memory, Picture(silent.wanted(instance, figures)), at=epoch)
+    publish(instance, memory, Picture(wanted_figures(instance, figures)), at=epoch)

@@ -6,7 +6,6 @@ import msgspec
 
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import Health, NodeFigures, remembered_node
-from monitoring.known.wanted import wanted_kinds
 from nodes.choices import PollState
 from nodes.models import Instance
 from nodes.proxmox.errors import LoginFailed, PermissionDenied, ProxmoxError
@@ -62,13 +61,3 @@ def last_seen(instance: Instance) -> float | None:
 def last_health(instance: Instance) -> Health:
     """Return how an instance was by its row."""
     return "healthy" if instance.state == PollState.OK else "unhealthy"
-
-
-def wanted(instance: Instance, figures: Figures) -> Figures:
-    """Return the figures without those that are not to be monitored."""
-    kinds = wanted_kinds(instance)
-    return replace(
-        figures,
-        guests=tuple(guest for guest in figures.guests if guest.kind in kinds),
-        storages=figures.storages if instance.monitor_storage else (),
-    )

@@ -133,20 +133,20 @@ def pve_lists(
     if not with_backups:
         return Lists(guestSnapshots=snapshots)
     return Lists(
-        backupTasks=newest_first((task_view(instance, one) for one in backup_tasks(facts)), task_order),
+        backupTasks=newest_first((task_shape(instance, one) for one in backup_tasks(facts)), task_order),
         storageBackups=newest_first(storage_backups(instance, facts), lambda one: (one.ctime, one.id)),
         guestSnapshots=snapshots,
     )
 
 
-def newest_first(views: Iterable[View], order: Callable[[View], tuple[int | str, ...]]) -> tuple[View, ...]:
-    """Return the views by descending order."""
-    return tuple(sorted(views, key=order, reverse=True))
+def newest_first(shapes: Iterable[View], order: Callable[[View], tuple[int | str, ...]]) -> tuple[View, ...]:
+    """Return the shapes by descending order."""
+    return tuple(sorted(shapes, key=order, reverse=True))
 
 
-def task_order(view: BackupTaskShape) -> tuple[int | str, ...]:
+def task_order(shape: BackupTaskShape) -> tuple[int | str, ...]:
     """Return the place of a task: by its start."""
-    return (view.startTime, view.id)
+    return (shape.startTime, shape.id)
 
 
 def backup_tasks(facts: Facts) -> Iterator[TaskReading]:
@@ -157,7 +157,7 @@ def backup_tasks(facts: Facts) -> Iterator[TaskReading]:
         yield from (task for task in tasks if task.upid not in recent)
 
 
-def task_view(instance: str, task: TaskReading) -> BackupTaskShape:
+def task_shape(instance: str, task: TaskReading) -> BackupTaskShape:
     """Return one backup task; vmid 0 is a job over several guests."""
     how = task_outcome(task)
     return BackupTaskShape(
@@ -187,10 +187,10 @@ def storage_backups(instance: str, facts: Facts) -> Iterator[StorageBackupShape]
         for volume in volumes:
             if volume.volume not in seen:
                 seen.add(volume.volume)
-                yield storage_backup_view(instance, storage, where, volume, is_pbs=is_pbs)
+                yield storage_backup_shape(instance, storage, where, volume, is_pbs=is_pbs)
 
 
-def storage_backup_view(
+def storage_backup_shape(
     instance: str, storage: str, node: str, volume: BackupVolumeReading, *, is_pbs: bool
 ) -> StorageBackupShape:
     """Return one backup in a storage."""
@@ -222,10 +222,10 @@ def guest_snapshots(
     for vmid, known in facts.guests.items():
         place = guests.get(vmid)
         if place is not None:
-            yield from (guest_snapshot_view(instance, vmid, place, one) for one in known.snapshots)
+            yield from (guest_snapshot_shape(instance, vmid, place, one) for one in known.snapshots)
 
 
-def guest_snapshot_view(
+def guest_snapshot_shape(
     instance: str, vmid: int, place: GuestPlace, snapshot: GuestSnapshotReading
 ) -> GuestSnapshotShape:
     """Return one snapshot of a guest."""
@@ -246,12 +246,12 @@ def guest_snapshot_view(
 
 def pbs_lists(instance: str, facts: Facts, attributions: Attributions) -> Lists:
     """Return the lists of a PBS: every snapshot of every namespace, with whose it is."""
-    views = (
-        view
+    shapes = (
+        shape
         for key, place in facts.places.items()
-        for view in place_backups(instance, key, place, attributions)
+        for shape in place_backups(instance, key, place, attributions)
     )
-    return Lists(pbsBackups=newest_first(views, lambda one: (one.backupTime, one.id)))
+    return Lists(pbsBackups=newest_first(shapes, lambda one: (one.backupTime, one.id)))
 
 
 def place_backups(
@@ -262,10 +262,10 @@ def place_backups(
     for snapshots in place.snapshots.values():
         for snapshot in snapshots:
             whose = attributions.get(group_key(store, namespace, snapshot.kind, snapshot.id))
-            yield pbs_backup_view(instance, store, namespace, snapshot, whose)
+            yield pbs_backup_shape(instance, store, namespace, snapshot, whose)
 
 
-def pbs_backup_view(
+def pbs_backup_shape(
     instance: str, store: str, namespace: str, snapshot: BackupSnapshotReading, whose: Attribution | None
 ) -> PbsBackupShape:
     """Return one backup snapshot of a PBS."""

@@ -99,7 +99,7 @@ def test_the_product_never_imports_its_tests_and_the_fake_never_imports_the_prod
         "nodes.addresses",
         "nodes.proxmox.values",
         "nodes.proxmox.readings",
-        "monitoring.figures.rates",
+        "monitoring.figures",
         "monitoring.collecting.lanes",
         "monitoring.wire",
         "monitoring.concerns",
