@@ -3,10 +3,9 @@
 A backup on a PBS names a vmid and no cluster, and several clusters may store into one namespace. The rules are asked in a
 fixed order, the first that decides ends it, and all that was found is kept, to be shown:
 
-1. `listing`: exactly one PVE has this place as a storage and sees the group in it;
-2. `namespace`: exactly one PVE has this place as a storage at all;
-3. `owner`: the group belongs to the account with which exactly one PVE stores there, and the comment does not name another;
-4. `vmid`: exactly one PVE that can have made it has such a guest.
+1. `namespace`: exactly one PVE has this place as a storage at all;
+2. `owner`: the group belongs to the account with which exactly one PVE stores there, and the comment does not name another;
+3. `vmid`: exactly one PVE that can have made it has such a guest.
 
 No rule decides against the owner, if that is the account of another PVE, nor against owner and comment together: another
 cluster, one that is not watched, may use the same place.
@@ -43,7 +42,7 @@ class KnownGuest(msgspec.Struct, frozen=True, gc=False):
 
 
 class PbsStorage(msgspec.Struct, frozen=True):
-    """A storage of type pbs as a PVE instance defines it. `listed` is the groups it shows, None when not read."""
+    """A storage of type pbs as a PVE instance defines it."""
 
     instance: str
     storage: str
@@ -52,7 +51,6 @@ class PbsStorage(msgspec.Struct, frozen=True):
     namespace: str = ""
     username: str = ""  # user@realm or user@realm!token
     fingerprint: str = ""  # SHA-256, hex, lower case, without colons
-    listed: frozenset[tuple[str, str]] | None = None  # (kind, id) as PBS has them: ("vm", "100")
 
 
 class BackupServer(msgspec.Struct, frozen=True):
@@ -103,7 +101,6 @@ class Definition(msgspec.Struct):
 
     storages: list[str] = []
     usernames: set[str] = set()
-    listed: frozenset[tuple[str, str]] | None = frozenset()  # None: not all of them were read
 
 
 #: Server, datastore, namespace.
@@ -152,8 +149,6 @@ def _definitions(
         definition.storages.append(storage.storage)
         if storage.username:
             definition.usernames.add(storage.username)
-        if definition.listed is not None:
-            definition.listed = None if storage.listed is None else definition.listed | storage.listed
     return found
 
 
@@ -201,9 +196,7 @@ def plain_namespace(text: str) -> str:
     return text.strip("/")
 
 
-def pbs_storage(
-    instance: str, config: StorageConfigReading, *, listed: frozenset[tuple[str, str]] | None = None
-) -> PbsStorage | None:
+def pbs_storage(instance: str, config: StorageConfigReading) -> PbsStorage | None:
     """Return a storage of type pbs as evidence, None for any other; one that is disabled still names its owner."""
     if config.plugin != "pbs":
         return None
@@ -215,7 +208,6 @@ def pbs_storage(
         namespace=config.namespace,
         username=config.username,
         fingerprint=config.fingerprint,
-        listed=listed,
     )
 
 
@@ -274,16 +266,6 @@ def _decide(
     """Return the instance of the first rule that decides, "" for none, and what all rules up to it found."""
     evidence: list[tuple[str, str]] = []
     if definitions:
-        listing = [
-            instance
-            for instance, definition in definitions.items()
-            if definition.listed is not None and (one.kind, one.id) in definition.listed
-        ]
-        if listing:
-            evidence.append(("listing", f"seen through a storage of {_and(listing)}"))
-        is_complete = all(definition.listed is not None for definition in definitions.values())
-        if len(listing) == 1 and is_complete:
-            return listing[0], evidence
         if len(definitions) == 1:
             ((instance, definition),) = definitions.items()
             evidence.append(
@@ -357,11 +339,6 @@ def names(comment: str, name: str) -> bool:
 
 def _and(instances: Iterable[str]) -> str:
     return " and ".join(sorted(instances))
-
-
-def attributions(groups: Iterable[Group], known: Estate) -> dict[tuple[str, str, str, str], Attribution]:
-    """Return whose each group of one server is, by (datastore, namespace, kind, id)."""
-    return {(one.store, one.namespace, one.kind, one.id): attribute(one, known) for one in groups}
 
 
 def attribute_volume(instance: str, storage: str, volume: BackupVolumeReading, known: Estate) -> Attribution:

@@ -238,7 +238,6 @@ def missed_run(
     last_start_at: datetime | None,
     first_seen_at: datetime,
     tolerance: timedelta,
-    repeats_missed: bool = False,
     last_end_at: datetime | None = None,
     is_running: bool = False,
     next_run_at: datetime | None = None,
@@ -246,8 +245,7 @@ def missed_run(
     """Return when the run should have started that did not, None when all have or may still.
 
     `first_seen_at` is when the job was first seen with this schedule: what came before is not judged, as Proxmox itself
-    counts from a change on. Of several missed runs the newest is returned; with `repeats_missed` the first, for Proxmox
-    owes that one until it runs. A job that still runs, or has ended within the tolerance, may begin its next run late.
+    counts from a change on. Of several missed runs the newest is returned. A job that still runs, or has ended within the tolerance, may begin its next run late.
 
     `zone` is that of the host. If it is None, it is derived from the job's `next_run_at`; where that leaves zones with
     different answers, only runs that are late by a day in any zone count.
@@ -256,27 +254,23 @@ def missed_run(
         return None
     since = max(first_seen_at, last_start_at or first_seen_at)
     if zone is not None or schedule.is_utc:
-        return _missed(schedule, since, at - tolerance, zone or UTC, repeats_missed)
+        return _missed(schedule, since, at - tolerance, zone or UTC)
     slack = DERIVED_SLACK
     answers = {
-        _missed(schedule, since + slack, at - tolerance - slack, offset, repeats_missed)
+        _missed(schedule, since + slack, at - tolerance - slack, offset)
         for offset in offsets_of(schedule, next_run_at, at)
     }
     if len(answers) == 1:
         return answers.pop()
-    return _missed(schedule, since + DAY, at - max(tolerance, DAY), UTC, repeats_missed)
+    return _missed(schedule, since + DAY, at - max(tolerance, DAY), UTC)
 
 
-def _missed(
-    schedule: Schedule, since: datetime, until: datetime, zone: tzinfo, repeats_missed: bool
-) -> datetime | None:
+def _missed(schedule: Schedule, since: datetime, until: datetime, zone: tzinfo) -> datetime | None:
     newest = last_before(schedule, until, zone)
     # A time that exists twice may be meant the second time.
     while newest is not None and newest > since and _second_time(newest, zone) > until:
         newest = last_before(schedule, newest - timedelta(seconds=1), zone)
-    if newest is None or newest <= since:
-        return None
-    return next_after(schedule, since, zone) if repeats_missed else newest
+    return newest if newest is not None and newest > since else None
 
 
 def offsets_of(schedule: Schedule, next_run_at: datetime | None, at: datetime) -> tuple[timezone, ...]:

@@ -129,7 +129,6 @@ def version_of(turn: Turn) -> tuple[int, ...]:
 def read_permissions(turn: Turn) -> None:
     """Read what the account may do."""
     turn.keep(permissions=turn.ask(access.permissions))
-    turn.facts.permissions_at = turn.at
 
 
 def read_tasks(turn: Turn) -> None:

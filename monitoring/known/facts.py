@@ -163,7 +163,6 @@ class Facts(msgspec.Struct):
     `version` rises whenever the lists or the judgement over the backups may differ, `touched` with everything that is news.
     """
 
-    layout: int = LAYOUT
     instance_version: int = 0
     version: int = 0
     touched: int = 0
@@ -182,7 +181,6 @@ class Facts(msgspec.Struct):
     jobs_seen: dict[str, JobSeen] = {}  # by "<kind> <id>"
     kinds_seen: tuple[str, ...] = ()
     permissions: PermissionsReading | None = None
-    permissions_at: float = 0.0
     server_version: str = ""
     calls: int = 0  # of all turns since the start
     failed_calls: int = 0

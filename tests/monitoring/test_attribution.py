@@ -7,7 +7,6 @@ import time
 import pytest
 
 from monitoring.backups.attribution import (
-    Attribution,
     BackupServer,
     Group,
     KnownGuest,
@@ -15,7 +14,6 @@ from monitoring.backups.attribution import (
     VolumeStorage,
     attribute,
     attribute_volume,
-    attributions,
     estate,
     group,
     names,
@@ -32,8 +30,8 @@ LAB_100 = KnownGuest("lab", 100, "qemu", "web")
 OFFICE_100 = KnownGuest("office", 100, "qemu", "mail")
 
 
-def storage(instance, *, namespace=SHARED, username="", server="vault.lab", fingerprint="", listed=None):
-    return PbsStorage(instance, "pbs", server, "main", namespace, username, fingerprint, listed)
+def storage(instance, *, namespace=SHARED, username="", server="vault.lab", fingerprint=""):
+    return PbsStorage(instance, "pbs", server, "main", namespace, username, fingerprint)
 
 
 def backup(kind="vm", id="100", *, namespace=SHARED, owner="", comment=""):
@@ -43,20 +41,11 @@ def backup(kind="vm", id="100", *, namespace=SHARED, owner="", comment=""):
 BOTH = (LAB_100, OFFICE_100)
 BOTH_STORE = (storage("lab"), storage("office"))
 OWN_TOKENS = (storage("lab", username="b@pbs!lab"), storage("office", username="b@pbs!office"))
-SEES = frozenset({("vm", "100")})
 
 #: What is known of guests and storages, and the group: state, instance, the rule that spoke last, candidates.
 CASES = {
     "its own namespace": (BOTH, [storage("lab"), storage("office", namespace="office")], backup(),
         ("attributed", "lab", "namespace", ("lab",))),
-    "only one storage lists it": (
-        BOTH, [storage("lab", listed=SEES), storage("office", listed=frozenset())], backup(),
-        ("attributed", "lab", "listing", ("lab",))),
-    "one lists it, the other was not read": (
-        BOTH, [storage("lab", listed=SEES), storage("office")], backup(),
-        ("ambiguous", "", "vmid", ("lab", "office"))),
-    "both list it": (BOTH, [storage("lab", listed=SEES), storage("office", listed=SEES)], backup(),
-        ("ambiguous", "", "vmid", ("lab", "office"))),
     "two clusters, one vmid and nothing else": (BOTH, BOTH_STORE, backup(),
         ("ambiguous", "", "vmid", ("lab", "office"))),
     "owner and comment agree": (BOTH, OWN_TOKENS, backup(owner="b@pbs!office", comment="mail"),
@@ -108,25 +97,12 @@ CASES = {
     "a renamed guest, stored by an account nobody tells": (
         (LAB_100,), [storage("lab")], backup(owner="b@pbs!x", comment="www-old"),
         ("attributed", "lab", "namespace", ("lab",))),
-    "one of two storages of a cluster was not read": (
-        BOTH,
-        [storage("lab"), storage("lab", listed=SEES), storage("office", listed=frozenset())],
-        backup(), ("ambiguous", "", "vmid", ("lab", "office"))),
-    "one of two storages of a cluster lists it": (
-        BOTH,
-        [storage("lab", listed=SEES), storage("lab", listed=frozenset()), storage("office", listed=frozenset())],
-        backup(), ("attributed", "lab", "listing", ("lab",))),
     "a kind that PBS does not have yet": (BOTH, [storage("lab")], backup("pod"), ("unknown", "", "kind", ())),
     "the owner's guest is gone": (BOTH, OWN_TOKENS, backup(id="999", owner="b@pbs!office", comment="old"),
         ("attributed", "office", "owner", ("office",))),
     "the owner's guest is gone, and the comment names that of the other": (
         (LAB_100,), OWN_TOKENS, backup(owner="b@pbs!office", comment="web"),
         ("ambiguous", "", "contradiction", ("lab", "office"))),
-    "one lists it, and it belongs to the account of the other": (
-        BOTH,
-        [storage("lab", username="b@pbs!lab", listed=SEES),
-         storage("office", username="b@pbs!office", listed=frozenset())],
-        backup(owner="b@pbs!office"), ("ambiguous", "", "contradiction", ("lab", "office"))),
     "a host": (BOTH, [storage("lab")], backup("host", "nas"), ("foreign", "", "kind", ())),
     "a host with the number of a guest": (BOTH, [storage("lab")], backup("host", "100"),
         ("foreign", "", "kind", ())),
@@ -310,15 +286,6 @@ def test_readings_become_evidence():
     told = BackupGroupReading("vm", "100", owner="b@pbs")
     assert group("vault", "main", "a", told, comment="web") == Group(
         "vault", "main", "a", "vm", "100", "b@pbs", "web"
-    )
-
-
-def test_groups_are_found_again_by_their_place():
-    found = attributions([backup(), backup("host", "nas")], estate((LAB_100,), [storage("lab")], [VAULT]))
-
-    assert found[("main", SHARED, "vm", "100")].instance == "lab"
-    assert found[("main", SHARED, "host", "nas")] == Attribution(
-        "foreign", evidence=(("kind", "a backup of a host, not of a guest"),)
     )
 
 

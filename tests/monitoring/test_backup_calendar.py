@@ -200,51 +200,49 @@ def test_a_run_is_on_its_own_side_of_the_instant(text, epoch):
 
 HOUR = timedelta(hours=1)
 
-#: Text, now, last start, first seen, repeats what it missed: the run that is missing. In Berlin, in July (UTC+2).
+#: Text, now, last start, first seen: the run that is missing. In Berlin, in July (UTC+2).
 MISSED = {
-    "it ran": ("21:00", "2026-07-15 22:00", "2026-07-15 19:00:05", "2026-07-01", False, None),
-    "it did not run": ("21:00", "2026-07-15 22:00", "2026-07-14 19:00:05", "2026-07-01", False,
+    "it ran": ("21:00", "2026-07-15 22:00", "2026-07-15 19:00:05", "2026-07-01", None),
+    "it did not run": ("21:00", "2026-07-15 22:00", "2026-07-14 19:00:05", "2026-07-01",
         "2026-07-15 19:00"),
-    "it may still run": ("21:00", "2026-07-15 19:59", "2026-07-14 19:00:05", "2026-07-01", False, None),
-    "it may run no longer": ("21:00", "2026-07-15 20:00", "2026-07-14 19:00:05", "2026-07-01", False,
+    "it may still run": ("21:00", "2026-07-15 19:59", "2026-07-14 19:00:05", "2026-07-01", None),
+    "it may run no longer": ("21:00", "2026-07-15 20:00", "2026-07-14 19:00:05", "2026-07-01",
         "2026-07-15 19:00"),
-    "it ran late": ("21:00", "2026-07-15 22:00", "2026-07-15 19:55", "2026-07-01", False, None),
-    "several did not run: the newest": ("21:00", "2026-07-15 22:00", "2026-07-10 19:00:05", "2026-07-01", False,
+    "it ran late": ("21:00", "2026-07-15 22:00", "2026-07-15 19:55", "2026-07-01", None),
+    "several did not run: the newest": ("21:00", "2026-07-15 22:00", "2026-07-10 19:00:05", "2026-07-01",
         "2026-07-15 19:00"),
-    "several did not run and the first is owed": (
-        "21:00", "2026-07-15 22:00", "2026-07-10 19:00:05", "2026-07-01", True, "2026-07-11 19:00"),
-    "it made up for it": ("21:00", "2026-07-15 12:00", "2026-07-15 06:00", "2026-07-01", True, None),
-    "never ran, and was due": ("21:00", "2026-07-15 22:00", None, "2026-07-15 12:00", False,
+    "it made up for it": ("21:00", "2026-07-15 12:00", "2026-07-15 06:00", "2026-07-01", None),
+    "never ran, and was due": ("21:00", "2026-07-15 22:00", None, "2026-07-15 12:00",
         "2026-07-15 19:00"),
-    "never ran, and was not due yet": ("21:00", "2026-07-15 22:00", None, "2026-07-15 19:30", False, None),
-    "changed since its last run": ("21:00", "2026-07-15 22:00", "2026-07-01 19:00:05", "2026-07-15 19:30", False,
+    "never ran, and was not due yet": ("21:00", "2026-07-15 22:00", None, "2026-07-15 19:30", None),
+    "changed since its last run": ("21:00", "2026-07-15 22:00", "2026-07-01 19:00:05", "2026-07-15 19:30",
         None),
-    "not due on a weekend": ("mon..fri 21:00", "2026-07-19 22:00", "2026-07-17 19:00:05", "2026-07-01", False,
+    "not due on a weekend": ("mon..fri 21:00", "2026-07-19 22:00", "2026-07-17 19:00:05", "2026-07-01",
         None),
-    "once, to come": ("2030-12-24 20:00", "2026-07-15 22:00", None, "2026-07-01", False, None),
-    "once, long ago": ("2024-12-24 20:00", "2026-07-15 22:00", None, "2026-07-01", False, None),
+    "once, to come": ("2030-12-24 20:00", "2026-07-15 22:00", None, "2026-07-01", None),
+    "once, long ago": ("2024-12-24 20:00", "2026-07-15 22:00", None, "2026-07-01", None),
     "a time that did not exist is not missed": (
-        "02:30", "2026-03-29 12:00", "2026-03-28 01:30:05", "2026-03-01", False, None),
+        "02:30", "2026-03-29 12:00", "2026-03-28 01:30:05", "2026-03-01", None),
     "a time that was twice may be the second": (
-        "02:30", "2026-10-25 02:29", "2026-10-24 00:30:05", "2026-10-01", False, None),
-    "it ran the second time": ("02:30", "2026-10-25 12:00", "2026-10-25 01:30:05", "2026-10-01", False, None),
-    "neither time": ("02:30", "2026-10-25 02:30", "2026-10-24 00:30:05", "2026-10-01", False,
+        "02:30", "2026-10-25 02:29", "2026-10-24 00:30:05", "2026-10-01", None),
+    "it ran the second time": ("02:30", "2026-10-25 12:00", "2026-10-25 01:30:05", "2026-10-01", None),
+    "neither time": ("02:30", "2026-10-25 02:30", "2026-10-24 00:30:05", "2026-10-01",
         "2026-10-25 00:30"),
     "the one before a time that was twice": (
-        "02:30", "2026-10-25 02:29", "2026-10-23 00:30:05", "2026-10-01", False, "2026-10-24 00:30"),
+        "02:30", "2026-10-25 02:29", "2026-10-23 00:30:05", "2026-10-01", "2026-10-24 00:30"),
 }  # fmt: skip
 
 
-def missed(text, at, last, seen, repeats=False, *, zone=BERLIN, **more):
+def missed(text, at, last, seen, *, zone=BERLIN, **more):
     return missed_run(
         parse(text), at=instant(at), zone=zone, last_start_at=instant(last), first_seen_at=instant(seen),
-        tolerance=HOUR, repeats_missed=repeats, **more,
+        tolerance=HOUR, **more,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "at", "last", "seen", "repeats", "expected"), MISSED.values(), ids=MISSED)
-def test_which_run_did_not_happen(text, at, last, seen, repeats, expected):
-    assert missed(text, at, last, seen, repeats) == instant(expected)
+@pytest.mark.parametrize(("text", "at", "last", "seen", "expected"), MISSED.values(), ids=MISSED)
+def test_which_run_did_not_happen(text, at, last, seen, expected):
+    assert missed(text, at, last, seen) == instant(expected)
 
 
 LATE = ("21:00", "2026-07-15 22:00", "2026-07-14 19:00:05", "2026-07-01")

@@ -375,7 +375,6 @@ def test_a_job_for_all_but_some_guests_is_read() -> None:
             excluded=(103, 105),
             comment="weekly",
             next_run_at=1767225600,
-            repeats_missed=True,
         ),
     )
 

@@ -49,7 +49,6 @@ def ha_period(turn: Turn) -> float:
 def read_permissions(turn: Turn) -> None:
     """Read what the account may do."""
     turn.keep(permissions=turn.ask(access.permissions))
-    turn.facts.permissions_at = turn.at
 
 
 def read_storages(turn: Turn) -> None:

@@ -113,7 +113,6 @@ class BackupJobReading(msgspec.Struct, frozen=True):
     pool: Annotated[Name, "pool"] = ""
     comment: Annotated[str, text_of(512), "comment"] = ""
     next_run_at: Annotated[Epoch, "next-run"] = None
-    repeats_missed: Annotated[IsTrue, "repeat-missed"] = False
 
 
 class UncoveredGuestReading(msgspec.Struct, frozen=True, gc=False):

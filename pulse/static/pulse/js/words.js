@@ -41,7 +41,6 @@ export const ATTRIBUTIONS = {
 /** By what it was decided whose a backup is. */
 export const EVIDENCE = {
   kind: "kind",
-  listing: "seen through PVE",
   namespace: "namespace",
   owner: "owner",
   storage: "storage",
