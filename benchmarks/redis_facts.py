@@ -29,7 +29,8 @@ import redis
 
 from monitoring.figures.filesystems import DiskUse, Filesystem
 from monitoring.known.costs import Minute
-from monitoring.known.facts import FACTS, BackupPlace, Facts, GuestFacts, Progress
+from monitoring.known.facts import FACTS, BackupPlace, Facts, GuestFacts
+from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store.current import KINDS
 from monitoring.store.redis import RedisStore
@@ -108,17 +109,14 @@ def collected() -> Facts:
         places={
             f"main/ns{n}": place(range(100 + n * each, 100 + (n + 1) * each)) for n in range(PLACES)
         },
-        progress={f"guest configuration/{n}": Progress(AT, AT, AT + 7200) for n in range(ERRANDS)},
+        progress={Lane.GUEST_CONFIGURATION: {n: Progress(AT, AT, AT + 7200) for n in range(ERRANDS)}},
         costs={f"lane {n}": [Minute(minute, 3, 4096, 0.2) for minute in range(60)] for n in range(25)},
     )  # fmt: skip
 
 
 def after_one_errand(facts: Facts, run: int) -> Facts:
     """The facts after an errand that found nothing new."""
-    facts.progress = {
-        **facts.progress,
-        "guest configuration/7": Progress(AT + run, AT + run, AT + run + 7200),
-    }
+    facts.note(Lane.GUEST_CONFIGURATION, 7, Progress(AT + run, AT + run, AT + run + 7200))
     facts.turn_at = AT + run
     return facts
 

@@ -14,6 +14,7 @@ from monitoring.backups.results import job_outcome, task_outcome
 from monitoring.collecting.evidence import Known
 from monitoring.figures.servers import BackupJob
 from monitoring.known.facts import Facts
+from monitoring.known.lanes import Lane
 from monitoring.wire.backups import backup_tasks
 from nodes.choices import InstanceKind
 from nodes.proxmox.readings import (
@@ -74,11 +75,11 @@ def missed_backup(
     job: BackupJobReading, facts: Facts, tasks: Sequence[TaskReading], *, at: datetime
 ) -> int | None:
     """Return when a backup job should have begun and no task did, None when one did or nobody can tell."""
-    looked = facts.progress.get("tasks/")
-    if not job.is_enabled or not facts.backup_tasks or looked is None:
+    looked_at = facts.done_at(Lane.TASKS)
+    if not job.is_enabled or not facts.backup_tasks:
         return None
     due = last_due(job, facts, at=at, tolerance=LATENESS)
-    if due is None or looked.done_at < due + LATENESS.total_seconds():
+    if due is None or looked_at < due + LATENESS.total_seconds():
         return None  # nobody has looked since
     begun = [task for task in tasks if may_be_run(task, job)]
     reaches_back = any((task.started_at or due) < due for task in begun) or not any(
@@ -123,10 +124,10 @@ def missed_server_run(job: ServerJobReading, facts: Facts, name: str, *, at: dat
         schedule = parse(job.schedule)
     except NotASchedule:
         return None
-    looked = facts.progress.get(f"jobs/{job.kind}")
-    if looked is None or not looked.done_at:
+    looked_at = facts.done_at(Lane.SERVER_JOBS, job.kind)
+    if not looked_at:
         return None
-    at = min(at, datetime.fromtimestamp(looked.done_at, UTC))  # nobody knows what has run since
+    at = min(at, datetime.fromtimestamp(looked_at, UTC))  # nobody knows what has run since
     told = read_upid(job.last_run_upid) if job.last_run_upid else None
     started = told.started_at if told is not None else None
     ended = moment(job.last_run_ended_at)

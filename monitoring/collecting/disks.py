@@ -14,14 +14,12 @@ from msgspec.structs import replace
 from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import LISTING_SECONDS, Turn
 from monitoring.known.facts import NodeFacts, SmartFacts
+from monitoring.known.lanes import Key, Lane
 from nodes.choices import InstanceKind
 from nodes.proxmox import hardware
 from nodes.proxmox.errors import NoZfs
 from nodes.proxmox.readings import DiskReading, SmartReading
 
-SMART_PERIOD_SECONDS = 12 * 3600.0
-#: A disk that does not answer is left alone for this long: each try starts another smartctl.
-SMART_RETRY_SECONDS = 3 * 3600.0
 #: The host gives smartctl 10 s.
 SMART_CALL_SECONDS = 12.0
 #: Disks of one host that are asked; more than any has.
@@ -36,29 +34,25 @@ NOT_ASKED = SmartFacts()
 
 def disk_errands(turn: Turn, node: str, *, is_possible: bool) -> Iterator[Errand]:
     """Yield what is asked about the disks and pools of a host; `is_possible`: it can be asked, and the account may."""
-    yield Errand("disks", f"zfs {node}", zfs_period(turn, node), read_zfs, (node,), 3, is_possible)
+    # Pools are looked at often where there are some, but not on a PBS.
+    is_idle = is_server(turn) or not has_zfs(turn, node)
+    yield Errand(Lane.ZFS_POOLS, node, read_zfs, (node,), is_possible, is_idle=is_idle)
     if not is_server(turn):
-        yield Errand("disks", f"lvmthin {node}", 1800.0, read_thin_pools, (node,), 3, is_possible)
-    yield Errand("disks", f"list {node}", 3600.0, read_disks, (node,), 3, is_possible)
+        yield Errand(Lane.THIN_POOLS, node, read_thin_pools, (node,), is_possible)
+    yield Errand(Lane.DISKS, node, read_disks, (node,), is_possible)
     if turn.instance.reads_smart:
         yield from smart_errands(turn, node, is_possible=is_possible)
 
 
 def smart_errands(turn: Turn, node: str, *, is_possible: bool) -> Iterator[Errand]:
     """Yield the list with SMART, and once that was tried one call for each disk that can tell something."""
-
-    def errand(subject: str, *args: str) -> Errand:
-        run = read_smart if args else read_smart_list
-        return Errand("smart", f"{subject} {node}", SMART_PERIOD_SECONDS, run, (node, *args), rank=5,
-                      is_possible=is_possible, retry_seconds=SMART_RETRY_SECONDS)  # fmt: skip
-
-    yield errand("list")
-    if f"smart/list {node}" not in turn.facts.progress:
+    yield Errand(Lane.SMART_LIST, node, read_smart_list, (node,), is_possible)
+    if not turn.facts.progress_of(Lane.SMART_LIST, node).tried_at:
         return
     known = known_of(turn, node)
     for disk in known.disks[:MOST_DISKS]:
         if hardware.smart_name(turn.instance.kind, disk.device) and tells_smart(disk, smart_of(known, disk)):
-            yield errand(short_name(disk.device), disk.device)
+            yield Errand(*smart_key(node, disk.device), read_smart, (node, disk.device), is_possible)
 
 
 def tells_smart(disk: DiskReading, known: SmartFacts) -> bool:
@@ -68,9 +62,9 @@ def tells_smart(disk: DiskReading, known: SmartFacts) -> bool:
     return disk.kind in TELLING_KINDS
 
 
-def zfs_period(turn: Turn, node: str) -> float:
-    """Return how often pools are looked at: often where there are some, but not on a PBS."""
-    return 300.0 if not is_server(turn) and has_zfs(turn, node) else 3600.0
+def smart_key(node: str, device: str) -> Key:
+    """Return what the progress with a disk is kept under; its device in short, `sda`."""
+    return Lane.SMART, (node, device.removeprefix("/dev/"))
 
 
 def has_zfs(turn: Turn, node: str) -> bool:
@@ -103,8 +97,8 @@ def read_disks(turn: Turn, node: str) -> None:
     keep(turn, node, disks=found, disks_at=turn.at)
     renamed = [disk.device for disk in found if smart.get(disk.device, NOT_ASKED).serial != disk.serial]
     if smart and renamed:
-        names = (f"smart/{subject} {node}" for subject in ("list", *map(short_name, renamed)))
-        turn.hasten(names, since=turn.at)  # what this very turn asks then is asked once
+        keys = [(Lane.SMART_LIST, node), *(smart_key(node, device) for device in renamed)]
+        turn.hasten(keys, since=turn.at)  # what this very turn asks then is asked once
 
 
 def read_smart_list(turn: Turn, node: str) -> None:
@@ -139,11 +133,6 @@ def smart_of(known: NodeFacts, disk: DiskReading) -> SmartFacts:
     """Return what SMART told of a disk, nothing when it told it of another disk that had the name."""
     told = known.smart.get(disk.device, NOT_ASKED)
     return told if told.serial == disk.serial else NOT_ASKED
-
-
-def short_name(device: str) -> str:
-    """Return how a disk is called in the name of an errand: `sda`."""
-    return device.removeprefix("/dev/")
 
 
 def is_server(turn: Turn) -> bool:

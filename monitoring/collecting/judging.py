@@ -16,6 +16,7 @@ from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, GroupKey, Ju
 from monitoring.backups.sources import pbs_storages, sources_of
 from monitoring.collecting.evidence import Known, known_of, marks_of, server_of
 from monitoring.known.facts import Facts
+from monitoring.known.lanes import Lane
 from monitoring.store.current import store
 from monitoring.wire.backups import backup_tasks
 from nodes.choices import InstanceKind
@@ -168,8 +169,7 @@ def may_read_jobs(facts: Facts) -> bool:
     """Return whether the account sees the jobs, as far as is known."""
     if facts.permissions is not None:
         return facts.permissions.has("/", "Sys.Audit")
-    progress = facts.progress.get("backup jobs/")
-    return progress is None or progress.code != PermissionDenied.code
+    return facts.progress_of(Lane.BACKUP_JOBS).code != PermissionDenied.code
 
 
 def runs_of(facts: Facts) -> dict[int, GuestRun]:

@@ -23,6 +23,7 @@ from monitoring.backups.sources import (
 from monitoring.collecting.evidence import Known, known_of
 from monitoring.figures.servers import status_of
 from monitoring.known.datastores import known_datastores, states_now
+from monitoring.known.lanes import Key, Lane
 from monitoring.known.wanted import wanted_guests, wanted_kinds
 from monitoring.wire.backups import backup_tasks
 from nodes.choices import InstanceKind
@@ -88,7 +89,7 @@ def storages(
     facts = host.facts
     if not facts.storages:
         reason = NO_PERMISSION if facts.storages_at else "not_read_yet"
-        yield source(host, "storage", "", reason=reason, errands=("storage configuration/",))
+        yield source(host, "storage", "", reason=reason, keys=((Lane.STORAGE_DEFINITIONS, ""),))
         return
     for place in storage_places(host, servers, evidence, at=at):
         key = f"{place.storage}/{place.node}"
@@ -101,7 +102,7 @@ def storages(
             count=len(facts.volumes.get(key, ())),
             read_at=place.read_at,
             reason=place.reason,
-            errands=() if is_elsewhere else (f"backups/{key}",),
+            keys=() if is_elsewhere else ((Lane.BACKUP_VOLUMES, key),),
             read_from=place.server[0] if place.server is not None and is_elsewhere else "",
         )
 
@@ -119,17 +120,24 @@ def tasks(host: Known, *, at: datetime) -> Iterator[SourceShape]:
 
 def tasks_of(host: Known, node: str, count: int, *, at: datetime) -> SourceShape:
     """Return how far the backup tasks of a node were read: its own list, and the newest ones in that of the cluster."""
-    facts, held, errand = host.facts, host.facts.permissions, f"backup tasks/{node}"
-    read_at = facts.done_at(errand)
+    facts, held = host.facts, host.facts.permissions
+    read_at = facts.done_at(Lane.BACKUP_TASKS, node)
     sees_all = held is None or held.has("/", "Sys.Audit")
     if read_at and sees_all and node not in host.memory.absent_since:
-        read_at = max(read_at, facts.done_at("tasks/"))
+        read_at = max(read_at, facts.done_at(Lane.TASKS))
     if held is not None and not held.has(f"/nodes/{node}", "Sys.Audit"):
         reason = NO_PERMISSION
     else:
         reason = when_unread(read_at, at=at) if read_at else "not_read_yet"
     return source(
-        host, "tasks", node, node=node, count=count, read_at=read_at, reason=reason, errands=(errand,)
+        host,
+        "tasks",
+        node,
+        node=node,
+        count=count,
+        read_at=read_at,
+        reason=reason,
+        keys=((Lane.BACKUP_TASKS, node),),
     )
 
 
@@ -163,7 +171,7 @@ def snapshots_on(host: Known, node: str, guests: Sequence[GuestReading], *, at: 
         count=sum(len(one.snapshots) for one in known.values()),
         read_at=read_at,
         reason=reason,
-        errands=(f"guest snapshots/{vmid}" for vmid in late),
+        keys=((Lane.GUEST_SNAPSHOTS, vmid) for vmid in late),
     )
     if reason and len(late) < len(guests):
         message = f"{len(late)} of {len(guests)} guests. {told.message}".strip()
@@ -199,7 +207,7 @@ def unlisted_datastore(server: Known, name: str, store: DatastoreReading | None)
         "datastore",
         name,
         reason=NO_PERMISSION if is_blind else "not_read_yet",
-        errands=(f"namespaces/{name}",),
+        keys=((Lane.NAMESPACES, name),),
         message=trouble_of(store),
     )
 
@@ -219,7 +227,7 @@ def namespace_of(
     key = f"{name}/{namespace}"
     place = server.facts.places.get(key)
     count = sum(len(known) for known in place.snapshots.values()) if place is not None else 0
-    groups = [f"snapshots/{key} {one.kind}/{one.id}" for one in place.groups] if place is not None else []
+    groups = place.groups if place is not None else ()
     return source(
         server,
         "datastore",
@@ -228,7 +236,11 @@ def namespace_of(
         count=count,
         read_at=read_at,
         reason=reason,
-        errands=(f"groups/{key}", f"snapshots/{key}", *groups),
+        keys=(
+            (Lane.GROUPS, key),
+            (Lane.SNAPSHOTS, key),
+            *((Lane.GROUP_SNAPSHOTS, (key, f"{one.kind}/{one.id}")) for one in groups),
+        ),
         message=trouble_of(store),
     )
 
@@ -243,12 +255,12 @@ def source(
     node: str = "",
     count: int = 0,
     read_at: float = 0.0,
-    errands: Iterable[str] = (),
+    keys: Iterable[Key] = (),
     message: str = "",
     read_from: str = "",
 ) -> SourceShape:
-    """Return one place; `message` is what is told of it already, `errands` are those that read it."""
-    code, told = explained(known, reason, node, errands)
+    """Return one place; `message` is what is told of it already, `keys` are those of the lanes that read it."""
+    code, told = explained(known, reason, node, keys)
     if known.memory.login_is_refused:  # nothing of such an instance is listed (state.md 6)
         code, told, count = known.instance.failure_code or "login_failed", known.instance.failure_message, 0
     return SourceShape(
@@ -265,14 +277,13 @@ def source(
     )
 
 
-def explained(known: Known, reason: str, node: str, errands: Iterable[str]) -> tuple[str, str]:
-    """Return why a place was not read and what the host said: its node is away, its errands or the live polls fail."""
+def explained(known: Known, reason: str, node: str, keys: Iterable[Key]) -> tuple[str, str]:
+    """Return why a place was not read and what the host said: its node is away, its lanes or the live polls fail."""
     if reason not in UNEXPLAINED:
         return reason, ""
     if node in known.memory.absent_since:
         return "node_offline", ""
-    progress = known.facts.progress
-    failed = [one for name in errands if (one := progress.get(name)) is not None and one.code]
+    failed = [one for key in keys if (one := known.facts.progress_of(*key)).code]
     if failed:
         code = Counter(one.code for one in failed).most_common(1)[0][0]
         message = next(one.message for one in failed if one.code == code)

@@ -13,6 +13,7 @@ from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import LISTING_SECONDS, Turn
 from monitoring.known.datastores import is_outdated, left_out
 from monitoring.known.facts import BackupPlace
+from monitoring.known.lanes import Key, Lane
 from nodes.proxmox import access, backup_server, backups, hardware, pbs
 from nodes.proxmox.errors import LoginFailed, ProxmoxError, TooLarge
 from nodes.proxmox.readings import (
@@ -43,14 +44,14 @@ STORE_TASKS = frozenset(
 
 def errands(turn: Turn) -> Iterator[Errand]:
     """Yield every errand of the server, due or not."""
-    yield Errand("permissions", "", 900.0, read_permissions, rank=0)
-    yield Errand("tasks", "", 30.0, read_tasks, rank=2)
+    yield Errand(Lane.PERMISSIONS, "", read_permissions)
+    yield Errand(Lane.SERVER_TASKS, "", read_tasks)
     if turn.may("/system/certificates", "Sys.Modify"):
-        yield Errand("certificates", HOST, 6 * 3600.0, read_certificates, rank=3)
-    yield Errand("subscription", HOST, 6 * 3600.0, read_subscription, rank=3)
+        yield Errand(Lane.CERTIFICATES, HOST, read_certificates)
+    yield Errand(Lane.SUBSCRIPTION, HOST, read_subscription)
     if turn.may("/", "Sys.Audit"):
-        yield Errand("updates", HOST, 6 * 3600.0, read_updates, rank=3)
-    yield Errand("time", HOST, 6 * 3600.0, read_time, rank=2)
+        yield Errand(Lane.UPDATES, HOST, read_updates)
+    yield Errand(Lane.TIME, HOST, read_time)
     yield from disk_errands(turn, HOST, is_possible=turn.may("/system/disks", "Sys.Audit"))
     yield from job_errands(turn)
     if turn.instance.monitor_datastores:
@@ -60,13 +61,13 @@ def errands(turn: Turn) -> Iterator[Errand]:
 def store_errands(turn: Turn) -> Iterator[Errand]:
     """Yield the list of the datastores, and what is asked of each of them."""
     if is_outdated(turn.memory.datastores, turn.facts):
-        turn.hasten(["datastores/"], since=turn.memory.datastores_at)
-    yield Errand("datastores", "", 300.0, read_datastores, rank=0)
+        turn.hasten([(Lane.DATASTORES, "")], since=turn.memory.datastores_at)
+    yield Errand(Lane.DATASTORES, "", read_datastores)
     open_stores = set(datastores(turn))
     for store in sorted(store_names(turn)):
         is_open = store in open_stores
         may = is_open and sees(turn, store)
-        yield Errand("namespaces", store, 600.0, read_namespaces, (store,), 0, may)
+        yield Errand(Lane.NAMESPACES, store, read_namespaces, (store,), may)
         for namespace in turn.facts.namespaces.get(store, ()):
             yield from place_errands(turn, store, namespace.path, is_open=is_open)
 
@@ -97,13 +98,13 @@ def job_errands(turn: Turn) -> Iterator[Errand]:
     """Yield the kinds of jobs that are to be monitored."""
     instance = turn.instance
     if instance.monitor_sync_jobs:
-        yield Errand("jobs", "sync", 300.0, read_sync_jobs, rank=1)
+        yield Errand(Lane.SERVER_JOBS, "sync", read_sync_jobs)
     if instance.monitor_verify_jobs:
-        yield Errand("jobs", "verify", 300.0, read_verify_jobs, rank=1)
+        yield Errand(Lane.SERVER_JOBS, "verify", read_verify_jobs)
     if instance.monitor_prune_jobs:
-        yield Errand("jobs", "prune", 300.0, read_prune_jobs, rank=1)
+        yield Errand(Lane.SERVER_JOBS, "prune", read_prune_jobs)
     if instance.monitor_garbage_jobs:
-        yield Errand("jobs", "garbage", 300.0, read_garbage, rank=1)
+        yield Errand(Lane.SERVER_JOBS, "garbage", read_garbage)
 
 
 def place_errands(turn: Turn, store: str, namespace: str, *, is_open: bool) -> Iterator[Errand]:
@@ -111,13 +112,13 @@ def place_errands(turn: Turn, store: str, namespace: str, *, is_open: bool) -> I
     key = f"{store}/{namespace}"
     may = is_open and turn.may(f"/datastore/{key}".rstrip("/"), *rights.SEEING)
     where = (store, namespace)
-    yield Errand("groups", key, 300.0, read_groups, where, 1, may)
+    yield Errand(Lane.GROUPS, key, read_groups, where, may)
     place = turn.facts.places.get(key)
     if place is None or not place.is_large:
-        yield Errand("snapshots", key, 3600.0, read_snapshots, where, 1, may)
+        yield Errand(Lane.SNAPSHOTS, key, read_snapshots, where, may)
         return
     for group in place.groups:
-        yield Errand("snapshots", f"{key} {name_of(group)}", 4 * 3600.0, read_group, (*where, group), 2, may)
+        yield Errand(Lane.GROUP_SNAPSHOTS, (key, name_of(group)), read_group, (*where, group), may)
 
 
 def version_of(turn: Turn) -> tuple[int, ...]:
@@ -144,22 +145,22 @@ def read_tasks(turn: Turn) -> None:
     turn.facts.tasks = tasks  # neither published nor judged: no other version of what is
 
 
-def consequences(turn: Turn, task: TaskReading) -> Iterator[str]:
+def consequences(turn: Turn, task: TaskReading) -> Iterator[Key]:
     """Yield the errands that an ended task has made due."""
     store, _, rest = task.subject.partition(":")
     places = [key for key in turn.facts.places if key.partition("/")[0] == store]
     if task.kind in VERIFY_TASKS:
-        yield "jobs/verify"
-        yield from (f"snapshots/{key}" for key in places)
+        yield Lane.SERVER_JOBS, "verify"
+        yield from ((Lane.SNAPSHOTS, key) for key in places)
     elif task.kind == "backup":
-        yield from (f"groups/{key}" for key in places if is_told_in(rest, key.partition("/")[2]))
+        yield from ((Lane.GROUPS, key) for key in places if is_told_in(rest, key.partition("/")[2]))
     elif task.kind in CHANGING_TASKS:
-        yield f"jobs/{CHANGING_TASKS[task.kind]}"
-        yield from (f"groups/{key}" for key in places)
+        yield Lane.SERVER_JOBS, CHANGING_TASKS[task.kind]
+        yield from ((Lane.GROUPS, key) for key in places)
     elif task.kind == "garbage_collection":
-        yield "jobs/garbage"
+        yield Lane.SERVER_JOBS, "garbage"
     elif task.kind in STORE_TASKS:
-        yield "datastores/"
+        yield Lane.DATASTORES, ""
 
 
 def is_told_in(subject: str, namespace: str) -> bool:
@@ -279,11 +280,8 @@ def read_groups(turn: Turn, store: str, namespace: str) -> None:
     changed = changed_groups(known.groups, groups)
     if len(changed) > MOST_GROUPS_ONE_BY_ONE:
         keep_place(turn, key, place)
-        turn.hasten(
-            [f"snapshots/{key} {name_of(group)}" for group in changed]
-            if place.is_large
-            else [f"snapshots/{key}"]
-        )
+        by_group: list[Key] = [(Lane.GROUP_SNAPSHOTS, (key, name_of(group))) for group in changed]
+        turn.hasten(by_group if place.is_large else [(Lane.SNAPSHOTS, key)])
         return
     for group in changed:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +20,8 @@ from monitoring.collecting.evidence import server_of
 from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import Turn
 from monitoring.known.costs import LaneLedger
-from monitoring.known.facts import FACTS, Facts, Progress
+from monitoring.known.facts import FACTS, Facts
+from monitoring.known.lanes import NEVER
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store import saved
 from monitoring.store.current import store
@@ -157,11 +158,16 @@ def run_rounds(turn: Turn, spent: Spent) -> list[Errand]:
     for _ in range(ROUNDS):
         wanted = planned(turn)
         facts.progress = schedule.hastened(facts.progress, turn.hastened, at=turn.at)
-        known = len(facts.progress)
+        known = count(facts)
         run_due(turn, schedule.due(wanted, facts.progress, at=turn.at), spent)
-        if spent.is_over or len(facts.progress) == known:
+        if spent.is_over or count(facts) == known:
             break
     return wanted
+
+
+def count(facts: Facts) -> int:
+    """Return how many errands were ever run."""
+    return sum(map(len, facts.progress.values()))
 
 
 def run_due(turn: Turn, waiting: Iterable[Errand], spent: Spent) -> None:
@@ -171,7 +177,7 @@ def run_due(turn: Turn, waiting: Iterable[Errand], spent: Spent) -> None:
         if spent.seconds() > BUDGET_SECONDS:
             facts.slowed_at, spent.is_over = turn.at, True
             return
-        is_new = errand.name not in facts.progress
+        is_new = facts.progress_of(errand.lane, errand.subject) is NEVER
         if spent.calls >= (FIRST_CALLS_PER_TURN if is_new else CALLS_PER_TURN):
             continue
         if facts.resting_nodes.get(errand.node, 0.0) > turn.at:
@@ -216,8 +222,8 @@ def planned(turn: Turn) -> list[Errand]:
 def run(turn: Turn, errand: Errand) -> tuple[int, ProxmoxError | None]:
     """Run one errand and note how it went; returns how many calls it made, and its failure."""
     facts = turn.facts
-    ledger = LaneLedger(facts.costs, errand.lane, at=turn.at)
-    known = facts.progress.get(errand.name, schedule.NEVER)
+    ledger = LaneLedger(facts.costs, errand.lane.group, at=turn.at)
+    known = facts.progress_of(errand.lane, errand.subject)
     failure: ProxmoxError | None = None
     flaw: Exception | None = None
     try:
@@ -231,13 +237,12 @@ def run(turn: Turn, errand: Errand) -> tuple[int, ProxmoxError | None]:
         progress = schedule.succeeded(errand, known, at=turn.at)
     else:
         progress = schedule.failed(errand, known, failure, at=turn.at)
-        if not any(one.code == failure.code for one in of_lane(facts, errand.lane)):
+        if not any(one.code == failure.code for one in facts.progress.get(errand.lane, {}).values()):
             logger.info("%s: %s: %s", turn.instance.name, errand.name, failure, exc_info=flaw)
         if errand.node and isinstance(failure, TimedOut | NodeBusy):
             until = turn.at + NODE_REST_SECONDS
             facts.resting_nodes = {**facts.resting_nodes, errand.node: until}
-    # Replaced, not changed: somebody may be reading it in another thread.
-    facts.progress = {**facts.progress, errand.name: progress}
+    facts.note(errand.lane, errand.subject, progress)
     return ledger.calls, failure
 
 
@@ -247,8 +252,3 @@ def ends_turn(error: ProxmoxError) -> bool:
     A call that timed out may have been about something that hangs.
     """
     return isinstance(error, LoginFailed) or (error.is_connection_level and not isinstance(error, TimedOut))
-
-
-def of_lane(facts: Facts, lane: str) -> Iterator[Progress]:
-    """Yield the progress of all errands of a lane."""
-    return (one for name, one in facts.progress.items() if name.partition("/")[0] == lane)

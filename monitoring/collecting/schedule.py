@@ -1,6 +1,6 @@
 """Which errands of the slow lanes are due, and what their outcome means for the next time; pure.
 
-An errand is a lane, or a lane and one of its subjects: `tasks/`, `config/101`. Instants are epoch seconds.
+An errand is a lane with one of its subjects. Instants are epoch seconds.
 Source: api-facts.md 10.
 """
 
@@ -14,7 +14,7 @@ from zlib import crc32
 
 from msgspec.structs import replace
 
-from monitoring.known.facts import Progress
+from monitoring.known.lanes import NEVER, Key, Lane, Progress, ProgressByLane, Subject, name_of
 from nodes.proxmox.errors import NotFound, PermissionDenied, ProxmoxError
 
 #: A call that the account may not make, or that this version does not know, is not made again for this long.
@@ -32,7 +32,69 @@ SLACK_SECONDS = 4.5
 #: What something has happened to is looked at again this long after the last time at the earliest.
 HASTE_SECONDS = 60.0
 
-NEVER = Progress()
+MINUTE, HOUR = 60.0, 3600.0
+
+
+class Terms(NamedTuple):
+    """How often a lane asks: `idle_seconds` where there is nothing of the kind, as far as is known.
+
+    `rank`: lower comes first among those that were never run; on those of rank 0 others depend.
+    `retry_seconds`: after a failure the next try waits this long at least.
+    """
+
+    period_seconds: float
+    rank: int = 1
+    idle_seconds: float = 0.0
+    retry_seconds: float = RETRY_SECONDS
+
+
+TERMS: Mapping[Lane, Terms] = {
+    # of any host
+    Lane.PERMISSIONS: Terms(15 * MINUTE, rank=0),
+    Lane.TIME: Terms(6 * HOUR, rank=2),
+    Lane.CERTIFICATES: Terms(6 * HOUR, rank=3),
+    Lane.SUBSCRIPTION: Terms(6 * HOUR, rank=3),
+    Lane.UPDATES: Terms(6 * HOUR, rank=3),
+    Lane.DISKS: Terms(HOUR, rank=3),
+    Lane.ZFS_POOLS: Terms(5 * MINUTE, rank=3, idle_seconds=HOUR),
+    Lane.THIN_POOLS: Terms(30 * MINUTE, rank=3),
+    # A disk that does not answer is left alone for long: each try starts another smartctl.
+    Lane.SMART_LIST: Terms(12 * HOUR, rank=5, retry_seconds=3 * HOUR),
+    Lane.SMART: Terms(12 * HOUR, rank=5, retry_seconds=3 * HOUR),
+    # of a PVE
+    Lane.TASKS: Terms(20.0, rank=0),
+    Lane.STORAGE_DEFINITIONS: Terms(30 * MINUTE, rank=0),
+    Lane.HA: Terms(30.0, idle_seconds=5 * MINUTE),
+    Lane.CEPH: Terms(30.0),
+    Lane.CEPH_POOLS: Terms(5 * MINUTE, rank=3),
+    Lane.REPLICATION_JOBS: Terms(5 * MINUTE),
+    Lane.REPLICATION: Terms(MINUTE),
+    Lane.VOTES: Terms(5 * MINUTE, rank=3),
+    Lane.QDEVICE: Terms(5 * MINUTE, rank=3),
+    Lane.VERSIONS: Terms(HOUR, rank=0),
+    Lane.NODE_STORAGES: Terms(5 * MINUTE, rank=2),
+    Lane.NODE_HISTORY: Terms(2 * MINUTE, rank=3),
+    Lane.GUEST_DETAILS: Terms(2 * MINUTE),
+    Lane.GUEST_CONFIGURATION: Terms(2 * HOUR, rank=2),
+    Lane.GUEST_SNAPSHOTS: Terms(HOUR, rank=4),
+    Lane.AGENT_FILESYSTEMS: Terms(6 * MINUTE, rank=2),
+    Lane.AGENT_ADDRESSES: Terms(HOUR, rank=4),
+    Lane.CONTAINER_ADDRESSES: Terms(HOUR, rank=4),
+    Lane.BACKUP_JOBS: Terms(5 * MINUTE, rank=0),
+    Lane.UNCOVERED_GUESTS: Terms(15 * MINUTE),
+    Lane.JOB_VOLUMES: Terms(HOUR, rank=3),
+    Lane.BACKUP_TASKS: Terms(15 * MINUTE),
+    Lane.BACKUP_LOGS: Terms(HOUR, rank=2),
+    Lane.BACKUP_VOLUMES: Terms(30 * MINUTE),
+    # of a PBS
+    Lane.SERVER_TASKS: Terms(30.0, rank=2),
+    Lane.SERVER_JOBS: Terms(5 * MINUTE),
+    Lane.DATASTORES: Terms(5 * MINUTE, rank=0),
+    Lane.NAMESPACES: Terms(10 * MINUTE, rank=0),
+    Lane.GROUPS: Terms(5 * MINUTE),
+    Lane.SNAPSHOTS: Terms(HOUR),
+    Lane.GROUP_SNAPSHOTS: Terms(4 * HOUR, rank=2),
+}
 
 
 class Errand(NamedTuple):
@@ -41,27 +103,34 @@ class Errand(NamedTuple):
     `run(turn, *args)` makes them and keeps what they told; it raises ProxmoxError.
     """
 
-    lane: str
-    subject: str
-    period_seconds: float
+    lane: Lane
+    subject: Subject
     run: Callable[..., None]
     args: tuple[Any, ...] = ()
-    #: Lower comes first among those that were never run.
-    rank: int = 1
     #: False: its subject exists and cannot be asked now, because its node is away or the guest does not run.
     is_possible: bool = True
     #: The node that answers: once it did not in time, it is left alone for a while. Empty where something else may hang.
     node: str = ""
-    #: After a failure the next try waits this long at least.
-    retry_seconds: float = RETRY_SECONDS
+    #: There is nothing of the kind, as far as is known: it is asked less often.
+    is_idle: bool = False
+
+    @property
+    def terms(self) -> Terms:
+        """The terms of its lane."""
+        return TERMS[self.lane]
+
+    @property
+    def period_seconds(self) -> float:
+        """How often it is to be run."""
+        return self.terms.idle_seconds if self.is_idle else self.terms.period_seconds
 
     @property
     def name(self) -> str:
-        """What its progress is kept under."""
-        return f"{self.lane}/{self.subject}"
+        """What it is called in the log."""
+        return name_of(self.lane, self.subject)
 
 
-def due(errands: Iterable[Errand], progress: Mapping[str, Progress], *, at: float) -> list[Errand]:
+def due(errands: Iterable[Errand], progress: ProgressByLane, *, at: float) -> list[Errand]:
     """Return the errands that are due, the most urgent first.
 
     First those never tried on which others depend (rank 0). Then in turn one that is late, the latest for its period
@@ -72,14 +141,14 @@ def due(errands: Iterable[Errand], progress: Mapping[str, Progress], *, at: floa
     for errand in errands:
         if not errand.is_possible:
             continue
-        known = progress.get(errand.name)
+        known = progress.get(errand.lane, {}).get(errand.subject)
         if known is None or not known.tried_at:
             new.append(errand)
         elif known.next_at <= at + SLACK_SECONDS:
             late.append(((known.next_at - at) / errand.period_seconds, errand))
-    new.sort(key=lambda one: one.rank)
+    new.sort(key=lambda one: one.terms.rank)
     late.sort(key=lambda one: one[0])
-    first = [errand for errand in new if errand.rank == 0]
+    first = [errand for errand in new if errand.terms.rank == 0]
     pairs = zip_longest((errand for _, errand in late), new[len(first) :])
     return first + [errand for errand in chain.from_iterable(pairs) if errand is not None]
 
@@ -100,9 +169,9 @@ def failed(errand: Errand, known: Progress, error: ProxmoxError, *, at: float) -
     if error.code in DENIALS:
         wait = DENIAL_SECONDS * (1 + JITTER_RATIO * spread(errand.name))
     else:
-        patience = max(errand.retry_seconds, min(errand.period_seconds, error.patience_seconds))
-        longest = max(errand.retry_seconds, LONGEST_RETRY_SECONDS)
-        wait = min(patience * 2 ** min(failures - 1, 10), longest)
+        retry = errand.terms.retry_seconds
+        patience = max(retry, min(errand.period_seconds, error.patience_seconds))
+        wait = min(patience * 2 ** min(failures - 1, 10), max(retry, LONGEST_RETRY_SECONDS))
     asked = min(error.retry_after_seconds or 0.0, LONGEST_RETRY_SECONDS)
     return Progress(
         tried_at=at,
@@ -114,54 +183,64 @@ def failed(errand: Errand, known: Progress, error: ProxmoxError, *, at: float) -
     )
 
 
-def forgotten(progress: dict[str, Progress], wanted: Iterable[Errand]) -> dict[str, Progress]:
+def forgotten(progress: ProgressByLane, wanted: Iterable[Errand]) -> ProgressByLane:
     """Return the progress without errands whose subject is gone; the same object when none is."""
-    names = {errand.name for errand in wanted}
-    if names >= progress.keys():
+    subjects: dict[Lane, set[Subject]] = {}
+    for errand in wanted:
+        subjects.setdefault(errand.lane, set()).add(errand.subject)
+    if all(subjects.get(lane, set()) >= known.keys() for lane, known in progress.items()):
         return progress
-    return {name: one for name, one in progress.items() if name in names}
+    kept = {
+        lane: {subject: one for subject, one in known.items() if subject in subjects.get(lane, ())}
+        for lane, known in progress.items()
+    }
+    return {lane: known for lane, known in kept.items() if known}
 
 
-def hastened(
-    progress: dict[str, Progress], happened: Mapping[str, float], *, at: float
-) -> dict[str, Progress]:
-    """Return the progress with these errands due soon, by name with the instant at which something happened to each.
+def hastened(progress: ProgressByLane, happened: Mapping[Key, float], *, at: float) -> ProgressByLane:
+    """Return the progress with these due soon, each with the instant at which something happened to it.
 
     One that was tried since has seen it. One that the account may not ask stays as it is: what happened changes nothing
     about that.
     """
-    changed: dict[str, Progress] = {}
-    for name, since in happened.items():
-        known = progress.get(name)
-        if known is None or known.tried_at >= since or known.code in DENIALS:
+    changed: dict[Lane, dict[Subject, Progress]] = {}
+    for (lane, subject), since in happened.items():
+        known = progress.get(lane, {}).get(subject, NEVER)
+        if not known.tried_at or known.tried_at >= since or known.code in DENIALS:
             continue
         soon = max(at, known.tried_at + HASTE_SECONDS)
         if known.next_at > soon:
-            changed[name] = replace(known, next_at=soon)
-    return {**progress, **changed} if changed else progress
+            changed.setdefault(lane, {})[subject] = replace(known, next_at=soon)
+    return progress | {lane: progress[lane] | subjects for lane, subjects in changed.items()}
 
 
-def permitted(progress: Mapping[str, Progress], *, at: float) -> dict[str, Progress]:
+def permitted(progress: ProgressByLane, *, at: float) -> ProgressByLane:
     """Return the progress with everything due that the account might not ask so far: it has other rights now."""
-    return {
-        name: replace(one, next_at=at) if one.code == PermissionDenied.code else one
-        for name, one in progress.items()
-    }
+    return each(progress, lambda one: replace(one, next_at=at) if one.code == PermissionDenied.code else one)
 
 
-def renewed(progress: Mapping[str, Progress]) -> dict[str, Progress]:
+def renewed(progress: ProgressByLane) -> ProgressByLane:
     """Return the progress without failures: another credential may ask what the last one might not."""
-    return {name: one for name, one in progress.items() if not one.code}
+    return each(progress, lambda one: None if one.code else one)
 
 
-def caught_up(progress: Mapping[str, Progress], *, at: float) -> dict[str, Progress]:
+def caught_up(progress: ProgressByLane, *, at: float) -> ProgressByLane:
     """Return the progress with what was tried in the future due now: the clock was set back."""
-    return {
-        name: replace(one, tried_at=at, done_at=min(one.done_at, at), next_at=at)
-        if one.tried_at > at
-        else one
-        for name, one in progress.items()
+    return each(
+        progress,
+        lambda one: (
+            replace(one, tried_at=at, done_at=min(one.done_at, at), next_at=at) if one.tried_at > at else one
+        ),
+    )
+
+
+def each(progress: ProgressByLane, change: Callable[[Progress], Progress | None]) -> ProgressByLane:
+    """Return the progress with every entry changed; without those of which nothing is left."""
+    changed = {
+        lane: {subject: after for subject, one in known.items() if (after := change(one)) is not None}
+        for lane, known in progress.items()
     }
+    return {lane: known for lane, known in changed.items() if known}
 
 
 def spread(name: str) -> float:

@@ -13,6 +13,7 @@ from monitoring.collecting.calls import Calls
 from monitoring.collecting.schedule import DENIALS
 from monitoring.figures.instances import Figures
 from monitoring.known.facts import Facts
+from monitoring.known.lanes import Key, Lane
 from monitoring.known.memory import PollMemory
 from nodes.models import Instance
 from nodes.proxmox.client import Client
@@ -41,7 +42,7 @@ class Turn:
     memory: PollMemory
     at: float
     servers: tuple[BackupServer, ...] = ()
-    hastened: dict[str, float] = field(default_factory=dict)
+    hastened: dict[Key, float] = field(default_factory=dict)
 
     @property
     def figures(self) -> Figures:
@@ -76,17 +77,16 @@ class Turn:
     @property
     def rights_are_unreadable(self) -> bool:
         """Whether the account cannot be told what it may do; a host that was busy just now is asked again."""
-        known = self.facts.progress.get("permissions/")
-        if self.facts.permissions is not None or known is None or not known.code:
+        known = self.facts.progress_of(Lane.PERMISSIONS)
+        if self.facts.permissions is not None or not known.code:
             return False
         return known.code in DENIALS or known.code == BadAnswer.code or known.failures >= BELIEVED_UNREADABLE
 
-    def hasten(self, names: Iterable[str], *, since: float | None = None) -> None:
+    def hasten(self, keys: Iterable[Key], *, since: float | None = None) -> None:
         """Let these errands come soon because of something that happened at an instant, just now unless told."""
-        for name in names:
-            self.hastened[name] = max(
-                self.hastened.get(name, 0.0), since if since is not None else self.at + 0.001
-            )
+        happened = since if since is not None else self.at + 0.001
+        for key in keys:
+            self.hastened[key] = max(self.hastened.get(key, 0.0), happened)
 
     def keep(self, **values: Any) -> None:
         """Keep facts of the instance; it is news when they differ from what is known."""

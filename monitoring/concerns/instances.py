@@ -18,6 +18,7 @@ from monitoring.concerns.shapes import GATEWAY, INSTANCE, SERVER, About, Concern
 from monitoring.concerns.storages import unavailable
 from monitoring.figures.instances import Figures
 from monitoring.known.facts import Facts
+from monitoring.known.lanes import Lane
 from monitoring.known.replication import replications
 from nodes.proxmox.readings import (
     ClusterReading,
@@ -44,7 +45,7 @@ def pve_concerns(
     found = list(cluster_concerns(instance, cluster, facts, online))
     for name, about in online.items():
         found += concerning(about, node_concerns(name, facts, at=at))
-    ha_at = facts.done_at("high availability/")
+    ha_at = facts.done_at(Lane.HA)
     for name, one in (*silent_managers(facts.ha, ha_at), *replication_concerns(figures, facts, at=at)):
         if name in online:
             found += concerning(online[name], [one])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, Level, days_left
 from monitoring.known.disks import of_smart
 from monitoring.known.facts import Facts, NodeFacts, SmartFacts
+from monitoring.known.lanes import Lane
 from nodes.proxmox.readings import (
     CertificateReading,
     DiskReading,
@@ -30,22 +31,22 @@ def node_concerns(name: str, facts: Facts, *, at: float) -> Iterator[Concern]:
     """Yield what is wrong with a node of a PVE that is online."""
     known = facts.node(name)
     yield from hardware(known, name, facts)
-    yield from certificates(known.certificates, facts.done_at(f"certificates/{name}"), at=at)
-    yield from subscription(known.subscription, facts.done_at(f"subscription/{name}"))
+    yield from certificates(known.certificates, facts.done_at(Lane.CERTIFICATES, name), at=at)
+    yield from subscription(known.subscription, facts.done_at(Lane.SUBSCRIPTION, name))
 
 
 def host_concerns(facts: Facts, *, at: float) -> Iterator[Concern]:
     """Yield what is wrong with the host of a PBS, which shows each of the certificates that it lists."""
     yield from hardware(facts.host, SERVER_NODE, facts)
     for one in facts.host.certificates:
-        read_at = facts.done_at(f"certificates/{SERVER_NODE}")
+        read_at = facts.done_at(Lane.CERTIFICATES, SERVER_NODE)
         yield from certificate(one, read_at, at=at, days=CERTIFICATE_DAYS)
 
 
 def hardware(known: NodeFacts, name: str, facts: Facts) -> Iterator[Concern]:
     """Yield what is wrong with the pools and disks of a host."""
-    yield from zfs(known.zfs_pools, facts.done_at(f"disks/zfs {name}"))
-    yield from thin(known.thin_pools, facts.done_at(f"disks/lvmthin {name}"))
+    yield from zfs(known.zfs_pools, facts.done_at(Lane.ZFS_POOLS, name))
+    yield from thin(known.thin_pools, facts.done_at(Lane.THIN_POOLS, name))
     yield from disks(known.disks, known.smart)
 
 

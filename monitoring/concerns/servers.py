@@ -9,6 +9,7 @@ from monitoring.concerns.nodes import host_concerns
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, cut, days_left
 from monitoring.figures.servers import NOT_MOUNTED
 from monitoring.known.facts import Facts
+from monitoring.known.lanes import Lane
 from nodes.proxmox.readings import DatastoreReading, MailNodeReading, ServerJobReading
 
 FULL_DAYS = 14
@@ -28,7 +29,7 @@ def server_concerns(
     for store in datastores:
         yield from datastore(store, datastores_at, at=at)
     for kind, known in jobs.items():
-        read_at = facts.done_at(f"jobs/{kind}")
+        read_at = facts.done_at(Lane.SERVER_JOBS, kind)
         for job in known:
             yield from failed_job(job, read_at)
             yield from missed_job(job, missed, read_at)

@@ -16,6 +16,7 @@ from monitoring.figures.filesystems import DiskUse
 from monitoring.known import costs
 from monitoring.known.costs import Costs
 from monitoring.known.kinds import Kind, Outline
+from monitoring.known.lanes import NEVER, Lane, Progress, ProgressByLane, Subject
 from nodes.proxmox.readings import (
     AddressReading,
     BackupGroupReading,
@@ -53,7 +54,7 @@ from nodes.proxmox.readings import (
 )
 
 #: What is stored is of this layout; another release begins anew.
-LAYOUT = 1
+LAYOUT = 2
 
 
 #: What the lists and the judgement are made from.
@@ -73,17 +74,6 @@ def is_reachable(address: str) -> bool:
     except ValueError:
         return False
     return not (parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast)
-
-
-class Progress(msgspec.Struct, frozen=True, gc=False):
-    """How far one errand has come: a lane, or a lane and one of its subjects."""
-
-    tried_at: float = 0.0
-    done_at: float = 0.0  # 0: never
-    next_at: float = 0.0
-    failures: int = 0  # in a row
-    code: str = ""  # of the last failure, empty after a success
-    message: str = ""
 
 
 class GuestFacts(msgspec.Struct, frozen=True):
@@ -169,7 +159,7 @@ class Facts(msgspec.Struct):
     saved_touched: int = 0
     listed_from: str = ""  # what the published lists were made from
     saved_at: float = 0.0
-    progress: dict[str, Progress] = {}
+    progress: ProgressByLane = {}
     costs: Costs = {}
     asked_at: str = ""  # the address that all of this is from
     turn_at: float = 0.0
@@ -215,10 +205,17 @@ class Facts(msgspec.Struct):
     server_jobs: dict[str, tuple[ServerJobReading, ...]] = {}  # by kind: sync, verify, prune, garbage
     host: NodeFacts = NodeFacts()  # the server itself
 
-    def done_at(self, errand: str) -> float:
-        """Return when an errand last succeeded, 0 when it never did."""
-        known = self.progress.get(errand)
-        return known.done_at if known is not None else 0.0
+    def progress_of(self, lane: Lane, subject: Subject = "") -> Progress:
+        """Return how far a lane has come with a subject."""
+        return self.progress.get(lane, {}).get(subject, NEVER)
+
+    def note(self, lane: Lane, subject: Subject, progress: Progress) -> None:
+        """Keep how far a lane has come with a subject."""
+        self.progress = {**self.progress, lane: {**self.progress.get(lane, {}), subject: progress}}
+
+    def done_at(self, lane: Lane, subject: Subject = "") -> float:
+        """Return when a lane last succeeded with a subject, 0 when it never did."""
+        return self.progress_of(lane, subject).done_at
 
     def guest(self, vmid: int) -> GuestFacts:
         """Return what is known of a guest, nothing when it is not known yet."""

@@ -17,13 +17,13 @@ from monitoring.collecting.calls import Calls
 from monitoring.figures.instances import Figures
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
+from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
 from monitoring.known.wanted import wanted_figures
 from monitoring.polling import outcomes, silent
 from monitoring.polling.publishing import Picture, Spent, publish
 from monitoring.store import saved
 from monitoring.store.current import store
-from monitoring.wire import reports
 from nodes.connecting import connection_for
 from nodes.models import Instance
 from nodes.proxmox.errors import ProxmoxError
@@ -101,7 +101,7 @@ class Poll(ABC):
         memory, deadline = self.memory, lanes.deadline_seconds(self.interval)
         self.calls = Calls(connection_for(self.instance), memory, at=self.epoch, deadline_seconds=deadline)
         judgement = store().load(JUDGEMENT) or NOTHING_JUDGED
-        with accounted(LaneLedger(memory.costs, reports.LIVE, at=self.epoch)):
+        with accounted(LaneLedger(memory.costs, Lane.LIVE.group, at=self.epoch)):
             self.read(self.calls)
         picture = self.true_now(judgement)
         memory.succeeded_at = self.epoch

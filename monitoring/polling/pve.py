@@ -16,13 +16,13 @@ from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.storages import disabled_storages
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import Facts
+from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
 from monitoring.polling import outcomes, silent
 from monitoring.polling.cycle import Poll
 from monitoring.polling.publishing import Picture
 from monitoring.polling.pve_picture import Beside, node_figures, picture_of
 from monitoring.polling.rows import known_guest, known_node, known_storage
-from monitoring.wire import reports
 from nodes import inventory
 from nodes.models import Guest, Instance, Node, Storage
 from nodes.proxmox import pve
@@ -105,7 +105,7 @@ class PvePoll(Poll):
         """Read node details, and bring inventory and membership up to date."""
         memory, reading = self.memory, self.reading
         online = [node.name for node in reading.nodes if node.name not in memory.absent_since]
-        with accounted(LaneLedger(memory.costs, reports.NODE, at=self.epoch)):
+        with accounted(LaneLedger(memory.costs, Lane.NODE_STATUS.group, at=self.epoch)):
             is_first = read_details(calls, memory, online, at=self.epoch, interval=self.interval)
         if is_first:
             nodes = node_figures(reading, memory, self.facts, at=self.epoch)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import msgspec
 
 from monitoring.known import costs
 from monitoring.known.costs import LaneCost
-from monitoring.known.facts import Facts, Progress
+from monitoring.known.facts import Facts
+from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import PollMemory
 from pulse.lib.instants import instant
 
-LIVE, NODE = "live", "node status"
 COST_MINUTES = 10
 
 
@@ -46,26 +46,29 @@ class CostReport(msgspec.Struct, frozen=True):
 def lane_reports(memory: PollMemory, facts: Facts) -> list[LaneReport]:
     """Return the live lane and every slow one, by name."""
     live = LaneReport(
-        lane=LIVE,
+        lane=Lane.LIVE.group,
         subjects=1,
         read=1 if memory.succeeded_at else 0,
         failing=1 if memory.failures else 0,
         newestRead=instant(memory.succeeded_at),
         oldestRead=instant(memory.succeeded_at),
     )
-    by_lane: dict[str, dict[str, Progress]] = {}
-    for name, progress in facts.progress.items():
-        by_lane.setdefault(name.partition("/")[0], {})[name] = progress
-    return [live, *(lane_report(lane, by_lane[lane]) for lane in sorted(by_lane))]
+    by_group: dict[str, list[Progress]] = {}
+    for lane, subjects in facts.progress.items():
+        by_group.setdefault(lane.group, []).extend(subjects.values())
+    return [live, *(lane_report(group, by_group[group]) for group in sorted(by_group))]
 
 
-def lane_report(lane: str, progress: Mapping[str, Progress]) -> LaneReport:
-    """Return how one slow lane is doing; `message` is the failure of the subject that has failed most often."""
-    read = [one.done_at for one in progress.values() if one.done_at]
-    failing = [one for one in progress.values() if one.code]
+def lane_report(group: str, progress: Sequence[Progress]) -> LaneReport:
+    """Return how one slow lane is doing, several where they are one group.
+
+    `message` is the failure of the subject that has failed most often.
+    """
+    read = [one.done_at for one in progress if one.done_at]
+    failing = [one for one in progress if one.code]
     worst = max(failing, key=lambda one: one.failures, default=None)
     return LaneReport(
-        lane=lane,
+        lane=group,
         subjects=len(progress),
         read=len(read),
         failing=len(failing),

@@ -11,6 +11,7 @@ from monitoring.backups.judgement import Judgement
 from monitoring.backups.results import task_outcome
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
+from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
 from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading, TaskReading
 from pulse.lib.instants import instant
@@ -27,7 +28,7 @@ def server_details(
         "datastoresRead": instant(facts.datastore_states_at),
         "usageRead": instant(memory.datastores_at),
         "garbage": facts.server_jobs.get("garbage", ()),
-        "garbageRead": instant(facts.done_at("jobs/garbage")),
+        "garbageRead": instant(facts.done_at(Lane.SERVER_JOBS, "garbage")),
         "places": {
             key: {
                 "groups": place.groups,
@@ -47,11 +48,11 @@ def host_details(memory: PollMemory, facts: Facts) -> dict[str, Any]:
         "status": memory.pbs_status,
         "statusRead": instant(memory.pbs_status_at),
         "certificates": known.certificates,
-        "certificatesRead": instant(facts.done_at(f"certificates/{HOST}")),
+        "certificatesRead": instant(facts.done_at(Lane.CERTIFICATES, HOST)),
         "subscription": known.subscription,
-        "subscriptionRead": instant(facts.done_at(f"subscription/{HOST}")),
+        "subscriptionRead": instant(facts.done_at(Lane.SUBSCRIPTION, HOST)),
         "updates": known.updates,
-        "updatesRead": instant(facts.done_at(f"updates/{HOST}")),
+        "updatesRead": instant(facts.done_at(Lane.UPDATES, HOST)),
         "mayReadUpdates": None if held is None else held.has("/", "Sys.Audit"),
         "timeZone": known.time_zone,
         "tasks": task_details(facts.tasks),

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from msgspec import structs
 
+from monitoring.known.lanes import Lane
 from monitoring.store import saved
 from tests.factories import make_instance
 from tests.monitoring.collected import facts_of, forget_time, judge, moment, turn, with_token
@@ -152,9 +153,8 @@ def test_a_qdevice_that_is_not_connected_is_told(lab, fake_cluster, ask):
 
 def test_votes_are_not_told_once_nobody_knows_whether_the_qdevice_is_there(lab, ask):
     facts = facts_of(lab)
-    known = facts.progress["quorum/qdevice"]
-    long_ago = structs.replace(known, done_at=moment(lab).timestamp() - 901)
-    facts.progress = {**facts.progress, "quorum/qdevice": long_ago}
+    long_ago = moment(lab).timestamp() - 901
+    facts.note(Lane.QDEVICE, "", structs.replace(facts.progress_of(Lane.QDEVICE), done_at=long_ago))
 
     told = ask(lab, lab.shown("nodes")[0]["id"]).json()["details"]["quorumDetail"]
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from monitoring.collecting import judging, run
 from monitoring.known.facts import FACTS
+from monitoring.known.lanes import name_of
 from monitoring.store.current import store
 from tests.conftest import NOON
 
@@ -58,12 +59,19 @@ def facts_of(watched):
     return store().load(FACTS, of=watched.instance.pk)
 
 
-def forget_time(watched, *lanes):
-    """Let these lanes be due, whatever their period."""
-    facts = facts_of(watched)
-    facts.progress = {
-        name: one for name, one in facts.progress.items() if name.partition("/")[0] not in lanes
+def progress_of(watched):
+    """How far each lane has come with each of its subjects, by what the two are called together."""
+    return {
+        name_of(lane, subject): one
+        for lane, subjects in facts_of(watched).progress.items()
+        for subject, one in subjects.items()
     }
+
+
+def forget_time(watched, *groups):
+    """Let the lanes of these groups be due, whatever their period."""
+    facts = facts_of(watched)
+    facts.progress = {lane: known for lane, known in facts.progress.items() if lane.group not in groups}
 
 
 def paths(server):

@@ -7,7 +7,17 @@ import pytest
 from nodes.proxmox.readings import QdeviceReading, VoteReading
 from tests.fake_proxmox import PveSpec
 from tests.fake_proxmox.fixtures import virtual_estate
-from tests.monitoring.collected import asked, facts_of, forget_time, moment, paths, reset, turn, with_token
+from tests.monitoring.collected import (
+    asked,
+    facts_of,
+    forget_time,
+    moment,
+    paths,
+    progress_of,
+    reset,
+    turn,
+    with_token,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -46,7 +56,7 @@ def test_votes_and_qdevice_of_a_cluster_are_known(cluster, fake_cluster):
 def test_they_are_asked_every_five_minutes(cluster):
     turn(cluster, times=40)
 
-    known = [facts_of(cluster).progress[name] for name in ("quorum/votes", "quorum/qdevice", "replication/")]
+    known = [progress_of(cluster)[name] for name in ("votes", "qdevice", "replication jobs")]
     assert [one.next_at - one.done_at for one in known] == [pytest.approx(300, rel=0.05)] * 3
 
 
@@ -68,7 +78,7 @@ def test_a_host_of_its_own_is_not_asked_for_votes(fake_pve, watch):
     turn(watched, times=8)
 
     assert asked([fake_pve], "/cluster/config") == 0
-    assert not [name for name in facts_of(watched).progress if name.startswith("quorum")]
+    assert not {"votes", "qdevice"} & progress_of(watched).keys()
 
 
 @pytest.mark.parametrize(("status", "code"), [(501, "not_found"), (403, "permission_denied")])
@@ -79,7 +89,7 @@ def test_a_release_that_refuses_the_qdevice_leaves_the_votes_alone(status, code,
     turn(cluster, times=8)
 
     facts = facts_of(cluster)
-    assert {name: one.code for name, one in facts.progress.items() if one.code} == {"quorum/qdevice": code}
+    assert {name: one.code for name, one in progress_of(cluster).items() if one.code} == {"qdevice": code}
     assert len(facts.votes) == 3
 
 

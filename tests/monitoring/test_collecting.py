@@ -6,8 +6,9 @@ import msgspec
 import pytest
 from django.core.cache import cache
 
-from monitoring.collecting import pve, run
+from monitoring.collecting import pve, run, schedule
 from monitoring.known.facts import FACTS
+from monitoring.known.lanes import Lane
 from monitoring.models import CollectedFacts
 from monitoring.polling import restoring
 from monitoring.store import current
@@ -24,6 +25,7 @@ from tests.monitoring.collected import (
     facts_of,
     forget_time,
     moment,
+    progress_of,
     refusals,
     reset,
     turn,
@@ -65,8 +67,8 @@ def test_after_some_turns_everything_is_known_of_a_host(host, fake_pve):
     facts = facts_of(host)
     (name,) = facts.nodes
     node = facts.nodes[name]
-    assert {code for one in facts.progress.values() if (code := one.code)} == set()
-    assert all(one.done_at for one in facts.progress.values())
+    assert {one.code for one in progress_of(host).values()} == {""}
+    assert all(one.done_at for one in progress_of(host).values())
     assert sorted(facts.guests) == list(range(100, 114))
     assert all(one.config is not None and one.snapshots_at for one in facts.guests.values())
     assert (node.version, node.time_zone) == ("9.2.4", "Europe/Vienna")
@@ -87,7 +89,7 @@ def test_one_turn_is_enough_for_a_small_host_also_for_what_depends_on_what_it_ha
         turn(watched)
 
     facts = facts_of(watched)
-    assert [name for name, one in facts.progress.items() if not one.done_at] == []
+    assert [name for name, one in progress_of(watched).items() if not one.done_at] == []
     assert {vmid for vmid, one in facts.guests.items() if one.disk_at} == {100}
     assert sorted(facts.job_volumes) == ["backup-7a31c9e0-nightly", "backup-e4f1aa02-old"]
 
@@ -108,7 +110,7 @@ def test_after_some_turns_everything_is_known_of_a_pbs(fake_pbs, watch):
     turn(watched, times=4)
 
     facts = facts_of(watched)
-    assert {code for one in facts.progress.values() if (code := one.code)} == set()
+    assert {one.code for one in progress_of(watched).values()} == {""}
     assert sorted(facts.namespaces) == ["archive", "main", "offsite"]
     assert all(place.groups_at and place.snapshots_at for place in facts.places.values())
     assert {
@@ -207,7 +209,7 @@ def test_a_refusal_is_remembered_for_half_an_hour(host, fake_pve):
 
     turn(host, times=20)
     assert asked([fake_pve], "/nodes/pve/time") == 1
-    assert facts_of(host).progress["time/pve"].code == "permission_denied"
+    assert progress_of(host)["time pve"].code == "permission_denied"
 
 
 def test_what_was_refused_is_tried_as_soon_as_the_account_has_other_rights(host, fake_pve):
@@ -294,7 +296,7 @@ def test_a_node_that_hangs_is_left_alone_for_a_minute(cluster, fake_cluster):
         fake_cluster.servers, f"/nodes/{victim}/disks"
     )
     assert slow - alone <= 2
-    assert all(one.done_at for name, one in facts_of(cluster).progress.items() if name == "versions/pve-01")
+    assert progress_of(cluster)["versions pve-01"].done_at
 
 
 def test_a_slow_host_is_asked_less(host, fake_pve, monkeypatch):
@@ -317,9 +319,10 @@ def test_one_lane_that_fails_holds_up_no_other(host, fake_pve):
     turn(host, times=8)
 
     progress = facts_of(host).progress
-    failing = {name.partition("/")[0] for name, one in progress.items() if one.code}
-    assert failing == {"guest configuration"}
-    assert progress["guest snapshots/100"].done_at
+    assert [lane for lane, known in progress.items() if any(one.code for one in known.values())] == [
+        Lane.GUEST_CONFIGURATION
+    ]
+    assert progress[Lane.GUEST_SNAPSHOTS][100].done_at
 
 
 def test_a_flaw_of_ours_in_one_errand_stops_nothing_else(host, fake_pve, monkeypatch, caplog):
@@ -330,9 +333,9 @@ def test_a_flaw_of_ours_in_one_errand_stops_nothing_else(host, fake_pve, monkeyp
 
     turn(host, times=8)
 
-    progress = facts_of(host).progress
-    assert [name for name, one in progress.items() if one.code] == ["certificates/pve"]
-    assert "stumbled" in progress["certificates/pve"].message
+    progress = progress_of(host)
+    assert [name for name, one in progress.items() if one.code] == ["certificates pve"]
+    assert "stumbled" in progress["certificates pve"].message
     assert "surprise" in caplog.text
 
 
@@ -359,20 +362,10 @@ def test_two_workers_do_not_take_the_same_turn(host):
 # --- what tasks hasten --------------------------------------------------------------------------------------------
 
 
-def tried(watched, lane):
-    """When each errand of a lane was tried last, in seconds before now."""
-    at = moment(watched).timestamp()
-    return {
-        name: at - one.tried_at
-        for name, one in facts_of(watched).progress.items()
-        if name.partition("/")[0] == lane
-    }
-
-
 TASKS = {
-    "a backup": ("vzdump", "101", {"backup tasks/pve", "backups/local/pve", "backups/nas-backup/"}),
-    "a snapshot": ("qmsnapshot", "101", {"guest snapshots/101"}),
-    "another option": ("qmconfig", "101", {"guest configuration/101"}),
+    "a backup": ("vzdump", "101", {"backup tasks pve", "backups local/pve", "backups nas-backup/"}),
+    "a snapshot": ("qmsnapshot", "101", {"guest snapshots 101"}),
+    "another option": ("qmconfig", "101", {"guest configuration 101"}),
     "a console": ("vncproxy", "101", set()),
 }
 
@@ -382,20 +375,22 @@ def test_a_task_that_ended_hastens_what_it_has_changed(kind, subject, expected, 
     turn(host, times=12)
     upid = fake_pve.site.start_task("pve", kind, subject)
     turn(host, times=3)
-    facts_of(host).progress = {
-        name: msgspec.structs.replace(
-            one, tried_at=moment(host).timestamp() - 900, next_at=moment(host).timestamp() + 9000
-        )
-        if name != "tasks/"
-        else one
-        for name, one in facts_of(host).progress.items()
-    }
+    at, tasks = moment(host).timestamp(), facts_of(host).progress_of(Lane.TASKS)
+    facts_of(host).progress = schedule.each(
+        facts_of(host).progress,
+        lambda one: (
+            one if one is tasks else msgspec.structs.replace(one, tried_at=at - 900, next_at=at + 9000)
+        ),
+    )
 
     fake_pve.site.finish_task(upid)
     turn(host, times=4)
 
+    at = moment(host).timestamp()
     lanes = ("backup tasks", "backups", "guest snapshots", "guest configuration")
-    recent = {name for lane in lanes for name, ago in tried(host, lane).items() if ago < 60}
+    recent = {
+        name for name, one in progress_of(host).items() if name.startswith(lanes) and at - one.tried_at < 60
+    }
     assert recent == expected
 
 
@@ -610,7 +605,7 @@ def test_a_clock_that_was_set_back_does_not_stop_the_lanes(host):
     host.seconds -= 7200
 
     assert turn(host, after=10) is True
-    assert all(one.tried_at <= moment(host).timestamp() for one in facts_of(host).progress.values())
+    assert all(one.tried_at <= moment(host).timestamp() for one in progress_of(host).values())
 
 
 # --- what is forgotten --------------------------------------------------------------------------------------------
@@ -623,7 +618,7 @@ def test_a_guest_that_is_gone_is_forgotten(host, fake_pve):
     turn(host)
 
     assert 101 not in facts_of(host).guests
-    assert [name for name in facts_of(host).progress if name.endswith(("/101", " 101"))] == []
+    assert [name for name in progress_of(host) if name.endswith(" 101")] == []
 
 
 def test_backups_in_a_storage_that_is_gone_are_forgotten(host, fake_pve):
@@ -732,7 +727,7 @@ def test_a_group_that_cannot_be_read_holds_up_no_other(vault, fake_pbs):
     turn(vault)
 
     assert place(vault, "main/").snapshots.keys() & {"vm/700", "vm/701", "vm/702"} == {"vm/701", "vm/702"}
-    assert facts_of(vault).progress["groups/main/"].code == ""
+    assert progress_of(vault)["groups main/"].code == ""
 
 
 def test_a_removed_group_goes_with_its_snapshots(vault, fake_pbs):
@@ -818,7 +813,7 @@ def test_a_place_whose_snapshots_do_not_fit_into_an_answer_is_read_group_by_grou
     assert known.is_large is True
     assert known.snapshots_at > 0
     assert known.snapshots.keys() == {f"{one.kind}/{one.id}" for one in known.groups}
-    assert "snapshots/main/" not in facts_of(watched).progress
+    assert "snapshots main/" not in progress_of(watched)
 
     at = fake_pbs.site.add_backup("main", "vm", "777")
     forget_time(watched, "groups")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from monitoring.known import costs
 from monitoring.known.costs import LaneCost, LaneLedger
-from monitoring.known.facts import Facts, Progress
+from monitoring.known.facts import Facts
+from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import PollMemory
 from monitoring.wire import reports
 
@@ -71,9 +72,11 @@ def test_a_clock_that_was_set_back_forgets_the_future():
 def test_the_report_of_a_lane_tells_its_worst_subject():
     facts = Facts(
         progress={
-            "disks/a": Progress(AT, AT, AT + 9),
-            "disks/b": Progress(AT, AT - 600, AT + 9, 2, "timeout", "No answer"),
-            "disks/c": Progress(AT, 0.0, AT + 9, 5, "server_error", "It failed"),
+            Lane.DISKS: {"a": Progress(AT, AT, AT + 9)},
+            Lane.ZFS_POOLS: {
+                "b": Progress(AT, AT - 600, AT + 9, 2, "timeout", "No answer"),
+                "c": Progress(AT, 0.0, AT + 9, 5, "server_error", "It failed"),
+            },
         }
     )
 

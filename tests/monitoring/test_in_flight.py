@@ -13,7 +13,7 @@ from monitoring.collecting.turn import Turn
 from monitoring.known.memory import MEMORY
 from monitoring.store.current import store
 from nodes import connecting
-from tests.monitoring.collected import asked, facts_of, moment, reset, turn, with_token
+from tests.monitoring.collected import asked, facts_of, moment, progress_of, reset, turn, with_token
 from tests.process.running import until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.usefixtures("short_limits")]
@@ -26,7 +26,7 @@ POLLS = 4
 
 
 class Beside:
-    """Errands of these lanes, of all of them unless told, in a thread of its own and without the database."""
+    """Errands of the lanes of these groups, of all of them unless told, in a thread of its own and without the database."""
 
     def __init__(self, watched, module, *wanted, most=None):
         facts = facts_of(watched)
@@ -36,7 +36,7 @@ class Beside:
         calls = Calls(connection, memory, at=at, deadline_seconds=LONG_SECONDS)
         self.turn = Turn(watched.row(), calls, facts, memory, at)
         possible = [errand for errand in module.errands(self.turn) if errand.is_possible]
-        self.errands = [errand for errand in possible if not wanted or errand.lane in wanted][:most]
+        self.errands = [errand for errand in possible if not wanted or errand.lane.group in wanted][:most]
         assert self.errands
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -139,7 +139,7 @@ def test_while_all_lanes_are_busy_no_node_has_more_than_two_calls(cluster, fake_
     assert set(states) == {"ok"}
     assert sorted(fake_cluster.load.peaks()) == ["pve-01", "pve-02", "pve-03"]
     assert peak(fake_cluster) == 2
-    assert [one.code for one in facts_of(cluster).progress.values() if one.code == "timeout"] == []
+    assert "timeout" not in {one.code for one in progress_of(cluster).values()}
 
 
 def test_a_listing_of_a_backup_server_that_hangs_costs_no_poll(fake_pbs, watch, monkeypatch):
@@ -171,5 +171,5 @@ def test_a_listing_may_be_silent_for_longer_than_a_poll_waits(cluster, fake_clus
     listing.thread.join(20)
 
     name = listing.errands[0].name
-    assert facts_of(cluster).progress[name].code == ""
-    assert facts_of(cluster).progress[name].done_at == moment(cluster).timestamp()
+    assert progress_of(cluster)[name].code == ""
+    assert progress_of(cluster)[name].done_at == moment(cluster).timestamp()

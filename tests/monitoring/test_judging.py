@@ -12,7 +12,8 @@ from monitoring.backups.sources import sources_of
 from monitoring.collecting import judging
 from monitoring.collecting.evidence import Known, known_of
 from monitoring.collecting.judging import judge
-from monitoring.known.facts import FACTS, BackupPlace, Facts, JobSeen, NodeFacts, Progress
+from monitoring.known.facts import FACTS, BackupPlace, Facts, JobSeen, NodeFacts
+from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.models import CollectedFacts
 from monitoring.store import current
@@ -68,7 +69,7 @@ def host(*vmids, **facts):
         "storages_at": float(AT),
         "uncovered_at": float(AT),
         "nodes": {"pve1": NodeFacts(time_zone="UTC")},
-        "progress": {"tasks/": Progress(AT, AT, AT + 20)},
+        "progress": {Lane.TASKS: {"": Progress(AT, AT, AT + 20)}},
     }
     reading = ResourcesReading(
         guests=tuple(GuestReading(vmid, "qemu", "pve1", "running", name=f"g{vmid}") for vmid in vmids)
@@ -351,7 +352,7 @@ def test_a_run_that_was_missed(tasks, given, expected):
     facts = Facts(
         backup_tasks={"pve1": tasks},
         nodes={"pve1": NodeFacts(time_zone="UTC")},
-        progress={"tasks/": Progress(looked, looked, looked + 20)},
+        progress={Lane.TASKS: {"": Progress(looked, looked, looked + 20)}},
         jobs_seen={"backup nightly": JobSeen("True 02:00", seen_at, seen_at)},
     )
 
@@ -362,8 +363,12 @@ def test_a_job_of_a_pbs_that_should_have_run_since_it_was_looked_at_is_not_known
     job = ServerJobReading("v1", "verify", "main", schedule="02:00", last_run_ended_at=TWO - DAY + 60)
     seen = {"verify v1": JobSeen("False 02:00", 0.0, AT - 9 * DAY)}
     host_facts = NodeFacts(time_zone="UTC")
-    looked = Facts(host=host_facts, jobs_seen=seen, progress={"jobs/verify": Progress(AT, AT, AT)})
-    unlooked = Facts(host=host_facts, jobs_seen=seen, progress={"jobs/verify": Progress(TWO, TWO + 60, TWO)})
+    looked = Facts(
+        host=host_facts, jobs_seen=seen, progress={Lane.SERVER_JOBS: {"verify": Progress(AT, AT, AT)}}
+    )
+    unlooked = Facts(
+        host=host_facts, jobs_seen=seen, progress={Lane.SERVER_JOBS: {"verify": Progress(TWO, TWO + 60, TWO)}}
+    )
 
     run = missed_server_run(job, looked, "verify v1", at=NOON)
 

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from monitoring.backups.judgement import JUDGEMENT
 from monitoring.collecting import evidence, judging
-from monitoring.known.facts import FACTS, Facts, Progress
+from monitoring.known.facts import FACTS, Facts
+from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.models import CollectedFacts
 from monitoring.store import current
@@ -95,7 +96,9 @@ def test_another_mark_for_what_is_judged_of_a_storage(instance, is_other, fields
 
 def test_another_mark_for_facts_that_are_judged_alone(instance):
     before = marks()
-    current.store().save(FACTS, Facts(version=4, progress={"tasks/": Progress(1.0, 1.0)}), of=instance.pk)
+    current.store().save(
+        FACTS, Facts(version=4, progress={Lane.TASKS: {"": Progress(1.0, 1.0)}}), of=instance.pk
+    )
     same = marks()
     current.store().save(FACTS, Facts(version=5), of=instance.pk)
 

@@ -8,7 +8,8 @@ import pytest
 from monitoring.backups.sources import places_of_servers, sources_of
 from monitoring.collecting import listings
 from monitoring.collecting.evidence import Known
-from monitoring.known.facts import BackupPlace, Facts, GuestFacts, Progress
+from monitoring.known.facts import BackupPlace, Facts, GuestFacts
+from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import PollMemory
 from nodes.proxmox.readings import (
     BackupGroupReading,
@@ -69,7 +70,7 @@ def host(*, reading=READING, memory=None, instance=None, **facts):
         "volumes": {"nas/": (VOLUME,)},
         "volumes_at": {"nas/": AT - 60},
         "guests": {100: GuestFacts(snapshots=(GuestSnapshotReading("a"),), snapshots_at=AT - 60)},
-        "progress": {"backup tasks/pve1": DONE},
+        "progress": {Lane.BACKUP_TASKS: {"pve1": DONE}},
     }
     instance = instance or make_instance()
     return Known(
@@ -141,21 +142,32 @@ STORAGE_REASONS = {
     "its turn has not come": (NEVER, "not_read_yet", ""),
     "read hours ago": ({"volumes_at": {"nas/": LONG_AGO}}, "not_read_lately", ""),
     "the first try failed": (
-        {**NEVER, "progress": {"backups/nas/": failed("timeout")}},
+        {**NEVER, "progress": {Lane.BACKUP_VOLUMES: {"nas/": failed("timeout")}}},
         "timeout",
         "what the host said",
     ),
     "refused, whatever the rights say": (
-        {**NEVER, "permissions": None, "progress": {"backups/nas/": failed("permission_denied")}},
+        {
+            **NEVER,
+            "permissions": None,
+            "progress": {Lane.BACKUP_VOLUMES: {"nas/": failed("permission_denied")}},
+        },
         "no_permission",
         "what the host said",
     ),
     "read hours ago, and the tries since failed": (
-        {"volumes_at": {"nas/": LONG_AGO}, "progress": {"backups/nas/": failed("server_error")}},
+        {
+            "volumes_at": {"nas/": LONG_AGO},
+            "progress": {Lane.BACKUP_VOLUMES: {"nas/": failed("server_error")}},
+        },
         "server_error",
         "what the host said",
     ),
-    "read lately, and the last try failed": ({"progress": {"backups/nas/": failed("timeout")}}, "", ""),
+    "read lately, and the last try failed": (
+        {"progress": {Lane.BACKUP_VOLUMES: {"nas/": failed("timeout")}}},
+        "",
+        "",
+    ),
 }
 
 
@@ -177,7 +189,10 @@ def test_a_place_that_was_never_read_has_no_age():
     [
         ({"storages": (), "storages_at": 0.0}, "not_read_yet"),
         ({"storages": ()}, "no_permission"),
-        ({"storages": (), "storages_at": 0.0, "progress": {"storage configuration/": failed("tls")}}, "tls"),
+        (
+            {"storages": (), "storages_at": 0.0, "progress": {Lane.STORAGE_DEFINITIONS: {"": failed("tls")}}},
+            "tls",
+        ),
     ],
     ids=["not asked yet", "none may be seen", "asking failed"],
 )
@@ -327,14 +342,14 @@ DATASTORE_REASONS = {
         "",
     ),
     "the listing failed": (
-        {**UNREAD, "progress": {"snapshots/main/": failed("too_large")}},
+        {**UNREAD, "progress": {Lane.SNAPSHOTS: {"main/": failed("too_large")}}},
         {},
         "too_large",
         "what the host said",
     ),
     "namespaces not known": ({**UNREAD, "namespaces": {}}, {}, "not_read_yet", ""),
     "namespaces could not be read": (
-        {**UNREAD, "namespaces": {}, "progress": {"namespaces/main": failed("server_error")}},
+        {**UNREAD, "namespaces": {}, "progress": {Lane.NAMESPACES: {"main": failed("server_error")}}},
         {},
         "server_error",
         "what the host said",
@@ -392,13 +407,13 @@ TASK = TaskReading(
 TASK_REASONS = {
     "read": ({}, {}, "", "2026-01-01T11:59:00Z"),
     "the list of the cluster is younger": (
-        {"progress": {"backup tasks/pve1": DONE, "tasks/": Progress(AT, AT - 5, AT)}},
+        {"progress": {Lane.BACKUP_TASKS: {"pve1": DONE}, Lane.TASKS: {"": Progress(AT, AT - 5, AT)}}},
         {},
         "",
         "2026-01-01T11:59:55Z",
     ),
     "but not where the node is away": (
-        {"progress": {"backup tasks/pve1": DONE, "tasks/": Progress(AT, AT - 5, AT)}},
+        {"progress": {Lane.BACKUP_TASKS: {"pve1": DONE}, Lane.TASKS: {"": Progress(AT, AT - 5, AT)}}},
         {"absent_since": {"pve1": AT - 30}},
         "",
         "2026-01-01T11:59:00Z",
@@ -406,13 +421,13 @@ TASK_REASONS = {
     "its own tasks only": ({"permissions": rights("VM.Audit")}, {}, "no_permission", "2026-01-01T11:59:00Z"),
     "its turn has not come": ({"progress": {}}, {}, "not_read_yet", "0001-01-01T00:00:00Z"),
     "read hours ago": (
-        {"progress": {"backup tasks/pve1": Progress(LONG_AGO, LONG_AGO, AT)}},
+        {"progress": {Lane.BACKUP_TASKS: {"pve1": Progress(LONG_AGO, LONG_AGO, AT)}}},
         {},
         "not_read_lately",
         "2026-01-01T08:00:00Z",
     ),
     "failed": (
-        {"progress": {"backup tasks/pve1": failed("node_busy")}},
+        {"progress": {Lane.BACKUP_TASKS: {"pve1": failed("node_busy")}}},
         {},
         "node_busy",
         "0001-01-01T00:00:00Z",
@@ -453,7 +468,7 @@ SNAPSHOT_REASONS = {
     ),
     "one could not be read": (
         {100: FRESH},
-        {"guest snapshots/101": failed("timeout")},
+        {Lane.GUEST_SNAPSHOTS: {101: failed("timeout")}},
         "timeout",
         "1 of 2 guests. what the host said",
         "2026-01-01T11:59:00Z",

@@ -11,7 +11,8 @@ import redis
 
 from monitoring.backups.attribution import Attribution
 from monitoring.backups.judgement import JUDGEMENT, Judgement
-from monitoring.known.facts import FACTS, Facts, FactsOutline, GuestFacts, Progress
+from monitoring.known.facts import FACTS, Facts, FactsOutline, GuestFacts
+from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import MEMORY, MemoryOutline, PollMemory
 from monitoring.store.current import KINDS
 from monitoring.store.memory import MemoryStore
@@ -173,7 +174,7 @@ def test_a_memory_is_kept_for_whoever_polls_next(stores):
 
 COLLECTED = Facts(
     version=4,
-    progress={"tasks/": Progress(1.5, 1.5, 21.5)},
+    progress={Lane.TASKS: {"": Progress(1.5, 1.5, 21.5)}},
     guests={100: GuestFacts(agent_code="no_agent"), 101: GuestFacts(config_at=2.5)},
 )
 
@@ -192,14 +193,14 @@ def test_of_facts_only_what_has_changed_is_loaded_again(stores):
     collector.save(FACTS, COLLECTED, of=1)
     before = poller.load(FACTS, of=1)
     facts = collector.load(FACTS, of=1)
-    facts.progress = {**facts.progress, "tasks/": Progress(11.5, 11.5, 31.5)}
+    facts.note(Lane.TASKS, "", Progress(11.5, 11.5, 31.5))
     collector.save(FACTS, facts, of=1)
 
     after = poller.load(FACTS, of=1)
 
     assert after.guests is before.guests
-    assert after.progress == {"tasks/": Progress(11.5, 11.5, 31.5)}
-    assert before.progress == {"tasks/": Progress(1.5, 1.5, 21.5)}
+    assert after.progress == {Lane.TASKS: {"": Progress(11.5, 11.5, 31.5)}}
+    assert before.progress == {Lane.TASKS: {"": Progress(1.5, 1.5, 21.5)}}
 
 
 @scale

@@ -9,7 +9,7 @@ import pytest
 from monitoring.collecting import run
 from tests.fake_proxmox import PveSpec
 from tests.fake_proxmox.fixtures import virtual_estate
-from tests.monitoring.collected import facts_of, moment, refusals, reset, with_token
+from tests.monitoring.collected import moment, progress_of, refusals, reset, with_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -38,15 +38,15 @@ def test_a_large_cluster_is_asked_25_times_in_ten_seconds_at_most(watch):
 
         peaks = [server.traffic.snapshot()["inFlightPeak"] for server in site.servers]
         statuses = refusals(site.servers)
-        facts = facts_of(watched)
 
     assert turns == TURNS
     assert max(after - before for before, after in pairwise(sums)) <= 25
     assert [status for status in statuses if status.startswith("4")] == []
     assert max(peak for one in peaks for peak in one.values()) <= 2
-    assert late(facts, at=moment(watched).timestamp()) == []
+    assert late(watched) == []
 
 
-def late(facts, *, at):
-    """Errands that wait for more than half a minute: the periods must fit into what a turn may ask."""
-    return [name for name, one in facts.progress.items() if one.next_at < at - 30]
+def late(watched):
+    """What waits for more than half a minute: the periods must fit into what a turn may ask."""
+    at = moment(watched).timestamp()
+    return [name for name, one in progress_of(watched).items() if one.next_at < at - 30]

@@ -9,9 +9,20 @@ import pytest
 from monitoring.collecting import disks
 from monitoring.known.disks import shown_disks
 from monitoring.known.facts import NodeFacts, SmartFacts
+from monitoring.known.lanes import NEVER, Lane
 from nodes.models import Instance
 from nodes.proxmox.readings import DiskReading, SmartReading
-from tests.monitoring.collected import asked, facts_of, forget_time, moment, refusals, reset, turn, with_token
+from tests.monitoring.collected import (
+    asked,
+    facts_of,
+    forget_time,
+    moment,
+    progress_of,
+    refusals,
+    reset,
+    turn,
+    with_token,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -55,7 +66,7 @@ def test_smart_is_not_asked_unless_it_is_wanted(fake_pve, watch):
     turn(watched, times=8)
 
     assert (smart_asked(fake_pve), lists_asked(fake_pve)) == ([], (1, 0))
-    assert [name for name in facts_of(watched).progress if name.startswith("smart/")] == []
+    assert [name for name in progress_of(watched) if name.startswith("smart")] == []
 
 
 def test_where_it_is_wanted_the_list_and_each_disk_are_asked_once(host, fake_pve):
@@ -148,14 +159,14 @@ def test_a_disk_that_hangs_holds_up_nothing_and_is_left_alone_for_hours(host, fa
     turn(host, times=8)
 
     facts = facts_of(host)
-    failing = {name: one for name, one in facts.progress.items() if one.code}
+    failing = {name: one for name, one in progress_of(host).items() if one.code}
     assert len(failing) == 1
     (name, hanging), = failing.items()  # fmt: skip
-    assert (name.partition("/")[0], hanging.code) == ("smart", "timeout")
+    assert (name.startswith("smart pve "), hanging.code) == (True, "timeout")
     assert 3 * 3600 - 80 <= hanging.next_at - moment(host).timestamp() <= 3 * 3600
     assert facts.resting_nodes == {}
     assert len([one for one in facts.node("pve").smart.values() if one.own is not None]) == 3
-    assert [name for name, one in facts.progress.items() if not one.done_at and not one.code] == []
+    assert [name for name, one in progress_of(host).items() if not one.done_at and not one.code] == []
     assert host.row().state == "ok"
 
 
@@ -198,10 +209,8 @@ def test_another_disk_under_the_same_name_is_asked_at_once_and_no_other(host, fa
 def test_a_disk_that_was_taken_out_is_neither_asked_nor_shown(host, fake_pve):
     turn(host, times=8)
     fake_pve.site.node("pve").disks.pop()
-    progress = facts_of(host).progress
-    facts_of(host).progress = {
-        name: one for name, one in progress.items() if name not in ("smart/sdb pve", "disks/list pve")
-    }
+    forget_time(host, "disks")
+    facts_of(host).note(Lane.SMART, ("pve", "sdb"), NEVER)
     reset([fake_pve])
 
     turn(host, times=2)
@@ -212,7 +221,7 @@ def test_a_disk_that_was_taken_out_is_neither_asked_nor_shown(host, fake_pve):
         "/dev/nvme1n1",
         "/dev/sda",
     ]
-    assert {one.code for one in facts_of(host).progress.values()} == {""}
+    assert {one.code for one in progress_of(host).values()} == {""}
 
 
 def test_disks_are_listed_again_after_a_start_of_their_host(fake_pve, watch):
@@ -236,7 +245,7 @@ def test_what_was_read_is_forgotten_when_it_is_turned_off_and_asked_at_once_when
     switch(host, is_on=False)
     turn(host)
     assert facts_of(host).node("pve").smart == {}
-    assert [name for name in facts_of(host).progress if name.startswith("smart/")] == []
+    assert [name for name in progress_of(host) if name.startswith("smart")] == []
     assert facts_of(host).node("pve").disks
 
     reset([fake_pve])

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from monitoring.backups import attribution, rights
 from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import LISTING_SECONDS, Turn
+from monitoring.known.lanes import Lane
 from nodes.proxmox import backups
 from nodes.proxmox.readings import StorageConfigReading, TaskReading
 from nodes.proxmox.tasks import read_vzdump_log
@@ -23,26 +24,16 @@ MOST_LOGS = 100
 def backup_errands(turn: Turn, nodes: Collection[str], online: list[str]) -> Iterator[Errand]:
     """Yield what tells of backups: jobs, tasks, and one listing of each storage that holds some."""
     audits = turn.may("/", "Sys.Audit")
-    yield Errand("backup jobs", "", 300.0, read_jobs, rank=0, is_possible=audits)
-    yield Errand("backup jobs", "uncovered", 900.0, read_uncovered, is_possible=audits)
+    yield Errand(Lane.BACKUP_JOBS, "", read_jobs, is_possible=audits)
+    yield Errand(Lane.UNCOVERED_GUESTS, "", read_uncovered, is_possible=audits)
     for job in turn.facts.jobs:
-        yield Errand(
-            "backup jobs",
-            f"volumes {job.id}",
-            3600.0,
-            read_job_volumes,
-            (job.id,),
-            rank=3,
-            is_possible=audits,
-        )
+        yield Errand(Lane.JOB_VOLUMES, job.id, read_job_volumes, (job.id,), audits)
     for node in nodes:
-        yield Errand(
-            "backup tasks", node, 900.0, read_backup_tasks, (node,), is_possible=node in online, node=node
-        )
+        yield Errand(Lane.BACKUP_TASKS, node, read_backup_tasks, (node,), node in online, node)
     for task in unread_logs(turn):
-        yield Errand("backup logs", task.upid, 3600.0, read_log, (task,), 2, task.node in online, task.node)
+        yield Errand(Lane.BACKUP_LOGS, task.upid, read_log, (task,), task.node in online, task.node)
     for key, node, name in listed_storages(turn, online):
-        yield Errand("backups", key, 1800.0, read_volumes, (key, node, name), is_possible=bool(node))  # fmt: skip
+        yield Errand(Lane.BACKUP_VOLUMES, key, read_volumes, (key, node, name), bool(node))
 
 
 def listed_storages(turn: Turn, online: Collection[str]) -> Iterator[tuple[str, str, str]]:

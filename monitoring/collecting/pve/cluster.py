@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from monitoring.backups.attribution import VMID
 from monitoring.collecting.pve.common import is_online
 from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import AGENT_SECONDS, Turn
+from monitoring.known.lanes import Key, Lane
 from nodes.proxmox import access, backups, cluster
 from nodes.proxmox.readings import TaskReading
 
@@ -25,25 +27,25 @@ CEPH_PLUGINS = frozenset({"rbd", "cephfs"})
 def instance_errands(turn: Turn) -> Iterator[Errand]:
     """Yield what is asked once for the whole cluster."""
     audits = turn.may("/", "Sys.Audit")
-    yield Errand("permissions", "", 900.0, read_permissions, rank=0)
-    yield Errand("storage configuration", "", 1800.0, read_storages, rank=0)
-    yield Errand("tasks", "", 20.0, read_tasks, rank=0)
-    yield Errand("high availability", "", ha_period(turn), read_ha, is_possible=audits)
+    yield Errand(Lane.PERMISSIONS, "", read_permissions)
+    yield Errand(Lane.STORAGE_DEFINITIONS, "", read_storages)
+    yield Errand(Lane.TASKS, "", read_tasks)
+    yield Errand(Lane.HA, "", read_ha, is_possible=audits, is_idle=not manages_services(turn))
     has_ceph = any(storage.plugin in CEPH_PLUGINS for storage in turn.figures.storages)
     if has_ceph or turn.facts.ceph is not None:
         sees = audits or turn.may("/", "Datastore.Audit")
-        yield Errand("ceph", "", 30.0, read_ceph, is_possible=sees)
-        yield Errand("ceph", "pools", 300.0, read_ceph_parts, rank=3, is_possible=sees)
-    yield Errand("replication", "", 300.0, read_replication_jobs)
+        yield Errand(Lane.CEPH, "", read_ceph, is_possible=sees)
+        yield Errand(Lane.CEPH_POOLS, "", read_ceph_parts, is_possible=sees)
+    yield Errand(Lane.REPLICATION_JOBS, "", read_replication_jobs)
     if turn.memory.cluster is not None and turn.memory.cluster.is_cluster:
-        yield Errand("quorum", "votes", 300.0, read_votes, rank=3, is_possible=audits)
-        yield Errand("quorum", "qdevice", 300.0, read_qdevice, rank=3, is_possible=audits)
+        yield Errand(Lane.VOTES, "", read_votes, is_possible=audits)
+        yield Errand(Lane.QDEVICE, "", read_qdevice, is_possible=audits)
 
 
-def ha_period(turn: Turn) -> float:
-    """Return how often to look at high availability: seldom where nothing is managed."""
+def manages_services(turn: Turn) -> bool:
+    """Return whether high availability has something to do, as far as is known."""
     ha = turn.facts.ha
-    return 30.0 if ha is not None and (ha.services or ha.is_quorate is False) else 300.0
+    return ha is not None and bool(ha.services or ha.is_quorate is False)
 
 
 def read_permissions(turn: Turn) -> None:
@@ -78,19 +80,20 @@ def vzdumps(tasks: Iterable[TaskReading]) -> list[TaskReading]:
     return [task for task in tasks if task.kind == "vzdump"]
 
 
-def consequences(turn: Turn, ended: Iterable[TaskReading]) -> Iterator[str]:
+def consequences(turn: Turn, ended: Iterable[TaskReading]) -> Iterator[Key]:
     """Yield the errands that tasks have made due."""
     for task in ended:
         if task.kind == "vzdump":
-            yield f"backup tasks/{task.node}"
+            yield Lane.BACKUP_TASKS, task.node
             # A task does not tell into which storage it has written; not into one of another node.
             yield from (
-                f"backups/{key}" for key in turn.facts.volumes if key.endswith(("/", f"/{task.node}"))
+                (Lane.BACKUP_VOLUMES, key)
+                for key in turn.facts.volumes
+                if key.endswith(("/", f"/{task.node}"))
             )
-        elif task.kind in SNAPSHOT_TASKS:
-            yield f"guest snapshots/{task.subject}"
-        elif task.kind not in HARMLESS_TASKS:
-            yield f"guest configuration/{task.subject}"
+        elif task.kind not in HARMLESS_TASKS and VMID.fullmatch(task.subject):
+            lane = Lane.GUEST_SNAPSHOTS if task.kind in SNAPSHOT_TASKS else Lane.GUEST_CONFIGURATION
+            yield lane, int(task.subject)
 
 
 def read_ha(turn: Turn) -> None:

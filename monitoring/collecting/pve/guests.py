@@ -9,6 +9,7 @@ from monitoring.collecting.pve.common import version_of
 from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import AGENT_SECONDS, Turn
 from monitoring.figures.filesystems import FAILURES, summarise
+from monitoring.known.lanes import Lane
 from nodes.proxmox import guests
 from nodes.proxmox.errors import ProxmoxError
 from nodes.proxmox.readings import GuestReading
@@ -20,6 +21,8 @@ OLD_AGENT_PRIVILEGES = ("VM.Monitor",)
 DENIED = "permission_denied"
 #: The agent of a guest is up so long after its start.
 AGENT_START_SECONDS = 90.0
+#: What only a guest that runs can tell.
+INSIDE = (Lane.AGENT_FILESYSTEMS, Lane.AGENT_ADDRESSES, Lane.CONTAINER_ADDRESSES)
 #: From this version on containers tell their addresses.
 ADDRESSES_SINCE = (8, 1)
 
@@ -51,22 +54,19 @@ def errands_of(place: Place, is_there: bool, has_more: bool, may_ask: bool) -> t
 
     `has_more`: it has an agent, or is a container that tells its addresses; `may_ask`: that can be asked now.
     """
-    subject, where = str(place.vmid), (place,)
+    vmid, where = place.vmid, (place,)
     always = (
-        Errand("guest configuration", subject, 7200.0, read_config, where, 2, is_there, place.node),
-        Errand("guest snapshots", subject, 3600.0, read_snapshots, where, 4, is_there, place.node),
+        Errand(Lane.GUEST_CONFIGURATION, vmid, read_config, where, is_there, place.node),
+        Errand(Lane.GUEST_SNAPSHOTS, vmid, read_snapshots, where, is_there, place.node),
     )
     if not has_more:
         return always
     if place.kind == "lxc":
-        return (
-            *always,
-            Errand("guest addresses", subject, 3600.0, read_addresses, where, 4, may_ask, place.node),
-        )
+        return (*always, Errand(Lane.CONTAINER_ADDRESSES, vmid, read_addresses, where, may_ask, place.node))
     return (
         *always,
-        Errand("guest agent", f"filesystems {subject}", 360.0, read_filesystems, where, 2, may_ask),
-        Errand("guest agent", f"addresses {subject}", 3600.0, read_addresses, where, 4, may_ask),
+        Errand(Lane.AGENT_FILESYSTEMS, vmid, read_filesystems, where, may_ask),
+        Errand(Lane.AGENT_ADDRESSES, vmid, read_addresses, where, may_ask),
     )
 
 
@@ -74,14 +74,9 @@ def hasten_started(turn: Turn, vmid: int, started_at: float) -> None:
     """Let a guest that was started be read again: what was changed in its options is in force, its agent may run now."""
     if turn.facts.guest(vmid).config_at > started_at + AGENT_START_SECONDS:
         return  # all of it has been looked at since
-    turn.hasten([f"guest configuration/{vmid}"], since=started_at)
+    turn.hasten([(Lane.GUEST_CONFIGURATION, vmid)], since=started_at)
     if turn.at - started_at >= AGENT_START_SECONDS:
-        names = [
-            f"guest agent/filesystems {vmid}",
-            f"guest agent/addresses {vmid}",
-            f"guest addresses/{vmid}",
-        ]
-        turn.hasten(names, since=started_at + AGENT_START_SECONDS)
+        turn.hasten(((lane, vmid) for lane in INSIDE), since=started_at + AGENT_START_SECONDS)
 
 
 def may_ask_agent(turn: Turn, guest: GuestReading) -> bool:

@@ -9,6 +9,7 @@ from monitoring.collecting.pve.common import is_online, version_of, wanted_guest
 from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import LISTING_SECONDS, Turn
 from monitoring.figures.nodes import NodeFigures
+from monitoring.known.lanes import Lane
 from nodes.proxmox import backups, cluster, guests, hardware, pve
 
 GUEST_KINDS = ("qemu", "lxc")
@@ -24,38 +25,28 @@ def node_errands(
     if (
         is_there and node.uptime_seconds
     ):  # it may have been started with another version, and its disks may have other names
-        turn.hasten([f"versions/{name}", f"disks/list {name}"], since=turn.at - node.uptime_seconds)
+        turn.hasten([(Lane.VERSIONS, name), (Lane.DISKS, name)], since=turn.at - node.uptime_seconds)
     audits = is_there and turn.may(f"/nodes/{name}", "Sys.Audit")
 
-    def errand(
-        lane: str,
-        subject: str,
-        period: float,
-        run: Callable[..., None],
-        *more: str,
-        rank: int = 1,
-        is_possible: bool = is_there,
-        answers_alone: bool = True,
-    ) -> Errand:
-        node = name if answers_alone else ""
-        return Errand(lane, subject, period, run, (name, *more), rank, is_possible, node)
+    def errand(lane: Lane, run: Callable[..., None], *, is_possible: bool = is_there) -> Errand:
+        return Errand(lane, name, run, (name,), is_possible, name)
 
     for kind in GUEST_KINDS:
-        yield errand("guest details", f"{kind} {name}", 120.0, read_guest_details, kind,
-                     is_possible=is_there and kind in running)  # fmt: skip
+        is_possible = is_there and kind in running
+        yield Errand(Lane.GUEST_DETAILS, (name, kind), read_guest_details, (name, kind), is_possible, name)
     if turn.instance.monitor_storage:
-        yield errand("storage", name, 300.0, read_node_storages, rank=2, answers_alone=False)
+        yield Errand(Lane.NODE_STORAGES, name, read_node_storages, (name,), is_there)
     yield from disk_errands(turn, name, is_possible=is_there and turn.may("/", "Sys.Audit"))
-    yield errand("versions", name, 3600.0, read_node_version, rank=0)
-    yield errand("time", name, 6 * 3600.0, read_node_time, rank=2, is_possible=audits)
-    yield errand("certificates", name, 6 * 3600.0, read_certificates, rank=3)
-    yield errand("subscription", name, 6 * 3600.0, read_subscription, rank=3)
+    yield errand(Lane.VERSIONS, read_node_version)
+    yield errand(Lane.TIME, read_node_time, is_possible=audits)
+    yield errand(Lane.CERTIFICATES, read_certificates)
+    yield errand(Lane.SUBSCRIPTION, read_subscription)
     if turn.may(f"/nodes/{name}", "Sys.Modify"):
-        yield errand("updates", name, 6 * 3600.0, read_updates, rank=3)
+        yield errand(Lane.UPDATES, read_updates)
     if version_of(turn, name) >= HISTORY_SINCE:
-        yield errand("node history", name, 120.0, read_history, rank=3, is_possible=audits)
+        yield errand(Lane.NODE_HISTORY, read_history, is_possible=audits)
     if replicates:
-        yield errand("replication", name, 60.0, read_replication)
+        yield errand(Lane.REPLICATION, read_replication)
 
 
 def read_guest_details(turn: Turn, node: str, kind: str) -> None:

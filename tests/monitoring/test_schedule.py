@@ -1,0 +1,221 @@
+"""Which errands are due, and what their outcome means for the next time."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitoring.collecting import schedule
+from monitoring.collecting.schedule import TERMS, Errand
+from monitoring.known.lanes import NEVER, Lane, Progress
+from nodes.proxmox.errors import AgentNotRunning, NotFound, PermissionDenied, ServerError, TimedOut
+
+AT = 1767268800.0
+
+
+def errand(lane=Lane.GUEST_CONFIGURATION, subject=1, *, is_possible=True):
+    return Errand(lane, subject, print, (), is_possible)
+
+
+def tried(next_in, **fields):
+    return Progress(tried_at=AT - 50, done_at=AT - 50, next_at=AT + next_in, **fields)
+
+
+def names(found):
+    return [one.name for one in found]
+
+
+# --- what is due --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("next_in", "expected"),
+    [(-1.0, ["tasks"]), (0.0, ["tasks"]), (4.0, ["tasks"]), (5.0, []), (60.0, [])],
+    ids=["late", "now", "before half a turn", "after half a turn", "later"],
+)
+def test_what_is_due_before_the_middle_between_two_turns_comes_in_the_earlier_one(next_in, expected):
+    progress = {Lane.TASKS: {"": tried(next_in)}}
+
+    assert names(schedule.due([errand(Lane.TASKS, "")], progress, at=AT)) == expected
+
+
+def test_those_on_which_others_depend_come_first_then_late_and_new_ones_take_turns():
+    every = [
+        errand(Lane.GUEST_SNAPSHOTS, 1),
+        errand(Lane.GUEST_CONFIGURATION, 1),
+        errand(Lane.VERSIONS, "a"),
+        errand(Lane.TASKS, ""),
+        errand(Lane.NODE_STORAGES, "a"),
+        errand(Lane.BACKUP_JOBS, ""),
+    ]
+    progress = {
+        Lane.TASKS: {"": tried(-20)},
+        Lane.NODE_STORAGES: {"a": tried(-30)},
+        Lane.BACKUP_JOBS: {"": tried(50)},
+    }
+
+    found = schedule.due(every, progress, at=AT)
+
+    assert names(found) == ["versions a", "tasks", "guest configuration 1", "storage a", "guest snapshots 1"]
+
+
+def test_what_cannot_be_asked_now_is_not_due():
+    away = errand(is_possible=False)
+
+    assert schedule.due([away], {}, at=AT) == []
+    assert schedule.due([away], {Lane.GUEST_CONFIGURATION: {1: tried(-500)}}, at=AT) == []
+
+
+# --- after a success ----------------------------------------------------------------------------------------------
+
+
+def test_the_second_time_comes_sooner_than_the_period_at_another_moment_for_each():
+    waits = [schedule.succeeded(errand(subject=vmid), NEVER, at=AT).next_at - AT for vmid in range(200)]
+
+    assert min(waits) >= 2160.0
+    assert max(waits) <= 7200.0
+    assert len({round(wait) // 720 for wait in waits}) == 7
+
+
+def test_later_times_drift_apart_by_a_twentieth_of_the_period():
+    known = Progress(tried_at=AT - 100, done_at=AT - 100)
+    waits = [schedule.succeeded(errand(subject=vmid), known, at=AT).next_at - AT for vmid in range(200)]
+
+    assert 6840.0 <= min(waits) < 6912.0
+    assert 7488.0 < max(waits) <= 7560.0
+
+
+def test_what_there_is_nothing_of_is_asked_less_often():
+    known = Progress(tried_at=AT - 100, done_at=AT - 100)
+    pools = errand(Lane.ZFS_POOLS, "pve1")
+
+    waits = [
+        schedule.succeeded(one, known, at=AT).next_at - AT for one in (pools, pools._replace(is_idle=True))
+    ]
+
+    assert waits == [pytest.approx(300.0, rel=0.05), pytest.approx(3600.0, rel=0.05)]
+
+
+def test_every_slow_lane_has_its_terms():
+    assert set(Lane) - TERMS.keys() == {Lane.LIVE, Lane.NODE_STATUS}
+
+
+def test_a_success_ends_the_failures():
+    known = Progress(
+        tried_at=AT - 100, done_at=AT - 500, failures=3, code="server_error", message="it failed"
+    )
+
+    after = schedule.succeeded(errand(), known, at=AT)
+
+    assert (after.failures, after.code, after.message) == (0, "", "")
+    assert (after.tried_at, after.done_at) == (AT, AT)
+
+
+# --- after a failure ----------------------------------------------------------------------------------------------
+
+FAILURES = {
+    "first": (0, Lane.NODE_STORAGES, ServerError("x"), 60.0),
+    "second": (1, Lane.NODE_STORAGES, ServerError("x"), 120.0),
+    "fourth": (3, Lane.NODE_STORAGES, TimedOut("x"), 480.0),
+    "never longer than an hour": (9, Lane.NODE_STORAGES, ServerError("x"), 3600.0),
+    "nor with a longer period": (30, Lane.CERTIFICATES, ServerError("x"), 3600.0),
+    "a dead agent is left alone for longer": (0, Lane.AGENT_FILESYSTEMS, AgentNotRunning("x"), 300.0),
+    "for not longer than its period": (0, Lane.GUEST_DETAILS, AgentNotRunning("x"), 120.0),
+    "the host asked for time": (0, Lane.NODE_STORAGES, ServerError("x", retry_after_seconds=200), 200.0),
+    "for absurdly much of it": (0, Lane.NODE_STORAGES, ServerError("x", retry_after_seconds=1e9), 3600.0),
+}
+
+
+@pytest.mark.parametrize(("before", "lane", "error", "wait"), FAILURES.values(), ids=FAILURES)
+def test_each_failure_in_a_row_doubles_the_wait(before, lane, error, wait):
+    known = Progress(tried_at=AT - 60, failures=before)
+
+    after = schedule.failed(errand(lane), known, error, at=AT)
+
+    assert after.next_at - AT == wait
+    assert after.failures == before + 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(PermissionDenied("x"), "permission_denied"), (NotFound("x"), "not_found")]
+)
+def test_what_is_refused_is_left_alone_for_half_an_hour(error, code):
+    after = schedule.failed(errand(Lane.CEPH, ""), NEVER, error, at=AT)
+
+    assert 1800.0 <= after.next_at - AT <= 1890.0
+    assert after.code == code
+
+
+def test_a_failure_keeps_when_it_went_well_and_says_what_happened():
+    known = Progress(tried_at=AT - 60, done_at=AT - 900)
+
+    after = schedule.failed(errand(), known, ServerError("The node is on fire"), at=AT)
+
+    assert after.done_at == AT - 900
+    assert after.message.startswith("The node is on fire. ")
+
+
+# --- what happened meanwhile --------------------------------------------------------------------------------------
+
+
+HASTENED = {
+    "something happened to it just now": (Progress(AT - 500, AT - 500, AT + 900), AT, 0.0),
+    "not sooner than a minute after the last time": (Progress(AT - 20, AT - 20, AT + 900), AT, 40.0),
+    "it was tried since": (Progress(AT - 20, AT - 20, AT + 900), AT - 30, 900.0),
+    "it comes sooner anyway": (Progress(AT - 500, AT - 500, AT - 7), AT, -7.0),
+    "after a failure": (Progress(AT - 500, 0.0, AT + 900, 4, "server_error"), AT, 0.0),
+    "the account may not": (Progress(AT - 500, 0.0, AT + 900, 1, "permission_denied"), AT, 900.0),
+    "this version cannot": (Progress(AT - 500, 0.0, AT + 900, 1, "not_found"), AT, 900.0),
+}
+
+
+@pytest.mark.parametrize(("known", "since", "wait"), HASTENED.values(), ids=HASTENED)
+def test_something_that_happened_makes_an_errand_due_soon(known, since, wait):
+    happened = {(Lane.GROUPS, "main"): since, (Lane.GROUPS, "other"): AT, (Lane.TASKS, ""): AT}
+
+    after = schedule.hastened({Lane.GROUPS: {"main": known}}, happened, at=AT)
+
+    assert after[Lane.GROUPS]["main"].next_at - AT == wait
+    assert after.keys() | after[Lane.GROUPS].keys() == {Lane.GROUPS, "main"}
+
+
+def test_other_rights_make_due_what_was_refused_and_nothing_else():
+    progress = {
+        Lane.CEPH: {"": Progress(AT - 10, 0.0, AT + 1700, 1, "permission_denied")},
+        Lane.HA: {"": Progress(AT - 10, 0.0, AT + 1700, 1, "not_found")},
+    }
+
+    after = schedule.permitted(progress, at=AT)
+
+    assert [after[lane][""].next_at - AT for lane in (Lane.CEPH, Lane.HA)] == [0.0, 1700.0]
+
+
+def test_an_errand_that_is_not_to_be_repeated_soon_waits_longer_and_never_less():
+    rare = errand(Lane.SMART, ("pve1", "sda"))
+    first = schedule.failed(rare, NEVER, TimedOut("no answer"), at=AT)
+    third = schedule.failed(rare, Progress(failures=2), TimedOut("no answer"), at=AT)
+
+    assert (first.next_at - AT, third.next_at - AT) == (10800.0, 10800.0)
+
+
+def test_another_credential_forgets_failures():
+    refused = Progress(AT - 10, 0.0, AT + 1700, 1, "permission_denied")
+    progress = {Lane.CEPH: {"": refused}, Lane.TIME: {"pve1": refused, "pve2": tried(30)}}
+
+    assert schedule.renewed(progress) == {Lane.TIME: {"pve2": tried(30)}}
+
+
+def test_errands_whose_subject_is_gone_are_forgotten():
+    wanted = [errand(subject=1), errand(subject=2)]
+    still_there = {Lane.GUEST_CONFIGURATION: {1: tried(1)}}
+    progress = {Lane.GUEST_CONFIGURATION: {1: tried(1), 3: tried(1)}, Lane.TIME: {"pve1": tried(1)}}
+
+    assert schedule.forgotten(progress, wanted) == still_there
+    assert schedule.forgotten(still_there, wanted) is still_there
+
+
+def test_a_clock_that_was_set_back_leaves_nothing_in_the_future():
+    progress = {Lane.TIME: {"pve1": Progress(AT + 7200, AT + 7200, AT + 9000), "pve2": tried(30)}}
+
+    after = schedule.caught_up(progress, at=AT)
+
+    assert after == {Lane.TIME: {"pve1": Progress(AT, AT, AT), "pve2": tried(30)}}
