@@ -20,7 +20,6 @@ from monitoring.figures.servers import GatewayFigures, ServerFigures
 from monitoring.figures.storages import StorageFigures
 from monitoring.known.disks import shown_disks
 from monitoring.known.facts import FACTS, Facts, NodeFacts
-from monitoring.known.lanes import Lane, Subject
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.known.replication import nodes_of, replications
 from monitoring.store.current import store
@@ -268,11 +267,6 @@ def backup_details(judgement: Judgement, found: Found, vmid: int) -> dict[str, A
     return told
 
 
-def done_at(facts: Facts, lane: Lane, subject: Subject = "") -> str:
-    """Return when a lane last succeeded with a subject, the zero time when it never did."""
-    return instant(facts.done_at(lane, subject))
-
-
 def node_details(name: str, memory: PollMemory, facts: Facts, *, at: float) -> dict[str, Any]:
     """Return everything about one node."""
     known, held = facts.node(name), facts.permissions
@@ -287,11 +281,11 @@ def node_details(name: str, memory: PollMemory, facts: Facts, *, at: float) -> d
         "storagesRead": instant(known.storages_at),
         "thinPools": known.thin_pools,
         "certificates": known.certificates,
-        "certificatesRead": done_at(facts, Lane.CERTIFICATES, name),
+        "certificatesRead": instant(known.certificates_at),
         "subscription": known.subscription,
-        "subscriptionRead": done_at(facts, Lane.SUBSCRIPTION, name),
+        "subscriptionRead": instant(known.subscription_at),
         "updates": known.updates,
-        "updatesRead": done_at(facts, Lane.UPDATES, name),
+        "updatesRead": instant(known.updates_at),
         "mayReadUpdates": None if held is None else held.has(f"/nodes/{name}", "Sys.Modify"),
         "pressure": known.history.pressure if known.history is not None else None,
         "pressureRead": instant(known.history_at),
@@ -310,8 +304,7 @@ def quorum_details(cluster: ClusterReading | None, facts: Facts, *, at: float) -
     """Return the votes of a cluster and its QDevice as the answering node sees them, None for a host of its own."""
     if cluster is None or not cluster.is_cluster:
         return None
-    read_at = facts.done_at(Lane.QDEVICE)
-    is_known = at - read_at <= TOLD_SECONDS
+    is_known = at - facts.qdevice_at <= TOLD_SECONDS
     quorum = quorum_of(cluster, facts.votes, facts.qdevice, qdevice_is_known=is_known)
     return {
         "name": cluster.name,
@@ -323,8 +316,8 @@ def quorum_details(cluster: ClusterReading | None, facts: Facts, *, at: float) -
         "qdevice": qdevice_details(facts.qdevice, quorum.qdevice_votes),
         "qdeviceKnown": is_known,
         "seenFrom": next((member.name for member in cluster.members if member.is_local), ""),
-        "votesRead": done_at(facts, Lane.VOTES),
-        "qdeviceRead": instant(read_at),
+        "votesRead": instant(facts.votes_at),
+        "qdeviceRead": instant(facts.qdevice_at),
     }
 
 

@@ -14,7 +14,6 @@ from monitoring.backups.results import job_outcome, task_outcome
 from monitoring.collecting.evidence import Known
 from monitoring.figures.servers import BackupJob
 from monitoring.known.facts import Facts
-from monitoring.known.lanes import Lane
 from monitoring.wire.backups import backup_tasks
 from nodes.choices import InstanceKind
 from nodes.proxmox.readings import (
@@ -75,11 +74,10 @@ def missed_backup(
     job: BackupJobReading, facts: Facts, tasks: Sequence[TaskReading], *, at: datetime
 ) -> int | None:
     """Return when a backup job should have begun and no task did, None when one did or nobody can tell."""
-    looked_at = facts.done_at(Lane.TASKS)
     if not job.is_enabled or not facts.backup_tasks:
         return None
     due = last_due(job, facts, at=at, tolerance=LATENESS)
-    if due is None or looked_at < due + LATENESS.total_seconds():
+    if due is None or facts.tasks_at < due + LATENESS.total_seconds():
         return None  # nobody has looked since
     begun = [task for task in tasks if may_be_run(task, job)]
     reaches_back = any((task.started_at or due) < due for task in begun) or not any(
@@ -124,7 +122,7 @@ def missed_server_run(job: ServerJobReading, facts: Facts, name: str, *, at: dat
         schedule = parse(job.schedule)
     except NotASchedule:
         return None
-    looked_at = facts.done_at(Lane.SERVER_JOBS, job.kind)
+    looked_at = facts.server_jobs_at.get(job.kind)
     if not looked_at:
         return None
     at = min(at, datetime.fromtimestamp(looked_at, UTC))  # nobody knows what has run since

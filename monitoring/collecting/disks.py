@@ -94,7 +94,7 @@ def read_disks(turn: Turn, node: str) -> None:
     """Read the disks without waking them; one that has the name of another now is asked anew."""
     found = turn.ask(hardware.disks, node, longest_seconds=10.0)
     smart = known_of(turn, node).smart
-    keep(turn, node, disks=found, disks_at=turn.at)
+    keep(turn, node, disks=found)
     renamed = [disk.device for disk in found if smart.get(disk.device, NOT_ASKED).serial != disk.serial]
     if smart and renamed:
         keys = [(Lane.SMART_LIST, node), *(smart_key(node, device) for device in renamed)]

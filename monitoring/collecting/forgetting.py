@@ -35,10 +35,12 @@ def only(known: Mapping[Key, Value], wanted: Collection[Key]) -> dict[Key, Value
 
 
 def shed(turn: Turn, name: str, wanted: Collection[Any]) -> None:
-    """Keep only these entries of a dict of facts."""
-    known = getattr(turn.facts, name)
+    """Keep only these entries of a dict of facts, and when they were read."""
+    known, instants = getattr(turn.facts, name), f"{name}_at"
     if known.keys() - wanted:
-        turn.keep(**{name: only(known, wanted)})
+        turn.change(**{name: only(known, wanted)})
+        if hasattr(turn.facts, instants):
+            setattr(turn.facts, instants, only(getattr(turn.facts, instants), wanted))
 
 
 def forget_smart(turn: Turn) -> None:
@@ -63,13 +65,12 @@ def forget_cluster(turn: Turn) -> None:
     nodes = {node.name for node in reading.nodes}
     shed(turn, "nodes", nodes)
     if not turn.instance.monitor_backups:
-        turn.keep(volumes={}, backup_tasks={}, task_results={}, jobs=(), job_volumes={}, uncovered=())
-        facts.volumes_at, facts.jobs_at, facts.uncovered_at = {}, 0.0, 0.0
+        turn.change(volumes={}, backup_tasks={}, task_results={}, jobs=(), job_volumes={}, uncovered=())
+        facts.volumes_at, facts.backup_tasks_at, facts.jobs_at, facts.uncovered_at = {}, {}, 0.0, 0.0
         return
     shed(turn, "backup_tasks", nodes)
     if facts.storages_at:
         shed(turn, "volumes", wanted_volumes(turn, nodes))
-        facts.volumes_at = only(facts.volumes_at, facts.volumes)
 
 
 def wanted_volumes(turn: Turn, nodes: Collection[str]) -> set[str]:
@@ -94,7 +95,7 @@ def forget_server(turn: Turn) -> None:
     stores = {one.name for one in memory.datastores} | turn.facts.datastore_states.keys()
     if not instance.monitor_datastores:
         stores = set()
-        turn.keep(datastore_states={})
+        turn.change(datastore_states={})
     if memory.datastores_at or not instance.monitor_datastores:
         shed(turn, "namespaces", stores)
         places = {

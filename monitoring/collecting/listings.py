@@ -121,10 +121,10 @@ def tasks(host: Known, *, at: datetime) -> Iterator[SourceShape]:
 def tasks_of(host: Known, node: str, count: int, *, at: datetime) -> SourceShape:
     """Return how far the backup tasks of a node were read: its own list, and the newest ones in that of the cluster."""
     facts, held = host.facts, host.facts.permissions
-    read_at = facts.done_at(Lane.BACKUP_TASKS, node)
+    read_at = facts.backup_tasks_at.get(node, 0.0)
     sees_all = held is None or held.has("/", "Sys.Audit")
     if read_at and sees_all and node not in host.memory.absent_since:
-        read_at = max(read_at, facts.done_at(Lane.TASKS))
+        read_at = max(read_at, facts.tasks_at)
     if held is not None and not held.has(f"/nodes/{node}", "Sys.Audit"):
         reason = NO_PERMISSION
     else:

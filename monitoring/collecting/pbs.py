@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -142,7 +142,7 @@ def read_tasks(turn: Turn) -> None:
             known = before.get(task.upid)
             if task.ended_at is not None and (known is None or known.ended_at is None):
                 turn.hasten(consequences(turn, task))
-    turn.facts.tasks = tasks  # neither published nor judged: no other version of what is
+    turn.facts.tasks, turn.facts.tasks_at = tasks, turn.at  # neither published nor judged: no news
 
 
 def consequences(turn: Turn, task: TaskReading) -> Iterator[Key]:
@@ -198,8 +198,13 @@ def read_time(turn: Turn) -> None:
 
 def keep_jobs(turn: Turn, kind: str, jobs: tuple[ServerJobReading, ...]) -> None:
     """Keep the jobs of a kind, and since when each is known as it is."""
-    turn.facts.see_jobs(kind, {job.id: f"{job.is_disabled} {job.schedule}" for job in jobs}, at=turn.at)
+    see_jobs(turn, kind, jobs)
     turn.keep_entry("server_jobs", kind, jobs)
+
+
+def see_jobs(turn: Turn, kind: str, jobs: Iterable[ServerJobReading]) -> None:
+    """Note the jobs of a kind as they are now."""
+    turn.facts.see_jobs(kind, {job.id: f"{job.is_disabled} {job.schedule}" for job in jobs}, at=turn.at)
 
 
 def read_sync_jobs(turn: Turn) -> None:
@@ -233,9 +238,13 @@ def read_garbage(turn: Turn) -> None:
             known[store] = turn.ask(backup_server.store_garbage, store)
         except ProxmoxError as error:
             failure = error
-    keep_jobs(turn, "garbage", tuple(known[store] for store in sorted(known.keys() & store_names(turn))))
-    if failure is not None:
-        raise failure
+    jobs = tuple(known[store] for store in sorted(known.keys() & store_names(turn)))
+    if failure is None:
+        keep_jobs(turn, "garbage", jobs)
+        return
+    see_jobs(turn, "garbage", jobs)
+    turn.change(server_jobs={**turn.facts.server_jobs, "garbage": jobs})
+    raise failure
 
 
 # --- datastores --------------------------------------------------------------------------------------------------
@@ -246,7 +255,6 @@ def read_datastores(turn: Turn) -> None:
     states = {one.name: one for one in turn.ask(pbs.datastore_states)}
     turn.keep(datastore_states=states)
     turn.facts.datastores_left_out = left_out(turn.memory.datastores, states)
-    turn.facts.datastore_states_at = turn.at
 
 
 # --- backups -----------------------------------------------------------------------------------------------------

@@ -88,42 +88,50 @@ class Turn:
         for key in keys:
             self.hastened[key] = max(self.hastened.get(key, 0.0), happened)
 
-    def keep(self, **values: Any) -> None:
-        """Keep facts of the instance; it is news when they differ from what is known."""
+    def change(self, **values: Any) -> None:
+        """Change facts of the instance that were not read just now; it is news when they differ from what is known."""
         for name, value in values.items():
             if getattr(self.facts, name) != value:
                 setattr(self.facts, name, value)
                 self.facts.is_news(name)
 
+    def keep(self, **values: Any) -> None:
+        """Keep facts of the instance that were just read."""
+        self.change(**values)
+        for name, at in self._instants(self.facts, values).items():
+            setattr(self.facts, name, at)
+
     def keep_entry(self, name: str, key: Any, value: Any) -> None:
-        """Keep one entry of a dict of facts."""
+        """Keep one entry of a dict of facts that was just read."""
         known = getattr(self.facts, name)
         if key not in known or known[key] != value:
-            self.keep(**{name: {**known, key: value}})
+            self.change(**{name: {**known, key: value}})
+        for instants in self._instants(self.facts, (name,)):
+            setattr(self.facts, instants, {**getattr(self.facts, instants), key: self.at})
 
     def keep_guest(self, vmid: int, **values: Any) -> None:
-        """Keep facts of a guest; instants alone are no news."""
+        """Keep facts of a guest that were just read."""
         known = self.facts.guest(vmid)
-        self.facts.set_guest(vmid, **values)
+        self.facts.set_guest(vmid, **values, **self._instants(known, values))
         self._compare(known, values)
 
     def keep_node(self, node: str, **values: Any) -> None:
-        """Keep facts of a node."""
+        """Keep facts of a node that were just read."""
         known = self.facts.node(node)
-        self.facts.set_node(node, **values)
+        self.facts.set_node(node, **values, **self._instants(known, values))
         self._compare(known, values)
 
     def keep_host(self, **values: Any) -> None:
-        """Keep facts of the host itself, of a PBS."""
+        """Keep facts of the host itself, of a PBS, that were just read."""
         known = self.facts.host
-        self.facts.host = msgspec.structs.replace(known, **values)
+        self.facts.host = msgspec.structs.replace(known, **values, **self._instants(known, values))
         self._compare(known, values)
 
-    def _compare(self, known: object, values: dict[str, Any]) -> None:
-        changed = [
-            name
-            for name, value in values.items()
-            if not name.endswith("_at") and getattr(known, name) != value
-        ]
+    def _instants(self, known: msgspec.Struct, names: Iterable[str]) -> dict[str, float]:
+        """Return when these facts were read, just now, for those beside which that is kept."""
+        return {field: self.at for name in names if hasattr(known, field := f"{name}_at")}
+
+    def _compare(self, known: msgspec.Struct, values: dict[str, Any]) -> None:
+        changed = [name for name, value in values.items() if getattr(known, name) != value]
         if changed:
             self.facts.is_news(*changed)

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, cut, listed
 from monitoring.figures.versions import numbers_of
 from monitoring.known.facts import Facts
-from monitoring.known.lanes import Lane
 from monitoring.known.replication import Replication
 from nodes.proxmox.readings import CephReading, ClusterReading, HaReading, QdeviceReading
 
@@ -24,11 +23,11 @@ def cluster_concerns(
     """Yield what concerns the whole instance; `online` are the nodes that are."""
     yield from quorum(name, cluster)
     versions = {node: facts.node(node).version for node in sorted(online)}
-    read_at = min((facts.done_at(Lane.VERSIONS, node) for node in versions), default=0.0)
+    read_at = min((facts.node(node).version_at for node in versions), default=0.0)
     yield from different_versions(name, versions, read_at)
-    yield from qdevice(facts.qdevice, facts.done_at(Lane.QDEVICE))
-    yield from disarmed(name, facts.ha, facts.done_at(Lane.HA))
-    yield from ceph(facts.ceph, facts.done_at(Lane.CEPH))
+    yield from qdevice(facts.qdevice, facts.qdevice_at)
+    yield from disarmed(name, facts.ha, facts.ha_at)
+    yield from ceph(facts.ceph, facts.ceph_at)
 
 
 def quorum(name: str, cluster: ClusterReading | None) -> Iterator[Concern]:

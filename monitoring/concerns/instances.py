@@ -18,7 +18,6 @@ from monitoring.concerns.shapes import GATEWAY, INSTANCE, SERVER, About, Concern
 from monitoring.concerns.storages import unavailable
 from monitoring.figures.instances import Figures
 from monitoring.known.facts import Facts
-from monitoring.known.lanes import Lane
 from monitoring.known.replication import replications
 from nodes.proxmox.readings import (
     ClusterReading,
@@ -45,15 +44,14 @@ def pve_concerns(
     found = list(cluster_concerns(instance, cluster, facts, online))
     for name, about in online.items():
         found += concerning(about, node_concerns(name, facts, at=at))
-    ha_at = facts.done_at(Lane.HA)
-    for name, one in (*silent_managers(facts.ha, ha_at), *replication_concerns(figures, facts, at=at)):
+    for name, one in (*silent_managers(facts.ha, facts.ha_at), *replication_concerns(figures, facts, at=at)):
         if name in online:
             found += concerning(online[name], [one])
     found += unavailable(storages, online=online)
     found += halted(figures.guests)
     shown = {str(one.vmid): guest(one.vmid) for one in figures.guests}
     for service, one in services(
-        facts.ha, ha_at
+        facts.ha, facts.ha_at
     ):  # that of a guest which is not shown is told of the instance
         found += concerning(shown.get(service.rpartition(":")[2], INSTANCE), [one])
     found += (one for one in failed_verifications(coverage, judged_at) if str(one.about.vmid) in shown)

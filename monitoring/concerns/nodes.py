@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, Level, days_left
 from monitoring.known.disks import of_smart
 from monitoring.known.facts import Facts, NodeFacts, SmartFacts
-from monitoring.known.lanes import Lane
 from nodes.proxmox.readings import (
     CertificateReading,
     DiskReading,
@@ -16,8 +15,6 @@ from nodes.proxmox.readings import (
     ZfsPoolReading,
 )
 
-#: What a PBS calls itself.
-SERVER_NODE = "localhost"
 #: Words of SMART that are no news, in lower case; the last two say that nothing is known.
 GOOD_DISKS = frozenset({"", "passed", "ok", "unknown", "smart disabled"})
 WORN_PERCENT, DYING_PERCENT = 10, 3
@@ -30,23 +27,22 @@ BAD_SUBSCRIPTIONS = frozenset({"expired", "invalid", "suspended"})
 def node_concerns(name: str, facts: Facts, *, at: float) -> Iterator[Concern]:
     """Yield what is wrong with a node of a PVE that is online."""
     known = facts.node(name)
-    yield from hardware(known, name, facts)
-    yield from certificates(known.certificates, facts.done_at(Lane.CERTIFICATES, name), at=at)
-    yield from subscription(known.subscription, facts.done_at(Lane.SUBSCRIPTION, name))
+    yield from hardware(known)
+    yield from certificates(known.certificates, known.certificates_at, at=at)
+    yield from subscription(known.subscription, known.subscription_at)
 
 
 def host_concerns(facts: Facts, *, at: float) -> Iterator[Concern]:
     """Yield what is wrong with the host of a PBS, which shows each of the certificates that it lists."""
-    yield from hardware(facts.host, SERVER_NODE, facts)
+    yield from hardware(facts.host)
     for one in facts.host.certificates:
-        read_at = facts.done_at(Lane.CERTIFICATES, SERVER_NODE)
-        yield from certificate(one, read_at, at=at, days=CERTIFICATE_DAYS)
+        yield from certificate(one, facts.host.certificates_at, at=at, days=CERTIFICATE_DAYS)
 
 
-def hardware(known: NodeFacts, name: str, facts: Facts) -> Iterator[Concern]:
+def hardware(known: NodeFacts) -> Iterator[Concern]:
     """Yield what is wrong with the pools and disks of a host."""
-    yield from zfs(known.zfs_pools, facts.done_at(Lane.ZFS_POOLS, name))
-    yield from thin(known.thin_pools, facts.done_at(Lane.THIN_POOLS, name))
+    yield from zfs(known.zfs_pools, known.zfs_pools_at)
+    yield from thin(known.thin_pools, known.thin_pools_at)
     yield from disks(known.disks, known.smart)
 
 

@@ -9,7 +9,6 @@ from monitoring.concerns.nodes import host_concerns
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, cut, days_left
 from monitoring.figures.servers import NOT_MOUNTED
 from monitoring.known.facts import Facts
-from monitoring.known.lanes import Lane
 from nodes.proxmox.readings import DatastoreReading, MailNodeReading, ServerJobReading
 
 FULL_DAYS = 14
@@ -29,7 +28,7 @@ def server_concerns(
     for store in datastores:
         yield from datastore(store, datastores_at, at=at)
     for kind, known in jobs.items():
-        read_at = facts.done_at(Lane.SERVER_JOBS, kind)
+        read_at = facts.server_jobs_at.get(kind, 0.0)
         for job in known:
             yield from failed_job(job, read_at)
             yield from missed_job(job, missed, read_at)

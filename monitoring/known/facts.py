@@ -1,4 +1,4 @@
-"""What the slow lanes know of one instance, and when each of them last succeeded; can be stored.
+"""What the slow lanes know of one instance, and beside each fact when it was read; can be stored.
 
 The collector alone writes. It replaces dicts and tuples instead of changing them, so that whoever reads in another thread
 sees one state or the next, and a store sees what is new. Instants are epoch seconds of our own clock.
@@ -109,19 +109,25 @@ class SmartFacts(msgspec.Struct, frozen=True):
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
-    """What is known of one node beside its live figures and its status."""
+    """What is known of one node beside its live figures and its status; `..._at` 0 is never."""
 
     version: str = ""
+    version_at: float = 0.0
     storages: tuple[NodeStorageReading, ...] = ()
     storages_at: float = 0.0
     zfs_pools: tuple[ZfsPoolReading, ...] = ()
+    zfs_pools_at: float = 0.0
     thin_pools: tuple[ThinPoolReading, ...] = ()
+    thin_pools_at: float = 0.0
     disks: tuple[DiskReading, ...] = ()
     disks_at: float = 0.0
     smart: dict[str, SmartFacts] = {}  # by device; only where it is wanted
     certificates: tuple[CertificateReading, ...] = ()
+    certificates_at: float = 0.0
     subscription: SubscriptionReading | None = None
+    subscription_at: float = 0.0
     updates: tuple[PendingUpdateReading, ...] | None = None  # None: the account may not see them
+    updates_at: float = 0.0
     history: NodeHistoryReading | None = None
     history_at: float = 0.0
     replications: tuple[ReplicationReading, ...] = ()
@@ -175,6 +181,7 @@ class Facts(msgspec.Struct):
     calls: int = 0  # of all turns since the start
     failed_calls: int = 0
     tasks: tuple[TaskReading, ...] = ()  # the newest first; of PBS the last day's
+    tasks_at: float = 0.0
     # PVE
     guests: dict[int, GuestFacts] = {}
     nodes: dict[str, NodeFacts] = {}
@@ -183,6 +190,7 @@ class Facts(msgspec.Struct):
     volumes: dict[str, tuple[BackupVolumeReading, ...]] = {}  # "<storage>/<node, empty when shared>"
     volumes_at: dict[str, float] = {}
     backup_tasks: dict[str, tuple[TaskReading, ...]] = {}  # vzdump, by node, the newest first
+    backup_tasks_at: dict[str, float] = {}
     task_results: dict[str, tuple[VzdumpGuestReading, ...]] = {}  # by UPID of a job over several guests
     jobs: tuple[BackupJobReading, ...] = ()
     jobs_at: float = 0.0
@@ -190,12 +198,16 @@ class Facts(msgspec.Struct):
     uncovered: tuple[UncoveredGuestReading, ...] = ()
     uncovered_at: float = 0.0
     ha: HaReading | None = None
+    ha_at: float = 0.0
     ceph: CephReading | None = None
+    ceph_at: float = 0.0
     ceph_osds: tuple[CephOsdReading, ...] = ()
     ceph_pools: tuple[CephPoolReading, ...] = ()
     replication_jobs: tuple[ReplicationReading, ...] = ()
     votes: tuple[VoteReading, ...] = ()
+    votes_at: float = 0.0
     qdevice: QdeviceReading | None = None  # None: the node that answered runs none
+    qdevice_at: float = 0.0
     # PBS
     datastore_states: dict[str, DatastoreStateReading] = {}  # by datastore
     datastore_states_at: float = 0.0
@@ -203,6 +215,7 @@ class Facts(msgspec.Struct):
     namespaces: dict[str, tuple[NamespaceReading, ...]] = {}  # by datastore
     places: dict[str, BackupPlace] = {}  # "<datastore>/<namespace>"
     server_jobs: dict[str, tuple[ServerJobReading, ...]] = {}  # by kind: sync, verify, prune, garbage
+    server_jobs_at: dict[str, float] = {}
     host: NodeFacts = NodeFacts()  # the server itself
 
     def progress_of(self, lane: Lane, subject: Subject = "") -> Progress:
@@ -212,10 +225,6 @@ class Facts(msgspec.Struct):
     def note(self, lane: Lane, subject: Subject, progress: Progress) -> None:
         """Keep how far a lane has come with a subject."""
         self.progress = {**self.progress, lane: {**self.progress.get(lane, {}), subject: progress}}
-
-    def done_at(self, lane: Lane, subject: Subject = "") -> float:
-        """Return when a lane last succeeded with a subject, 0 when it never did."""
-        return self.progress_of(lane, subject).done_at
 
     def guest(self, vmid: int) -> GuestFacts:
         """Return what is known of a guest, nothing when it is not known yet."""

@@ -11,12 +11,9 @@ from monitoring.backups.judgement import Judgement
 from monitoring.backups.results import task_outcome
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
-from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
 from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading, TaskReading
 from pulse.lib.instants import instant
-
-HOST = "localhost"
 
 
 def server_details(
@@ -28,7 +25,7 @@ def server_details(
         "datastoresRead": instant(facts.datastore_states_at),
         "usageRead": instant(memory.datastores_at),
         "garbage": facts.server_jobs.get("garbage", ()),
-        "garbageRead": instant(facts.done_at(Lane.SERVER_JOBS, "garbage")),
+        "garbageRead": instant(facts.server_jobs_at.get("garbage")),
         "places": {
             key: {
                 "groups": place.groups,
@@ -48,11 +45,11 @@ def host_details(memory: PollMemory, facts: Facts) -> dict[str, Any]:
         "status": memory.pbs_status,
         "statusRead": instant(memory.pbs_status_at),
         "certificates": known.certificates,
-        "certificatesRead": instant(facts.done_at(Lane.CERTIFICATES, HOST)),
+        "certificatesRead": instant(known.certificates_at),
         "subscription": known.subscription,
-        "subscriptionRead": instant(facts.done_at(Lane.SUBSCRIPTION, HOST)),
+        "subscriptionRead": instant(known.subscription_at),
         "updates": known.updates,
-        "updatesRead": instant(facts.done_at(Lane.UPDATES, HOST)),
+        "updatesRead": instant(known.updates_at),
         "mayReadUpdates": None if held is None else held.has("/", "Sys.Audit"),
         "timeZone": known.time_zone,
         "tasks": task_details(facts.tasks),

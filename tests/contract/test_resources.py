@@ -6,9 +6,7 @@ from urllib.parse import quote
 
 import pytest
 import time_machine
-from msgspec import structs
 
-from monitoring.known.lanes import Lane
 from monitoring.store import saved
 from tests.factories import make_instance
 from tests.monitoring.collected import facts_of, forget_time, judge, moment, turn, with_token
@@ -152,9 +150,7 @@ def test_a_qdevice_that_is_not_connected_is_told(lab, fake_cluster, ask):
 
 
 def test_votes_are_not_told_once_nobody_knows_whether_the_qdevice_is_there(lab, ask):
-    facts = facts_of(lab)
-    long_ago = moment(lab).timestamp() - 901
-    facts.note(Lane.QDEVICE, "", structs.replace(facts.progress_of(Lane.QDEVICE), done_at=long_ago))
+    facts_of(lab).qdevice_at = moment(lab).timestamp() - 901
 
     told = ask(lab, lab.shown("nodes")[0]["id"]).json()["details"]["quorumDetail"]
 

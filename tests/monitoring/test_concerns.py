@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -13,7 +14,6 @@ from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
 from monitoring.known.facts import Facts, NodeFacts, SmartFacts
-from monitoring.known.lanes import Lane, Progress
 from monitoring.known.replication import Replication
 from monitoring.wire.concerns import concern_shapes
 from monitoring.wire.ids import Label
@@ -510,7 +510,7 @@ def shown(*, statuses, facts, guests=(), coverage=None, cluster=None):
 
 
 def test_a_concern_names_its_resource_and_when_the_fact_was_read():
-    facts = Facts(nodes={"pve1": DEGRADED}, progress={Lane.ZFS_POOLS: {"pve1": Progress(done_at=NOON - 300)}})
+    facts = Facts(nodes={"pve1": msgspec.structs.replace(DEGRADED, zfs_pools_at=NOON - 300)})
 
     (found,) = concern_shapes(shown(statuses={"pve1": "online"}, facts=facts), Label("lab"), {})
 
@@ -574,7 +574,7 @@ def test_every_rule_about_backup_servers_is_asked():
         datastores_at=NOON - 30,
         jobs=jobs,
         missed={"sync s-1": 1},
-        facts=Facts(host=SICK, progress={Lane.SERVER_JOBS: {"verify": Progress(done_at=NOON - 60)}}),
+        facts=Facts(host=SICK, server_jobs_at={"verify": NOON - 60}),
         at=NOON,
     )
 

@@ -13,7 +13,6 @@ from monitoring.collecting import judging
 from monitoring.collecting.evidence import Known, known_of
 from monitoring.collecting.judging import judge
 from monitoring.known.facts import FACTS, BackupPlace, Facts, JobSeen, NodeFacts
-from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.models import CollectedFacts
 from monitoring.store import current
@@ -69,7 +68,7 @@ def host(*vmids, **facts):
         "storages_at": float(AT),
         "uncovered_at": float(AT),
         "nodes": {"pve1": NodeFacts(time_zone="UTC")},
-        "progress": {Lane.TASKS: {"": Progress(AT, AT, AT + 20)}},
+        "tasks_at": AT,
     }
     reading = ResourcesReading(
         guests=tuple(GuestReading(vmid, "qemu", "pve1", "running", name=f"g{vmid}") for vmid in vmids)
@@ -352,7 +351,7 @@ def test_a_run_that_was_missed(tasks, given, expected):
     facts = Facts(
         backup_tasks={"pve1": tasks},
         nodes={"pve1": NodeFacts(time_zone="UTC")},
-        progress={Lane.TASKS: {"": Progress(looked, looked, looked + 20)}},
+        tasks_at=looked,
         jobs_seen={"backup nightly": JobSeen("True 02:00", seen_at, seen_at)},
     )
 
@@ -363,12 +362,8 @@ def test_a_job_of_a_pbs_that_should_have_run_since_it_was_looked_at_is_not_known
     job = ServerJobReading("v1", "verify", "main", schedule="02:00", last_run_ended_at=TWO - DAY + 60)
     seen = {"verify v1": JobSeen("False 02:00", 0.0, AT - 9 * DAY)}
     host_facts = NodeFacts(time_zone="UTC")
-    looked = Facts(
-        host=host_facts, jobs_seen=seen, progress={Lane.SERVER_JOBS: {"verify": Progress(AT, AT, AT)}}
-    )
-    unlooked = Facts(
-        host=host_facts, jobs_seen=seen, progress={Lane.SERVER_JOBS: {"verify": Progress(TWO, TWO + 60, TWO)}}
-    )
+    looked = Facts(host=host_facts, jobs_seen=seen, server_jobs_at={"verify": AT})
+    unlooked = Facts(host=host_facts, jobs_seen=seen, server_jobs_at={"verify": TWO + 60})
 
     run = missed_server_run(job, looked, "verify v1", at=NOON)
 

@@ -52,7 +52,6 @@ LOCAL = StorageConfigReading("local", "dir", ("backup", "iso"))
 VAULT = StorageConfigReading(
     "pbs", "pbs", ("backup",), is_shared=True, server="192.0.2.100", datastore="main"
 )
-DONE = Progress(AT, AT - 60, AT + 60)
 VOLUME = BackupVolumeReading("nas:backup/vzdump-qemu-100-a.vma.zst", 100, "qemu", int(AT), 5)
 READING = ResourcesReading(
     nodes=(NodeReading("pve1", "online"),),
@@ -70,7 +69,7 @@ def host(*, reading=READING, memory=None, instance=None, **facts):
         "volumes": {"nas/": (VOLUME,)},
         "volumes_at": {"nas/": AT - 60},
         "guests": {100: GuestFacts(snapshots=(GuestSnapshotReading("a"),), snapshots_at=AT - 60)},
-        "progress": {Lane.BACKUP_TASKS: {"pve1": DONE}},
+        "backup_tasks_at": {"pve1": AT - 60},
     }
     instance = instance or make_instance()
     return Known(
@@ -407,27 +406,27 @@ TASK = TaskReading(
 TASK_REASONS = {
     "read": ({}, {}, "", "2026-01-01T11:59:00Z"),
     "the list of the cluster is younger": (
-        {"progress": {Lane.BACKUP_TASKS: {"pve1": DONE}, Lane.TASKS: {"": Progress(AT, AT - 5, AT)}}},
+        {"tasks_at": AT - 5},
         {},
         "",
         "2026-01-01T11:59:55Z",
     ),
     "but not where the node is away": (
-        {"progress": {Lane.BACKUP_TASKS: {"pve1": DONE}, Lane.TASKS: {"": Progress(AT, AT - 5, AT)}}},
+        {"tasks_at": AT - 5},
         {"absent_since": {"pve1": AT - 30}},
         "",
         "2026-01-01T11:59:00Z",
     ),
     "its own tasks only": ({"permissions": rights("VM.Audit")}, {}, "no_permission", "2026-01-01T11:59:00Z"),
-    "its turn has not come": ({"progress": {}}, {}, "not_read_yet", "0001-01-01T00:00:00Z"),
+    "its turn has not come": ({"backup_tasks_at": {}}, {}, "not_read_yet", "0001-01-01T00:00:00Z"),
     "read hours ago": (
-        {"progress": {Lane.BACKUP_TASKS: {"pve1": Progress(LONG_AGO, LONG_AGO, AT)}}},
+        {"backup_tasks_at": {"pve1": LONG_AGO}},
         {},
         "not_read_lately",
         "2026-01-01T08:00:00Z",
     ),
     "failed": (
-        {"progress": {Lane.BACKUP_TASKS: {"pve1": failed("node_busy")}}},
+        {"backup_tasks_at": {}, "progress": {Lane.BACKUP_TASKS: {"pve1": failed("node_busy")}}},
         {},
         "node_busy",
         "0001-01-01T00:00:00Z",
@@ -511,7 +510,11 @@ def test_what_only_a_node_that_is_away_could_tell_is_not_waited_for(kind):
         READING, storages=(StorageReading("local", "pve1", "unknown", "dir", ("backup", "iso")),)
     )
     known = host(
-        reading=reading, storages=(LOCAL,), guests={}, progress={}, memory={"absent_since": {"pve1": AT}}
+        reading=reading,
+        storages=(LOCAL,),
+        guests={},
+        backup_tasks_at={},
+        memory={"absent_since": {"pve1": AT}},
     )
 
     (found,) = told(known, kind)

@@ -74,7 +74,6 @@ def read_jobs(turn: Turn) -> None:
     jobs = turn.ask(backups.backup_jobs)
     turn.facts.see_jobs("backup", {job.id: f"{job.is_enabled} {job.schedule}" for job in jobs}, at=turn.at)
     turn.keep(jobs=jobs)
-    turn.facts.jobs_at = turn.at
     known = {job.id for job in jobs}
     if turn.facts.job_volumes.keys() - known:
         turn.keep(job_volumes={key: one for key, one in turn.facts.job_volumes.items() if key in known})
@@ -83,7 +82,6 @@ def read_jobs(turn: Turn) -> None:
 def read_uncovered(turn: Turn) -> None:
     """Read which guests are in no backup job."""
     turn.keep(uncovered=turn.ask(backups.uncovered_guests))
-    turn.facts.uncovered_at = turn.at
 
 
 def read_job_volumes(turn: Turn, job: str) -> None:
@@ -132,4 +130,3 @@ def read_volumes(turn: Turn, key: str, node: str, storage: str) -> None:
     """Read the backups in a storage."""
     found = turn.ask(backups.backup_volumes, node, storage, longest_seconds=LISTING_SECONDS)
     turn.keep_entry("volumes", key, found)
-    turn.facts.volumes_at = {**turn.facts.volumes_at, key: turn.at}

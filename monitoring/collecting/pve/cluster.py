@@ -56,7 +56,6 @@ def read_permissions(turn: Turn) -> None:
 def read_storages(turn: Turn) -> None:
     """Read how the storages are defined."""
     turn.keep(storages=turn.ask(backups.storage_definitions))
-    turn.facts.storages_at = turn.at
 
 
 def read_tasks(turn: Turn) -> None:
@@ -72,7 +71,7 @@ def read_tasks(turn: Turn) -> None:
         turn.hasten(consequences(turn, ended))
     if vzdumps(before.values()) != vzdumps(tasks):
         turn.facts.version += 1  # others are no part of what is published or judged
-    turn.facts.tasks = tasks
+    turn.facts.tasks, turn.facts.tasks_at = tasks, turn.at
 
 
 def vzdumps(tasks: Iterable[TaskReading]) -> list[TaskReading]:

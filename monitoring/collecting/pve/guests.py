@@ -96,13 +96,13 @@ def may_ask_agent(turn: Turn, guest: GuestReading) -> bool:
 def read_config(turn: Turn, guest: Place) -> None:
     """Read the configuration."""
     config = turn.ask(guests.guest_config, guest.node, guest.kind, guest.vmid)
-    turn.keep_guest(guest.vmid, config=config, config_at=turn.at)
+    turn.keep_guest(guest.vmid, config=config)
 
 
 def read_snapshots(turn: Turn, guest: Place) -> None:
     """Read the snapshots."""
     found = turn.ask(guests.guest_snapshots, guest.node, guest.kind, guest.vmid)
-    turn.keep_guest(guest.vmid, snapshots=found, snapshots_at=turn.at)
+    turn.keep_guest(guest.vmid, snapshots=found)
 
 
 def read_filesystems(turn: Turn, guest: Place) -> None:

@@ -97,4 +97,4 @@ def read_history(turn: Turn, node: str) -> None:
 def read_replication(turn: Turn, node: str) -> None:
     """Read the replication jobs whose source the node is."""
     found = turn.ask(cluster.node_replication, node)
-    turn.keep_node(node, replications=found, replications_at=turn.at)
+    turn.keep_node(node, replications=found)
