@@ -14,6 +14,7 @@ from monitoring.collecting.turn import LISTING_SECONDS, Turn
 from monitoring.known.datastores import is_outdated, left_out
 from monitoring.known.facts import BackupPlace
 from monitoring.known.lanes import Key, Lane
+from monitoring.known.wanted import wanted_jobs
 from nodes.proxmox import access, backup_server, backups, hardware, pbs
 from nodes.proxmox.errors import LoginFailed, ProxmoxError, TooLarge
 from nodes.proxmox.readings import (
@@ -96,15 +97,14 @@ def sees(turn: Turn, store: str, namespace: str = "") -> bool:
 
 def job_errands(turn: Turn) -> Iterator[Errand]:
     """Yield the kinds of jobs that are to be monitored."""
-    instance = turn.instance
-    if instance.monitor_sync_jobs:
-        yield Errand(Lane.SERVER_JOBS, "sync", read_sync_jobs)
-    if instance.monitor_verify_jobs:
-        yield Errand(Lane.SERVER_JOBS, "verify", read_verify_jobs)
-    if instance.monitor_prune_jobs:
-        yield Errand(Lane.SERVER_JOBS, "prune", read_prune_jobs)
-    if instance.monitor_garbage_jobs:
-        yield Errand(Lane.SERVER_JOBS, "garbage", read_garbage)
+    readers = {
+        "sync": read_sync_jobs,
+        "verify": read_verify_jobs,
+        "prune": read_prune_jobs,
+        "garbage": read_garbage,
+    }
+    wanted = wanted_jobs(turn.instance)
+    yield from (Errand(Lane.SERVER_JOBS, kind, read) for kind, read in readers.items() if kind in wanted)
 
 
 def place_errands(turn: Turn, store: str, namespace: str, *, is_open: bool) -> Iterator[Errand]:
