@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -14,11 +12,11 @@ from monitoring.known.memory import PollMemory
 from monitoring.known.wanted import wanted_guests
 from monitoring.store.current import store
 from monitoring.wire.backups import GuestPlace, Lists, pbs_lists, pve_lists
-from monitoring.wire.fragments import LISTS, Fragment, FragmentKey, Item, next_version
+from monitoring.wire.fragments import Fragment, FragmentKey, next_version
+from monitoring.wire.lists import items_of
 from nodes.choices import InstanceKind
 from nodes.models import Instance
 
-_encode = msgspec.json.encode
 _pack = msgspec.msgpack.encode
 
 
@@ -70,40 +68,3 @@ def places_of(instance: Instance, memory: PollMemory) -> dict[int, GuestPlace]:
         return {one.vmid: GuestPlace(one.node, one.kind) for one in sorted(listed, key=lambda one: one.vmid)}
     known = sorted(memory.figures.guests, key=lambda one: one.vmid)
     return {one.vmid: GuestPlace(one.node, one.kind) for one in known}
-
-
-def items_of(lists: Lists) -> dict[str, tuple[Item, ...]]:
-    """Return the encoded entries of each list, in the order of the state: the newest first."""
-    return {name: encoded(getattr(lists, name)) for name in LISTS}
-
-
-def encoded(views: Iterable[msgspec.Struct]) -> tuple[Item, ...]:
-    """Return the entries in order; their place is their instant, turned around because it is a text."""
-    items = [
-        Item(view.id, (newest_first(view), view.id), _encode(view))  # type: ignore[attr-defined]
-        for view in unique(views)
-    ]
-    items.sort(key=lambda item: item.order)
-    return tuple(items)
-
-
-def unique(views: Iterable[msgspec.Struct]) -> Iterator[msgspec.Struct]:
-    """Yield the entries, those with the id of another one under one of their own.
-
-    The ids of the contract are names joined by dashes, and names hold dashes: backups in the namespace `b-c` of `a` and in
-    `c` of `a-b` meet.
-    """
-    met: Counter[str] = Counter()
-    for view in views:
-        identity: str = view.id  # type: ignore[attr-defined]
-        met[identity] += 1
-        yield view if met[identity] == 1 else msgspec.structs.replace(view, id=f"{identity}~{met[identity]}")
-
-
-def newest_first(view: msgspec.Struct) -> str:
-    """Return a text that is the smaller the younger the entry is: each digit of its instant taken from nine."""
-    told = next(getattr(view, name) for name in ("startTime", "time", "backupTime") if hasattr(view, name))
-    return str(told).translate(NINES)
-
-
-NINES = str.maketrans("0123456789", "9876543210")

@@ -8,13 +8,13 @@ import json
 
 import msgspec
 
-from monitoring.collecting import lists
 from monitoring.feed.clients import Client
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.figures.servers import ServerFigures
 from monitoring.store import current
-from monitoring.wire.backups import BackupTaskShape, PbsBackupShape
+from monitoring.wire import lists
+from monitoring.wire.backups import BackupTaskShape, Lists, PbsBackupShape
 from monitoring.wire.fragments import Fragment, FragmentKey, changes_between, items_of
 from monitoring.wire.ids import Label
 from monitoring.wire.instances import shapes_of
@@ -95,7 +95,7 @@ class Publisher:
     def publish_lists(self, pk, minutes):
         """Publish the lists of an instance: a task and a backup that began in each of these minutes."""
         name = self.names.get(pk, f"lab-{pk}")
-        kept = lists.Lists(
+        kept = Lists(
             backupTasks=tuple(task(name, minute) for minute in minutes),
             pbsBackups=tuple(backup(name, minute) for minute in minutes),
         )
