@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from monitoring.collecting.listings import SourceShape
+from monitoring.wire.backup_sources import SourceShape
 from monitoring.wire.backups import BackupTaskShape, GuestSnapshotShape, PbsBackupShape, StorageBackupShape
 from monitoring.wire.fragments import RESOURCES
 from monitoring.wire.numbers import Number

@@ -23,11 +23,12 @@ from monitoring.api.answers import (
     StorageList,
 )
 from monitoring.api.charts import Named, known_figures
-from monitoring.collecting import listings
+from monitoring.collecting import evidence
 from monitoring.feed.state import STATE
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.storages import StorageFigures
 from monitoring.store.current import store
+from monitoring.wire.backup_sources import source_shape
 from monitoring.wire.finding import resources_of
 from monitoring.wire.state import items_in
 from pulse.lib.auth import Access
@@ -141,7 +142,7 @@ class BackupSourcesView(Endpoint):
 
 def encoded_sources() -> bytes:
     """Return the places where backups may be, as they are known now."""
-    return msgspec.json.encode(listings.sources(timezone.now()))
+    return msgspec.json.encode([source_shape(one) for one in evidence.sources(timezone.now())])
 
 
 class PveBackupsView(Endpoint):

@@ -10,12 +10,11 @@ from zoneinfo import ZoneInfo
 from monitoring.backups import coverage
 from monitoring.backups.attribution import Estate
 from monitoring.backups.calendar import NotASchedule, missed_run, parse
+from monitoring.backups.collected import Collected
 from monitoring.backups.results import job_outcome, task_outcome
-from monitoring.collecting.evidence import Known
+from monitoring.backups.runs import backup_tasks
 from monitoring.figures.servers import BackupJob
 from monitoring.known.facts import Facts
-from monitoring.wire.backups import backup_tasks
-from nodes.choices import InstanceKind
 from nodes.proxmox.readings import (
     BackupJobReading,
     ServerJobReading,
@@ -51,16 +50,14 @@ def first_seen(facts: Facts, job: str) -> datetime | None:
     return datetime.fromtimestamp(epoch.seen_at, UTC) if epoch is not None and epoch.seen_at else None
 
 
-def missed_jobs(known: Known, *, at: datetime) -> dict[str, int]:
+def missed_jobs(facts: Facts, *, at: datetime) -> dict[str, int]:
     """Return the runs of an instance's jobs that should have been and were not, by "<kind> <id>"."""
-    facts = known.facts
     found: dict[str, int] = {}
-    if known.instance.kind == InstanceKind.PVE:
-        tasks = list(backup_tasks(facts))
-        for job in facts.jobs:
-            missed = missed_backup(job, facts, tasks, at=at)
-            if missed is not None:
-                found[f"backup {job.id}"] = missed
+    tasks = list(backup_tasks(facts))
+    for job in facts.jobs:
+        missed = missed_backup(job, facts, tasks, at=at)
+        if missed is not None:
+            found[f"backup {job.id}"] = missed
     for kind, jobs in facts.server_jobs.items():
         for server_job in jobs:
             name = f"{kind} {server_job.id}"
@@ -86,7 +83,9 @@ def missed_backup(
     return due if reaches_back and not any(is_near(task, due) for task in begun) else None
 
 
-def last_due(job: BackupJobReading, facts: Facts, *, at: datetime, tolerance: timedelta) -> int | None:
+def last_due(
+    job: BackupJobReading, facts: Facts, *, at: datetime, tolerance: timedelta = coverage.TOLERANCE
+) -> int | None:
     """Return when a job should have begun last, None when it should not have yet or its schedule is not known."""
     return coverage.due_at(
         job,
@@ -151,8 +150,8 @@ def moment(epoch: float | None) -> datetime | None:
 
 
 def jobs_into(
-    server: Known,
-    hosts: Iterable[Known],
+    server: Collected,
+    hosts: Iterable[Collected],
     evidence: Estate,
     missed: Mapping[int, Mapping[str, int]],
     *,
@@ -166,7 +165,7 @@ def jobs_into(
             definition = definitions.get(host.name)
             for job in host.facts.jobs if definition is not None else ():
                 if definition is not None and job.storage in definition.storages:
-                    missed_at = missed.get(host.instance.pk, {}).get(f"backup {job.id}")
+                    missed_at = missed.get(host.instance_id, {}).get(f"backup {job.id}")
                     yield backup_job(job, host, datastore, missed_at, at=at)
 
 
@@ -175,7 +174,7 @@ WORST_FIRST = ("failed", "running", "unknown", "warning", "ok")
 
 
 def backup_job(
-    job: BackupJobReading, host: Known, datastore: str, missed_at: int | None, *, at: datetime
+    job: BackupJobReading, host: Collected, datastore: str, missed_at: int | None, *, at: datetime
 ) -> BackupJob:
     """Return one backup job with its newest run: the tasks that began when it was due, one on each node."""
     due = last_due(job, host.facts, at=at, tolerance=timedelta(0))

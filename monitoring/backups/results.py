@@ -1,4 +1,4 @@
-"""How a task of Proxmox ended; pure.
+"""How a task of Proxmox ended, and how the last run of a job went; pure.
 
 Source: api-facts.md 8, status text of a finished task; the classes are Proxmox's own.
 """

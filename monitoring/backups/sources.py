@@ -1,127 +1,285 @@
-"""Which places for backups were read, and why the others were not: nothing is said of what nobody could see."""
+"""Where the lists of backups, tasks and snapshots come from: each place with its age, and why it was not read; pure.
+
+An empty list says something only about the places that were read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from monitoring.backups import rights
-from monitoring.backups.attribution import Estate, PbsStorage, Place, estate, pbs_storage
-from monitoring.collecting.evidence import Known, server_of
-from nodes.proxmox.readings import StorageConfigReading
+from monitoring.backups.attribution import Estate
+from monitoring.backups.collected import Collected
+from monitoring.backups.places import (
+    places_of_servers,
+    storage_places,
+    told_at_server,
+    when_unread,
+)
+from monitoring.backups.runs import backup_tasks
+from monitoring.figures.servers import status_of
+from monitoring.known.datastores import known_datastores, states_now
+from monitoring.known.lanes import Key, Lane
+from nodes.proxmox.errors import PermissionDenied
+from nodes.proxmox.readings import DatastoreReading, GuestReading
 
-#: A place that was not read for this long says nothing about the backups made since.
-STALE_SECONDS = 3 * 3600.0
+Kind = Literal["storage", "datastore", "tasks", "snapshots"]
+#: What a failure of the lane explains better than that nothing was read.
+UNEXPLAINED = frozenset({"not_read_yet", "not_read_lately"})
+NO_PERMISSION = "no_permission"
 
 
-class StoragePlace(msgspec.Struct, frozen=True):
-    """A storage for backups as a node sees it, all nodes when it is shared; `reason` is "" when it was read lately.
+class Source(msgspec.Struct, frozen=True):
+    """One place. `reason` is "" when all of it was read lately, else a code, `message` what the host said about it.
 
-    `server` is the place on a PBS where its backups are read instead, None when they are read through PVE.
+    `name` is "" while none is known. `read_at` is 0 when it was never read. What is `read_from` a PBS is counted there.
     """
 
-    storage: str
-    node: str = ""
-    reason: str = ""
+    instance: str
+    kind: Kind
+    name: str
+    count: int = 0
     read_at: float = 0.0
-    server: Place | None = None
+    reason: str = ""
+    message: str = ""
+    namespace: str = ""
+    node: str = ""
+    read_from: str = ""
 
 
-def pbs_storages(hosts: Iterable[Known]) -> list[PbsStorage]:
-    """Return the storages of these PVE that lead to a PBS."""
-    return [
-        found
-        for host in hosts
-        for config in host.facts.storages
-        if (found := pbs_storage(host.name, config)) is not None
-    ]
+def sources(hosts: Sequence[Collected], servers: Sequence[Collected], *, at: datetime) -> list[Source]:
+    """Return the places of these PVE and PBS, ordered by instance, kind and name."""
+    evidence = places_of_servers(hosts, servers)
+    found: list[Source] = []
+    for host in hosts:
+        found += of_host(host, servers, evidence, at=at)
+    for server in servers:
+        found += of_server(server, at=at)
+    return sorted(found, key=lambda one: (one.instance, one.kind, one.name, one.namespace, one.node))
 
 
-def places_of_servers(hosts: Iterable[Known], servers: Iterable[Known]) -> Estate:
-    """Return which storages of these PVE lead to which places on these PBS, and nothing else."""
-    return estate((), pbs_storages(hosts), [server_of(one.instance) for one in servers])
+def of_host(
+    host: Collected, servers: Sequence[Collected], evidence: Estate, *, at: datetime
+) -> Iterator[Source]:
+    """Yield the places of a PVE that are to be monitored."""
+    if host.monitors_backups:
+        yield from storages(host, servers, evidence, at=at)
+        yield from tasks(host, at=at)
+    yield from snapshots(host, at=at)
 
 
-def sources_of(
-    host: Known, servers: Sequence[Known], evidence: Estate, *, at: datetime
-) -> tuple[set[str], dict[str, str]]:
-    """Return the storages for backups of a PVE that were read by every node, and why the others were not."""
-    read: set[str] = set()
-    unread: dict[str, str] = {}
+def storages(
+    host: Collected, servers: Sequence[Collected], evidence: Estate, *, at: datetime
+) -> Iterator[Source]:
+    """Yield the storages for backups, one without a name where none can be seen."""
+    facts = host.facts
+    if not facts.storages:
+        reason = NO_PERMISSION if facts.storages_at else "not_read_yet"
+        yield source(host, "storage", "", reason=reason, keys=((Lane.STORAGE_DEFINITIONS, ""),))
+        return
     for place in storage_places(host, servers, evidence, at=at):
-        if place.reason:
-            unread.setdefault(place.storage, place.reason)
-        else:
-            read.add(place.storage)
-    return read - unread.keys(), unread
+        key = f"{place.storage}/{place.node}"
+        is_elsewhere = place.server is not None and place.reason != "server_not_monitored"
+        yield source(
+            host,
+            "storage",
+            place.storage,
+            node=place.node,
+            count=len(facts.volumes.get(key, ())),
+            read_at=place.read_at,
+            reason=place.reason,
+            keys=() if is_elsewhere else ((Lane.BACKUP_VOLUMES, key),),
+            read_from=place.server[0] if place.server is not None and is_elsewhere else "",
+        )
 
 
-def storage_places(
-    host: Known, servers: Sequence[Known], evidence: Estate, *, at: datetime
-) -> Iterator[StoragePlace]:
-    """Yield the storages for backups of a PVE, one that is not shared once for each node that has it."""
-    by_name = {server.name: server for server in servers}
-    for config in host.facts.storages:
-        if config.is_disabled or "backup" not in config.content:
-            continue
-        place = place_at_server(host, config, evidence)
-        if place is not None:
-            reason, read_at = told_at_server(place, by_name, at=at)
-            yield StoragePlace(config.name, "", reason, read_at, place)
-        else:
-            yield from places_at_nodes(host, config, at=at)
-
-
-def place_at_server(host: Known, config: StorageConfigReading, evidence: Estate) -> Place | None:
-    """Return the place on a known PBS to which a storage leads."""
-    if config.plugin != "pbs":
-        return None
-    found = (
-        place
-        for place, definitions in evidence.definitions.items()
-        if host.name in definitions and config.name in definitions[host.name].storages
-    )
-    return next(found, None)
-
-
-def places_at_nodes(host: Known, config: StorageConfigReading, *, at: datetime) -> Iterator[StoragePlace]:
-    """Yield a storage that is read through PVE."""
-    held, is_pbs = host.facts.permissions, config.plugin == "pbs"
-    blind = "server_not_monitored" if is_pbs else "no_permission"
-    is_blind = held is not None and not rights.sees_all_backups(held, config.name)
-    for node in nodes_with(host, config):
-        read_at = host.facts.volumes_at.get(f"{config.name}/{node}", 0.0)
-        never = "server_not_monitored" if is_pbs else "not_read_yet"
-        reason = blind if is_blind else when_unread(read_at, at=at) if read_at else never
-        yield StoragePlace(config.name, node, reason, read_at)
-
-
-def nodes_with(host: Known, config: StorageConfigReading) -> list[str]:
-    """Return the nodes whose storage of this name is to be read, or was; "" alone for a shared one."""
+def tasks(host: Collected, *, at: datetime) -> Iterator[Source]:
+    """Yield how far the backup tasks were read, by node; without a node while none is known."""
     reading = host.memory.reading
-    seen = [one for one in (reading.storages if reading is not None else ()) if one.name == config.name]
-    read = [key.rpartition("/") for key in host.facts.volumes_at]
-    nodes = {"" if one.is_shared else one.node for one in seen if "backup" in one.content}
-    return sorted(nodes or {node for name, _, node in read if name == config.name}) or [""]
+    nodes = sorted(one.name for one in (reading.nodes if reading is not None else host.memory.figures.nodes))
+    counts = Counter(task.node for task in backup_tasks(host.facts))
+    if not nodes:
+        yield source(host, "tasks", "", reason="not_read_yet")
+    for node in nodes:
+        yield tasks_of(host, node, counts[node], at=at)
 
 
-def told_at_server(place: Place, servers: Mapping[str, Known], *, at: datetime) -> tuple[str, float]:
-    """Return why the backups in a place of a PBS were not all seen there, "" when they were, and when it was read."""
-    server, datastore, namespace = place
-    known = servers.get(server)
-    if known is None or not known.instance.monitor_datastores:
-        return "server_not_monitored", 0.0
-    held = known.facts.permissions
-    found = known.facts.places.get(f"{datastore}/{namespace}")
-    read_at = max(found.snapshots_at, found.groups_at) if found is not None and found.snapshots_at else 0.0
-    path = f"/datastore/{datastore}/{namespace}".rstrip("/")
-    if held is not None and not held.has(path, "Datastore.Audit"):
-        return "no_permission", read_at
-    return (when_unread(read_at, at=at) if read_at else "not_read_yet"), read_at
+def tasks_of(host: Collected, node: str, count: int, *, at: datetime) -> Source:
+    """Return how far the backup tasks of a node were read: its own list, and the newest ones in that of the cluster."""
+    facts, held = host.facts, host.facts.permissions
+    read_at = facts.backup_tasks_at.get(node, 0.0)
+    sees_all = held is None or held.has("/", "Sys.Audit")
+    if read_at and sees_all and node not in host.memory.absent_since:
+        read_at = max(read_at, facts.tasks_at)
+    if held is not None and not held.has(f"/nodes/{node}", "Sys.Audit"):
+        reason = NO_PERMISSION
+    else:
+        reason = when_unread(read_at, at=at) if read_at else "not_read_yet"
+    return source(
+        host,
+        "tasks",
+        node,
+        node=node,
+        count=count,
+        read_at=read_at,
+        reason=reason,
+        keys=((Lane.BACKUP_TASKS, node),),
+    )
 
 
-def when_unread(read_at: float, *, at: datetime) -> str:
-    """Return "" for what was read lately: backups may have been made since what was read long ago."""
-    return "" if at.timestamp() - read_at <= STALE_SECONDS else "not_read_lately"
+def snapshots(host: Collected, *, at: datetime) -> Iterator[Source]:
+    """Yield how far the snapshots of guests were read, by node; without a node where no guest can be seen."""
+    by_node: dict[str, list[GuestReading]] = {}
+    for guest in host.guests:
+        if guest.kind in host.guest_kinds and not guest.is_template:
+            by_node.setdefault(guest.node, []).append(guest)
+    held = host.facts.permissions
+    if not by_node and host.guest_kinds:
+        if host.memory.reading is None:
+            yield source(host, "snapshots", "", reason="not_read_yet")
+        elif held is not None and not held.has("/vms", "VM.Audit"):
+            yield source(host, "snapshots", "", reason=NO_PERMISSION)
+    for node, guests in by_node.items():
+        yield snapshots_on(host, node, guests, at=at)
+
+
+def snapshots_on(host: Collected, node: str, guests: Sequence[GuestReading], *, at: datetime) -> Source:
+    """Return how far the snapshots of the guests of a node were read: as old as the oldest of them."""
+    known = {guest.vmid: host.facts.guest(guest.vmid) for guest in guests}
+    read_at = min((one.snapshots_at for one in known.values() if one.snapshots_at), default=0.0)
+    unread = [vmid for vmid, one in known.items() if not one.snapshots_at]
+    reason = "not_read_yet" if unread else when_unread(read_at, at=at)
+    late = unread or [vmid for vmid, one in known.items() if when_unread(one.snapshots_at, at=at)]
+    told = source(
+        host,
+        "snapshots",
+        node,
+        node=node,
+        count=sum(len(one.snapshots) for one in known.values()),
+        read_at=read_at,
+        reason=reason,
+        keys=((Lane.GUEST_SNAPSHOTS, vmid) for vmid in late),
+    )
+    if reason and len(late) < len(guests):
+        message = f"{len(late)} of {len(guests)} guests. {told.message}".strip()
+        return msgspec.structs.replace(told, message=message)
+    return told
+
+
+def of_server(server: Collected, *, at: datetime) -> Iterator[Source]:
+    """Yield the namespaces of the datastores of a PBS, one without a name where no datastore can be seen."""
+    if not server.monitors_datastores:
+        return
+    facts = server.facts
+    known = known_datastores(server.memory.datastores, states_now(facts, at=at.timestamp()))
+    stores = {one.name: one for one in known}
+    names = sorted(stores.keys() | facts.namespaces.keys())
+    if not names:
+        reason = NO_PERMISSION if server.memory.datastores_at else "not_read_yet"
+        yield source(server, "datastore", "", reason=reason)
+    for name in names:
+        namespaces = [one.path for one in facts.namespaces.get(name, ())]
+        if not namespaces:
+            yield unlisted_datastore(server, name, stores.get(name))
+        for namespace in namespaces:
+            yield namespace_of(server, name, namespace, stores.get(name), at=at)
+
+
+def unlisted_datastore(server: Collected, name: str, store: DatastoreReading | None) -> Source:
+    """Return a datastore of which not even the namespaces are known."""
+    held = server.facts.permissions
+    is_blind = held is not None and not rights.sees_datastore(held, name)
+    return source(
+        server,
+        "datastore",
+        name,
+        reason=NO_PERMISSION if is_blind else "not_read_yet",
+        keys=((Lane.NAMESPACES, name),),
+        message=trouble_of(store),
+    )
+
+
+def trouble_of(store: DatastoreReading | None) -> str:
+    """Return why nothing can be read in a datastore now, as the server tells it."""
+    if store is None or status_of(store) != "unavailable":
+        return ""
+    return store.error or (f"in maintenance: {store.maintenance}" if store.maintenance else "not mounted")
+
+
+def namespace_of(
+    server: Collected, name: str, namespace: str, store: DatastoreReading | None, *, at: datetime
+) -> Source:
+    """Return one namespace of a datastore."""
+    reason, read_at = told_at_server((server.name, name, namespace), {server.name: server}, at=at)
+    key = f"{name}/{namespace}"
+    place = server.facts.places.get(key)
+    count = sum(len(known) for known in place.snapshots.values()) if place is not None else 0
+    groups = place.groups if place is not None else ()
+    return source(
+        server,
+        "datastore",
+        name,
+        namespace=namespace,
+        count=count,
+        read_at=read_at,
+        reason=reason,
+        keys=(
+            (Lane.GROUPS, key),
+            (Lane.SNAPSHOTS, key),
+            *((Lane.GROUP_SNAPSHOTS, (key, f"{one.kind}/{one.id}")) for one in groups),
+        ),
+        message=trouble_of(store),
+    )
+
+
+def source(
+    known: Collected,
+    kind: Kind,
+    name: str,
+    *,
+    reason: str,
+    namespace: str = "",
+    node: str = "",
+    count: int = 0,
+    read_at: float = 0.0,
+    keys: Iterable[Key] = (),
+    message: str = "",
+    read_from: str = "",
+) -> Source:
+    """Return one place; `message` is what is told of it already, `keys` are those of the lanes that read it."""
+    code, told = explained(known, reason, node, keys)
+    if known.memory.login_is_refused:  # nothing of such an instance is listed (state.md 6)
+        code, told, count = known.failure_code or "login_failed", known.failure_message, 0
+    return Source(
+        instance=known.name,
+        kind=kind,
+        name=name,
+        count=count,
+        read_at=read_at,
+        reason=code,
+        message=(told or message) if code else "",
+        namespace=namespace,
+        node=node,
+        read_from=read_from,
+    )
+
+
+def explained(known: Collected, reason: str, node: str, keys: Iterable[Key]) -> tuple[str, str]:
+    """Return why a place was not read and what the host said: its node is away, its lanes or the live polls fail."""
+    if reason not in UNEXPLAINED:
+        return reason, ""
+    if node in known.memory.absent_since:
+        return "node_offline", ""
+    failed = [one for key in keys if (one := known.facts.progress_of(*key)).code]
+    if failed:
+        code = Counter(one.code for one in failed).most_common(1)[0][0]
+        message = next(one.message for one in failed if one.code == code)
+        return (NO_PERMISSION if code == PermissionDenied.code else code), message
+    if known.memory.failures and known.failure_code:
+        return known.failure_code, known.failure_message
+    return reason, ""

@@ -1,9 +1,8 @@
-"""What is known of one instance when backups are judged: of one that is polled, and of one that is paused."""
+"""Load what is known of each instance when backups are judged: of one that is polled, and of one that is paused."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 from zlib import crc32
@@ -11,9 +10,12 @@ from zlib import crc32
 import msgspec
 
 from monitoring.backups.attribution import BackupServer
-from monitoring.backups.coverage import Backup
+from monitoring.backups.collected import Collected
+from monitoring.backups.sources import Source
+from monitoring.backups.sources import sources as sources_of
 from monitoring.known.facts import FACTS, LAYOUT, Facts
 from monitoring.known.memory import MEMORY, PollMemory
+from monitoring.known.wanted import wanted_kinds
 from monitoring.models import CollectedFacts
 from monitoring.store.current import store
 from monitoring.store.saved import is_of
@@ -22,24 +24,8 @@ from nodes.models import Guest, Instance
 from nodes.proxmox.readings import GuestReading
 
 
-@dataclass(slots=True)
-class Known:
-    """One instance and what is known of it; of a paused one it is evidence only, and nothing is judged."""
-
-    instance: Instance
-    facts: Facts
-    memory: PollMemory
-    guests: Sequence[GuestReading] = ()  # of a PVE
-    seen: dict[int, list[Backup]] = field(default_factory=dict)  # PVE: backups by vmid
-
-    @property
-    def name(self) -> str:
-        """The name of the instance."""
-        return self.instance.name
-
-
 def marks_of(instances: Sequence[Instance]) -> dict[int, int]:
-    """Return for each instance that `known_of` knows a number that differs whenever what is judged of it may differ.
+    """Return for each instance that `collected_of` knows a number that differs whenever what is judged of it may differ.
 
     Nothing is loaded for it. Guests that were not read since the start, or of an instance that is paused, are as they were
     recorded: only a reading changes that.
@@ -69,7 +55,24 @@ def is_evidence(instance: Instance) -> bool:
     return instance.is_paused and instance.kind == InstanceKind.PVE
 
 
-def known_of(instance: Instance) -> Known | None:
+def evidence_of(instances: Iterable[Instance]) -> tuple[list[Collected], list[Collected]]:
+    """Return what is known of the PVE and of the PBS among these instances, as far as it is evidence."""
+    hosts: list[Collected] = []
+    servers: list[Collected] = []
+    by_kind = {InstanceKind.PVE.value: hosts, InstanceKind.PBS.value: servers}
+    for instance in instances:
+        if instance.kind in by_kind and (known := collected_of(instance)) is not None:
+            by_kind[instance.kind].append(known)
+    return hosts, servers
+
+
+def sources(at: datetime) -> list[Source]:
+    """Return where the lists of all instances that are polled come from."""
+    hosts, servers = evidence_of(Instance.objects.polled())
+    return sources_of(hosts, servers, at=at)
+
+
+def collected_of(instance: Instance) -> Collected | None:
     """Return what is known of an instance, None of one that another instance stands for, or that is a paused PBS.
 
     A paused PVE still owns its backups: without it they would be taken for those of a cluster with the same numbers.
@@ -81,14 +84,33 @@ def known_of(instance: Instance) -> Known | None:
         facts = saved(row.instance_id, row.saved_at, row) if row is not None else None
         if facts is None or not is_of(instance, facts):
             facts = Facts()
-        return Known(instance, facts, PollMemory(), recorded_guests(instance))
+        return collected(instance, facts, PollMemory(), recorded_guests(instance))
     _saved.pop(instance.pk, None)
     memory = store().load(MEMORY, of=instance.pk) or PollMemory()
     if memory.duplicate_of:
         return None
     facts = store().load(FACTS, of=instance.pk)
     guests = memory.reading.guests if memory.reading is not None else recorded_guests(instance)
-    return Known(instance, facts or Facts(), memory, guests)
+    return collected(instance, facts or Facts(), memory, guests)
+
+
+def collected(
+    instance: Instance, facts: Facts, memory: PollMemory, guests: Sequence[GuestReading] = ()
+) -> Collected:
+    """Return an instance as it is configured with what is known of it."""
+    return Collected(
+        instance_id=instance.pk,
+        identity=server_of(instance),
+        facts=facts,
+        memory=memory,
+        guests=guests,
+        is_paused=instance.is_paused,
+        guest_kinds=wanted_kinds(instance),
+        monitors_backups=instance.monitor_backups,
+        monitors_datastores=instance.monitor_datastores,
+        failure_code=instance.failure_code,
+        failure_message=instance.failure_message,
+    )
 
 
 _saved: dict[int, tuple[datetime, Facts | None]] = {}

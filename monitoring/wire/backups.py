@@ -14,6 +14,7 @@ import msgspec
 from monitoring.backups.attribution import VMID, Attribution
 from monitoring.backups.judgement import GroupKey, group_key
 from monitoring.backups.results import task_outcome
+from monitoring.backups.runs import backup_tasks
 from monitoring.known.facts import BackupPlace, Facts
 from nodes.proxmox.readings import (
     BackupSnapshotReading,
@@ -149,14 +150,6 @@ def task_order(shape: BackupTaskShape) -> tuple[int | str, ...]:
     return (shape.startTime, shape.id)
 
 
-def backup_tasks(facts: Facts) -> Iterator[TaskReading]:
-    """Yield the known backup tasks, each once: the cluster's list is the newer one, the nodes' lists go further back."""
-    recent = {task.upid: task for task in facts.tasks if task.kind == "vzdump"}
-    yield from recent.values()
-    for tasks in facts.backup_tasks.values():
-        yield from (task for task in tasks if task.upid not in recent)
-
-
 def task_shape(instance: str, task: TaskReading) -> BackupTaskShape:
     """Return one backup task; vmid 0 is a job over several guests."""
     how = task_outcome(task)
@@ -261,7 +254,7 @@ def place_backups(
     store, _, namespace = key.partition("/")
     for snapshots in place.snapshots.values():
         for snapshot in snapshots:
-            whose = attributions.get(group_key(store, namespace, snapshot.kind, snapshot.id))
+            whose = attributions.get(group_key(store, namespace, f"{snapshot.kind}/{snapshot.id}"))
             yield pbs_backup_shape(instance, store, namespace, snapshot, whose)
 
 

@@ -30,11 +30,6 @@ ROWS = {"models", "choices", "querysets"}
 #: What starts all the others; none of them knows it.
 OUTERMOST = {"tasks", "admin", "apps", "receivers", "management"}
 
-#: Module -> what it imports from above; each is to go, none may be added.
-KNOWN_TRESPASSES = {
-    "monitoring/backups/jobs.py": {"collecting.evidence", "wire.backups"},
-    "monitoring/backups/sources.py": {"collecting.evidence"},
-}
 #: Rooms in which nothing is spelled as the wire spells it.
 UNSPELLED = ("figures", "known", "backups", "concerns")
 CAMEL = re.compile(r"[a-z][a-z0-9]*(?:[A-Z][a-z0-9]*)+")
@@ -67,8 +62,7 @@ def test_a_room_imports_itself_and_the_floors_below(room):
         if above:
             found[path.relative_to(ROOT).as_posix()] = above
 
-    known = {path: above for path, above in KNOWN_TRESPASSES.items() if path.split("/")[1] == room}
-    assert found == known
+    assert found == {}
 
 
 def test_rows_are_made_of_what_is_below_the_store():

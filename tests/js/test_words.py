@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = Path("pulse/static/pulse/js")
 NODE = shutil.which("node")
 #: Modules whose reasons are plain texts: everything in them that is spelled like one is taken for one.
-REASONING = ("backups/sources", "backups/coverage", "collecting/judging", "collecting/listings")
+REASONING = ("backups/sources", "backups/places", "backups/coverage", "backups/judgement")
 SPELLING = re.compile(r"[a-z]+(?:_[a-z]+)+")
 #: What a PBS tells of a verification, by its published schema.
 VERIFICATIONS = {"ok", "failed"}
@@ -147,7 +147,7 @@ SENT = {
     "evidence": (rules_of_evidence(), "EVIDENCE"),
     "outcomes": (told(results.Outcome), "OUTCOMES"),
     "verifications": (VERIFICATIONS, "VERIFICATIONS"),
-    "datastores": (returned_by("status_of", Path("monitoring/known/datastores.py")), "DATASTORE_STATES"),
+    "datastores": (returned_by("status_of", Path("monitoring/figures/servers.py")), "DATASTORE_STATES"),
     "maintenance": (datastores.CLOSED | {"read-only"}, "MAINTENANCES"),
     "levels of problems": (told(shapes.Level), "LEVELS"),
 }
@@ -168,7 +168,6 @@ def test_what_is_looked_for_is_found():
     assert rules_of_evidence() == {
         "contradiction",
         "kind",
-        "listing",
         "name",
         "namespace",
         "owner",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from monitoring.backups.jobs import missed_backup, missed_server_run
-from monitoring.backups.judgement import JUDGEMENT
-from monitoring.backups.sources import sources_of
+from monitoring.backups.judgement import JUDGEMENT, estate_of, judge
+from monitoring.backups.places import sources_of
 from monitoring.collecting import judging
-from monitoring.collecting.evidence import Known, known_of
-from monitoring.collecting.judging import judge
+from monitoring.collecting.evidence import collected, collected_of
 from monitoring.known.facts import FACTS, BackupPlace, Facts, JobSeen, NodeFacts
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.models import CollectedFacts
@@ -73,7 +73,7 @@ def host(*vmids, **facts):
     reading = ResourcesReading(
         guests=tuple(GuestReading(vmid, "qemu", "pve1", "running", name=f"g{vmid}") for vmid in vmids)
     )
-    return Known(instance, Facts(**(known | facts)), PollMemory(reading=reading), reading.guests)
+    return collected(instance, Facts(**(known | facts)), PollMemory(reading=reading), reading.guests)
 
 
 def volumes(*told, storage="nas", read_at=AT):
@@ -87,12 +87,19 @@ def volumes(*told, storage="nas", read_at=AT):
     return {"volumes": {f"{storage}/": readings}, "volumes_at": {f"{storage}/": float(read_at)}}
 
 
+def judgement_of(*known):
+    """The judgement over these; a PBS is called `vault`."""
+    servers = [one for one in known if one.name.startswith("vault")]
+    hosts = [one for one in known if one not in servers]
+    return judge(hosts, servers, {}, version=1, at=NOON)
+
+
 def coverages(*known):
     """Coverage of the guests of the first one."""
-    judged = judge(known, {}, version=1, at=NOON)
+    judged = judgement_of(*known)
     return {
         vmid: (one.state, one.freshness, one.reason)
-        for vmid, one in judged.coverage_of(known[0].instance.pk).items()
+        for vmid, one in judged.coverage_of(known[0].instance_id).items()
     }
 
 
@@ -133,8 +140,7 @@ def test_a_storage_that_was_not_read_for_hours_says_nothing_about_the_runs_since
 
 
 def test_nothing_is_judged_where_backups_are_not_to_be_monitored():
-    known = host(100, **volumes((100, 10)))
-    known.instance.monitor_backups = False
+    known = replace(host(100, **volumes((100, 10))), monitors_backups=False)
 
     assert coverages(known) == {}
 
@@ -145,7 +151,7 @@ def test_a_storage_on_local_disks_counts_as_read_when_the_slowest_node_was():
     known.facts.volumes = {"local/pve1": (), "local/pve2": ()}
     known.facts.volumes_at = {"local/pve1": float(AT), "local/pve2": float(AT - 6 * HOUR)}
 
-    read, unread = sources_of(known, [], judging.estate_of([known], []), at=NOON)
+    read, unread = sources_of(known, [], estate_of([known], []), at=NOON)
 
     assert (read, unread) == (set(), {"local": "not_read_lately"})
 
@@ -166,7 +172,7 @@ def test_a_log_tells_which_guest_of_a_job_failed_until_a_later_backup_is_there()
         task_results={task.upid: results},
     )
 
-    judged = judge([known], {}, version=1, at=NOON).coverage_of(known.instance.pk)
+    judged = judgement_of(known).coverage_of(known.instance_id)
 
     assert judged[100].last_run.status == "disk full"
     assert judged[101].last_run is None
@@ -183,7 +189,7 @@ def vault(*groups, namespace="", read_at=AT, **facts):
     }
     place = BackupPlace(readings, float(read_at), snapshots, float(read_at))
     instance = make_instance("pbs", host="https://192.0.2.100:8007")
-    return Known(instance, Facts(places={f"main/{namespace}": place}, **facts), PollMemory())
+    return collected(instance, Facts(places={f"main/{namespace}": place}, **facts), PollMemory())
 
 
 def into_vault(username, namespace="", server="192.0.2.100"):
@@ -206,7 +212,7 @@ TO_PBS = BackupJobReading("nightly", schedule="02:00", storage="pbs", covers_all
 def states(judged, server):
     return {
         key: (one.state, one.instance, one.vmid)
-        for key, one in judged.attributions_of(server.instance.pk).items()
+        for key, one in judged.attributions_of(server.instance_id).items()
     }
 
 
@@ -215,11 +221,11 @@ def test_two_clusters_with_the_same_numbers_in_one_namespace_are_told_apart_by_t
     second = host(100, storages=(into_vault("b@pbs!pve"),), jobs=(TO_PBS,))
     server = vault((100, "b@pbs!pve"))
 
-    judged = judge([first, second, server], {}, version=1, at=NOON)
+    judged = judgement_of(first, second, server)
 
     assert states(judged, server) == {"main/|vm/100": ("attributed", "lab-2", 100)}
-    assert judged.coverage_of(first.instance.pk)[100].freshness == "never"
-    assert judged.coverage_of(second.instance.pk)[100].freshness == "good"
+    assert judged.coverage_of(first.instance_id)[100].freshness == "never"
+    assert judged.coverage_of(second.instance_id)[100].freshness == "good"
 
 
 def test_what_nothing_tells_apart_belongs_to_nobody():
@@ -227,31 +233,31 @@ def test_what_nothing_tells_apart_belongs_to_nobody():
     second = host(100, storages=(into_vault(""),), jobs=(TO_PBS,))
     server = vault((100, "root@pam"))
 
-    judged = judge([first, second, server], {}, version=1, at=NOON)
+    judged = judgement_of(first, second, server)
 
     assert states(judged, server) == {"main/|vm/100": ("ambiguous", "", None)}
 
 
 def test_a_paused_cluster_still_owns_its_backups():
-    paused = host(100, storages=(into_vault("a@pbs!pve"),), jobs=(TO_PBS,))
+    paused = replace(host(100, storages=(into_vault("a@pbs!pve"),), jobs=(TO_PBS,)), is_paused=True)
     other = host(100, storages=(into_vault("b@pbs!pve"),), jobs=(TO_PBS,))
     server = vault((100, "a@pbs!pve"))
-    paused.instance.is_paused = True
 
-    judged = judge([paused, other, server], {}, version=1, at=NOON)
+    judged = judgement_of(paused, other, server)
 
     assert states(judged, server) == {"main/|vm/100": ("attributed", "lab", 100)}
-    assert judged.coverage_of(other.instance.pk)[100].freshness == "never"
-    assert paused.instance.pk not in judged.coverages
+    assert judged.coverage_of(other.instance_id)[100].freshness == "never"
+    assert paused.instance_id not in judged.coverages
 
 
 def test_facts_and_guests_of_a_paused_cluster_come_from_the_database():
     known = host(100, storages=(into_vault("a@pbs!pve"),))
-    make_guest(known.instance, vmid=123, name="web")
-    CollectedFacts.keep(known.instance, known.facts, at=NOON)
-    Instance.objects.filter(pk=known.instance.pk).update(is_paused=True)
+    instance = Instance.objects.get(pk=known.instance_id)
+    make_guest(instance, vmid=123, name="web")
+    CollectedFacts.keep(instance, known.facts, at=NOON)
+    instance.is_paused = True
 
-    found = known_of(Instance.objects.get(pk=known.instance.pk))
+    found = collected_of(instance)
 
     assert [one.name for one in found.facts.storages] == ["pbs"]
     assert [(one.vmid, one.name) for one in found.guests] == [(123, "web")]
@@ -260,24 +266,25 @@ def test_facts_and_guests_of_a_paused_cluster_come_from_the_database():
 def test_what_was_saved_of_another_host_says_nothing_about_a_paused_cluster():
     known = host(100, storages=(into_vault("a@pbs!pve"),))
     known.facts.asked_at = "https://192.0.2.99:8006"
-    CollectedFacts.keep(known.instance, known.facts, at=NOON + timedelta(days=1))
-    Instance.objects.filter(pk=known.instance.pk).update(is_paused=True)
+    instance = Instance.objects.get(pk=known.instance_id)
+    CollectedFacts.keep(instance, known.facts, at=NOON + timedelta(days=1))
+    instance.is_paused = True
 
-    assert known_of(Instance.objects.get(pk=known.instance.pk)).facts.storages == ()
+    assert collected_of(instance).facts.storages == ()
 
 
 def test_an_instance_that_another_one_stands_for_is_no_second_owner():
     instance = make_instance()
     current.store().save(MEMORY, PollMemory(duplicate_of=99), of=instance.pk)
 
-    assert known_of(instance) is None
+    assert collected_of(instance) is None
 
 
 REASONS = {
     "read": ({}, {}, ""),
     "not yet": ({"places": {}}, {}, "not_read_yet"),
     "no right there": ({"permissions": PermissionsReading({"/": frozenset()})}, {}, "no_permission"),
-    "not to be monitored": ({}, {"monitor_datastores": False}, "server_not_monitored"),
+    "not to be monitored": ({}, {"monitors_datastores": False}, "server_not_monitored"),
 }
 
 
@@ -287,10 +294,9 @@ def test_why_backups_behind_a_storage_were_not_seen_on_the_pbs(facts, fields, re
     server = vault((100, "a@pbs"))
     for name, value in facts.items():
         setattr(server.facts, name, value)
-    for name, value in fields.items():
-        setattr(server.instance, name, value)
+    server = replace(server, **fields)
 
-    read, unread = sources_of(known, [server], judging.estate_of([known], [server]), at=NOON)
+    read, unread = sources_of(known, [server], estate_of([known], [server]), at=NOON)
 
     assert unread == ({"pbs": reason} if reason else {})
     assert read == (set() if reason else {"pbs"})
@@ -380,7 +386,7 @@ def test_a_job_of_a_pve_is_shown_at_its_pbs_with_its_own_last_run_on_all_nodes()
     known = host(100, storages=(into_vault("a@pbs"),), jobs=(TO_PBS, weekly), backup_tasks=tasks)
     server = vault()
 
-    jobs = judge([known, server], {}, version=1, at=NOON).server_backup_jobs[server.instance.pk]
+    jobs = judgement_of(known, server).server_backup_jobs[server.instance_id]
 
     told = {
         job.id: (job.host, job.status, instant(job.last_run_ended_epoch), job.error, job.covers, job.vmids)

@@ -188,9 +188,9 @@ def test_the_facts_of_a_paused_pve_are_opened_once_and_forgotten_when_it_is_poll
     CollectedFacts.keep(instance, Facts(version=4), at=NOON)
     instance.is_paused = True
 
-    first, second = evidence.known_of(instance), evidence.known_of(instance)
+    first, second = evidence.collected_of(instance), evidence.collected_of(instance)
     instance.is_paused = False
-    evidence.known_of(instance)
+    evidence.collected_of(instance)
 
     assert first.facts is second.facts
     assert opened == [instance.pk]

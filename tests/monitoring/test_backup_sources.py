@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
-from monitoring.backups.sources import places_of_servers, sources_of
-from monitoring.collecting import listings
-from monitoring.collecting.evidence import Known
+from monitoring.backups import sources
+from monitoring.backups.places import places_of_servers, sources_of
+from monitoring.collecting import evidence
+from monitoring.collecting.evidence import collected
 from monitoring.known.facts import BackupPlace, Facts, GuestFacts
 from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import PollMemory
+from monitoring.wire.backup_sources import source_shape
 from nodes.proxmox.readings import (
     BackupGroupReading,
     BackupSnapshotReading,
@@ -72,7 +76,7 @@ def host(*, reading=READING, memory=None, instance=None, **facts):
         "backup_tasks_at": {"pve1": AT - 60},
     }
     instance = instance or make_instance()
-    return Known(
+    return collected(
         instance,
         Facts(**(known | facts)),
         PollMemory(reading=reading, **(memory or {})),
@@ -92,16 +96,16 @@ def vault(*, memory=None, **facts):
         "places": {"main/": place},
     }
     told = {"datastores": (DatastoreReading("main", 10, 5, 5),), "datastores_at": AT}
-    return Known(make_instance("pbs"), Facts(**(known | facts)), PollMemory(**(told | (memory or {}))))
+    return collected(make_instance("pbs"), Facts(**(known | facts)), PollMemory(**(told | (memory or {}))))
 
 
 def told(known, kind, *servers, at=NOON):
     """The entries of one kind, as they go out."""
-    if known.instance.kind == "pbs":
-        found = listings.of_server(known, at=at)
+    if known.name == "vault":
+        found = sources.of_server(known, at=at)
     else:
-        found = listings.of_host(known, servers, places_of_servers([known], servers), at=at)
-    return [msgspec.to_builtins(one) for one in found if one.kind == kind]
+        found = sources.of_host(known, servers, places_of_servers([known], servers), at=at)
+    return [msgspec.to_builtins(source_shape(one)) for one in found if one.kind == kind]
 
 
 def failed(code, message="what the host said", done_at=0.0):
@@ -234,10 +238,9 @@ def test_storages_without_backups_and_those_switched_off_are_no_places():
 
 
 def test_where_backups_are_not_to_be_monitored_there_are_snapshots_alone():
-    known = host()
-    known.instance.monitor_backups = False
+    known = replace(host(), monitors_backups=False)
 
-    found = listings.of_host(known, [], places_of_servers([known], []), at=NOON)
+    found = sources.of_host(known, [], places_of_servers([known], []), at=NOON)
 
     assert [one.kind for one in found] == ["snapshots"]
 
@@ -275,8 +278,7 @@ def test_what_was_not_read_there_is_told_here_as_well():
 
 
 def test_a_pbs_of_which_no_datastore_is_monitored_tells_nothing():
-    server = vault()
-    server.instance.monitor_datastores = False
+    server = replace(vault(), monitors_datastores=False)
 
     (found,) = told(host(storages=(VAULT,)), "storage", server)
 
@@ -555,7 +557,7 @@ def test_of_an_instance_that_was_never_read_it_is_known_that_nothing_is(api):
     make_instance()
     make_instance("pbs")
 
-    found = listings.sources(NOON)
+    found = evidence.sources(NOON)
 
     assert [(one.instance, one.kind, one.reason) for one in found] == [
         ("lab", "snapshots", "not_read_yet"),
@@ -569,7 +571,7 @@ def test_paused_instances_and_mail_gateways_have_no_places():
     make_instance(is_paused=True)
     make_instance("pmg", user="a@pmg", password="x")
 
-    assert listings.sources(NOON) == []
+    assert evidence.sources(NOON) == []
 
 
 def test_the_counts_add_up_to_the_lists(watch, document):
@@ -585,7 +587,7 @@ def test_the_counts_add_up_to_the_lists(watch, document):
             vault.seconds = host.seconds
             turn(vault, after=0)
 
-        found = listings.sources(moment(host))
+        found = evidence.sources(moment(host))
 
     state = document()
     counts = {
@@ -600,14 +602,14 @@ def test_the_counts_add_up_to_the_lists(watch, document):
         "snapshots": len(state["pveBackups"]["guestSnapshots"]),
     }
     assert min(counts.values()) > 0
-    assert [one.readFrom for one in found if one.name == "pbs-vault"] == ["vault"]
+    assert [one.read_from for one in found if one.name == "pbs-vault"] == ["vault"]
 
 
 def test_an_account_without_rights_is_told_so_for_every_place(fake_cluster):
     watched = with_token(Watched(fake_cluster), fake_cluster, {"/": ("VM.Audit",)})
     turn(watched, times=4)
 
-    found = listings.sources(moment(watched))
+    found = evidence.sources(moment(watched))
 
     assert {(one.kind, one.reason) for one in found} == {
         ("storage", "no_permission"),

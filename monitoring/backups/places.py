@@ -1,0 +1,127 @@
+"""Which places for backups were read, and why the others were not: nothing is said of what nobody could see; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from monitoring.backups import rights
+from monitoring.backups.attribution import Estate, PbsStorage, Place, estate, pbs_storage
+from monitoring.backups.collected import Collected
+from nodes.proxmox.readings import StorageConfigReading
+
+#: A place that was not read for this long says nothing about the backups made since.
+STALE_SECONDS = 3 * 3600.0
+
+
+class StoragePlace(msgspec.Struct, frozen=True):
+    """A storage for backups as a node sees it, all nodes when it is shared; `reason` is "" when it was read lately.
+
+    `server` is the place on a PBS where its backups are read instead, None when they are read through PVE.
+    """
+
+    storage: str
+    node: str = ""
+    reason: str = ""
+    read_at: float = 0.0
+    server: Place | None = None
+
+
+def pbs_storages(hosts: Iterable[Collected]) -> list[PbsStorage]:
+    """Return the storages of these PVE that lead to a PBS."""
+    return [
+        found
+        for host in hosts
+        for config in host.facts.storages
+        if (found := pbs_storage(host.name, config)) is not None
+    ]
+
+
+def places_of_servers(hosts: Iterable[Collected], servers: Iterable[Collected]) -> Estate:
+    """Return which storages of these PVE lead to which places on these PBS, and nothing else."""
+    return estate((), pbs_storages(hosts), [one.identity for one in servers])
+
+
+def sources_of(
+    host: Collected, servers: Sequence[Collected], evidence: Estate, *, at: datetime
+) -> tuple[set[str], dict[str, str]]:
+    """Return the storages for backups of a PVE that were read by every node, and why the others were not."""
+    read: set[str] = set()
+    unread: dict[str, str] = {}
+    for place in storage_places(host, servers, evidence, at=at):
+        if place.reason:
+            unread.setdefault(place.storage, place.reason)
+        else:
+            read.add(place.storage)
+    return read - unread.keys(), unread
+
+
+def storage_places(
+    host: Collected, servers: Sequence[Collected], evidence: Estate, *, at: datetime
+) -> Iterator[StoragePlace]:
+    """Yield the storages for backups of a PVE, one that is not shared once for each node that has it."""
+    by_name = {server.name: server for server in servers}
+    for config in host.facts.storages:
+        if config.is_disabled or "backup" not in config.content:
+            continue
+        place = place_at_server(host, config, evidence)
+        if place is not None:
+            reason, read_at = told_at_server(place, by_name, at=at)
+            yield StoragePlace(config.name, "", reason, read_at, place)
+        else:
+            yield from places_at_nodes(host, config, at=at)
+
+
+def place_at_server(host: Collected, config: StorageConfigReading, evidence: Estate) -> Place | None:
+    """Return the place on a known PBS to which a storage leads."""
+    if config.plugin != "pbs":
+        return None
+    found = (
+        place
+        for place, definitions in evidence.definitions.items()
+        if host.name in definitions and config.name in definitions[host.name].storages
+    )
+    return next(found, None)
+
+
+def places_at_nodes(host: Collected, config: StorageConfigReading, *, at: datetime) -> Iterator[StoragePlace]:
+    """Yield a storage that is read through PVE."""
+    held, is_pbs = host.facts.permissions, config.plugin == "pbs"
+    blind = "server_not_monitored" if is_pbs else "no_permission"
+    is_blind = held is not None and not rights.sees_all_backups(held, config.name)
+    for node in nodes_with(host, config):
+        read_at = host.facts.volumes_at.get(f"{config.name}/{node}", 0.0)
+        never = "server_not_monitored" if is_pbs else "not_read_yet"
+        reason = blind if is_blind else when_unread(read_at, at=at) if read_at else never
+        yield StoragePlace(config.name, node, reason, read_at)
+
+
+def nodes_with(host: Collected, config: StorageConfigReading) -> list[str]:
+    """Return the nodes whose storage of this name is to be read, or was; "" alone for a shared one."""
+    reading = host.memory.reading
+    seen = [one for one in (reading.storages if reading is not None else ()) if one.name == config.name]
+    read = [key.rpartition("/") for key in host.facts.volumes_at]
+    nodes = {"" if one.is_shared else one.node for one in seen if "backup" in one.content}
+    return sorted(nodes or {node for name, _, node in read if name == config.name}) or [""]
+
+
+def told_at_server(place: Place, servers: Mapping[str, Collected], *, at: datetime) -> tuple[str, float]:
+    """Return why the backups in a place of a PBS were not all seen there, "" when they were, and when it was read."""
+    server, datastore, namespace = place
+    known = servers.get(server)
+    if known is None or not known.monitors_datastores:
+        return "server_not_monitored", 0.0
+    held = known.facts.permissions
+    found = known.facts.places.get(f"{datastore}/{namespace}")
+    read_at = max(found.snapshots_at, found.groups_at) if found is not None and found.snapshots_at else 0.0
+    path = f"/datastore/{datastore}/{namespace}".rstrip("/")
+    if held is not None and not held.has(path, "Datastore.Audit"):
+        return "no_permission", read_at
+    return (when_unread(read_at, at=at) if read_at else "not_read_yet"), read_at
+
+
+def when_unread(read_at: float, *, at: datetime) -> str:
+    """Return "" for what was read lately: backups may have been made since what was read long ago."""
+    return "" if at.timestamp() - read_at <= STALE_SECONDS else "not_read_lately"
