@@ -107,7 +107,7 @@ def collected() -> Facts:
     return Facts(
         guests={vmid: guest(vmid) for vmid in range(100, 100 + GUESTS)},
         places={
-            f"main/ns{n}": place(range(100 + n * each, 100 + (n + 1) * each)) for n in range(PLACES)
+            ("main", f"ns{n}"): place(range(100 + n * each, 100 + (n + 1) * each)) for n in range(PLACES)
         },
         progress={Lane.GUEST_CONFIGURATION: {n: Progress(AT, AT, AT + 7200) for n in range(ERRANDS)}},
         costs={f"lane {n}": [Minute(minute, 3, 4096, 0.2) for minute in range(60)] for n in range(25)},

@@ -112,8 +112,7 @@ def estate_of(hosts: Sequence[Collected], servers: Sequence[Collected]) -> Estat
 
 def groups_of(server: Collected) -> Iterator[Group]:
     """Yield the backup groups of a PBS, each with the comment of its newest backup where it has none itself."""
-    for key, place in server.facts.places.items():
-        datastore, _, namespace = key.partition("/")
+    for (datastore, namespace), place in server.facts.places.items():
         for group in place.groups:
             snapshots = place.snapshots.get(f"{group.kind}/{group.id}", ())
             comment = snapshots[0].comment if snapshots else ""
@@ -130,8 +129,7 @@ def attributions_of(server: Collected, evidence: Estate) -> dict[GroupKey, Attri
 
 def note_snapshots(found: BackupsByGuest, server: Collected, owned: Mapping[GroupKey, Attribution]) -> None:
     """Note the backups on a PBS at the guests whose they are."""
-    for key, place in server.facts.places.items():
-        datastore, _, namespace = key.partition("/")
+    for (datastore, namespace), place in server.facts.places.items():
         source = f"{server.name}/{datastore}"
         for group, snapshots in place.snapshots.items():
             whose = owned.get(group_key(datastore, namespace, group))
@@ -142,8 +140,7 @@ def note_snapshots(found: BackupsByGuest, server: Collected, owned: Mapping[Grou
 
 def note_volumes(found: BackupsByGuest, host: Collected, evidence: Estate) -> None:
     """Note the backups in the storages of a PVE at the guests whose they are, of whatever cluster."""
-    for key, volumes in host.facts.volumes.items():
-        storage = key.rpartition("/")[0]
+    for (storage, _), volumes in host.facts.volumes.items():
         for volume in volumes:
             whose = attribution.attribute_volume(host.name, storage, volume, evidence)
             backup = coverage.of_volume(storage, volume)

@@ -92,7 +92,7 @@ def places_at_nodes(host: Collected, config: StorageConfigReading, *, at: dateti
     blind = "server_not_monitored" if is_pbs else "no_permission"
     is_blind = held is not None and not rights.sees_all_backups(held, config.name)
     for node in nodes_with(host, config):
-        read_at = host.facts.volumes_at.get(f"{config.name}/{node}", 0.0)
+        read_at = host.facts.volumes_at.get((config.name, node), 0.0)
         never = "server_not_monitored" if is_pbs else "not_read_yet"
         reason = blind if is_blind else when_unread(read_at, at=at) if read_at else never
         yield StoragePlace(config.name, node, reason, read_at)
@@ -102,9 +102,8 @@ def nodes_with(host: Collected, config: StorageConfigReading) -> list[str]:
     """Return the nodes whose storage of this name is to be read, or was; "" alone for a shared one."""
     reading = host.memory.reading
     seen = [one for one in (reading.storages if reading is not None else ()) if one.name == config.name]
-    read = [key.rpartition("/") for key in host.facts.volumes_at]
     nodes = {"" if one.is_shared else one.node for one in seen if "backup" in one.content}
-    return sorted(nodes or {node for name, _, node in read if name == config.name}) or [""]
+    return sorted(nodes or {node for name, node in host.facts.volumes_at if name == config.name}) or [""]
 
 
 def told_at_server(place: Place, servers: Mapping[str, Collected], *, at: datetime) -> tuple[str, float]:
@@ -114,7 +113,7 @@ def told_at_server(place: Place, servers: Mapping[str, Collected], *, at: dateti
     if known is None or not known.monitors_datastores:
         return "server_not_monitored", 0.0
     held = known.facts.permissions
-    found = known.facts.places.get(f"{datastore}/{namespace}")
+    found = known.facts.places.get((datastore, namespace))
     read_at = max(found.snapshots_at, found.groups_at) if found is not None and found.snapshots_at else 0.0
     path = f"/datastore/{datastore}/{namespace}".rstrip("/")
     if held is not None and not held.has(path, "Datastore.Audit"):

@@ -83,7 +83,7 @@ def storages(
         yield source(host, "storage", "", reason=reason, keys=((Lane.STORAGE_DEFINITIONS, ""),))
         return
     for place in storage_places(host, servers, evidence, at=at):
-        key = f"{place.storage}/{place.node}"
+        key = (place.storage, place.node)
         is_elsewhere = place.server is not None and place.reason != "server_not_monitored"
         yield source(
             host,
@@ -216,7 +216,7 @@ def namespace_of(
 ) -> Source:
     """Return one namespace of a datastore."""
     reason, read_at = told_at_server((server.name, name, namespace), {server.name: server}, at=at)
-    key = f"{name}/{namespace}"
+    key = (name, namespace)
     place = server.facts.places.get(key)
     count = sum(len(known) for known in place.snapshots.values()) if place is not None else 0
     groups = place.groups if place is not None else ()
@@ -231,7 +231,7 @@ def namespace_of(
         keys=(
             (Lane.GROUPS, key),
             (Lane.SNAPSHOTS, key),
-            *((Lane.GROUP_SNAPSHOTS, (key, f"{one.kind}/{one.id}")) for one in groups),
+            *((Lane.GROUP_SNAPSHOTS, (*key, f"{one.kind}/{one.id}")) for one in groups),
         ),
         message=trouble_of(store),
     )

@@ -9,6 +9,7 @@ from monitoring.backups import rights
 from monitoring.collecting.pve.backups import is_read_from_server
 from monitoring.collecting.pve.common import wanted_guests
 from monitoring.collecting.turn import Turn
+from monitoring.known.facts import StorageKey
 from monitoring.known.wanted import wanted_jobs
 from nodes.choices import InstanceKind
 
@@ -73,7 +74,7 @@ def forget_cluster(turn: Turn) -> None:
         shed(turn, "volumes", wanted_volumes(turn, nodes))
 
 
-def wanted_volumes(turn: Turn, nodes: Collection[str]) -> set[str]:
+def wanted_volumes(turn: Turn, nodes: Collection[str]) -> set[StorageKey]:
     """Return the keys of the storages whose backups are still to be shown."""
     held = turn.facts.permissions
     storages = {
@@ -81,10 +82,9 @@ def wanted_volumes(turn: Turn, nodes: Collection[str]) -> set[str]:
         for one in turn.facts.storages
         if not is_read_from_server(turn, one) and (held is None or rights.sees_backups(held, one.name))
     }
-    parts = {key: key.rpartition("/") for key in turn.facts.volumes}
     return {
-        key
-        for key, (storage, _, node) in parts.items()
+        (storage, node)
+        for storage, node in turn.facts.volumes
         if storage in storages and (not node or node in nodes)
     }
 
@@ -99,9 +99,7 @@ def forget_server(turn: Turn) -> None:
     if memory.datastores_at or not instance.monitor_datastores:
         shed(turn, "namespaces", stores)
         places = {
-            f"{store}/{namespace.path}"
-            for store, known in turn.facts.namespaces.items()
-            for namespace in known
+            (store, namespace.path) for store, known in turn.facts.namespaces.items() for namespace in known
         }
         shed(turn, "places", places)
     shed(turn, "server_jobs", wanted_jobs(instance))

@@ -12,7 +12,7 @@ from monitoring.collecting.disks import disk_errands
 from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import LISTING_SECONDS, Turn
 from monitoring.known.datastores import is_outdated, left_out
-from monitoring.known.facts import BackupPlace
+from monitoring.known.facts import BackupPlace, PlaceKey
 from monitoring.known.lanes import Key, Lane
 from monitoring.known.wanted import wanted_jobs
 from nodes.proxmox import access, backup_server, backups, hardware, pbs
@@ -109,16 +109,15 @@ def job_errands(turn: Turn) -> Iterator[Errand]:
 
 def place_errands(turn: Turn, store: str, namespace: str, *, is_open: bool) -> Iterator[Errand]:
     """Yield the listing of groups, and the one of snapshots that also shows what was verified or protected since."""
-    key = f"{store}/{namespace}"
-    may = is_open and turn.may(f"/datastore/{key}".rstrip("/"), *rights.SEEING)
-    where = (store, namespace)
-    yield Errand(Lane.GROUPS, key, read_groups, where, may)
+    key = (store, namespace)
+    may = is_open and turn.may(f"/datastore/{store}/{namespace}".rstrip("/"), *rights.SEEING)
+    yield Errand(Lane.GROUPS, key, read_groups, key, may)
     place = turn.facts.places.get(key)
     if place is None or not place.is_large:
-        yield Errand(Lane.SNAPSHOTS, key, read_snapshots, where, may)
+        yield Errand(Lane.SNAPSHOTS, key, read_snapshots, key, may)
         return
     for group in place.groups:
-        yield Errand(Lane.GROUP_SNAPSHOTS, (key, name_of(group)), read_group, (*where, group), may)
+        yield Errand(Lane.GROUP_SNAPSHOTS, (*key, name_of(group)), read_group, (*key, group), may)
 
 
 def version_of(turn: Turn) -> tuple[int, ...]:
@@ -148,12 +147,12 @@ def read_tasks(turn: Turn) -> None:
 def consequences(turn: Turn, task: TaskReading) -> Iterator[Key]:
     """Yield the errands that an ended task has made due."""
     store, _, rest = task.subject.partition(":")
-    places = [key for key in turn.facts.places if key.partition("/")[0] == store]
+    places = [key for key in turn.facts.places if key[0] == store]
     if task.kind in VERIFY_TASKS:
         yield Lane.SERVER_JOBS, "verify"
         yield from ((Lane.SNAPSHOTS, key) for key in places)
     elif task.kind == "backup":
-        yield from ((Lane.GROUPS, key) for key in places if is_told_in(rest, key.partition("/")[2]))
+        yield from ((Lane.GROUPS, key) for key in places if is_told_in(rest, key[1]))
     elif task.kind in CHANGING_TASKS:
         yield Lane.SERVER_JOBS, CHANGING_TASKS[task.kind]
         yield from ((Lane.GROUPS, key) for key in places)
@@ -271,7 +270,7 @@ def read_groups(turn: Turn, store: str, namespace: str) -> None:
     One that fails, because it was removed meanwhile or cannot be read, does not keep the others from being read; the
     listing of the whole place comes back to it.
     """
-    key = f"{store}/{namespace}"
+    key = (store, namespace)
     place = turn.facts.places.get(key) or BackupPlace()
     groups = turn.ask(backup_server.groups, store, namespace, longest_seconds=LISTING_SECONDS)
     names = {name_of(one) for one in groups}
@@ -288,7 +287,7 @@ def read_groups(turn: Turn, store: str, namespace: str) -> None:
     changed = changed_groups(known.groups, groups)
     if len(changed) > MOST_GROUPS_ONE_BY_ONE:
         keep_place(turn, key, place)
-        by_group: list[Key] = [(Lane.GROUP_SNAPSHOTS, (key, name_of(group))) for group in changed]
+        by_group: list[Key] = [(Lane.GROUP_SNAPSHOTS, (*key, name_of(group))) for group in changed]
         turn.hasten(by_group if place.is_large else [(Lane.SNAPSHOTS, key)])
         return
     for group in changed:
@@ -347,7 +346,7 @@ def changed_groups(
 
 def read_snapshots(turn: Turn, store: str, namespace: str) -> None:
     """Read all snapshots of a namespace; where they do not fit into one answer, each group is read by itself from now on."""
-    key = f"{store}/{namespace}"
+    key = (store, namespace)
     place = turn.facts.places.get(key) or BackupPlace()
     try:
         found = turn.ask(backup_server.snapshots, store, namespace, longest_seconds=LISTING_SECONDS)
@@ -363,7 +362,7 @@ def read_snapshots(turn: Turn, store: str, namespace: str) -> None:
 
 def read_group(turn: Turn, store: str, namespace: str, group: BackupGroupReading) -> None:
     """Read the snapshots of one group of a place that is too large to be read at once."""
-    key = f"{store}/{namespace}"
+    key = (store, namespace)
     found = ask_group(turn, store, namespace, group)
     place = turn.facts.places.get(key) or BackupPlace()
     snapshots = {**place.snapshots, name_of(group): found}
@@ -372,7 +371,7 @@ def read_group(turn: Turn, store: str, namespace: str, group: BackupGroupReading
     keep_place(turn, key, replace(place, snapshots=snapshots, snapshots_at=read_at))
 
 
-def keep_place(turn: Turn, key: str, place: BackupPlace) -> None:
+def keep_place(turn: Turn, key: PlaceKey, place: BackupPlace) -> None:
     """Keep a place; instants alone are no news."""
     known = turn.facts.places.get(key)
     turn.facts.places = {**turn.facts.places, key: place}

@@ -56,7 +56,10 @@ from nodes.proxmox.readings import (
 #: What is stored is of this layout; another release begins anew.
 LAYOUT = 2
 
-
+#: A storage and the node that has it; no node for one that is shared.
+StorageKey = tuple[str, str]
+#: A datastore and a namespace of it; "" is the root.
+PlaceKey = tuple[str, str]
 #: What the lists and the judgement are made from.
 JUDGED = frozenset(
     {"permissions", "guests", "storages", "volumes", "backup_tasks", "task_results", "jobs", "job_volumes", "uncovered",
@@ -187,8 +190,8 @@ class Facts(msgspec.Struct):
     nodes: dict[str, NodeFacts] = {}
     storages: tuple[StorageConfigReading, ...] = ()
     storages_at: float = 0.0
-    volumes: dict[str, tuple[BackupVolumeReading, ...]] = {}  # "<storage>/<node, empty when shared>"
-    volumes_at: dict[str, float] = {}
+    volumes: dict[StorageKey, tuple[BackupVolumeReading, ...]] = {}
+    volumes_at: dict[StorageKey, float] = {}
     backup_tasks: dict[str, tuple[TaskReading, ...]] = {}  # vzdump, by node, the newest first
     backup_tasks_at: dict[str, float] = {}
     task_results: dict[str, tuple[VzdumpGuestReading, ...]] = {}  # by UPID of a job over several guests
@@ -213,7 +216,7 @@ class Facts(msgspec.Struct):
     datastore_states_at: float = 0.0
     datastores_left_out: tuple[str, ...] = ()  # those without figures when the list was read
     namespaces: dict[str, tuple[NamespaceReading, ...]] = {}  # by datastore
-    places: dict[str, BackupPlace] = {}  # "<datastore>/<namespace>"
+    places: dict[PlaceKey, BackupPlace] = {}
     server_jobs: dict[str, tuple[ServerJobReading, ...]] = {}  # by kind: sync, verify, prune, garbage
     server_jobs_at: dict[str, float] = {}
     host: NodeFacts = NodeFacts()  # the server itself

@@ -15,7 +15,7 @@ from monitoring.backups.attribution import VMID, Attribution
 from monitoring.backups.judgement import GroupKey, group_key
 from monitoring.backups.results import task_outcome
 from monitoring.backups.runs import backup_tasks
-from monitoring.known.facts import BackupPlace, Facts
+from monitoring.known.facts import BackupPlace, Facts, PlaceKey
 from nodes.proxmox.readings import (
     BackupSnapshotReading,
     BackupVolumeReading,
@@ -173,8 +173,7 @@ def storage_backups(instance: str, facts: Facts) -> Iterator[StorageBackupShape]
     shared = {one.name for one in facts.storages if one.is_shared}
     servers = {one.name for one in facts.storages if one.plugin == "pbs"}
     seen: set[str] = set()
-    for key, volumes in facts.volumes.items():
-        storage, _, node = key.rpartition("/")
+    for (storage, node), volumes in facts.volumes.items():
         is_pbs = storage in servers or storage.startswith("pbs-")  # state.md 2.7
         where = storage if not node or is_pbs or storage in shared else node
         for volume in volumes:
@@ -248,10 +247,10 @@ def pbs_lists(instance: str, facts: Facts, attributions: Attributions) -> Lists:
 
 
 def place_backups(
-    instance: str, key: str, place: BackupPlace, attributions: Attributions
+    instance: str, key: PlaceKey, place: BackupPlace, attributions: Attributions
 ) -> Iterator[PbsBackupShape]:
     """Yield the backups of one namespace."""
-    store, _, namespace = key.partition("/")
+    store, namespace = key
     for snapshots in place.snapshots.values():
         for snapshot in snapshots:
             whose = attributions.get(group_key(store, namespace, f"{snapshot.kind}/{snapshot.id}"))

@@ -27,12 +27,12 @@ def server_details(
         "garbage": facts.server_jobs.get("garbage", ()),
         "garbageRead": instant(facts.server_jobs_at.get("garbage")),
         "places": {
-            key: {
+            f"{store}/{namespace}": {
                 "groups": place.groups,
                 "groupsRead": instant(place.groups_at),
                 "snapshotsRead": instant(place.snapshots_at),
             }
-            for key, place in facts.places.items()
+            for (store, namespace), place in facts.places.items()
         },
         "attributions": judgement.attributions_of(instance_id),
     }

@@ -45,14 +45,14 @@ def estate(db):
     volumes = tuple(BackupVolumeReading(f"nas:backup/{at}", 100, "qemu", at, 5, "vma.zst") for at in (T1, T2))
     facts = Facts(
         tasks=tasks,
-        volumes={"nas/": volumes},
+        volumes={("nas", ""): volumes},
         guests={100: GuestFacts(snapshots=(GuestSnapshotReading("s", T1),))},
     )
     reading = ResourcesReading(guests=(GuestReading(100, "qemu", "pve1", "running"),))
     lists.publish(host, facts, PollMemory(reading=reading), at=NOON.timestamp())
     snapshots = tuple(BackupSnapshotReading("vm", "100", at, 7) for at in (T1, T2))
     place = BackupPlace(snapshots={"vm/100": snapshots})
-    lists.publish(vault, Facts(places={"main/": place}), PollMemory(), at=NOON.timestamp())
+    lists.publish(vault, Facts(places={("main", ""): place}), PollMemory(), at=NOON.timestamp())
     Publisher().publish(vault.pk, [0.5], kind="pbs")
 
 

@@ -70,8 +70,8 @@ def host(*, reading=READING, memory=None, instance=None, **facts):
         "permissions": ALL,
         "storages": (NAS,),
         "storages_at": AT,
-        "volumes": {"nas/": (VOLUME,)},
-        "volumes_at": {"nas/": AT - 60},
+        "volumes": {("nas", ""): (VOLUME,)},
+        "volumes_at": {("nas", ""): AT - 60},
         "guests": {100: GuestFacts(snapshots=(GuestSnapshotReading("a"),), snapshots_at=AT - 60)},
         "backup_tasks_at": {"pve1": AT - 60},
     }
@@ -93,7 +93,7 @@ def vault(*, memory=None, **facts):
     known = {
         "permissions": rights("Datastore.Audit"),
         "namespaces": {"main": (NamespaceReading(""),)},
-        "places": {"main/": place},
+        "places": {("main", ""): place},
     }
     told = {"datastores": (DatastoreReading("main", 10, 5, 5),), "datastores_at": AT}
     return collected(make_instance("pbs"), Facts(**(known | facts)), PollMemory(**(told | (memory or {}))))
@@ -143,9 +143,9 @@ STORAGE_REASONS = {
         "",
     ),
     "its turn has not come": (NEVER, "not_read_yet", ""),
-    "read hours ago": ({"volumes_at": {"nas/": LONG_AGO}}, "not_read_lately", ""),
+    "read hours ago": ({"volumes_at": {("nas", ""): LONG_AGO}}, "not_read_lately", ""),
     "the first try failed": (
-        {**NEVER, "progress": {Lane.BACKUP_VOLUMES: {"nas/": failed("timeout")}}},
+        {**NEVER, "progress": {Lane.BACKUP_VOLUMES: {("nas", ""): failed("timeout")}}},
         "timeout",
         "what the host said",
     ),
@@ -153,21 +153,21 @@ STORAGE_REASONS = {
         {
             **NEVER,
             "permissions": None,
-            "progress": {Lane.BACKUP_VOLUMES: {"nas/": failed("permission_denied")}},
+            "progress": {Lane.BACKUP_VOLUMES: {("nas", ""): failed("permission_denied")}},
         },
         "no_permission",
         "what the host said",
     ),
     "read hours ago, and the tries since failed": (
         {
-            "volumes_at": {"nas/": LONG_AGO},
-            "progress": {Lane.BACKUP_VOLUMES: {"nas/": failed("server_error")}},
+            "volumes_at": {("nas", ""): LONG_AGO},
+            "progress": {Lane.BACKUP_VOLUMES: {("nas", ""): failed("server_error")}},
         },
         "server_error",
         "what the host said",
     ),
     "read lately, and the last try failed": (
-        {"progress": {Lane.BACKUP_VOLUMES: {"nas/": failed("timeout")}}},
+        {"progress": {Lane.BACKUP_VOLUMES: {("nas", ""): failed("timeout")}}},
         "",
         "",
     ),
@@ -213,8 +213,8 @@ def test_a_storage_that_each_node_has_for_itself_is_one_place_on_each():
     known = host(
         reading=ResourcesReading(nodes, storages=storages),
         storages=(LOCAL,),
-        volumes={"local/pve1": (VOLUME,)},
-        volumes_at={"local/pve1": AT},
+        volumes={("local", "pve1"): (VOLUME,)},
+        volumes_at={("local", "pve1"): AT},
     )
 
     found = told(known, "storage")
@@ -246,7 +246,9 @@ def test_where_backups_are_not_to_be_monitored_there_are_snapshots_alone():
 
 
 def test_after_a_restart_the_nodes_are_those_that_were_read_before():
-    known = host(reading=None, storages=(LOCAL,), volumes={}, volumes_at={"local/pve2": AT, "local/pve1": AT})
+    known = host(
+        reading=None, storages=(LOCAL,), volumes={}, volumes_at={("local", "pve2"): AT, ("local", "pve1"): AT}
+    )
 
     assert [one["node"] for one in told(known, "storage")] == ["pve1", "pve2"]
 
@@ -290,7 +292,7 @@ def test_a_pbs_of_which_no_datastore_is_monitored_tells_nothing():
     ("facts", "count", "reason"),
     [
         ({"permissions": AUDITOR, **NEVER}, 0, "server_not_monitored"),
-        ({"volumes": {"pbs/": (VOLUME,)}, "volumes_at": {"pbs/": AT}}, 1, ""),
+        ({"volumes": {("pbs", ""): (VOLUME,)}, "volumes_at": {("pbs", ""): AT}}, 1, ""),
     ],
     ids=["may not be read through PVE", "read through PVE"],
 )
@@ -331,19 +333,19 @@ DATASTORE_REASONS = {
     "own backups only": ({"permissions": rights("Datastore.Backup")}, {}, "no_permission", ""),
     "its turn has not come": (UNREAD, {}, "not_read_yet", ""),
     "groups known, snapshots not": (
-        {"places": {"main/": BackupPlace(groups_at=AT)}},
+        {"places": {("main", ""): BackupPlace(groups_at=AT)}},
         {},
         "not_read_yet",
         "",
     ),
     "read hours ago": (
-        {"places": {"main/": BackupPlace((), LONG_AGO, {}, LONG_AGO)}},
+        {"places": {("main", ""): BackupPlace((), LONG_AGO, {}, LONG_AGO)}},
         {},
         "not_read_lately",
         "",
     ),
     "the listing failed": (
-        {**UNREAD, "progress": {Lane.SNAPSHOTS: {"main/": failed("too_large")}}},
+        {**UNREAD, "progress": {Lane.SNAPSHOTS: {("main", ""): failed("too_large")}}},
         {},
         "too_large",
         "what the host said",

@@ -77,8 +77,8 @@ def test_after_some_turns_everything_is_known_of_a_host(host, fake_pve):
     assert node.disks
     assert node.certificates
     assert [job.id for job in facts.jobs] == ["backup-7a31c9e0-nightly", "backup-e4f1aa02-old"]
-    assert sorted(facts.volumes) == ["local/pve", "nas-backup/"]
-    assert facts.volumes["nas-backup/"]
+    assert sorted(facts.volumes) == [("local", "pve"), ("nas-backup", "")]
+    assert facts.volumes[("nas-backup", "")]
 
 
 def test_one_turn_is_enough_for_a_small_host_also_for_what_depends_on_what_it_has_just_found(watch):
@@ -185,12 +185,12 @@ def test_a_storage_whose_backups_the_account_may_not_see_is_not_asked(fake_pve, 
 
     assert asked([fake_pve], "/storage/local/content") == 1
     assert asked([fake_pve], "/storage/nas-backup/content") == 0
-    assert sorted(facts_of(watched).volumes) == ["local/pve"]
+    assert sorted(facts_of(watched).volumes) == [("local", "pve")]
 
 
 def test_backups_are_no_longer_shown_once_the_account_may_not_see_them(host, fake_pve):
     turn(host, times=4)
-    assert facts_of(host).volumes["nas-backup/"]
+    assert facts_of(host).volumes[("nas-backup", "")]
 
     fake_pve.site.set_privileges(fake_pve.token_id, {"/": ("Sys.Audit", "Datastore.Audit", "VM.Audit")})
     forget_time(host, "permissions")
@@ -363,7 +363,7 @@ def test_two_workers_do_not_take_the_same_turn(host):
 
 
 TASKS = {
-    "a backup": ("vzdump", "101", {"backup tasks pve", "backups local/pve", "backups nas-backup/"}),
+    "a backup": ("vzdump", "101", {"backup tasks pve", "backups local pve", "backups nas-backup"}),
     "a snapshot": ("qmsnapshot", "101", {"guest snapshots 101"}),
     "another option": ("qmconfig", "101", {"guest configuration 101"}),
     "a console": ("vncproxy", "101", set()),
@@ -533,7 +533,7 @@ def test_another_address_is_another_host_of_which_nothing_is_known(host, fake_cl
 
     turn(host)
 
-    assert "nas-backup/" not in facts_of(host).volumes
+    assert ("nas-backup", "") not in facts_of(host).volumes
     assert "pve" not in facts_of(host).nodes
 
 
@@ -628,7 +628,7 @@ def test_backups_in_a_storage_that_is_gone_are_forgotten(host, fake_pve):
     forget_time(host, "storage configuration")
     turn(host, times=2)
 
-    assert sorted(facts_of(host).volumes) == ["local/pve"]
+    assert sorted(facts_of(host).volumes) == [("local", "pve")]
 
 
 def test_nobody_is_shown_backups_that_are_not_to_be_monitored(host):
@@ -661,7 +661,7 @@ def test_backups_on_a_pbs_that_pulse_does_not_know_are_listed_through_the_pve(va
 
     turn(watched, times=4)
 
-    assert facts_of(watched).volumes["pbs-vault/"]
+    assert facts_of(watched).volumes[("pbs-vault", "")]
 
 
 @pytest.mark.parametrize("by", ["host", "fingerprint"])
@@ -676,7 +676,7 @@ def test_backups_on_a_pbs_that_pulse_knows_are_not_listed_twice(by, vaulted):
     reset(estate.site("lab").servers)
     turn(watched, times=2)
 
-    assert sorted(facts_of(watched).volumes) == ["local/lab", "nas-backup/"]
+    assert sorted(facts_of(watched).volumes) == [("local", "lab"), ("nas-backup", "")]
     assert asked(estate.site("lab").servers, "/storage/pbs-vault/content") == 0
 
 
@@ -691,8 +691,8 @@ def vault(fake_pbs, watch):
     return watched
 
 
-def place(watched, key):
-    return facts_of(watched).places[key]
+def place(watched, datastore, namespace=""):
+    return facts_of(watched).places[datastore, namespace]
 
 
 def test_a_new_backup_is_seen_by_reading_its_group_alone(vault, fake_pbs):
@@ -702,7 +702,7 @@ def test_a_new_backup_is_seen_by_reading_its_group_alone(vault, fake_pbs):
 
     turn(vault)
 
-    assert [one.taken_at for one in place(vault, "main/").snapshots["vm/777"]] == [at]
+    assert [one.taken_at for one in place(vault, "main").snapshots["vm/777"]] == [at]
     assert asked([fake_pbs], "/main/snapshots") == 1
 
 
@@ -715,7 +715,7 @@ def test_many_new_backups_are_read_by_one_listing(vault, fake_pbs):
     turn(vault, times=9)
 
     assert asked([fake_pbs], "/main/snapshots") == 1
-    assert {f"vm/{700 + number}" for number in range(20)} <= place(vault, "main/").snapshots.keys()
+    assert {f"vm/{700 + number}" for number in range(20)} <= place(vault, "main").snapshots.keys()
 
 
 def test_a_group_that_cannot_be_read_holds_up_no_other(vault, fake_pbs):
@@ -726,18 +726,18 @@ def test_a_group_that_cannot_be_read_holds_up_no_other(vault, fake_pbs):
 
     turn(vault)
 
-    assert place(vault, "main/").snapshots.keys() & {"vm/700", "vm/701", "vm/702"} == {"vm/701", "vm/702"}
-    assert progress_of(vault)["groups main/"].code == ""
+    assert place(vault, "main").snapshots.keys() & {"vm/700", "vm/701", "vm/702"} == {"vm/701", "vm/702"}
+    assert progress_of(vault)["groups main"].code == ""
 
 
 def test_a_removed_group_goes_with_its_snapshots(vault, fake_pbs):
-    name = next(name for name in place(vault, "main/").snapshots if name.startswith("vm/"))
+    name = next(name for name in place(vault, "main").snapshots if name.startswith("vm/"))
 
     fake_pbs.site.remove_backup("main", "vm", name.removeprefix("vm/"))
     forget_time(vault, "groups")
     turn(vault)
 
-    assert name not in place(vault, "main/").snapshots
+    assert name not in place(vault, "main").snapshots
 
 
 def test_a_namespace_that_is_gone_takes_its_backups_along(vault, fake_pbs):
@@ -760,7 +760,7 @@ def test_a_datastore_that_is_gone_takes_its_backups_along(vault, fake_pbs):
     turn(vault, times=4)
 
     assert sorted(facts_of(vault).namespaces) == ["archive", "main"]
-    assert [key for key in facts_of(vault).places if key.startswith("offsite/")] == []
+    assert [key for key in facts_of(vault).places if key[0] == "offsite"] == []
 
 
 def test_a_namespace_that_the_account_may_not_see_is_not_asked_and_disturbs_no_other(fake_pbs, watch):
@@ -777,8 +777,8 @@ def test_a_namespace_that_the_account_may_not_see_is_not_asked_and_disturbs_no_o
 
     assert [one.path for one in facts_of(watched).namespaces["main"]].count("closed") == 1
     assert refusals([fake_pbs]) == {}
-    assert place(watched, "main/open").snapshots.keys() == {"vm/777"}
-    assert "main/closed" not in facts_of(watched).places
+    assert place(watched, "main", "open").snapshots.keys() == {"vm/777"}
+    assert ("main", "closed") not in facts_of(watched).places
 
 
 def test_one_namespace_that_fails_disturbs_no_other(fake_pbs, watch):
@@ -787,8 +787,8 @@ def test_one_namespace_that_fails_disturbs_no_other(fake_pbs, watch):
 
     turn(watched, times=4)
 
-    assert place(watched, "main/").snapshots
-    assert place(watched, "offsite/").snapshots
+    assert place(watched, "main").snapshots
+    assert place(watched, "offsite").snapshots
 
 
 def test_a_place_whose_snapshots_do_not_fit_into_an_answer_is_read_group_by_group(
@@ -809,28 +809,28 @@ def test_a_place_whose_snapshots_do_not_fit_into_an_answer_is_read_group_by_grou
 
     turn(watched, times=8)
 
-    known = place(watched, "main/")
+    known = place(watched, "main")
     assert known.is_large is True
     assert known.snapshots_at > 0
     assert known.snapshots.keys() == {f"{one.kind}/{one.id}" for one in known.groups}
-    assert "snapshots main/" not in progress_of(watched)
+    assert "snapshots main" not in progress_of(watched)
 
     at = fake_pbs.site.add_backup("main", "vm", "777")
     forget_time(watched, "groups")
     turn(watched)
-    assert [one.taken_at for one in place(watched, "main/").snapshots["vm/777"]] == [at]
+    assert [one.taken_at for one in place(watched, "main").snapshots["vm/777"]] == [at]
 
 
 def test_a_verification_that_ended_is_seen(vault, fake_pbs):
     task = fake_pbs.site.start_task("verificationjob", "main:v-1")
-    name = next(name for name in place(vault, "main/").snapshots if name.startswith("vm/"))
+    name = next(name for name in place(vault, "main").snapshots if name.startswith("vm/"))
     turn(vault, times=4)
     fake_pbs.site.set_verification("main", "vm", name.removeprefix("vm/"), "failed")
 
     fake_pbs.site.finish_task(task)
     turn(vault, times=8)
 
-    assert place(vault, "main/").snapshots[name][0].verification == "failed"
+    assert place(vault, "main").snapshots[name][0].verification == "failed"
 
 
 BACKUP_TASKS = {

@@ -84,7 +84,7 @@ def volumes(*told, storage="nas", read_at=AT):
         )
         for vmid, hours in told
     )
-    return {"volumes": {f"{storage}/": readings}, "volumes_at": {f"{storage}/": float(read_at)}}
+    return {"volumes": {(storage, ""): readings}, "volumes_at": {(storage, ""): float(read_at)}}
 
 
 def judgement_of(*known):
@@ -148,8 +148,8 @@ def test_nothing_is_judged_where_backups_are_not_to_be_monitored():
 def test_a_storage_on_local_disks_counts_as_read_when_the_slowest_node_was():
     known = host(100)
     known.facts.storages = (StorageConfigReading("local", "dir", ("backup",)),)
-    known.facts.volumes = {"local/pve1": (), "local/pve2": ()}
-    known.facts.volumes_at = {"local/pve1": float(AT), "local/pve2": float(AT - 6 * HOUR)}
+    known.facts.volumes = {("local", "pve1"): (), ("local", "pve2"): ()}
+    known.facts.volumes_at = {("local", "pve1"): float(AT), ("local", "pve2"): float(AT - 6 * HOUR)}
 
     read, unread = sources_of(known, [], estate_of([known], []), at=NOON)
 
@@ -189,7 +189,7 @@ def vault(*groups, namespace="", read_at=AT, **facts):
     }
     place = BackupPlace(readings, float(read_at), snapshots, float(read_at))
     instance = make_instance("pbs", host="https://192.0.2.100:8007")
-    return collected(instance, Facts(places={f"main/{namespace}": place}, **facts), PollMemory())
+    return collected(instance, Facts(places={("main", namespace): place}, **facts), PollMemory())
 
 
 def into_vault(username, namespace="", server="192.0.2.100"):

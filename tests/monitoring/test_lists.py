@@ -126,7 +126,7 @@ def volume(storage, name, **fields):
 def test_a_backup_in_a_storage_as_the_contract_has_it():
     facts = Facts(
         storages=(StorageConfigReading("nas", "nfs", is_shared=True),),
-        volumes={"nas/": (volume("nas", "a", notes="web", is_protected=True, verification="ok"),)},
+        volumes={("nas", ""): (volume("nas", "a", notes="web", is_protected=True, verification="ok"),)},
     )
 
     (told,) = published(make_instance(), facts)["storageBackups"]
@@ -152,11 +152,11 @@ def test_a_backup_in_a_storage_as_the_contract_has_it():
 
 
 STORAGES = {
-    "a local one": (StorageConfigReading("s", "dir"), "s/pve1", ("pve1", False, False)),
-    "a shared one": (StorageConfigReading("s", "nfs", is_shared=True), "s/", ("s", False, False)),
-    "a PBS": (StorageConfigReading("s", "pbs", is_shared=True), "s/", ("s", True, True)),
-    "a PBS by its name": (StorageConfigReading("pbs-x", "dir"), "pbs-x/pve1", ("pbs-x", True, True)),
-    "one whose definition is not told": (None, "s/pve1", ("pve1", False, False)),
+    "a local one": (StorageConfigReading("s", "dir"), ("s", "pve1"), ("pve1", False, False)),
+    "a shared one": (StorageConfigReading("s", "nfs", is_shared=True), ("s", ""), ("s", False, False)),
+    "a PBS": (StorageConfigReading("s", "pbs", is_shared=True), ("s", ""), ("s", True, True)),
+    "a PBS by its name": (StorageConfigReading("pbs-x", "dir"), ("pbs-x", "pve1"), ("pbs-x", True, True)),
+    "one whose definition is not told": (None, ("s", "pve1"), ("pve1", False, False)),
 }
 
 
@@ -171,7 +171,9 @@ def test_where_a_backup_lies(config, key, expected):
 
 def test_a_volume_that_several_nodes_see_is_told_once():
     one = volume("local", "a")
-    facts = Facts(volumes={"local/pve1": (one,), "local/pve2": (one, volume("local", "b", created_at=T2))})
+    facts = Facts(
+        volumes={("local", "pve1"): (one,), ("local", "pve2"): (one, volume("local", "b", created_at=T2))}
+    )
 
     told = published(make_instance(), facts)["storageBackups"]
 
@@ -181,7 +183,7 @@ def test_a_volume_that_several_nodes_see_is_told_once():
 def test_what_a_backup_does_not_tell_is_the_unknown_of_the_contract():
     bare = BackupVolumeReading("nas:backup/odd")
 
-    (told,) = published(make_instance(), Facts(volumes={"nas/": (bare,)}))["storageBackups"]
+    (told,) = published(make_instance(), Facts(volumes={("nas", ""): (bare,)}))["storageBackups"]
 
     assert (told["type"], told["vmid"], told["time"], told["ctime"], told["size"]) == (
         "unknown",
@@ -243,12 +245,17 @@ def backup(kind="vm", identity="100", at=T1, **fields):
     return BackupSnapshotReading(kind, identity, at, **({"size_bytes": 7} | fields))
 
 
-def on_server(key, *snapshots):
+def on_server(place, *snapshots):
+    datastore, _, namespace = place.partition("/")
     grouped = {}
     for one in snapshots:
         grouped.setdefault(f"{one.kind}/{one.id}", []).append(one)
     return Facts(
-        places={key: BackupPlace(snapshots={name: tuple(members) for name, members in grouped.items()})}
+        places={
+            (datastore, namespace): BackupPlace(
+                snapshots={name: tuple(members) for name, members in grouped.items()}
+            )
+        }
     )
 
 

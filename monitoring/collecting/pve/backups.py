@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from monitoring.backups import attribution, rights
 from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import LISTING_SECONDS, Turn
+from monitoring.known.facts import StorageKey
 from monitoring.known.lanes import Lane
 from nodes.proxmox import backups
 from nodes.proxmox.readings import StorageConfigReading, TaskReading
@@ -32,29 +33,29 @@ def backup_errands(turn: Turn, nodes: Collection[str], online: list[str]) -> Ite
         yield Errand(Lane.BACKUP_TASKS, node, read_backup_tasks, (node,), node in online, node)
     for task in unread_logs(turn):
         yield Errand(Lane.BACKUP_LOGS, task.upid, read_log, (task,), task.node in online, task.node)
-    for key, node, name in listed_storages(turn, online):
-        yield Errand(Lane.BACKUP_VOLUMES, key, read_volumes, (key, node, name), bool(node))
+    for key, node in listed_storages(turn, online):
+        yield Errand(Lane.BACKUP_VOLUMES, key, read_volumes, (key, node), bool(node))
 
 
-def listed_storages(turn: Turn, online: Collection[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield (key, node to ask, storage) of each storage whose backups are read through PVE; a shared one once.
+def listed_storages(turn: Turn, online: Collection[str]) -> Iterator[tuple[StorageKey, str]]:
+    """Yield (key, node to ask) of each storage whose backups are read through PVE; a shared one once.
 
     The node is empty while none is online that sees the storage.
     """
     reading = turn.memory.reading
     definitions = {one.name: one for one in turn.facts.storages}
-    askable: dict[str, tuple[str, str]] = {}
+    askable: dict[StorageKey, str] = {}
     for storage in sorted(reading.storages if reading is not None else (), key=lambda one: one.node):
         config = definitions.get(storage.name)
         if "backup" not in storage.content or not may_list(turn, storage.name):
             continue
         if storage.plugin == BACKUP_SERVER_PLUGIN and (config is None or is_read_from_server(turn, config)):
             continue
-        key = f"{storage.name}/" if storage.is_shared else f"{storage.name}/{storage.node}"
+        key = (storage.name, "" if storage.is_shared else storage.node)
         is_there = storage.node in online and storage.status == "available"
-        if key not in askable or (is_there and not askable[key][0]):
-            askable[key] = (storage.node if is_there else "", storage.name)
-    yield from ((key, node, name) for key, (node, name) in askable.items())
+        if key not in askable or (is_there and not askable[key]):
+            askable[key] = storage.node if is_there else ""
+    yield from askable.items()
 
 
 def may_list(turn: Turn, storage: str) -> bool:
@@ -126,7 +127,7 @@ def read_log(turn: Turn, task: TaskReading) -> None:
     turn.keep(task_results={**known, task.upid: results})
 
 
-def read_volumes(turn: Turn, key: str, node: str, storage: str) -> None:
+def read_volumes(turn: Turn, key: StorageKey, node: str) -> None:
     """Read the backups in a storage."""
-    found = turn.ask(backups.backup_volumes, node, storage, longest_seconds=LISTING_SECONDS)
+    found = turn.ask(backups.backup_volumes, node, key[0], longest_seconds=LISTING_SECONDS)
     turn.keep_entry("volumes", key, found)

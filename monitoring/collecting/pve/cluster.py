@@ -85,11 +85,7 @@ def consequences(turn: Turn, ended: Iterable[TaskReading]) -> Iterator[Key]:
         if task.kind == "vzdump":
             yield Lane.BACKUP_TASKS, task.node
             # A task does not tell into which storage it has written; not into one of another node.
-            yield from (
-                (Lane.BACKUP_VOLUMES, key)
-                for key in turn.facts.volumes
-                if key.endswith(("/", f"/{task.node}"))
-            )
+            yield from ((Lane.BACKUP_VOLUMES, key) for key in turn.facts.volumes if key[1] in ("", task.node))
         elif task.kind not in HARMLESS_TASKS and VMID.fullmatch(task.subject):
             lane = Lane.GUEST_SNAPSHOTS if task.kind in SNAPSHOT_TASKS else Lane.GUEST_CONFIGURATION
             yield lane, int(task.subject)
