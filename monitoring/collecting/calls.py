@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from monitoring.collecting import lanes
+from msgspec.structs import replace
+
+from monitoring.collecting import schedule
+from monitoring.known.lanes import Key, Lane, Progress, Subject
 from monitoring.known.memory import PollMemory
 from nodes.connecting import Connection
 from nodes.proxmox.client import Client
@@ -34,7 +37,7 @@ class Calls:
         self._memory = memory
         self._at = at
         self._until = time.monotonic() + deadline_seconds
-        self._refused: list[str] = []
+        self._refused: dict[Key, Progress] = {}
         #: How many calls were made so far, logins and second tries not counted, and how many of them failed.
         self.made = 0
         self.failed = 0
@@ -65,23 +68,48 @@ class Calls:
         with accounted(self):
             return call(self.connection.client(), timeout_seconds=self._limit(longest_seconds))
 
-    def unless_refused(self, path: str, ask: Callable[[], Result]) -> Result | None:
-        """Return what `ask` reads; None when the account may not ask it, now or not long ago."""
-        if self._memory.denied_until.get(path, 0.0) > self._at:
+    def when_due(
+        self, lane: Lane, ask: Callable[[], Result], subject: Subject = "", *, is_wanted: bool = False
+    ) -> Result | None:
+        """Return what `ask` reads when it is due, or wanted now; None when it is not, or when the account may not ask it.
+
+        Raises the ProxmoxError of a call that fails otherwise.
+        """
+        key, known = (lane, subject), self._memory.progress_of(lane, subject)
+        if not schedule.is_due(known, at=self._at, is_wanted=is_wanted):
             return None
         try:
-            return ask()
-        except (PermissionDenied, NotFound):
-            self._refused.append(path)
+            found = ask()
+        except (PermissionDenied, NotFound) as error:
+            self._refused[key] = schedule.failed(key, known, error, at=self._at)
             return None
+        except ProxmoxError as error:
+            self._memory.note(*key, schedule.failed(key, known, error, at=self._at))
+            raise
+        self._memory.note(*key, schedule.succeeded(key, known, at=self._at))
+        return found
+
+    def is_due(self, lane: Lane) -> bool:
+        """Return whether it is time for a lane."""
+        return schedule.is_due(self._memory.progress_of(lane), at=self._at)
+
+    def done(self, lane: Lane) -> None:
+        """Note that a lane was asked, and has answered."""
+        self._memory.note(
+            lane, "", schedule.succeeded((lane, ""), self._memory.progress_of(lane), at=self._at)
+        )
+
+    def again(self, lane: Lane) -> None:
+        """Let the next poll ask once more: the answer is not believed yet."""
+        self._memory.note(lane, "", replace(self._memory.progress_of(lane), next_at=self._at))
 
     def remember_refusals(self) -> None:
         """Ask no more, for a while, what was refused in this poll. For a poll that succeeded otherwise.
 
         When everything is refused the account itself is the matter, and all is well once it has its rights back.
         """
-        until = self._at + lanes.DENIAL_SECONDS
-        self._memory.denied_until |= dict.fromkeys(self._refused, until)
+        for key, progress in self._refused.items():
+            self._memory.note(*key, progress)
 
     def _limit(self, longest_seconds: float) -> float:
         left = min(self.seconds_left(), longest_seconds)

@@ -1,4 +1,4 @@
-"""Which calls are due in a poll, and how much they may cost; pure. Times are epoch seconds.
+"""How much a poll may cost, and which nodes are due in it; pure. Times are epoch seconds.
 
 Source: api-facts.md 10 (cheapest complete picture), 1.5 (three workers per node for everybody).
 """
@@ -9,12 +9,8 @@ from collections.abc import Iterable, Mapping
 
 #: Load, kernel and file system of a node.
 NODE_DETAIL_SECONDS = 60.0
-#: Whether a host that stood alone has joined a cluster, and whether a cluster polled twice still is.
-MEMBERSHIP_SECONDS = 60.0
-DATASTORE_SECONDS = 30.0
-VERSION_SECONDS = 3600.0
-#: A call that the account may not make is not made again for this long.
-DENIAL_SECONDS = 1800.0
+#: Whether a cluster polled twice still is.
+DUPLICATE_SECONDS = 60.0
 #: An empty list where there were entries is believed only when it comes for the third time.
 BELIEVED_EMPTY = 3
 #: A whole poll, whatever the interval.
@@ -30,11 +26,6 @@ LOGIN_FAILURES = 5
 LOGIN_RETRY_SECONDS = {"token": 60.0, "password": 300.0}
 #: What a host may ask us to wait, at most.
 LONGEST_WAIT_SECONDS = 600.0
-
-
-def is_due(last_at: float | None, period: float, at: float) -> bool:
-    """Return whether something that was last done at an instant, or never, is to be done again."""
-    return not last_at or at - last_at >= period - 0.5
 
 
 def deadline_seconds(interval: float) -> float:
@@ -54,7 +45,7 @@ def nodes_due(
     old = sorted((name for name in names if name in read_at), key=lambda name: read_at[name])
     share = max(1, -(-len(names) * int(interval) // int(NODE_DETAIL_SECONDS)))
     if len(names) * interval < NODE_DETAIL_SECONDS:
-        due = [name for name in old if is_due(read_at[name], NODE_DETAIL_SECONDS, at)][:1]
+        due = [name for name in old if at - read_at[name] >= NODE_DETAIL_SECONDS - 0.5][:1]
     else:
         due = [name for name in old if at - read_at[name] >= NODE_DETAIL_SECONDS - interval][:share]
     return new + due

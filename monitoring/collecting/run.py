@@ -234,9 +234,9 @@ def run(turn: Turn, errand: Errand) -> tuple[int, ProxmoxError | None]:
     except Exception as error:  # a flaw of ours in one lane must not stop the others
         failure, flaw = ProxmoxError(f"Pulse stumbled over the answer ({type(error).__name__})"), error
     if failure is None:
-        progress = schedule.succeeded(errand, known, at=turn.at)
+        progress = schedule.succeeded(errand.key, known, at=turn.at, is_idle=errand.is_idle)
     else:
-        progress = schedule.failed(errand, known, failure, at=turn.at)
+        progress = schedule.failed(errand.key, known, failure, at=turn.at, is_idle=errand.is_idle)
         if not any(one.code == failure.code for one in facts.progress.get(errand.lane, {}).values()):
             logger.info("%s: %s: %s", turn.instance.name, errand.name, failure, exc_info=flaw)
         if errand.node and isinstance(failure, TimedOut | NodeBusy):

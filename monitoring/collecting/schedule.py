@@ -1,4 +1,4 @@
-"""Which errands of the slow lanes are due, and what their outcome means for the next time; pure.
+"""What is due, in the slow lanes and of the seldom calls of the live one, and what its outcome means for the next time; pure.
 
 An errand is a lane with one of its subjects. Instants are epoch seconds.
 Source: api-facts.md 10.
@@ -29,6 +29,8 @@ JITTER_RATIO = 0.05
 EARLIEST_SECOND_RATIO = 0.3
 #: What is due before the middle between two turns is run in the earlier one; else a period of 20 s would be one of 30.
 SLACK_SECONDS = 4.5
+#: A live poll that comes a little early does what is due by its time.
+LIVE_SLACK_SECONDS = 0.5
 #: What something has happened to is looked at again this long after the last time at the earliest.
 HASTE_SECONDS = 60.0
 
@@ -39,16 +41,32 @@ class Terms(NamedTuple):
     """How often a lane asks: `idle_seconds` where there is nothing of the kind, as far as is known.
 
     `rank`: lower comes first among those that were never run; on those of rank 0 others depend.
-    `retry_seconds`: after a failure the next try waits this long at least.
+    `retry_seconds`: after a failure the next try waits this long at least. `is_live`: the poll itself makes these calls; they
+    keep to their period, and one that fails is made again by the next poll, or after its `retry_seconds`.
     """
 
     period_seconds: float
     rank: int = 1
     idle_seconds: float = 0.0
     retry_seconds: float = RETRY_SECONDS
+    is_live: bool = False
+
+
+def live(period_seconds: float, *, retry_seconds: float = 0.0) -> Terms:
+    """Return the terms of calls that the live poll makes."""
+    return Terms(period_seconds, retry_seconds=retry_seconds, is_live=True)
 
 
 TERMS: Mapping[Lane, Terms] = {
+    # live: whether a host that stood alone has joined a cluster; a cluster is read by every poll, as is the status of a PBS
+    Lane.MEMBERSHIP: live(MINUTE),
+    Lane.NODE_STATUS: live(0.0),  # see monitoring.collecting.lanes.nodes_due
+    Lane.SERVER_STATUS: live(0.0),
+    Lane.SERVER_VERSION: live(HOUR),
+    Lane.DATASTORE_USE: live(30.0),
+    Lane.MAIL_NODES: live(30.0),  # the asked node contacts the others one after the other
+    Lane.MAIL_STATISTICS: live(MINUTE),
+    Lane.MAIL_QUEUES: live(MINUTE, retry_seconds=MINUTE),
     # of any host
     Lane.PERMISSIONS: Terms(15 * MINUTE, rank=0),
     Lane.TIME: Terms(6 * HOUR, rank=2),
@@ -115,6 +133,11 @@ class Errand(NamedTuple):
     is_idle: bool = False
 
     @property
+    def key(self) -> Key:
+        """What its progress is kept under."""
+        return self.lane, self.subject
+
+    @property
     def terms(self) -> Terms:
         """The terms of its lane."""
         return TERMS[self.lane]
@@ -122,12 +145,22 @@ class Errand(NamedTuple):
     @property
     def period_seconds(self) -> float:
         """How often it is to be run."""
-        return self.terms.idle_seconds if self.is_idle else self.terms.period_seconds
+        return period_of(self.lane, is_idle=self.is_idle)
 
     @property
     def name(self) -> str:
         """What it is called in the log."""
         return name_of(self.lane, self.subject)
+
+
+def period_of(lane: Lane, *, is_idle: bool = False) -> float:
+    """Return how often a lane asks."""
+    return TERMS[lane].idle_seconds if is_idle else TERMS[lane].period_seconds
+
+
+def is_due(known: Progress, *, at: float, is_wanted: bool = False) -> bool:
+    """Return whether a call of the live lane is due; one that is wanted now is, unless the account may not make it."""
+    return known.next_at <= at + LIVE_SLACK_SECONDS or (is_wanted and known.code not in DENIALS)
 
 
 def due(errands: Iterable[Errand], progress: ProgressByLane, *, at: float) -> list[Errand]:
@@ -153,26 +186,31 @@ def due(errands: Iterable[Errand], progress: ProgressByLane, *, at: float) -> li
     return first + [errand for errand in chain.from_iterable(pairs) if errand is not None]
 
 
-def succeeded(errand: Errand, known: Progress, *, at: float) -> Progress:
-    """Return the progress after a success."""
-    share = spread(errand.name)
-    if known.done_at:
-        wait = errand.period_seconds * (1 - JITTER_RATIO + 2 * JITTER_RATIO * share)
+def succeeded(key: Key, known: Progress, *, at: float, is_idle: bool = False) -> Progress:
+    """Return the progress of a lane with a subject after a success."""
+    lane, period = key[0], period_of(key[0], is_idle=is_idle)
+    if TERMS[lane].is_live:
+        wait = period
+    elif known.done_at:
+        wait = period * (1 - JITTER_RATIO + 2 * JITTER_RATIO * spread(key))
     else:
-        wait = errand.period_seconds * (EARLIEST_SECOND_RATIO + (1 - EARLIEST_SECOND_RATIO) * share)
+        wait = period * (EARLIEST_SECOND_RATIO + (1 - EARLIEST_SECOND_RATIO) * spread(key))
     return Progress(tried_at=at, done_at=at, next_at=at + wait)
 
 
-def failed(errand: Errand, known: Progress, error: ProxmoxError, *, at: float) -> Progress:
+def failed(key: Key, known: Progress, error: ProxmoxError, *, at: float, is_idle: bool = False) -> Progress:
     """Return the progress after a failure: later for each in a row, much later for what the account may not ask."""
-    failures = known.failures + 1
+    terms, failures = TERMS[key[0]], known.failures + 1
     if error.code in DENIALS:
-        wait = DENIAL_SECONDS * (1 + JITTER_RATIO * spread(errand.name))
+        wait = DENIAL_SECONDS * (1 if terms.is_live else 1 + JITTER_RATIO * spread(key))
+    elif terms.is_live:
+        wait = terms.retry_seconds
     else:
-        retry = errand.terms.retry_seconds
-        patience = max(retry, min(errand.period_seconds, error.patience_seconds))
-        wait = min(patience * 2 ** min(failures - 1, 10), max(retry, LONGEST_RETRY_SECONDS))
-    asked = min(error.retry_after_seconds or 0.0, LONGEST_RETRY_SECONDS)
+        patience = min(period_of(key[0], is_idle=is_idle), error.patience_seconds)
+        patience = max(terms.retry_seconds, patience)
+        wait = min(patience * 2 ** min(failures - 1, 10), max(terms.retry_seconds, LONGEST_RETRY_SECONDS))
+    # A poll comes when its host asked for it: what that means for a live call is told in `next_try_seconds`.
+    asked = 0.0 if terms.is_live else min(error.retry_after_seconds or 0.0, LONGEST_RETRY_SECONDS)
     return Progress(
         tried_at=at,
         done_at=known.done_at,
@@ -243,6 +281,6 @@ def each(progress: ProgressByLane, change: Callable[[Progress], Progress | None]
     return {lane: known for lane, known in changed.items() if known}
 
 
-def spread(name: str) -> float:
-    """Return a number from 0 to 1 that is always the same for a name."""
-    return crc32(name.encode(errors="replace")) / math.pow(2, 32)
+def spread(key: Key) -> float:
+    """Return a number from 0 to 1 that is always the same for a lane with a subject."""
+    return crc32(name_of(*key).encode(errors="replace")) / math.pow(2, 32)

@@ -16,7 +16,7 @@ from monitoring.figures.filesystems import DiskUse
 from monitoring.known import costs
 from monitoring.known.costs import Costs
 from monitoring.known.kinds import Kind, Outline
-from monitoring.known.lanes import NEVER, Lane, Progress, ProgressByLane, Subject
+from monitoring.known.lanes import Progressing
 from nodes.proxmox.readings import (
     AddressReading,
     BackupGroupReading,
@@ -156,7 +156,7 @@ class JobSeen(msgspec.Struct, frozen=True, gc=False):
     noted_at: float
 
 
-class Facts(msgspec.Struct):
+class Facts(Progressing):
     """Everything collected of one instance.
 
     `version` rises whenever the lists or the judgement over the backups may differ, `touched` with everything that is news.
@@ -168,7 +168,6 @@ class Facts(msgspec.Struct):
     saved_touched: int = 0
     listed_from: str = ""  # what the published lists were made from
     saved_at: float = 0.0
-    progress: ProgressByLane = {}
     costs: Costs = {}
     asked_at: str = ""  # the address that all of this is from
     turn_at: float = 0.0
@@ -220,14 +219,6 @@ class Facts(msgspec.Struct):
     server_jobs: dict[str, tuple[ServerJobReading, ...]] = {}  # by kind: sync, verify, prune, garbage
     server_jobs_at: dict[str, float] = {}
     host: NodeFacts = NodeFacts()  # the server itself
-
-    def progress_of(self, lane: Lane, subject: Subject = "") -> Progress:
-        """Return how far a lane has come with a subject."""
-        return self.progress.get(lane, {}).get(subject, NEVER)
-
-    def note(self, lane: Lane, subject: Subject, progress: Progress) -> None:
-        """Keep how far a lane has come with a subject."""
-        self.progress = {**self.progress, lane: {**self.progress.get(lane, {}), subject: progress}}
 
     def guest(self, vmid: int) -> GuestFacts:
         """Return what is known of a guest, nothing when it is not known yet."""

@@ -26,6 +26,13 @@ class Lane(StrEnum):
     # live
     LIVE = "live"
     NODE_STATUS = "node status"
+    MEMBERSHIP = "membership", "live"
+    SERVER_STATUS = "server status", "live"
+    SERVER_VERSION = "server version", "live"
+    DATASTORE_USE = "use of datastores", "live"
+    MAIL_NODES = "mail nodes", "live"
+    MAIL_STATISTICS = "mail statistics", "live"
+    MAIL_QUEUES = "mail queues", "live"
     # of any host
     PERMISSIONS = "permissions"
     TIME = "time"
@@ -90,6 +97,20 @@ class Progress(msgspec.Struct, frozen=True, gc=False):
 NEVER = Progress()
 #: Replaced and never edited, down to each lane.
 ProgressByLane = dict[Lane, dict[Subject, Progress]]
+
+
+class Progressing(msgspec.Struct):
+    """What has lanes that come further."""
+
+    progress: ProgressByLane = {}
+
+    def progress_of(self, lane: Lane, subject: Subject = "") -> Progress:
+        """Return how far a lane has come with a subject."""
+        return self.progress.get(lane, {}).get(subject, NEVER)
+
+    def note(self, lane: Lane, subject: Subject, progress: Progress) -> None:
+        """Keep how far a lane has come with a subject."""
+        self.progress = {**self.progress, lane: {**self.progress.get(lane, {}), subject: progress}}
 
 
 def name_of(lane: Lane, subject: Subject) -> str:

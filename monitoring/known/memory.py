@@ -10,6 +10,7 @@ from monitoring.figures.instances import NO_FIGURES, Figures
 from monitoring.figures.rates import Sample
 from monitoring.known.costs import Costs
 from monitoring.known.kinds import Kind, Outline
+from monitoring.known.lanes import Progressing
 from nodes.proxmox.readings import (
     ClusterReading,
     DatastoreReading,
@@ -25,7 +26,7 @@ from nodes.proxmox.readings import (
 Mark = tuple[float | None, int | None, int | None]
 
 
-class PollMemory(msgspec.Struct):
+class PollMemory(Progressing):
     """Instants are epoch seconds of our own clock."""
 
     instance_version: int = 0
@@ -55,9 +56,8 @@ class PollMemory(msgspec.Struct):
     reading: ResourcesReading | None = None  # of the last good poll, for who asks where a number comes from
     read_at: float = 0.0
     cluster: ClusterReading | None = None
-    cluster_at: float = 0.0
     details: dict[str, NodeStatusReading] = {}
-    details_at: dict[str, float] = {}
+    details_at: dict[str, float] = {}  # when they were last asked for
     marks: dict[str, Mark] = {}
     samples: dict[int, Sample] = {}
     empty_guest_lists: int = 0  # in a row
@@ -66,7 +66,6 @@ class PollMemory(msgspec.Struct):
     incomplete_since: float = 0.0  # since when rows of the list cannot be read; 0: the list is whole
     # PBS
     pbs_version: str = ""
-    version_at: float = 0.0
     pbs_status: PbsStatusReading | None = None
     pbs_status_at: float = 0.0
     datastores: tuple[DatastoreReading, ...] = ()
@@ -79,8 +78,6 @@ class PollMemory(msgspec.Struct):
     mail_queues_at: float = 0.0
     mail_statistics: MailStatisticsReading | None = None
     mail_statistics_at: float = 0.0
-    # calls that are not made again before an instant, because the account may not make them
-    denied_until: dict[str, float] = {}
 
     @property
     def listed_mark(self) -> int | None:

@@ -159,11 +159,11 @@ def start_anew(memory: PollMemory, instance: Instance) -> None:
         memory.fragment_version = 0
     memory.instance_version = instance.version
     memory.instance_name = instance.name
-    memory.denied_until = {}
+    memory.progress = {}
     memory.failures = memory.login_failures = 0
     memory.login_is_refused = False
     memory.duplicate_of = 0
-    memory.cluster_at = memory.version_at = memory.datastores_at = memory.mail_nodes_at = 0.0
+    memory.datastores_at = memory.mail_nodes_at = 0.0
     memory.details_at = {}
 
 

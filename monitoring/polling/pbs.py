@@ -18,6 +18,7 @@ from monitoring.figures.servers import (
 )
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
+from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
 from monitoring.known.wanted import wanted_jobs
 from monitoring.polling import silent
@@ -27,9 +28,6 @@ from nodes import inventory
 from nodes.models import Datastore, Instance
 from nodes.proxmox import pbs
 from nodes.proxmox.errors import LoginFailed, ProxmoxError
-
-STATUS_PATH = "/nodes/localhost/status"
-USAGE_PATH = "/status/datastore-usage"
 
 
 class PbsPoll(Poll):
@@ -82,17 +80,16 @@ def look(instance: Instance, calls: Calls, memory: PollMemory, *, at: float) -> 
     """
     answers = read_status(calls, memory, at)
     failure: ProxmoxError | None = None
-    if not answers or lanes.is_due(memory.version_at, lanes.VERSION_SECONDS, at):
+    if not answers or calls.is_due(Lane.SERVER_VERSION):
         try:
-            read_version(calls, memory, at)
+            read_version(calls, memory)
             answers = True
         except ProxmoxError as error:
             if not answers and is_final(error):
                 raise
             failure = error
-    is_due = lanes.is_due(memory.datastores_at, lanes.DATASTORE_SECONDS, at)
-    if instance.monitor_datastores and (is_due or not answers):
-        answers = read_datastores(calls, memory, at) or answers
+    if instance.monitor_datastores:
+        answers = read_datastores(calls, memory, at, is_wanted=not answers) or answers
     if failure is not None and not answers:
         raise failure
     calls.remember_refusals()
@@ -106,7 +103,7 @@ def is_final(error: ProxmoxError) -> bool:
 def read_status(calls: Calls, memory: PollMemory, at: float) -> bool:
     """Read the figures of the server; returns whether it told them."""
     try:
-        status = calls.unless_refused(STATUS_PATH, lambda: calls.ask(pbs.node_status))
+        status = calls.when_due(Lane.SERVER_STATUS, lambda: calls.ask(pbs.node_status))
     except ProxmoxError as error:
         if is_final(error):
             raise
@@ -117,25 +114,31 @@ def read_status(calls: Calls, memory: PollMemory, at: float) -> bool:
     return status is not None
 
 
-def read_version(calls: Calls, memory: PollMemory, at: float) -> None:
+def read_version(calls: Calls, memory: PollMemory) -> None:
     """Read the version, which any account may; it is not known when that fails."""
     memory.pbs_version = ""
     memory.pbs_version = calls.ask(pbs.version).version
-    memory.version_at = at
+    calls.done(Lane.SERVER_VERSION)
 
 
-def read_datastores(calls: Calls, memory: PollMemory, at: float) -> bool:
+def read_datastores(calls: Calls, memory: PollMemory, at: float, *, is_wanted: bool) -> bool:
     """Read the use of all datastores in one call, and keep the last figures when that fails; returns whether it did not.
 
     An empty list where there were datastores is believed only when it comes often.
     """
-    found = quietly(lambda: calls.unless_refused(USAGE_PATH, lambda: calls.ask(pbs.datastore_usage)))
+    found = quietly(
+        lambda: calls.when_due(
+            Lane.DATASTORE_USE, lambda: calls.ask(pbs.datastore_usage), is_wanted=is_wanted
+        )
+    )
     if found is None:
         return False
     is_sudden = bool(memory.datastores) and not found
     memory.empty_datastore_lists = memory.empty_datastore_lists + 1 if is_sudden else 0
     if not is_sudden or memory.empty_datastore_lists >= lanes.BELIEVED_EMPTY:
         memory.datastores, memory.datastores_at = found, at
+    else:
+        calls.again(Lane.DATASTORE_USE)
     return True
 
 

@@ -11,6 +11,7 @@ from monitoring.concerns.instances import pmg_concerns
 from monitoring.figures.instances import GRACE_SECONDS, Figures
 from monitoring.figures.servers import GatewayFigures
 from monitoring.known.facts import Facts
+from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
 from monitoring.polling import silent
 from monitoring.polling.cycle import Poll
@@ -21,13 +22,8 @@ from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer, ProxmoxError
 from nodes.proxmox.readings import MailQueueReading
 
-STATISTICS_PATH = "/statistics/mail"
 #: The queues of a node that are asked, each a call that forks a process there.
 QUEUES = ("active", "deferred")
-QUEUE_SECONDS = 60.0
-STATISTICS_SECONDS = 60.0
-#: The asked node contacts the others one after the other.
-NODES_SECONDS = 30.0
 #: More nodes than any gateway has.
 MOST_NODES = 32
 
@@ -84,45 +80,42 @@ def look(calls: Calls, memory: PollMemory, *, at: float) -> None:
 
     Between two looks at the nodes the statistics, or at least the version, prove that it answers.
     """
-    if lanes.is_due(memory.mail_nodes_at, NODES_SECONDS, at):
+    if calls.is_due(Lane.MAIL_NODES):
         nodes = calls.ask(mail.cluster_status)[:MOST_NODES]
         if not nodes:
             raise BadAnswer(
                 "The gateway lists no node at all", remedy="Check the role of the account: audit is enough"
             )
         memory.mail_nodes, memory.mail_nodes_at = nodes, at
+        calls.done(Lane.MAIL_NODES)
     else:
         calls.ask(pve.version)
-    if lanes.is_due(memory.mail_statistics_at, STATISTICS_SECONDS, at):
-        found = quietly(
-            lambda: calls.unless_refused(STATISTICS_PATH, lambda: calls.ask(mail.mail_statistics))
-        )
-        if found is not None:
-            memory.mail_statistics, memory.mail_statistics_at = found, at
-    if lanes.is_due(memory.mail_queues_at, QUEUE_SECONDS, at):
-        memory.mail_queues_at = at
-        for node in memory.mail_nodes:
-            if not node.error:
-                read_queues(calls, memory, node.name)
+    found = quietly(lambda: calls.when_due(Lane.MAIL_STATISTICS, lambda: calls.ask(mail.mail_statistics)))
+    if found is not None:
+        memory.mail_statistics, memory.mail_statistics_at = found, at
+    for node in memory.mail_nodes:
+        if not node.error:
+            read_queues(calls, memory, node.name, at=at)
     calls.remember_refusals()
 
 
-def read_queues(calls: Calls, memory: PollMemory, node: str) -> None:
+def read_queues(calls: Calls, memory: PollMemory, node: str, *, at: float) -> None:
     """Read the queues of one node, and keep the last ones when that fails."""
     found = [one for queue in QUEUES if (one := read_queue(calls, node, queue)) is not None]
     if found:
-        memory.mail_queues = {**memory.mail_queues, node: tuple(found)}
+        memory.mail_queues, memory.mail_queues_at = {**memory.mail_queues, node: tuple(found)}, at
 
 
 def read_queue(calls: Calls, node: str, queue: str) -> MailQueueReading | None:
-    """Return one queue of a node, None when it cannot be read now."""
+    """Return one queue of a node, None when it is not due or cannot be read now."""
 
     def mail_queue(client: Client, *, timeout_seconds: float | None = None) -> MailQueueReading:
         return mail.mail_queue(client, node, queue, timeout_seconds=timeout_seconds)
 
-    path = f"/nodes/{node}/postfix/qshape"
     return quietly(
-        lambda: calls.unless_refused(
-            path, lambda: calls.ask_here(mail_queue, longest_seconds=lanes.DETAIL_CALL_SECONDS)
+        lambda: calls.when_due(
+            Lane.MAIL_QUEUES,
+            lambda: calls.ask_here(mail_queue, longest_seconds=lanes.DETAIL_CALL_SECONDS),
+            (node, queue),
         )
     )

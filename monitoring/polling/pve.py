@@ -31,8 +31,6 @@ from nodes.proxmox.errors import BadAnswer, ProxmoxError
 from nodes.proxmox.metering import accounted
 from nodes.proxmox.readings import ClusterReading, NodeStatusReading, ResourcesReading
 
-STATUS_PATH = "/cluster/status"
-
 
 class PvePoll(Poll):
     """A poll of a PVE host or cluster."""
@@ -48,7 +46,7 @@ class PvePoll(Poll):
     def refuse_known_duplicate(self) -> None:
         """Raise DuplicateCluster, without asking the host, while another instance is known to stand for its cluster."""
         memory = self.memory
-        is_recent = self.epoch - memory.duplicate_seen_at < lanes.MEMBERSHIP_SECONDS
+        is_recent = self.epoch - memory.duplicate_seen_at < lanes.DUPLICATE_SECONDS
         if memory.duplicate_of and is_recent:
             if Instance.objects.polled().filter(pk=memory.duplicate_of).exists():
                 raise silent.DuplicateCluster(memory.duplicate_name)
@@ -56,7 +54,7 @@ class PvePoll(Poll):
 
     def read(self, calls: Calls) -> None:
         """Read the list of resources and the membership."""
-        self.reading = look(calls, self.memory, at=self.epoch)
+        self.reading = look(calls, self.memory)
 
     def true_now(self, judgement: Judgement) -> Picture:
         """Return what is true by the list, once it is known that no other instance stands for the cluster."""
@@ -148,7 +146,7 @@ class PvePoll(Poll):
 # --- the calls --------------------------------------------------------------------------------------------------------
 
 
-def look(calls: Calls, memory: PollMemory, *, at: float) -> ResourcesReading:
+def look(calls: Calls, memory: PollMemory) -> ResourcesReading:
     """Read the live figures, then the membership, and remember the membership.
 
     One after the other on one connection: a second one would cost both sides a TLS handshake at every poll, and the host
@@ -156,28 +154,22 @@ def look(calls: Calls, memory: PollMemory, *, at: float) -> ResourcesReading:
     Raises the ProxmoxError of the resource list; the membership is kept from before when only it fails.
     """
     resources = calls.ask(pve.cluster_resources)
-    cluster = read_membership(calls) if wants_membership(memory, at) else None
+    cluster = read_membership(calls, memory)
     if cluster is not None:
-        memory.cluster, memory.cluster_at = cluster, at
+        memory.cluster = cluster
     refuse_sudden_emptiness(resources, memory)
     calls.remember_refusals()
     return resources
 
 
-def wants_membership(memory: PollMemory, at: float) -> bool:
-    """Return whether the membership is to be read: each time for a cluster, seldom for a host of its own."""
+def read_membership(calls: Calls, memory: PollMemory) -> ClusterReading | None:
+    """Return the membership, of a cluster each time and of a host of its own seldom; None when it cannot be read now."""
     is_cluster = memory.cluster is not None and memory.cluster.is_cluster
-    return is_cluster or lanes.is_due(memory.cluster_at, lanes.MEMBERSHIP_SECONDS, at)
 
+    def membership() -> ClusterReading:
+        return calls.ask_here(pve.cluster_status, longest_seconds=lanes.MEMBERSHIP_CALL_SECONDS)
 
-def read_membership(calls: Calls) -> ClusterReading | None:
-    """Return the membership, None when it cannot be read now."""
-    return quietly(
-        lambda: calls.unless_refused(
-            STATUS_PATH,
-            lambda: calls.ask_here(pve.cluster_status, longest_seconds=lanes.MEMBERSHIP_CALL_SECONDS),
-        )
-    )
+    return quietly(lambda: calls.when_due(Lane.MEMBERSHIP, membership, is_wanted=is_cluster))
 
 
 def refuse_sudden_emptiness(resources: ResourcesReading, memory: PollMemory) -> None:
@@ -231,8 +223,9 @@ def read_detail(calls: Calls, node: str) -> NodeStatusReading | None:
         return pve.node_status(client, node, timeout_seconds=timeout_seconds)
 
     return quietly(
-        lambda: calls.unless_refused(
-            f"/nodes/{node}/status",
+        lambda: calls.when_due(
+            Lane.NODE_STATUS,
             lambda: calls.ask_here(node_status, longest_seconds=lanes.DETAIL_CALL_SECONDS),
+            node,
         )
     )

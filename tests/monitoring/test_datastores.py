@@ -7,6 +7,8 @@ import pytest
 from monitoring.figures.servers import status_of
 from monitoring.known.datastores import is_outdated, known_datastores
 from monitoring.known.facts import Facts
+from monitoring.store import current
+from nodes.proxmox import pbs
 from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading
 from tests.monitoring.collected import asked, facts_of, forget_time, moment, paths, reset, turn, with_token
 
@@ -263,3 +265,23 @@ def test_the_list_costs_one_call_in_five_minutes(vault, fake_pbs):
 
     assert paths(fake_pbs)["/admin/datastore"] == 2
     assert moment(vault).timestamp() - facts_of(vault).datastore_states_at < 320
+
+
+def test_an_empty_list_of_datastores_is_asked_again_at_once_and_believed_at_the_third_time(
+    vault, monkeypatch
+):
+    asked_at = []
+
+    def nothing(client, **limits):
+        asked_at.append(vault.seconds)
+        return ()
+
+    monkeypatch.setattr(pbs, "datastore_usage", nothing)
+    start = vault.seconds
+    known = []
+    for after in (30, 10, 10, 10):
+        vault.poll(after=after)
+        known.append(len(current.store().load_memory(vault.instance.pk).datastores))
+
+    assert known == [3, 3, 0, 0]
+    assert [seconds - start for seconds in asked_at] == [30, 40, 50]

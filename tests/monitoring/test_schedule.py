@@ -69,7 +69,7 @@ def test_what_cannot_be_asked_now_is_not_due():
 
 
 def test_the_second_time_comes_sooner_than_the_period_at_another_moment_for_each():
-    waits = [schedule.succeeded(errand(subject=vmid), NEVER, at=AT).next_at - AT for vmid in range(200)]
+    waits = [schedule.succeeded(errand(subject=vmid).key, NEVER, at=AT).next_at - AT for vmid in range(200)]
 
     assert min(waits) >= 2160.0
     assert max(waits) <= 7200.0
@@ -78,7 +78,7 @@ def test_the_second_time_comes_sooner_than_the_period_at_another_moment_for_each
 
 def test_later_times_drift_apart_by_a_twentieth_of_the_period():
     known = Progress(tried_at=AT - 100, done_at=AT - 100)
-    waits = [schedule.succeeded(errand(subject=vmid), known, at=AT).next_at - AT for vmid in range(200)]
+    waits = [schedule.succeeded(errand(subject=vmid).key, known, at=AT).next_at - AT for vmid in range(200)]
 
     assert 6840.0 <= min(waits) < 6912.0
     assert 7488.0 < max(waits) <= 7560.0
@@ -86,17 +86,17 @@ def test_later_times_drift_apart_by_a_twentieth_of_the_period():
 
 def test_what_there_is_nothing_of_is_asked_less_often():
     known = Progress(tried_at=AT - 100, done_at=AT - 100)
-    pools = errand(Lane.ZFS_POOLS, "pve1")
+    pools = errand(Lane.ZFS_POOLS, "pve1").key
 
     waits = [
-        schedule.succeeded(one, known, at=AT).next_at - AT for one in (pools, pools._replace(is_idle=True))
+        schedule.succeeded(pools, known, at=AT, is_idle=is_idle).next_at - AT for is_idle in (False, True)
     ]
 
     assert waits == [pytest.approx(300.0, rel=0.05), pytest.approx(3600.0, rel=0.05)]
 
 
-def test_every_slow_lane_has_its_terms():
-    assert set(Lane) - TERMS.keys() == {Lane.LIVE, Lane.NODE_STATUS}
+def test_every_lane_has_its_terms_but_the_poll_itself():
+    assert set(Lane) - TERMS.keys() == {Lane.LIVE}
 
 
 def test_a_success_ends_the_failures():
@@ -104,7 +104,7 @@ def test_a_success_ends_the_failures():
         tried_at=AT - 100, done_at=AT - 500, failures=3, code="server_error", message="it failed"
     )
 
-    after = schedule.succeeded(errand(), known, at=AT)
+    after = schedule.succeeded(errand().key, known, at=AT)
 
     assert (after.failures, after.code, after.message) == (0, "", "")
     assert (after.tried_at, after.done_at) == (AT, AT)
@@ -129,7 +129,7 @@ FAILURES = {
 def test_each_failure_in_a_row_doubles_the_wait(before, lane, error, wait):
     known = Progress(tried_at=AT - 60, failures=before)
 
-    after = schedule.failed(errand(lane), known, error, at=AT)
+    after = schedule.failed(errand(lane).key, known, error, at=AT)
 
     assert after.next_at - AT == wait
     assert after.failures == before + 1
@@ -139,7 +139,7 @@ def test_each_failure_in_a_row_doubles_the_wait(before, lane, error, wait):
     ("error", "code"), [(PermissionDenied("x"), "permission_denied"), (NotFound("x"), "not_found")]
 )
 def test_what_is_refused_is_left_alone_for_half_an_hour(error, code):
-    after = schedule.failed(errand(Lane.CEPH, ""), NEVER, error, at=AT)
+    after = schedule.failed(errand(Lane.CEPH, "").key, NEVER, error, at=AT)
 
     assert 1800.0 <= after.next_at - AT <= 1890.0
     assert after.code == code
@@ -148,7 +148,7 @@ def test_what_is_refused_is_left_alone_for_half_an_hour(error, code):
 def test_a_failure_keeps_when_it_went_well_and_says_what_happened():
     known = Progress(tried_at=AT - 60, done_at=AT - 900)
 
-    after = schedule.failed(errand(), known, ServerError("The node is on fire"), at=AT)
+    after = schedule.failed(errand().key, known, ServerError("The node is on fire"), at=AT)
 
     assert after.done_at == AT - 900
     assert after.message.startswith("The node is on fire. ")
@@ -191,8 +191,8 @@ def test_other_rights_make_due_what_was_refused_and_nothing_else():
 
 def test_an_errand_that_is_not_to_be_repeated_soon_waits_longer_and_never_less():
     rare = errand(Lane.SMART, ("pve1", "sda"))
-    first = schedule.failed(rare, NEVER, TimedOut("no answer"), at=AT)
-    third = schedule.failed(rare, Progress(failures=2), TimedOut("no answer"), at=AT)
+    first = schedule.failed(rare.key, NEVER, TimedOut("no answer"), at=AT)
+    third = schedule.failed(rare.key, Progress(failures=2), TimedOut("no answer"), at=AT)
 
     assert (first.next_at - AT, third.next_at - AT) == (10800.0, 10800.0)
 
@@ -219,3 +219,32 @@ def test_a_clock_that_was_set_back_leaves_nothing_in_the_future():
     after = schedule.caught_up(progress, at=AT)
 
     assert after == {Lane.TIME: {"pve1": Progress(AT, AT, AT), "pve2": tried(30)}}
+
+
+# --- the seldom calls of the live lane ----------------------------------------------------------------------------
+
+USE = (Lane.DATASTORE_USE, "")
+REFUSED = Progress(AT - 60, 0.0, AT + 1740, 1, "permission_denied")
+LIVE = {
+    "never asked": (NEVER, False, True),
+    "a poll that comes a little early": (Progress(AT - 29.6, AT - 29.6, AT + 0.4), False, True),
+    "not yet": (Progress(AT - 20, AT - 20, AT + 10), False, False),
+    "not yet, but wanted": (Progress(AT - 20, AT - 20, AT + 10), True, True),
+    "refused": (REFUSED, False, False),
+    "refused, and wanted": (REFUSED, True, False),
+    "refused half an hour ago": (Progress(AT - 1800, 0.0, AT, 1, "permission_denied"), False, True),
+}
+
+
+@pytest.mark.parametrize(("known", "is_wanted", "expected"), LIVE.values(), ids=LIVE)
+def test_when_a_live_call_is_due(known, is_wanted, expected):
+    assert schedule.is_due(known, at=AT, is_wanted=is_wanted) is expected
+
+
+def test_live_calls_keep_to_their_period_and_are_made_again_by_the_next_poll_after_a_failure():
+    first = schedule.succeeded(USE, NEVER, at=AT)
+    broken = schedule.failed(USE, first, ServerError("x", retry_after_seconds=99), at=AT + 30)
+    refused = schedule.failed(USE, first, PermissionDenied("x"), at=AT + 30)
+    queue = schedule.failed((Lane.MAIL_QUEUES, ("mail", "active")), NEVER, TimedOut("x"), at=AT)
+
+    assert [one.next_at - AT for one in (first, broken, refused, queue)] == [30.0, 30.0, 1830.0, 60.0]
