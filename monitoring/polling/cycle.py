@@ -12,7 +12,6 @@ from typing import ClassVar
 from django.conf import settings
 
 from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
-from monitoring.collecting import lanes
 from monitoring.collecting.calls import Calls
 from monitoring.figures.instances import Figures
 from monitoring.known.costs import LaneLedger
@@ -20,7 +19,7 @@ from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
 from monitoring.known.wanted import wanted_figures
-from monitoring.polling import outcomes, silent
+from monitoring.polling import limits, outcomes, silent
 from monitoring.polling.publishing import Picture, Spent, publish
 from monitoring.store import saved
 from monitoring.store.current import store
@@ -98,7 +97,7 @@ class Poll(ABC):
 
     def look(self) -> None:
         """Read the instance and publish what was seen."""
-        memory, deadline = self.memory, lanes.deadline_seconds(self.interval)
+        memory, deadline = self.memory, limits.deadline_seconds(self.interval)
         self.calls = Calls(connection_for(self.instance), memory, at=self.epoch, deadline_seconds=deadline)
         judgement = store().load(JUDGEMENT) or NOTHING_JUDGED
         with accounted(LaneLedger(memory.costs, Lane.LIVE.group, at=self.epoch)):
@@ -129,7 +128,9 @@ class Poll(ABC):
         memory.failures += 1
         if outcomes.is_refusal(error):
             memory.login_failures += 1
-            memory.login_is_refused = memory.login_is_refused or memory.login_failures >= lanes.LOGIN_FAILURES
+            memory.login_is_refused = (
+                memory.login_is_refused or memory.login_failures >= limits.LOGIN_FAILURES
+            )
         else:
             memory.login_failures = 0
         self.publish(Picture(wanted_figures(self.instance, self.last_known(error))))

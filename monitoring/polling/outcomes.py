@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from monitoring.collecting import lanes
 from monitoring.known.memory import PollMemory
+from monitoring.polling import limits
 from nodes import clusters, editing
 from nodes.choices import PollState
 from nodes.connecting import Connection, target_of
@@ -62,7 +62,7 @@ def record_failure(instance: Instance, memory: PollMemory, error: ProxmoxError, 
             failing_since=instance.failing_since or at,
         )
     interval = float(settings.POLLING_INTERVAL_SECONDS)
-    wait = lanes.next_try_seconds(
+    wait = limits.next_try_seconds(
         interval,
         is_refused=memory.login_is_refused and is_refusal(error),
         credential_kind="token" if instance.has_token else "password",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
-from monitoring.collecting import lanes
 from monitoring.collecting.calls import Calls, quietly
 from monitoring.concerns.instances import pbs_concerns
 from monitoring.figures.instances import GRACE_SECONDS, Figures
@@ -21,7 +20,7 @@ from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
 from monitoring.known.wanted import wanted_jobs
-from monitoring.polling import silent
+from monitoring.polling import limits, silent
 from monitoring.polling.cycle import Poll
 from monitoring.polling.publishing import Picture
 from nodes import inventory
@@ -135,7 +134,7 @@ def read_datastores(calls: Calls, memory: PollMemory, at: float, *, is_wanted: b
         return False
     is_sudden = bool(memory.datastores) and not found
     memory.empty_datastore_lists = memory.empty_datastore_lists + 1 if is_sudden else 0
-    if not is_sudden or memory.empty_datastore_lists >= lanes.BELIEVED_EMPTY:
+    if not is_sudden or memory.empty_datastore_lists >= limits.BELIEVED_EMPTY:
         memory.datastores, memory.datastores_at = found, at
     else:
         calls.again(Lane.DATASTORE_USE)

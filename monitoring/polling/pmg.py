@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from monitoring.backups.judgement import Judgement
-from monitoring.collecting import lanes
 from monitoring.collecting.calls import Calls, quietly
 from monitoring.concerns.instances import pmg_concerns
 from monitoring.figures.instances import GRACE_SECONDS, Figures
@@ -13,7 +12,7 @@ from monitoring.figures.servers import GatewayFigures
 from monitoring.known.facts import Facts
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
-from monitoring.polling import silent
+from monitoring.polling import limits, silent
 from monitoring.polling.cycle import Poll
 from monitoring.polling.publishing import Picture
 from nodes.models import Instance
@@ -115,7 +114,7 @@ def read_queue(calls: Calls, node: str, queue: str) -> MailQueueReading | None:
     return quietly(
         lambda: calls.when_due(
             Lane.MAIL_QUEUES,
-            lambda: calls.ask_here(mail_queue, longest_seconds=lanes.DETAIL_CALL_SECONDS),
+            lambda: calls.ask_here(mail_queue, longest_seconds=limits.DETAIL_CALL_SECONDS),
             (node, queue),
         )
     )

@@ -9,7 +9,6 @@ from django.db import DatabaseError
 from msgspec.structs import replace
 
 from monitoring.backups.judgement import Judgement
-from monitoring.collecting import lanes
 from monitoring.collecting.calls import Calls, quietly
 from monitoring.figures.instances import GRACE_SECONDS, Figures
 from monitoring.figures.nodes import NodeFigures
@@ -18,7 +17,7 @@ from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import Facts
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
-from monitoring.polling import outcomes, silent
+from monitoring.polling import limits, outcomes, silent
 from monitoring.polling.cycle import Poll
 from monitoring.polling.publishing import Picture
 from monitoring.polling.pve_picture import Beside, node_figures, picture_of
@@ -46,7 +45,7 @@ class PvePoll(Poll):
     def refuse_known_duplicate(self) -> None:
         """Raise DuplicateCluster, without asking the host, while another instance is known to stand for its cluster."""
         memory = self.memory
-        is_recent = self.epoch - memory.duplicate_seen_at < lanes.DUPLICATE_SECONDS
+        is_recent = self.epoch - memory.duplicate_seen_at < limits.DUPLICATE_SECONDS
         if memory.duplicate_of and is_recent:
             if Instance.objects.polled().filter(pk=memory.duplicate_of).exists():
                 raise silent.DuplicateCluster(memory.duplicate_name)
@@ -167,7 +166,7 @@ def read_membership(calls: Calls, memory: PollMemory) -> ClusterReading | None:
     is_cluster = memory.cluster is not None and memory.cluster.is_cluster
 
     def membership() -> ClusterReading:
-        return calls.ask_here(pve.cluster_status, longest_seconds=lanes.MEMBERSHIP_CALL_SECONDS)
+        return calls.ask_here(pve.cluster_status, longest_seconds=limits.MEMBERSHIP_CALL_SECONDS)
 
     return quietly(lambda: calls.when_due(Lane.MEMBERSHIP, membership, is_wanted=is_cluster))
 
@@ -184,7 +183,7 @@ def refuse_sudden_emptiness(resources: ResourcesReading, memory: PollMemory) -> 
         raise BadAnswer(
             "The host lists no node at all", remedy="Check that its cluster file system is mounted"
         )
-    if empty and memory.empty_guest_lists < lanes.BELIEVED_EMPTY:
+    if empty and memory.empty_guest_lists < limits.BELIEVED_EMPTY:
         raise BadAnswer(
             "The host suddenly lists no guest at all",
             remedy="Check that its cluster file system is mounted and that the account may still see the guests",
@@ -202,9 +201,9 @@ def read_details(
     for gone in memory.details.keys() - set(online) - memory.absent_since.keys():
         memory.details.pop(gone, None)
         memory.details_at.pop(gone, None)
-    until = time.monotonic() + min(lanes.DETAIL_BUDGET_SECONDS, calls.seconds_left())
+    until = time.monotonic() + min(limits.DETAIL_BUDGET_SECONDS, calls.seconds_left())
     any_first = False
-    for name in lanes.nodes_due(online, memory.details_at, at=at, interval=interval):
+    for name in limits.nodes_due(online, memory.details_at, at=at, interval=interval):
         if time.monotonic() >= until:
             break
         memory.details_at[name] = at
@@ -225,7 +224,7 @@ def read_detail(calls: Calls, node: str) -> NodeStatusReading | None:
     return quietly(
         lambda: calls.when_due(
             Lane.NODE_STATUS,
-            lambda: calls.ask_here(node_status, longest_seconds=lanes.DETAIL_CALL_SECONDS),
+            lambda: calls.ask_here(node_status, longest_seconds=limits.DETAIL_CALL_SECONDS),
             node,
         )
     )

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from monitoring.backups.coverage import Coverage
-from monitoring.collecting import lanes
 from monitoring.concerns.instances import pve_concerns
 from monitoring.figures import rates
 from monitoring.figures.guests import GuestFigures, container_disk, live_guest, machine_disk
@@ -25,6 +24,7 @@ from monitoring.known.presence import (
     unreadable_guests,
 )
 from monitoring.known.wanted import wanted_guests, wanted_kinds
+from monitoring.polling import limits
 from monitoring.polling.publishing import Picture
 from nodes.models import Instance
 from nodes.proxmox.readings import GuestReading, NodeStorageReading, ResourcesReading
@@ -192,7 +192,7 @@ def storage_figures(
         return []
     if memory.figures.storages and not resources.storages:
         memory.empty_storage_lists += 1
-        if memory.empty_storage_lists < lanes.BELIEVED_EMPTY:
+        if memory.empty_storage_lists < limits.BELIEVED_EMPTY:
             return [replace(storage, is_stale=True) for storage in memory.figures.storages]
         return []
     memory.empty_storage_lists = 0
