@@ -27,6 +27,9 @@ class About(msgspec.Struct, frozen=True, gc=False):
     node: str = ""
     vmid: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.vmid or self.name}/{self.node}"
+
 
 #: The instance as a whole, its PBS and its PMG.
 INSTANCE = About("instance")

@@ -51,6 +51,7 @@ class PollMemory(Progressing):
     figures: Figures = NO_FIGURES
     # inventory: digest of what was written last, by model
     written: dict[str, str] = {}
+    row_keys: dict[str, int] = {}  # primary keys of the objects that something is wrong with
     storage_ids: dict[str, str] = {}  # "<name>/<node, empty when shared>" -> wire id
     # PVE
     reading: ResourcesReading | None = None  # of the last good poll, for who asks where a number comes from

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from monitoring.concerns.shapes import Concern
+from monitoring.concerns.shapes import About, Concern
 from monitoring.figures.instances import Figures
 from monitoring.known.memory import PollMemory
+from monitoring.polling.identities import keys_of
 from monitoring.store.current import store
 from monitoring.wire import fragments
 from monitoring.wire.fragments import Fragment, FragmentKey
@@ -23,6 +24,11 @@ class Picture(NamedTuple):
 
     figures: Figures
     concerns: tuple[Concern, ...] = ()
+
+    @property
+    def objects(self) -> frozenset[About]:
+        """The objects that something is wrong with."""
+        return frozenset(concern.about for concern in self.concerns)
 
 
 class Spent(NamedTuple):
@@ -55,7 +61,8 @@ def publish(
     if not polled.filter(version=instance.version).exists():
         return
     label = Label(instance.name, instance.host, memory.storage_ids)
-    shapes = shapes_of(picture.figures, picture.concerns, label)
+    keys = keys_of(instance, memory, picture.objects)
+    shapes = shapes_of(picture.figures, picture.concerns, label, keys)
     # A tenth of a poll: not spent while nobody listens.
     is_heard = store().has_listeners
     before = published(instance.pk, memory.fragment_version) if is_heard else None

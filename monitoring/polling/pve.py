@@ -19,6 +19,7 @@ from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
 from monitoring.polling import limits, outcomes, silent
 from monitoring.polling.cycle import Poll
+from monitoring.polling.identities import keys_of
 from monitoring.polling.publishing import Picture
 from monitoring.polling.pve_picture import Beside, node_figures, picture_of
 from monitoring.polling.rows import known_guest, known_node, known_storage
@@ -98,6 +99,26 @@ class PvePoll(Poll):
         else:
             memory.storage_ids = kept | claimed
 
+    def publish(self, picture: Picture) -> None:
+        """Make it the state of the instance; what something is wrong with has its row first, which is its identity."""
+        if keys_of(self.instance, self.memory, picture.objects).keys() != picture.objects:
+            try:
+                self.record_inventory()
+            except DatabaseError as error:
+                self.report(error)
+        super().publish(picture)
+
+    def record_inventory(self) -> None:
+        """Make the rows of nodes and guests say what was read; costs nothing when they do."""
+        inventory.apply(
+            self.instance,
+            self.reading,
+            self.memory.details,
+            absent=self.memory.absent_since,
+            written=self.memory.written,
+            at=self.at,
+        )
+
     def finish(self, calls: Calls) -> None:
         """Read node details, and bring inventory and membership up to date."""
         memory, reading = self.memory, self.reading
@@ -107,14 +128,7 @@ class PvePoll(Poll):
         if is_first:
             nodes = node_figures(reading, memory, self.facts, at=self.epoch)
             self.publish(self.picture._replace(figures=replace(memory.figures, nodes=nodes)))
-        inventory.apply(
-            self.instance,
-            reading,
-            memory.details,
-            absent=memory.absent_since,
-            written=memory.written,
-            at=self.at,
-        )
+        self.record_inventory()
         outcomes.record_membership(self.instance, memory.cluster, at=self.at)
 
     def last_known(self, error: ProxmoxError) -> Figures:

@@ -7,23 +7,29 @@ from collections.abc import Iterable, Mapping
 from monitoring.concerns.shapes import About, Concern
 from monitoring.wire.ids import Label
 from monitoring.wire.shapes import ConcernShape
+from nodes.identity import MatterKey, ObjectKey
 from pulse.lib.instants import instant
 
 
 def concern_shapes(
-    concerns: Iterable[Concern], label: Label, nodes: Mapping[int, str]
+    concerns: Iterable[Concern], label: Label, nodes: Mapping[int, str], keys: Mapping[About, ObjectKey]
 ) -> tuple[ConcernShape, ...]:
-    """Return the concerns, each id once, whatever a host lists twice; `nodes` are those of the guests, by vmid."""
+    """Return the concerns, each id once, whatever a host lists twice; `nodes` are those of the guests, by vmid.
+
+    An object that has no key is not known to the inventory yet: what is wrong with it is told by the next poll.
+    """
     shapes: dict[str, ConcernShape] = {}
     for one in concerns:
-        resource = resource_id(one.about, label, nodes)
-        identity = f"{label.name}|{resource}|{one.code}|{one.subject}"
+        key = keys.get(one.about)
+        if key is None:
+            continue
+        identity = str(MatterKey(key, one.code, one.subject))
         shapes.setdefault(
             identity,
             ConcernShape(
                 id=identity,
                 instance=label.name,
-                resourceId=resource,
+                resourceId=resource_id(one.about, label, nodes),
                 level=one.level,
                 code=one.code,
                 subject=one.subject,

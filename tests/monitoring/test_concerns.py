@@ -17,6 +17,7 @@ from monitoring.known.facts import Facts, NodeFacts, SmartFacts
 from monitoring.known.replication import Replication
 from monitoring.wire.concerns import concern_shapes
 from monitoring.wire.ids import Label
+from nodes.identity import ObjectKey, ObjectKind
 from nodes.proxmox.readings import (
     CephCheckReading,
     CephReading,
@@ -494,6 +495,10 @@ def test_the_nodes_of_a_mail_gateway_are_to_be_there_and_alike(node, expected):
 DEGRADED = NodeFacts(zfs_pools=(ZfsPoolReading("tank", "DEGRADED"),))
 
 
+#: The key of the node `pve1`.
+PVE1 = {About("node", "pve1"): ObjectKey(ObjectKind.NODE, 7)}
+
+
 def shown(*, statuses, facts, guests=(), coverage=None, cluster=None):
     """The concerns of a PVE `lab` whose nodes have these statuses."""
     members = tuple(NodeFigures(name, status) for name, status in statuses.items())
@@ -512,17 +517,19 @@ def shown(*, statuses, facts, guests=(), coverage=None, cluster=None):
 def test_a_concern_names_its_resource_and_when_the_fact_was_read():
     facts = Facts(nodes={"pve1": msgspec.structs.replace(DEGRADED, zfs_pools_at=NOON - 300)})
 
-    (found,) = concern_shapes(shown(statuses={"pve1": "online"}, facts=facts), Label("lab"), {})
+    (found,) = concern_shapes(shown(statuses={"pve1": "online"}, facts=facts), Label("lab"), {}, PVE1)
 
     assert (found.id, found.instance, found.resourceId, found.code, found.subject, found.readAt) == (
-        "lab|lab-pve1|zfs_degraded|tank", "lab", "lab-pve1", "zfs_degraded", "tank", "2026-01-01T11:55:00Z",
+        "node:7|zfs_degraded|tank", "lab", "lab-pve1", "zfs_degraded", "tank", "2026-01-01T11:55:00Z",
     )  # fmt: skip
 
 
 def test_what_every_poll_reads_anew_has_no_age_of_its_own():
     found = shown(statuses={}, facts=Facts(), guests=[guest(100, "io-error")])
 
-    (told,) = concern_shapes(found, Label("lab"), {100: "pve1"})
+    keys = {About("guest", vmid=100): ObjectKey(ObjectKind.GUEST, 9)}
+
+    (told,) = concern_shapes(found, Label("lab"), {100: "pve1"}, keys)
     assert (told.resourceId, told.readAt) == ("lab-pve1-100", "")
 
 
@@ -623,7 +630,14 @@ def test_what_a_host_tells_twice_is_one_concern():
 
     found = shown(statuses={"pve1": "online"}, facts=Facts(nodes={"pve1": twice}))
 
-    assert len(concern_shapes(found, Label("lab"), {})) == 1
+    assert len(concern_shapes(found, Label("lab"), {}, PVE1)) == 1
+
+
+def test_what_the_inventory_does_not_know_yet_is_told_by_a_later_poll():
+    found = shown(statuses={"pve1": "online"}, facts=Facts(nodes={"pve1": DEGRADED}))
+
+    assert [one.about for one in found] == [About("node", "pve1")]
+    assert concern_shapes(found, Label("lab"), {}, {}) == ()
 
 
 def test_a_lab_where_all_is_well_has_no_concern():

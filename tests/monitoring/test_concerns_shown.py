@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from django.db.models import F
 
 from monitoring.collecting import run
 from monitoring.polling import polls
 from monitoring.store import current
 from monitoring.wire.fragments import FragmentKey
+from nodes.models import Guest, Instance, Node
 from tests.conftest import NOON
 from tests.factories import make_instance
 from tests.fake_proxmox import PbsSpec, PmgSpec, PveSpec
@@ -53,7 +55,7 @@ def test_a_degraded_pool_is_told_until_it_is_whole_again(lab, document):
     lab.poll(after=10)
 
     assert found == {
-        "id": "lab|lab-pve-02|zfs_degraded|rpool",
+        "id": f"node:{Node.objects.get(name='pve-02').pk}|zfs_degraded|rpool",
         "instance": "lab",
         "resourceId": "lab-pve-02",
         "level": "warning",
@@ -63,6 +65,43 @@ def test_a_degraded_pool_is_told_until_it_is_whole_again(lab, document):
         "readAt": "2026-01-01T12:01:30Z",
     }
     assert document()["concerns"] == []
+
+
+def test_a_concern_is_the_same_when_its_instance_is_renamed(lab):
+    degrade(lab)
+    (before,) = lab.shown("concerns")
+
+    Instance.objects.filter(pk=lab.instance.pk).update(name="home", version=F("version") + 1)
+    lab.poll(after=10)
+
+    (after,) = lab.shown("concerns")
+    assert (before["resourceId"], after["resourceId"]) == ("lab-pve-02", "home-pve-02")
+    assert after["id"] == before["id"]
+
+
+def test_a_concern_goes_with_its_guest_to_another_node(lab):
+    vmid, guest = next((key, one) for key, one in lab.guests().items() if one["type"] == "qemu")
+    lab.server.change_guest(vmid, status="io-error")
+    lab.poll(after=10)
+    (before,) = lab.shown("concerns")
+
+    lab.server.migrate_guest(vmid, "pve-03" if guest["node"] != "pve-03" else "pve-01")
+    lab.server.change_guest(vmid, status="io-error")
+    lab.poll(after=10)
+
+    (after,) = lab.shown("concerns")
+    assert after["resourceId"] != before["resourceId"]
+    assert after["id"] == before["id"] == f"guest:{Guest.objects.get(vmid=vmid).pk}|guest_halted|{vmid}"
+
+
+def test_what_is_wrong_from_the_first_poll_on_is_told_by_it(fake_cluster, watch):
+    vmid = 101
+    fake_cluster.change_guest(vmid, status="io-error")
+    watched = watch(fake_cluster)
+
+    watched.poll()
+
+    assert [one["subject"] for one in watched.shown("concerns")] == ["101"]
 
 
 def test_polls_between_two_readings_change_nothing_of_a_concern(lab):
