@@ -497,7 +497,7 @@ def break_things(everything: Everything, program: Client, monkeypatch) -> None:
     for error in (DatabaseError("down"), RuntimeError("unexpected"), crypto.SealBroken("the key is lost")):
         for place in (
             "nodes.editing.feed.broadcast",
-            "nodes.editing.seal",
+            "nodes.configuring.seal",
             "nodes.connecting._credential_of",
         ):
             with monkeypatch.context() as broken:
