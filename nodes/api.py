@@ -6,12 +6,13 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import msgspec
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from nodes import configuring, connecting, editing, permissions, probe
 from nodes.addresses import normalise_host, spelled_fingerprint
@@ -22,13 +23,12 @@ from nodes.models import Instance
 from nodes.probe import Probe
 from nodes.proxmox.client import Target
 from nodes.proxmox.errors import ProxmoxError
-from nodes.serializers import HostSerializer, InstanceSerializer
-from pulse.lib.auth import Access, Limit, policy
-from pulse.lib.body import read_json_object
+from nodes.serializers import HostSerializer, InstanceChangeSerializer, InstanceSerializer
+from pulse.lib.auth import Access, Limit
 from pulse.lib.crypto import SealBroken
+from pulse.lib.endpoints import Endpoint, Operation, Tag
 from pulse.lib.errors import ApiError
-from pulse.lib.fields import read_fields
-from pulse.lib.instants import rfc3339
+from pulse.lib.instants import WireInstant, rfc3339
 from pulse.lib.logs import without_secrets
 
 logger = logging.getLogger(__name__)
@@ -44,13 +44,152 @@ WIRE_ID_SHAPE = re.compile(r"(pve|pbs|pmg)-[0-9]+")
 SIGNAL_WORDS = re.compile(r"success|unauthorized|api_token", re.IGNORECASE)
 
 
-@policy(GET=Access.SETTINGS_READ, POST=Access.SETTINGS_WRITE)
-def node_list(request: HttpRequest) -> HttpResponse:
-    """List the instances, or add one."""
-    if request.method == "POST":
-        return add_node(request)
-    instances = sorted(Instance.objects.prefetch_related("endpoints"), key=place_in_list)
-    return answer([InstanceSerializer(instance).data for instance in instances])
+class NodeAdded(msgspec.Struct, omit_defaults=True):
+    """What became of the instance that was to be added.
+
+    `merged`: the host is a member of `cluster`, which is monitored already; its address was added to that instance.
+    """
+
+    status: Literal["success"]
+    id: str
+    message: str
+    merged: bool = False
+    cluster: str = ""
+
+
+class NodeChanged(msgspec.Struct):
+    """That the instance is changed."""
+
+    status: Literal["success"]
+    id: str
+    message: str
+
+
+class NodeRemoved(msgspec.Struct):
+    """That the instance is removed."""
+
+    status: Literal["success"]
+
+
+class ConnectionFound(msgspec.Struct, rename="camel", omit_defaults=True):
+    """What a try of a connection found; `latency` of one call in milliseconds.
+
+    A backup server tells `datastoreCount`, everything else `isCluster` and `nodeCount`, a cluster `clusterNodeCount` as well.
+    """
+
+    status: Literal["success"]
+    message: str
+    latency: int
+    is_cluster: bool | None = None
+    node_count: int | None = None
+    cluster_node_count: int | None = None
+    datastore_count: int | None = None
+
+
+class Tested(msgspec.Struct, omit_defaults=True):
+    """How a test went; `message` says what was found, or what failed. `latency` of one call in milliseconds."""
+
+    status: Literal["success", "error"]
+    message: str
+    latency: int | None = None
+
+
+class PathReport(msgspec.Struct):
+    """The privileges that a feature needs at one path of Proxmox, and which of them the account has and lacks."""
+
+    path: str
+    needed: list[str]
+    held: list[str]
+    missing: list[str]
+
+
+class FeatureReport(msgspec.Struct, rename="camel"):
+    """Whether the account may see what a feature needs.
+
+    `state`: `ok`, `partial` when it sees some guests, nodes or storages and not others, `missing`. `why` says what the feature
+    needs it for, `without` what is missing in Pulse. `repair` are the lines to run on the host as root, `userRepair` those
+    for the user of a token; read `caution` first.
+    """
+
+    feature: str
+    title: str
+    state: str
+    optional: bool
+    why: str
+    without: str
+    note: str
+    caution: str
+    repair: list[str]
+    user_repair: list[str]
+    user_note: str
+    paths: list[PathReport]
+
+
+class NodePermissions(msgspec.Struct, rename="camel"):
+    """What the account of an instance may see, feature by feature, and the lines that give it what is missing."""
+
+    account: str
+    version: str
+    features: list[FeatureReport]
+    repair: list[str]
+    user_repair: list[str]
+
+
+class Certificate(msgspec.Struct, rename="camel"):
+    """The certificate that a host shows. `trusted`: an authority that this machine knows vouches for it."""
+
+    host: str
+    fingerprint: str
+    subject: str
+    issuer: str
+    not_after: WireInstant
+    names: list[str]
+    trusted: bool
+
+
+UNREACHED = {
+    400: "The body is not valid, or the host could not be reached or refused: `connection_failed` with the cause."
+}
+NO_INSTANCE = {404: "There is no instance with this id."}
+
+
+class NodeListView(Endpoint):
+    """All configured instances."""
+
+    @Operation(Access.SETTINGS_READ, Tag.INSTANCES, {200: InstanceSerializer(many=True)})
+    def get(self, request: Request) -> Response:
+        """List the configured instances
+
+        Those of Proxmox VE first, then backup servers and mail gateways, with how they answer: `status` is `connected`, `error`
+        when the login failed, else `disconnected`, and `statusMessage` says why. Secrets are never told.
+        """
+        instances = sorted(Instance.objects.prefetch_related("endpoints"), key=place_in_list)
+        return Response([InstanceSerializer(instance).data for instance in instances])
+
+    @Operation(
+        Access.SETTINGS_WRITE,
+        Tag.INSTANCES,
+        {201: NodeAdded, 200: NodeAdded},
+        takes=InstanceSerializer,
+        refuses=UNREACHED,
+    )
+    def post(self, request: Request) -> Response:
+        """Add an instance
+
+        `type`, `host` and a credential are needed: `user` and `password`, or `tokenName` and `tokenValue`. One host of a cluster
+        stands for the whole cluster. The host need not answer now; polling starts at once.
+
+        The answer is 200 instead of 201 when the host was configured already and is updated, or belongs to a cluster that is.
+        """
+        with refusals():
+            added = editing.add(draft_from(self.taken(request)), at=timezone.now())
+        told = NodeAdded("success", added.instance.wire_id, f"{added.instance.name} is added")
+        if added.outcome is editing.Outcome.MERGED:
+            told.merged, told.cluster = True, added.instance.cluster_name
+            told.message = f"This host belongs to the cluster {told.cluster}, which is monitored as {added.instance.name}"
+        elif added.outcome is editing.Outcome.UPDATED:
+            told.message = f"This host was configured already; {added.instance.name} is updated"
+        return Response(told, status=201 if added.outcome is editing.Outcome.ADDED else 200)
 
 
 def place_in_list(instance: Instance) -> tuple[int, int]:
@@ -58,157 +197,193 @@ def place_in_list(instance: Instance) -> tuple[int, int]:
     return InstanceKind.values.index(instance.kind), instance.number
 
 
-def add_node(request: HttpRequest) -> HttpResponse:
-    """Add an instance: 201, or 200 when it updates one or is part of a configured cluster."""
-    body = read_json_object(request)
-    with refusals():
-        added = editing.add(draft_from(body), at=timezone.now())
-    told: dict[str, object] = {"status": "success", "id": added.instance.wire_id}
-    if added.outcome is editing.Outcome.MERGED:
-        cluster = added.instance.cluster_name
-        told |= {"merged": True, "cluster": cluster}
-        told["message"] = (
-            f"This host belongs to the cluster {cluster}, which is monitored as {added.instance.name}"
+class NodeView(Endpoint):
+    """One configured instance."""
+
+    @Operation(
+        Access.SETTINGS_WRITE,
+        Tag.INSTANCES,
+        {200: NodeChanged},
+        takes=InstanceChangeSerializer,
+        refuses=UNREACHED | NO_INSTANCE,
+    )
+    def put(self, request: Request, node_id: str = "") -> Response:
+        """Change an instance
+
+        What the body leaves out stays as it is; a changed host, scheme or port demands the secret again. `type` is ignored: the
+        id decides. A new token takes the place of user and password, and the other way round.
+        """
+        fields = self.taken(request)
+        kind, number = read_wire_id(node_id)
+        draft = draft_of(fields, kind=kind)
+        with refusals():
+            instance = editing.change(pk_of(kind, number), draft, at=timezone.now())
+        return Response(NodeChanged("success", instance.wire_id, f"{instance.name} is updated"))
+
+    @Operation(Access.SETTINGS_WRITE, Tag.INSTANCES, {200: NodeRemoved}, refuses=NO_INSTANCE)
+    def delete(self, request: Request, node_id: str = "") -> Response:
+        """Remove an instance
+
+        Its polling stops and everything that is known of it leaves the state. Nothing changes on the host.
+        """
+        kind, number = read_wire_id(node_id)
+        with refusals():
+            editing.remove(pk_of(kind, number), at=timezone.now())
+        return Response(NodeRemoved("success"))
+
+
+class ConnectionTestView(Endpoint):
+    """A try of a connection."""
+
+    limit = TESTS
+
+    @Operation(
+        Access.SETTINGS_WRITE,
+        Tag.INSTANCES,
+        {200: ConnectionFound},
+        takes=InstanceSerializer,
+        refuses=UNREACHED,
+    )
+    def post(self, request: Request) -> Response:
+        """Try a connection without storing it
+
+        The body is that of a new instance. The host is asked for at most 10 seconds. A failure is 400, with its cause.
+        """
+        with refusals():
+            found = tried(configuring.target_of(draft_from(self.taken(request))))
+        return Response(connection_found(found))
+
+
+class ConfigTestView(Endpoint):
+    """A try of a connection, told with 200."""
+
+    limit = TESTS
+
+    @Operation(Access.SETTINGS_WRITE, Tag.INSTANCES, {200: Tested}, takes=InstanceSerializer)
+    def post(self, request: Request) -> Response:
+        """Try a connection, and get 200 whether or not it works
+
+        As `test-connection`, but a failure is told as 200 with `status` `error`. Only a body that cannot be read, or an unknown
+        `type`, is 400.
+        """
+        draft = draft_from(self.taken(request))
+        if draft.kind not in InstanceKind.values:
+            raise ApiError(400, UNKNOWN_KIND)
+        try:
+            found = tried(configuring.target_of(draft))
+        except (NotValid, ProxmoxError, SealBroken) as error:
+            return Response(Tested("error", sentence(error)))
+        return Response(Tested("success", summary(found), found.latency_ms))
+
+
+class NodeTestView(Endpoint):
+    """A try of a stored connection."""
+
+    limit = TESTS
+
+    @Operation(Access.SETTINGS_WRITE, Tag.INSTANCES, {200: Tested})
+    def post(self, request: Request, node_id: str) -> Response:
+        """Try the stored connection of an instance
+
+        The answer is 200 for every well-formed id; `status` is `error` when there is no such instance, or its host could not be
+        reached.
+        """
+        kind, number = read_wire_id(node_id)
+        instance = Instance.objects.by_wire_id(kind, number).first()
+        if instance is None:
+            return Response(Tested("error", "node not found"))
+        try:
+            found = tried(connecting.target_of(instance))
+        except ProxmoxError as error:
+            return Response(Tested("error", sentence(error)))
+        return Response(Tested("success", summary(found), found.latency_ms))
+
+
+class NodePermissionsView(Endpoint):
+    """What an account may see."""
+
+    limit = TESTS
+
+    @Operation(Access.SETTINGS_READ, Tag.INSTANCES, {200: NodePermissions}, refuses=UNREACHED | NO_INSTANCE)
+    def get(self, request: Request, node_id: str) -> Response:
+        """What the account of an instance may see
+
+        The host is asked for the privileges of the account. For each feature it says what is needed at which path, what is
+        missing, and the lines that repair it.
+        """
+        kind, number = read_wire_id(node_id)
+        instance = Instance.objects.filter(pk=pk_of(kind, number)).first()
+        if instance is None:  # removed in this moment
+            refuse_unknown()
+        with refusals():
+            examined = permissions.examine(instance)
+        return Response(
+            NodePermissions(
+                account=examined.account,
+                version=examined.version,
+                features=[feature_report(finding) for finding in examined.findings],
+                repair=list(repairs(examined.findings)),
+                user_repair=list(repairs(examined.findings, of_user=True)),
+            )
         )
-    elif added.outcome is editing.Outcome.UPDATED:
-        told["message"] = f"This host was configured already; {added.instance.name} is updated"
-    else:
-        told["message"] = f"{added.instance.name} is added"
-    return answer(told, status=201 if added.outcome is editing.Outcome.ADDED else 200)
 
 
-@policy(PUT=Access.SETTINGS_WRITE, DELETE=Access.SETTINGS_WRITE)
-def node_detail(request: HttpRequest, node_id: str = "") -> HttpResponse:
-    """Change one instance, or remove it."""
-    if request.method == "PUT":
-        return change_node(request, node_id)
-    kind, number = read_wire_id(node_id)
-    with refusals():
-        editing.remove(pk_of(kind, number), at=timezone.now())
-    return answer({"status": "success"})
-
-
-def change_node(request: HttpRequest, node_id: str) -> HttpResponse:
-    """Change what the body says and nothing else."""
-    body = read_json_object(request)
-    body.pop("type", None)  # the id decides
-    fields = read_fields(InstanceSerializer, body)
-    kind, number = read_wire_id(node_id)
-    draft = draft_of(fields, kind=kind)
-    with refusals():
-        instance = editing.change(pk_of(kind, number), draft, at=timezone.now())
-    return answer({"status": "success", "id": instance.wire_id, "message": f"{instance.name} is updated"})
-
-
-@policy(POST=Access.SETTINGS_WRITE, limit=TESTS)
-def test_connection(request: HttpRequest) -> HttpResponse:
-    """Try the connection that the body describes; nothing is stored. A failure is 400."""
-    body = read_json_object(request)
-    with refusals():
-        found = tried(configuring.target_of(draft_from(body)))
-    return answer(connection_found(found))
-
-
-@policy(POST=Access.SETTINGS_WRITE, limit=TESTS)
-def test_config(request: HttpRequest) -> HttpResponse:
-    """Try the connection that the body describes; only a body that cannot be read is not 200."""
-    body = read_json_object(request)
-    draft = draft_from(body)
-    if draft.kind not in InstanceKind.values:
-        raise ApiError(400, UNKNOWN_KIND)
-    try:
-        found = tried(configuring.target_of(draft))
-    except (NotValid, ProxmoxError, SealBroken) as error:
-        return answer({"status": "error", "message": sentence(error)})
-    return answer(test_passed(found))
-
-
-@policy(POST=Access.SETTINGS_WRITE, limit=TESTS)
-def test_node(request: HttpRequest, node_id: str) -> HttpResponse:
-    """Try the stored connection of one instance; 200 for every well-formed id."""
-    kind, number = read_wire_id(node_id)
-    instance = Instance.objects.by_wire_id(kind, number).first()
-    if instance is None:
-        return answer({"status": "error", "message": "node not found"})
-    try:
-        found = tried(connecting.target_of(instance))
-    except ProxmoxError as error:
-        return answer({"status": "error", "message": sentence(error)})
-    return answer(test_passed(found))
-
-
-@policy(GET=Access.SETTINGS_READ, limit=TESTS)
-def node_permissions(request: HttpRequest, node_id: str) -> HttpResponse:
-    """Tell what the account of an instance may see, feature by feature, and the lines that give it what is missing."""
-    kind, number = read_wire_id(node_id)
-    instance = Instance.objects.filter(pk=pk_of(kind, number)).first()
-    if instance is None:  # removed in this moment
-        raise ApiError(404, "node not found", code="node_not_found")
-    with refusals():
-        examined = permissions.examine(instance)
-    return answer(
-        {
-            "account": examined.account,
-            "version": examined.version,
-            "features": [finding_told(finding) for finding in examined.findings],
-            "repair": list(repairs(examined.findings)),
-            "userRepair": list(repairs(examined.findings, of_user=True)),
-        }
-    )
-
-
-def finding_told(finding: Finding) -> dict[str, object]:
+def feature_report(finding: Finding) -> FeatureReport:
     """Return one row of the matrix: what a feature needs at each path, and what the account has."""
-    return {
-        "feature": finding.feature,
-        "title": finding.title,
-        "state": finding.state,
-        "optional": finding.is_optional,
-        "why": finding.why,
-        "without": finding.without,
-        "note": finding.note,
-        "caution": finding.caution,
-        "repair": list(finding.repair),
-        "userRepair": list(finding.user_repair),
-        "userNote": finding.user_note,
-        "paths": [
-            {
-                "path": one.path,
-                "needed": list(one.needed),
-                "held": list(one.held),
-                "missing": list(one.missing),
-            }
-            for one in finding.paths
+    return FeatureReport(
+        feature=finding.feature,
+        title=finding.title,
+        state=finding.state,
+        optional=finding.is_optional,
+        why=finding.why,
+        without=finding.without,
+        note=finding.note,
+        caution=finding.caution,
+        repair=list(finding.repair),
+        user_repair=list(finding.user_repair),
+        user_note=finding.user_note,
+        paths=[
+            PathReport(one.path, list(one.needed), list(one.held), list(one.missing)) for one in finding.paths
         ],
-    }
-
-
-@policy(POST=Access.SETTINGS_WRITE, limit=TESTS)
-def certificate(request: HttpRequest) -> HttpResponse:
-    """Tell which certificate a host shows, so that a person can confirm it before any credential is sent."""
-    fields = read_fields(HostSerializer, read_json_object(request))
-    kind, host = fields.get("kind", ""), fields.get("host", "")
-    if not host.strip():
-        raise ApiError(400, "host is required", details={"host": "is required"})
-    if kind not in InstanceKind.values:
-        raise ApiError(400, UNKNOWN_KIND, details={"type": "must be pve, pbs or pmg"})
-    try:
-        url = normalise_host(kind, host)
-    except ValueError as error:
-        raise ApiError(400, plain(str(error)), details={"host": plain(str(error))}) from None
-    with refusals():
-        shown = probe.certificate_of(url, timeout_seconds=TEST_SECONDS)
-    return answer(
-        {
-            "host": url,
-            "fingerprint": spelled_fingerprint(shown.fingerprint),
-            "subject": shown.subject,
-            "issuer": shown.issuer,
-            "notAfter": rfc3339(shown.not_after),
-            "names": list(shown.names),
-            "trusted": shown.is_trusted,
-        }
     )
+
+
+class CertificateView(Endpoint):
+    """The certificate of a host."""
+
+    limit = TESTS
+
+    @Operation(
+        Access.SETTINGS_WRITE, Tag.INSTANCES, {200: Certificate}, takes=HostSerializer, refuses=UNREACHED
+    )
+    def post(self, request: Request) -> Response:
+        """Which certificate does a host show?
+
+        For a person to compare and confirm before any credential is sent: give `fingerprint` with the instance then.
+        """
+        fields = self.taken(request)
+        kind, host = fields.get("kind", ""), fields.get("host", "")
+        if not host.strip():
+            raise ApiError(400, "host is required", details={"host": "is required"})
+        if kind not in InstanceKind.values:
+            raise ApiError(400, UNKNOWN_KIND, details={"type": "must be pve, pbs or pmg"})
+        try:
+            url = normalise_host(kind, host)
+        except ValueError as error:
+            raise ApiError(400, plain(str(error)), details={"host": plain(str(error))}) from None
+        with refusals():
+            shown = probe.certificate_of(url, timeout_seconds=TEST_SECONDS)
+        return Response(
+            Certificate(
+                host=url,
+                fingerprint=spelled_fingerprint(shown.fingerprint),
+                subject=shown.subject,
+                issuer=shown.issuer,
+                not_after=rfc3339(shown.not_after),
+                names=list(shown.names),
+                trusted=shown.is_trusted,
+            )
+        )
 
 
 def tried(target: Target) -> Probe:
@@ -216,20 +391,16 @@ def tried(target: Target) -> Probe:
     return probe.probe(target, timeout_seconds=TEST_SECONDS)
 
 
-def connection_found(found: Probe) -> dict[str, object]:
+def connection_found(found: Probe) -> ConnectionFound:
     """Return the answer to a good connection test (http-api.md 5.7)."""
-    told: dict[str, object] = {"status": "success", "message": summary(found), "latency": found.latency_ms}
+    told = ConnectionFound("success", summary(found), found.latency_ms)
     if found.kind == InstanceKind.PBS:
-        return told | {"datastoreCount": found.datastore_count}
-    told |= {"isCluster": found.is_cluster, "nodeCount": found.node_count}
+        told.datastore_count = found.datastore_count
+        return told
+    told.is_cluster, told.node_count = found.is_cluster, found.node_count
     if found.is_cluster:
-        told["clusterNodeCount"] = len(found.cluster.members) if found.cluster else found.node_count
+        told.cluster_node_count = len(found.cluster.members) if found.cluster else found.node_count
     return told
-
-
-def test_passed(found: Probe) -> dict[str, object]:
-    """Return the answer to a good test of a configuration (http-api.md 5.8)."""
-    return {"status": "success", "message": summary(found), "latency": found.latency_ms}
 
 
 def summary(found: Probe) -> str:
@@ -239,9 +410,8 @@ def summary(found: Probe) -> str:
     return f"Reached {found.node_count} node(s), {found.kind.upper()} {found.version}"
 
 
-def draft_from(body: dict[str, object]) -> Draft:
+def draft_from(fields: dict[str, Any]) -> Draft:
     """Return what the body of an add or a test asks for; its JSON types are checked, its values are not."""
-    fields = read_fields(InstanceSerializer, body)
     return draft_of(fields, kind=fields.get("kind", ""))
 
 
@@ -293,13 +463,3 @@ def sentence(error: Exception) -> str:
 def plain(text: str) -> str:
     """Return the text without the words that clients take for something else."""
     return SIGNAL_WORDS.sub("[...]", text)
-
-
-def answer(body: Any, *, status: int = 200) -> HttpResponse:
-    """Return a JSON answer that no cache keeps: it carries configuration."""
-    return HttpResponse(
-        msgspec.json.encode(body),
-        status=status,
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )

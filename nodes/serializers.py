@@ -119,6 +119,16 @@ def field_of(column: Decided) -> Field:
     return TextField(source=source, write_only=isinstance(column, Secret))
 
 
+class InstanceChangeSerializer(InstanceSerializer):
+    """What is to be changed of an instance; of which kind it is the id says."""
+
+    def get_fields(self) -> dict[str, Field]:
+        """Return the fields without the kind."""
+        told = super().get_fields()
+        del told["type"]
+        return told
+
+
 class HostSerializer(serializers.Serializer[Any]):
     """What the certificate route asks for."""
 

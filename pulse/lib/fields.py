@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
 
-from pulse.lib.errors import WRONG_TYPE, refused_fields
+from pulse.lib.errors import WRONG_TYPE
 from pulse.lib.instants import rfc3339
 
 
@@ -119,9 +118,8 @@ class InstantField(serializers.Field[Any, Any, str, Any]):
 def read_fields(serializer: type[serializers.Serializer[Any]], body: dict[str, object]) -> dict[str, Any]:
     """Return the known fields of a JSON object under our names; null counts as absent, unknown keys are ignored.
 
-    Raises ApiError 400.
+    Raises REST framework's ValidationError; `pulse.lib.errors` makes the answer of it.
     """
     form = serializer(data={key: value for key, value in body.items() if value is not None})
-    if not form.is_valid():
-        raise refused_fields(ValidationError(form.errors))
+    form.is_valid(raise_exception=True)
     return dict(form.validated_data)
