@@ -17,6 +17,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import get_resolver, path
 from django.utils import timezone
+from rest_framework.views import APIView
 
 import pulse.urls
 from accounts import tokens
@@ -183,6 +184,23 @@ def test_a_route_that_is_forgotten_is_seen(with_forgotten_routes):
         (("api/forgotten", "any"), "undeclared"),
         (("api/unlisted", "GET"), "public"),
     }
+
+
+def without_rest_framework() -> list[str]:
+    """Return the routes of the API whose view is none of REST framework's."""
+    return [
+        route.pattern
+        for route in all_routes()
+        if route.pattern.startswith("api") and not issubclass(getattr(route.view, "cls", object), APIView)
+    ]
+
+
+def test_every_route_of_the_api_is_a_view_of_rest_framework():
+    assert without_rest_framework() == []
+
+
+def test_a_plain_view_under_the_api_is_seen(with_forgotten_routes):
+    assert without_rest_framework() == ["api/forgotten", "api/unlisted"]
 
 
 @pytest.mark.parametrize("method", METHODS)
