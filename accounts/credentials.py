@@ -67,22 +67,16 @@ def caller_by_token(text: str, arrival: Arrival, *, at: datetime) -> Caller:
     """
     client = limit_key(arrival.address)
     if settings.API_TOKEN_IS_SHORT:
-        refuse_guesses(client, at=at)
-        caller = find_caller(text, at=at)
-        if caller is not None:
-            limits.forget(GUESSES, client)
-    else:
-        caller = find_caller(text, at=at)
-        if caller is None:
-            refuse_guesses(client, at=at)
+        refuse_guesses(limits.look(GUESSES, client))
+    caller = find_caller(text, at=at)
     if caller is None:
+        refuse_guesses(limits.hit(GUESSES, client))
         raise ApiError(401, "Unauthorized: this API token is wrong, revoked or expired")
     return caller
 
 
-def refuse_guesses(client: str, *, at: datetime) -> None:
-    """Count a try; raises ApiError 429 when there were too many."""
-    verdict = limits.hit(GUESSES, client, at=at.timestamp())
+def refuse_guesses(verdict: limits.Verdict) -> None:
+    """Raise ApiError 429 when there were too many tries."""
     if not verdict.is_allowed:
         raise ApiError(429, "too many wrong tokens; try again later", headers=verdict.headers)
 

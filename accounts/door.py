@@ -114,7 +114,7 @@ def check_rate(request: HttpRequest, policy: Policy) -> None:
     if policy.limit is None:
         return
     client = limit_key(arrival_of(request).address)
-    verdict = limits.hit(policy.limit, client, at=timezone.now().timestamp())
+    verdict = limits.hit(policy.limit, client)
     request.rate_limit = verdict  # type: ignore[attr-defined]
     if not verdict.is_allowed:
         raise ApiError(

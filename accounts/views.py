@@ -142,7 +142,7 @@ def form_page(
 
 def wait_of(request: HttpRequest, limit: Limit) -> int:
     """Count a try of this client; 0 when it may go on, else the seconds to wait."""
-    return limits.hit(limit, limit_key(address_of(request)), at=timezone.now().timestamp()).wait_seconds
+    return limits.hit(limit, limit_key(address_of(request))).wait_seconds
 
 
 def too_many(wait_seconds: int) -> str:

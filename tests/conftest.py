@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import time_machine
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ def static_files_are_read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", read_once)
+        yield
+
+
+@pytest.fixture
+def still_noon() -> Iterator[None]:
+    """Time stands still: no window of a rate limit ends in the middle of a test."""
+    with time_machine.travel(NOON, tick=False):
         yield
 
 

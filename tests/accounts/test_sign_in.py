@@ -405,7 +405,7 @@ def test_an_attack_on_one_account_leaves_the_others_alone(ada, make_user, remote
     assert sign_in(remote, username="grace").status_code == 302
 
 
-def test_one_client_cannot_try_every_account(ada, remote):
+def test_one_client_cannot_try_every_account(ada, remote, still_noon):
     statuses = [sign_in(remote, "wrong password", username=f"user-{n}").status_code for n in range(31)]
 
     assert statuses == [401] * 30 + [429]

@@ -171,7 +171,7 @@ def test_two_tokens_at_once_are_none(token):
     assert refusal_of(scope) == (401, "unauthorized")
 
 
-def test_wrong_tokens_are_counted_together_with_those_of_requests(with_api_token):
+def test_wrong_tokens_are_counted_together_with_those_of_requests(with_api_token, still_noon):
     client = Client(REMOTE_ADDR="192.0.2.7")
     for n in range(30):
         client.get("/api/security/me", HTTP_X_API_TOKEN=f"guess-{n}")

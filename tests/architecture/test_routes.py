@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import caches
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import get_resolver, path
@@ -21,7 +22,6 @@ from rest_framework.views import APIView
 
 import pulse.urls
 from accounts import tokens
-from pulse.lib import limits
 from pulse.lib.auth import Access, policy, policy_of
 from pulse.routing import websocket_urlpatterns
 from tests.accounts.fixtures import LOCAL, REMOTE
@@ -243,7 +243,7 @@ def test_a_caller_gets_in_where_the_file_says(name, client_of):
     differences = []
     for route in all_routes():
         for method in METHODS:
-            limits.windows.clear()
+            caches["limits"].clear()
             access = policies.get((name_of(route), "GET" if method == "HEAD" else method))
             expected = 405 if access is None else by_access[access]
             # A refusal leads to the sign-in only when a page was asked for.

@@ -9,12 +9,12 @@ import json
 import sqlite3
 
 import pytest
+from django.core.cache import caches
 from django.db import DatabaseError, connection
 from django.test import Client
 
 from nodes.drafts import NAME_LIMIT, SECRET_LIMIT, TOKEN_ID_LIMIT, USER_LIMIT
 from nodes.proxmox.errors import LoginFailed
-from pulse.lib import limits
 from tests.accounts.fixtures import REMOTE
 from tests.factories import make_instance
 
@@ -57,7 +57,7 @@ ROUTES = (*READERS, *OTHERS)
 @pytest.fixture(autouse=True)
 def one_node(host_probe, shown_certificate):
     """A node with a secret; no host can be reached, and no test is refused for the requests of another one."""
-    limits.windows.clear()
+    caches["limits"].clear()
     host_probe.side_effect = LoginFailed("192.0.2.40:8006 refused the login")
     return make_instance(token_value="canary-stored")
 
@@ -269,7 +269,7 @@ def test_no_field_takes_another_json_type(route, admin):
     for field, value in WRONG_TYPES:
         if field == "type" and route.startswith("PUT"):
             continue  # ignored there: the id decides
-        limits.windows.clear()
+        caches["limits"].clear()
         response = call(admin, route, json.dumps(READERS[route] | {field: value}).encode())
         if response.status_code != 400 or response.json()["details"].keys() != {field}:
             taken.append((field, value, response.content))
@@ -511,7 +511,7 @@ def test_a_connection_that_fails_is_400_with_the_cause(admin):
 @pytest.mark.parametrize(
     "route", [route for route in ROUTES if route.startswith("POST") and "/nodes/" in route]
 )
-def test_the_31st_try_of_a_connection_is_429(route, admin):
+def test_the_31st_try_of_a_connection_is_429(route, admin, still_noon):
     for _ in range(30):
         call(admin, f"POST {NODES}/pve-9/test")
 

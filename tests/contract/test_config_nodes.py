@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.core.cache import caches
 from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -14,7 +15,7 @@ from django.urls import resolve
 from nodes.models import Instance
 from nodes.proxmox.errors import CertificateChanged, LoginFailed, NameNotFound, Refused
 from nodes.serializers import InstanceSerializer
-from pulse.lib import feed, limits
+from pulse.lib import feed
 from pulse.lib.auth import Access, Limit, policy_of
 from tests.conftest import NOON
 from tests.factories import make_endpoint, make_guest, make_instance
@@ -36,7 +37,7 @@ PBS = {"type": "pbs", "host": "192.0.2.20", **TOKEN}
 @pytest.fixture(autouse=True)
 def fresh_limits(host_probe):
     """No test is refused for the requests of another one, and none reaches the network."""
-    limits.windows.clear()
+    caches["limits"].clear()
 
 
 @pytest.fixture

@@ -276,7 +276,7 @@ def test_tokens_are_compared_in_constant_time(is_right, token_client, with_api_t
     assert len(compared) == 2
 
 
-def test_many_wrong_tokens_are_answered_429_and_the_right_one_still_passes(with_api_token):
+def test_many_wrong_tokens_are_answered_429_and_the_right_one_still_passes(with_api_token, still_noon):
     client = Client(**REMOTE)
     answers = [client.get(ME, HTTP_X_API_TOKEN=f"guess-{n}").status_code for n in range(31)]
 
@@ -284,7 +284,7 @@ def test_many_wrong_tokens_are_answered_429_and_the_right_one_still_passes(with_
     assert client.get(ME, HTTP_X_API_TOKEN=with_api_token).status_code == 200
 
 
-def test_a_short_api_token_is_not_even_compared_while_guesses_come_in(with_api_token, settings):
+def test_a_short_api_token_is_not_even_compared_while_guesses_come_in(with_api_token, settings, still_noon):
     settings.API_TOKEN_IS_SHORT = True
     client = Client(**REMOTE)
     for n in range(30):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
+from django.core.cache import caches
 from django.test import Client
 
-from pulse.lib import limits
 from tests.accounts.fixtures import REMOTE
 from tests.architecture.routes import all_routes
 
@@ -53,7 +53,7 @@ def test_every_route_carries_them(who, session_client, make_user):
     client = Client(**REMOTE) if who == "a stranger" else session_client(is_superuser=True)
     found = []
     for route in all_routes():
-        limits.windows.clear()
+        caches["limits"].clear()
         found += differences(client.get(route.path), route.path)
 
     assert found == []

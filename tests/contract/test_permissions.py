@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from django.core.cache import caches
 
-from pulse.lib import limits
 from tests.factories import make_instance
 
 pytestmark = pytest.mark.django_db
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def fresh_limits():
     """No try is refused for those of another test."""
-    limits.windows.clear()
+    caches["limits"].clear()
 
 
 def watched(server, kind="pve", *, token=None):

@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 import pytest
 from django.apps import apps
+from django.core.cache import caches
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.test import Client
@@ -37,7 +38,7 @@ from monitoring.store.memory import MemoryStore
 from nodes import connecting
 from nodes.models import Instance
 from nodes.proxmox.errors import ProxmoxError
-from pulse.lib import crypto, feed, keys, limits
+from pulse.lib import crypto, feed, keys
 from pulse.lib.auth import Access
 from pulse.lib.logs import JsonFormatter, TextFormatter
 from tests.accounts.fixtures import REMOTE
@@ -318,7 +319,7 @@ def with_tokens(everything: Everything, settings, browser: Client) -> Client:
 
     shown = [secret for name, secret in everything.secrets.items() if "token" in name.lower()]
     for text, header in itertools.product(shown, ("HTTP_X_API_TOKEN", "HTTP_AUTHORIZATION")):
-        limits.windows.clear()
+        caches["limits"].clear()
         caller = Client(**REMOTE, **{header: text if header == "HTTP_X_API_TOKEN" else f"Bearer {text}"})
         for path in ("/api/security/me", "/api/security/tokens", "/simple-stats", "/ws", NODES):
             everything.answered(f"{header} {path}", caller.get(path))
@@ -342,7 +343,7 @@ def use_nodes(everything: Everything, program: Client, echo: str) -> None:
     """Add, change, test and fail by the API; with hosts that are down, and with one that repeats its callers."""
 
     def send(method: str, path: str, body: object) -> None:
-        limits.windows.clear()
+        caches["limits"].clear()
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         everything.answered(
             f"{method} {path}", program.generic(method, path, raw, content_type="application/json")
@@ -398,7 +399,7 @@ def use_a_hostile_host(everything: Everything, program: Client, browser: Client,
     by_password = make_instance(host=echo, user="pulse@pve", password=typed("password of a hostile host"))
     for mode in MODES:
         Echo.mode = mode
-        limits.windows.clear()
+        caches["limits"].clear()
         for instance in (by_token, by_password):
             connecting.forget(instance.pk)
             polls.poll(instance.pk, timezone.now())
@@ -507,7 +508,7 @@ def break_things(everything: Everything, program: Client, monkeypatch) -> None:
                     ("PUT", f"{NODES}/pve-0"),
                     ("POST", f"{NODES}/test-config"),
                 ):
-                    limits.windows.clear()
+                    caches["limits"].clear()
                     response = program.generic(method, path, body.encode(), content_type="application/json")
                     everything.answered(f"{error!r} in {place}: {method} {path}", response)
     Instance.objects.filter(number=0).update(
@@ -527,7 +528,7 @@ def look_at_everything(everything: Everything, program: Client, browser: Client)
     """Ask every route by GET, as every caller; and show every object that holds a secret."""
     callers = (program, browser, Client(**REMOTE))
     for route, client in itertools.product(all_routes(), callers):
-        limits.windows.clear()
+        caches["limits"].clear()
         everything.answered(f"GET {route.path}", client.get(route.path))
     for model in apps.get_models():
         for row in model._default_manager.all():

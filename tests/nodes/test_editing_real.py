@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.core.cache import caches
 from django.test import Client
 
 from nodes.models import Instance
-from pulse.lib import limits
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +18,7 @@ NODES = "/api/config/nodes"
 @pytest.fixture
 def api() -> Client:
     """A caller on this machine."""
-    limits.windows.clear()
+    caches["limits"].clear()
     return Client(HTTP_HOST="localhost")
 
 
