@@ -6,6 +6,7 @@ The same for requests and WebSockets. Source: README.md decision 1 of the contra
 from __future__ import annotations
 
 import hmac
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -49,14 +50,34 @@ def is_configured() -> bool:
 
 
 def presented_token(headers: Mapping[str, str]) -> str | None:
-    """Return the token that a request shows, None when it shows none; header names are lower case."""
-    if "x-api-token" in headers:
-        return headers["x-api-token"].strip()
+    """Return the token that a request shows, None when it shows none; header names are lower case.
+
+    Source: README.md decision 10 of the contract, http-api.md 1.2.
+    """
+    for name in ("x-api-token", "x-api-key"):
+        if name in headers:
+            return headers[name].strip()
     authorization = headers.get("authorization", "").strip()
     if not authorization:
         return None
     scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() == "basic":
+        return password_of(rest)
     return rest.strip() if scheme.lower() == "bearer" else authorization
+
+
+def is_basic(headers: Mapping[str, str]) -> bool:
+    """Return whether the token came as a password, which browsers add by themselves as they do cookies."""
+    is_shown_otherwise = "x-api-token" in headers or "x-api-key" in headers
+    return not is_shown_otherwise and headers.get("authorization", "").strip().lower().startswith("basic ")
+
+
+def password_of(credentials: str) -> str:
+    """Return the password of Basic credentials, "" for what are none."""
+    try:
+        return b64decode(credentials.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def caller_by_token(text: str, arrival: Arrival, *, at: datetime) -> Caller:

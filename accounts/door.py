@@ -24,6 +24,7 @@ from accounts.credentials import (
     caller_by_token,
     caller_of_user,
     caller_without_credential,
+    is_basic,
     is_configured,
     missing_credential,
     presented_token,
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 MAX_QUERY_CHARS = 8192
+#: Whoever sends one of these is a program, which no sign-in page helps.
+CREDENTIALS = frozenset({"X-Api-Token", "X-Api-Key", "Authorization"})
 #: The admin's views are Django's own and cannot carry a declaration.
 ADMIN_POLICY = Policy(methods={"GET": Access.DJANGO_ADMIN, "POST": Access.DJANGO_ADMIN})
 NO_PROOF = "this request was not sent by a page of this Pulse; reload the page and try again"
@@ -140,9 +143,13 @@ def identify(request: HttpRequest) -> Caller:
     """
     at = timezone.now()
     arrival = arrival_of(request)
-    token = presented_token({name.lower(): value for name, value in request.headers.items()})
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    token = presented_token(headers)
     if token is not None:
-        return caller_by_token(token, arrival, at=at)
+        shown = caller_by_token(token, arrival, at=at)
+        if is_basic(headers):
+            check_other_sites(request, shown)
+        return shown
     caller = caller_of_user(request.user, request.session)
     if caller is not None:
         check_page(request)
@@ -176,7 +183,7 @@ def check_page(request: HttpRequest) -> None:
 
 
 def check_other_sites(request: HttpRequest, caller: Caller) -> None:
-    """Raise 403 for an unsafe request of another site's page, which a browser sent for a caller without credential.
+    """Raise 403 for an unsafe request of another site's page, which a browser sent without anybody's doing.
 
     Programs such as curl name no site. PULSE_AUTH=open also serves the pages that ALLOWED_ORIGINS names.
     """
@@ -247,8 +254,8 @@ def refuse(request: HttpRequest, refusal: ApiError) -> HttpResponse:
     """Return the answer of a refusal: JSON under the API, elsewhere a page, or the way to the sign-in."""
     if is_api_path(request.path):
         return response_of(refusal)
-    asks_for_page = request.method in SAFE_METHODS and "X-Api-Token" not in request.headers
-    if refusal.status == 401 and asks_for_page and "Authorization" not in request.headers:
+    asks_for_page = request.method in SAFE_METHODS and not CREDENTIALS & request.headers.keys()
+    if refusal.status == 401 and asks_for_page:
         return HttpResponseRedirect(way_in(request))
     context = {"status": refusal.status, "message": refusal.message}
     response = render(request, "auth/refused.html", context, status=refusal.status)

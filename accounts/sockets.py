@@ -22,6 +22,7 @@ from accounts.credentials import (
     caller_by_session,
     caller_by_token,
     caller_without_credential,
+    is_basic,
     is_configured,
     missing_credential,
     presented_token,
@@ -65,6 +66,10 @@ def caller_of_scope(scope: Mapping[str, Any]) -> Caller:
     token = presented_token(headers)
     if token is not None:
         caller = caller_by_token(token, arrival, at=timezone.now())
+        if is_basic(headers) and arrival.origin is not None and not arrival.is_own_page:
+            raise ApiError(
+                403, "a password opens the feed from pages of this Pulse only", code="origin_not_allowed"
+            )
     else:
         caller = caller_by_cookie(headers, arrival) or caller_without_credential(arrival)
     if caller is ANONYMOUS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from datetime import timedelta
 
 import pytest
@@ -162,6 +163,17 @@ def test_a_token_that_may_not_read_is_refused():
     _, text = tokens.issue(name="x", scopes=[Access.SETTINGS_READ], at=timezone.now())
 
     assert refusal_of(scope_of(x_api_token=text)) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("origin", "answer"), [(None, "token"), (OWN, "token"), (FOREIGN, (403, "origin_not_allowed"))]
+)
+def test_a_password_opens_no_socket_for_a_page_of_another_site(origin, answer, token):
+    """Browsers add it by themselves, as they do cookies."""
+    password = b64encode(f"anybody:{token}".encode()).decode()
+    scope = scope_of(authorization=f"Basic {password}", origin=origin)
+
+    assert (caller_of_scope(scope).kind if answer == "token" else refusal_of(scope)) == answer
 
 
 def test_two_tokens_at_once_are_none(token):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from base64 import b64encode
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -180,6 +181,7 @@ def test_open_never_takes_anything_from_somebody_who_signed_in(session_client, s
     "headers",
     [
         {"HTTP_X_API_TOKEN": "{}"},
+        {"HTTP_X_API_KEY": "{}"},
         {"HTTP_AUTHORIZATION": "Bearer {}"},
         {"HTTP_AUTHORIZATION": "bearer  {}"},
         {"HTTP_AUTHORIZATION": "{}"},
@@ -190,6 +192,39 @@ def test_a_token_is_taken_from_each_documented_header(headers, with_api_token):
     sent = {name: form.format(with_api_token) for name, form in headers.items()}
 
     assert Client(**REMOTE, **sent).get(ME).json()["name"] == "API_TOKEN"
+
+
+def basic(password: str) -> dict[str, str]:
+    """The header of Basic credentials."""
+    return {"HTTP_AUTHORIZATION": f"Basic {b64encode(f'anybody:{password}'.encode()).decode()}"}
+
+
+def test_a_token_is_taken_as_a_password(with_api_token):
+    assert Client(**REMOTE, **basic(with_api_token)).get(ME).json()["name"] == "API_TOKEN"
+
+
+@pytest.mark.parametrize("text", ["Basic", "Basic  ", "Basic not-base64", "Basic /w==", "Basic dTpw"])
+def test_basic_credentials_that_hold_no_token_are_wrong(text, with_api_token):
+    assert_error(Client(**REMOTE, HTTP_AUTHORIZATION=text).get(ME), 401, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 201),
+        ({"HTTP_ORIGIN": "http://pulse.test"}, 201),
+        ({"HTTP_ORIGIN": "http://evil.test"}, 403),
+        ({"HTTP_SEC_FETCH_SITE": "cross-site"}, 403),
+    ],
+    ids=str,
+)
+def test_a_page_of_another_site_cannot_use_a_password_that_the_browser_knows(headers, status, with_api_token):
+    """Browsers add it by themselves, as they do cookies."""
+    client = Client(**REMOTE, **basic(with_api_token))
+
+    response = client.post(TOKENS, BODY, content_type="application/json", **headers)
+
+    assert response.status_code == status
 
 
 @pytest.mark.parametrize("name", ["token", "api_token", "access_token", "X-API-Token"])
