@@ -16,7 +16,7 @@ from accounts.credentials import is_configured
 from accounts.models import ApiToken
 from accounts.serializers import NewTokenSerializer
 from pulse.lib.auth import SCOPES, Access, caller_of
-from pulse.lib.endpoints import Done, Endpoint, Operation, Tag
+from pulse.lib.endpoints import Done, Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
 from pulse.lib.instants import WireInstant, rfc3339
 
@@ -144,7 +144,13 @@ class TokenListView(Endpoint):
 class TokenView(Endpoint):
     """One API token."""
 
-    @Operation(Access.ADMIN, Tag.ACCESS, {200: Done}, refuses={404: "There is no usable token with this id."})
+    @Operation(
+        Access.ADMIN,
+        Tag.ACCESS,
+        {200: Done},
+        refuses={404: Refusal("token_not_found", "There is no usable token with this id.")},
+        parameters={"public_id": Parameter("The id of a token, as it is listed.", "Qm7cT2xK")},
+    )
     def delete(self, request: Request, public_id: str) -> Response:
         """Revoke an API token
 

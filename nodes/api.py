@@ -26,7 +26,7 @@ from nodes.proxmox.errors import ProxmoxError
 from nodes.serializers import HostSerializer, InstanceChangeSerializer, InstanceSerializer
 from pulse.lib.auth import Access, Limit
 from pulse.lib.crypto import SealBroken
-from pulse.lib.endpoints import Endpoint, Operation, Tag
+from pulse.lib.endpoints import Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
 from pulse.lib.instants import WireInstant, rfc3339
 from pulse.lib.logs import without_secrets
@@ -148,9 +148,13 @@ class Certificate(msgspec.Struct, rename="camel"):
 
 
 UNREACHED = {
-    400: "The body is not valid, or the host could not be reached or refused: `connection_failed` with the cause."
+    400: Refusal(
+        "connection_failed",
+        "The host could not be reached, or refused: the text has the cause. Or the body is not valid.",
+    )
 }
-NO_INSTANCE = {404: "There is no instance with this id."}
+NO_INSTANCE = {404: Refusal("node_not_found", "There is no instance with this id.")}
+NODE_ID = {"node_id": Parameter("The id of an instance, as it is listed.", "pve-0")}
 
 
 class NodeListView(Endpoint):
@@ -171,7 +175,6 @@ class NodeListView(Endpoint):
         Tag.INSTANCES,
         {201: NodeAdded, 200: NodeAdded},
         takes=InstanceSerializer,
-        refuses=UNREACHED,
     )
     def post(self, request: Request) -> Response:
         """Add an instance
@@ -205,7 +208,8 @@ class NodeView(Endpoint):
         Tag.INSTANCES,
         {200: NodeChanged},
         takes=InstanceChangeSerializer,
-        refuses=UNREACHED | NO_INSTANCE,
+        refuses=NO_INSTANCE,
+        parameters=NODE_ID,
     )
     def put(self, request: Request, node_id: str = "") -> Response:
         """Change an instance
@@ -220,7 +224,9 @@ class NodeView(Endpoint):
             instance = editing.change(pk_of(kind, number), draft, at=timezone.now())
         return Response(NodeChanged("success", instance.wire_id, f"{instance.name} is updated"))
 
-    @Operation(Access.SETTINGS_WRITE, Tag.INSTANCES, {200: NodeRemoved}, refuses=NO_INSTANCE)
+    @Operation(
+        Access.SETTINGS_WRITE, Tag.INSTANCES, {200: NodeRemoved}, refuses=NO_INSTANCE, parameters=NODE_ID
+    )
     def delete(self, request: Request, node_id: str = "") -> Response:
         """Remove an instance
 
@@ -281,7 +287,7 @@ class NodeTestView(Endpoint):
 
     limit = TESTS
 
-    @Operation(Access.SETTINGS_WRITE, Tag.INSTANCES, {200: Tested})
+    @Operation(Access.SETTINGS_WRITE, Tag.INSTANCES, {200: Tested}, parameters=NODE_ID)
     def post(self, request: Request, node_id: str) -> Response:
         """Try the stored connection of an instance
 
@@ -304,7 +310,13 @@ class NodePermissionsView(Endpoint):
 
     limit = TESTS
 
-    @Operation(Access.SETTINGS_READ, Tag.INSTANCES, {200: NodePermissions}, refuses=UNREACHED | NO_INSTANCE)
+    @Operation(
+        Access.SETTINGS_READ,
+        Tag.INSTANCES,
+        {200: NodePermissions},
+        refuses=UNREACHED | NO_INSTANCE,
+        parameters=NODE_ID,
+    )
     def get(self, request: Request, node_id: str) -> Response:
         """What the account of an instance may see
 

@@ -34,7 +34,7 @@ from nodes.models import Instance
 from nodes.probe import Probe
 from nodes.proxmox.errors import ProxmoxError
 from pulse.lib.auth import Access, Limit
-from pulse.lib.endpoints import Endpoint, Operation, Tag
+from pulse.lib.endpoints import Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
 from pulse.lib.instants import WireInstant, rfc3339
 from pulse.views import STARTED_SECONDS
@@ -104,7 +104,7 @@ class InstanceReport(KeptReport, rename="camel", kw_only=True, omit_defaults=Tru
     error: str = ""
     details: Found | None = None
     cluster_info: ClusterInfo | None = None
-    last_poll: WireInstant = ""
+    last_poll: WireInstant | None = None
 
 
 class ProcessMemory(msgspec.Struct):
@@ -178,7 +178,8 @@ class InstanceReportView(Endpoint):
         Access.SETTINGS_READ,
         Tag.DIAGNOSTICS,
         {200: KeptReport},
-        refuses={404: "There is no instance with this id."},
+        refuses={404: Refusal("node_not_found", "There is no instance with this id.")},
+        parameters={"node_id": Parameter("The id of an instance, as `/api/config/nodes` lists it.", "pve-0")},
     )
     def get(self, request: Request, node_id: str) -> Response:
         """How Pulse gets on with one instance

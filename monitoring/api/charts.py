@@ -24,7 +24,7 @@ from monitoring.wire.guests import rates_of
 from monitoring.wire.ids import Label
 from monitoring.wire.usage import usage
 from pulse.lib.auth import Access
-from pulse.lib.endpoints import Operation, PreparedEndpoint, Query, Tag
+from pulse.lib.endpoints import Operation, Parameter, PreparedEndpoint, Tag
 
 Point = dict[str, float | int]
 Series = dict[str, list[Point]]
@@ -42,7 +42,7 @@ class ChartsView(PreparedEndpoint):
         Access.MONITORING_READ,
         Tag.MONITORING,
         {200: Charts},
-        query={"range": Query("How far back; anything else counts as the default.", RANGES, default="1h")},
+        parameters={"range": Parameter("How far back. Anything else counts as `1h`.", "24h", RANGES)},
     )
     def get(self, request: HttpRequest) -> HttpResponse:
         """Charts of all guests, nodes and storages

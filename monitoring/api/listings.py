@@ -32,7 +32,7 @@ from monitoring.wire.backup_sources import source_shape
 from monitoring.wire.finding import resources_of
 from monitoring.wire.state import items_in
 from pulse.lib.auth import Access
-from pulse.lib.endpoints import Endpoint, Operation, Tag
+from pulse.lib.endpoints import Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
 
 
@@ -55,7 +55,10 @@ class StorageView(Endpoint):
         Access.MONITORING_READ,
         Tag.MONITORING,
         {200: StorageFound},
-        refuses={404: "No storage and no node is called that."},
+        refuses={404: Refusal("storage_not_found", "No storage and no node is called that.")},
+        parameters={
+            "identity": Parameter("The id of a storage, or the id or name of a node.", "lab-pve1-local")
+        },
     )
     def get(self, request: Request, identity: str) -> Response:
         """One storage, or all that a node sees

@@ -33,7 +33,7 @@ from monitoring.wire.shapes import ConcernShape
 from nodes.models import Instance, Node
 from nodes.proxmox.readings import ClusterReading, GuestConfigReading, QdeviceReading
 from pulse.lib.auth import Access
-from pulse.lib.endpoints import Endpoint, Operation, Tag
+from pulse.lib.endpoints import Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
 from pulse.lib.instants import instant
 
@@ -50,6 +50,10 @@ class Found(NamedTuple):
     facts: Facts
 
 
+NO_RESOURCE = {404: Refusal("resource_not_found", "There is no resource with this id.")}
+IDENTITY = {"identity": Parameter("The id of a resource, as the state has it.", "lab-pve1-100")}
+
+
 class ResourceView(Endpoint):
     """One resource."""
 
@@ -57,7 +61,8 @@ class ResourceView(Endpoint):
         Access.MONITORING_READ,
         Tag.MONITORING,
         {200: answers.Resource},
-        refuses={404: "There is no resource with this id."},
+        refuses=NO_RESOURCE,
+        parameters=IDENTITY,
     )
     def get(self, request: Request, identity: str) -> Response:
         """One resource with everything that is known of it
@@ -81,7 +86,8 @@ class ExplanationView(Endpoint):
         Access.MONITORING_READ,
         Tag.MONITORING,
         {200: answers.Explanation},
-        refuses={404: "There is no resource with this id."},
+        refuses=NO_RESOURCE,
+        parameters=IDENTITY,
     )
     def get(self, request: Request, identity: str) -> Response:
         """Where each number of a resource comes from

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 from django.http import HttpRequest
@@ -25,12 +25,19 @@ Method = TypeVar("Method", bound=Callable[..., HttpResponseBase])
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A parameter behind the `?` of an address; never required."""
+class Parameter:
+    """A part of the path, or else something behind the `?` of an address, which is never required."""
 
     text: str
+    example: str
     choices: tuple[str, ...] = ()
-    default: str = ""
+
+
+class Refusal(NamedTuple):
+    """The code of a refusal, and when it is given, in words."""
+
+    code: str
+    text: str
 
 
 class Done(msgspec.Struct):
@@ -55,16 +62,16 @@ class Operation:
     """What one method of a route demands, takes and answers; used as a decorator.
 
     `answers` holds by status a type that msgspec describes, a serializer, or None for an answer that is no JSON; `refuses`
-    holds in words the refusals of this operation alone, those of the door are added. The first line of the method's
-    docstring is the summary in the OpenAPI document, the rest of it the description.
+    holds the refusals of this operation alone, those of the door are added (`pulse.openapi`). The first line of the
+    method's docstring is the summary in the OpenAPI document, the rest of it the description.
     """
 
     access: Access
     tag: Tag
     answers: Mapping[int, Any]
     takes: type[Serializer[Any]] | None = None
-    refuses: Mapping[int, str] = field(default_factory=dict)
-    query: Mapping[str, Query] = field(default_factory=dict)
+    refuses: Mapping[int, Refusal] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
     media_type: str = "application/json"
 
     def __call__(self, method: Method) -> Method:
