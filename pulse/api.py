@@ -8,6 +8,7 @@ from accounts import api as accounts
 from monitoring.api import charts, listings, resources, state
 from nodes import api as nodes
 from pulse import diagnostics, views
+from pulse.openapi import views as openapi
 
 urlpatterns: list[URLPattern] = [
     # 3. Core
@@ -38,6 +39,8 @@ urlpatterns: list[URLPattern] = [
     path("api/config/nodes/<str:node_id>", nodes.NodeView.as_view()),
     path("api/config/nodes/<str:node_id>/test", nodes.NodeTestView.as_view()),
     path("api/config/nodes/<str:node_id>/permissions", nodes.NodePermissionsView.as_view()),
+    # The description of all this
+    path("api/openapi.json", openapi.DocumentView.as_view()),
     # 12. Diagnostics
     path("api/diagnostics", diagnostics.DiagnosticsView.as_view()),
     path("api/diagnostics/export", diagnostics.DiagnosticsExportView.as_view()),

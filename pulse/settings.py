@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular_sidecar",  # the scripts and styles of /api/docs
     "channels",
     "pulse",
     "accounts",
@@ -220,6 +221,14 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "pulse.lib.errors.answer_to",
+    "DEFAULT_SCHEMA_CLASS": "pulse.openapi.schema.OperationSchema",
+}
+#: Everything else about the document is in pulse.openapi.
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATIONS": False,
+    "POSTPROCESSING_HOOKS": [],
 }
 
 # --- Background work -----------------------------------------------------------------------------------------------

@@ -36,9 +36,9 @@ class Watched:
     def __init__(self, server, kind="pve", **fields):
         self.server = server
         self.seconds = 0
-        self.instance = make_instance(
-            kind, host=server.url, token_id=server.token_id, token_value=server.token_value, **fields
-        )
+        if "password" not in fields:
+            fields = {"token_id": server.token_id, "token_value": server.token_value} | fields
+        self.instance = make_instance(kind, host=server.url, **fields)
 
     def poll(self, *, after=0, reconnects=False):
         """Let the host's clock and ours go on, then poll; `reconnects` as after the idle time that virtual time skips."""
