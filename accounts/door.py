@@ -251,17 +251,24 @@ def check_size(request: HttpRequest) -> None:
 
 
 def refuse(request: HttpRequest, refusal: ApiError) -> HttpResponse:
-    """Return the answer of a refusal: JSON under the API, elsewhere a page, or the way to the sign-in."""
+    """Return the answer of a refusal: the way to the sign-in for who wants a page, else JSON under the API, or a page."""
+    is_page = not is_api_path(request.path) or is_page_of_api(request)
+    asks_for_page = request.method in SAFE_METHODS and not CREDENTIALS & request.headers.keys()
+    if refusal.status == 401 and is_page and asks_for_page:
+        return HttpResponseRedirect(way_in(request))
     if is_api_path(request.path):
         return response_of(refusal)
-    asks_for_page = request.method in SAFE_METHODS and not CREDENTIALS & request.headers.keys()
-    if refusal.status == 401 and asks_for_page:
-        return HttpResponseRedirect(way_in(request))
     context = {"status": refusal.status, "message": refusal.message}
     response = render(request, "auth/refused.html", context, status=refusal.status)
     for name, value in refusal.headers.items():
         response.headers[name] = value
     return response
+
+
+def is_page_of_api(request: HttpRequest) -> bool:
+    """Return whether an address under the API is a page for people."""
+    policy = declared_policy(request, request.resolver_match.func) if request.resolver_match else None
+    return policy is not None and policy.methods.get("GET") is Access.PAGE
 
 
 def way_in(request: HttpRequest) -> str:

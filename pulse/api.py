@@ -41,6 +41,7 @@ urlpatterns: list[URLPattern] = [
     path("api/config/nodes/<str:node_id>/permissions", nodes.NodePermissionsView.as_view()),
     # The description of all this
     path("api/openapi.json", openapi.DocumentView.as_view()),
+    path("api/docs", openapi.PageView.as_view()),
     # 12. Diagnostics
     path("api/diagnostics", diagnostics.DiagnosticsView.as_view()),
     path("api/diagnostics/export", diagnostics.DiagnosticsExportView.as_view()),

@@ -14,6 +14,8 @@ from pulse.lib.gzipping import accepts_gzip, compress
 #: Types that shrink, and the size from which it is worth it.
 TEXT_TYPES = ("text/", "application/javascript", "application/json", "image/svg")
 SMALLEST_BYTES = 1024
+#: Larger ones, which the page of the API alone has, are compressed each time instead of kept.
+LARGEST_KEPT_BYTES = 128 << 10
 
 
 @lru_cache(maxsize=512)
@@ -40,7 +42,7 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
         if response.status_code == 200 and response.get("Content-Type", "").startswith(TEXT_TYPES):
             patch_vary_headers(response, ("Accept-Encoding",))
             if len(body) >= SMALLEST_BYTES and accepts_gzip(request.headers.get("Accept-Encoding", "")):
-                response.content = compressed(body)
+                response.content = compress(body) if len(body) > LARGEST_KEPT_BYTES else compressed(body)
                 response["Content-Encoding"] = "gzip"
                 response["Content-Length"] = str(len(response.content))
                 # A strong ETag names bytes: the compressed form is another representation.

@@ -1,13 +1,15 @@
-"""The description of the API."""
+"""The description of the API, for programs and as a page."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
 from pulse.lib.auth import Access
 from pulse.lib.endpoints import Operation, PreparedEndpoint, Tag
+from pulse.lib.headers import CONTENT_SECURITY_POLICY
 
 
 class DocumentView(PreparedEndpoint):
@@ -22,3 +24,19 @@ class DocumentView(PreparedEndpoint):
         from pulse.openapi.document import document
 
         return HttpResponse(document(), content_type="application/json")
+
+
+class PageView(PreparedEndpoint):
+    """The page that shows the document."""
+
+    @Operation(Access.PAGE, Tag.ABOUT, {200: str}, media_type="text/html")
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """This description, as a page on which requests can be tried
+
+        Whoever has no credential is led to the sign-in. Requests that are tried here are made with the session of the page, or with
+        the token that is given under "Authorize".
+        """
+        response = render(request, "docs.html")
+        # Swagger UI builds HTML of texts, which Trusted Types would stop; all else is as strict as everywhere.
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response

@@ -253,7 +253,8 @@ def test_refusals_of_the_door_are_what_the_document_says(who, described, token_c
         for _ in range(31 if who == "too often" else 1):
             response = client.generic(method, re.sub("{.*}", "x", path), raw, content_type="application/json")
         seen.add(response.status_code)
-        wrong += unexpected(described, name, response)
+        if (path, response.status_code) != ("/api/docs", 302):  # a page leads to the sign-in
+            wrong += unexpected(described, name, response)
 
     assert wrong == []
     expected = {"nobody": 401, "without a scope": 403, "too often": 429, "too much": 413}[who]
@@ -280,6 +281,28 @@ def test_the_document_needs_a_credential(remote, token_client, with_api_token):
 
     assert (told.status_code, told["Content-Type"]) == (200, "application/json")
     assert told.content == document()
+
+
+def test_the_page_leads_a_person_to_the_sign_in(remote, with_api_token):
+    response = remote.get("/api/docs")
+
+    assert (response.status_code, response["Location"]) == (302, "/login?next=/api/docs")
+
+
+def test_a_program_without_a_credential_gets_json_from_the_page(db, with_api_token):
+    response = Client(**REMOTE, HTTP_X_API_TOKEN="wrong").get("/api/docs")
+
+    assert (response.status_code, response["Content-Type"]) == (401, "application/json")
+
+
+def test_the_page_runs_scripts_of_this_pulse_only(api):
+    response = api.get("/api/docs")
+
+    page = response.content.decode()
+    assert "<script>" not in page
+    assert re.findall(r"<(?:script|link)[^>]* (?:src|href)=\"(?!/static/)[^\"]*", page) == []
+    assert "script-src 'self';" in response["Content-Security-Policy"]
+    assert "unsafe" not in response["Content-Security-Policy"]
 
 
 @pytest.mark.slow
