@@ -29,8 +29,9 @@ STATUS: Mapping[str, str] = {
 }
 
 
+# The contract writes these keys in PascalCase.
 class EndpointSerializer(serializers.Serializer[ClusterEndpoint]):
-    """One member of a cluster; the contract writes these keys in PascalCase."""
+    """A member of a cluster."""
 
     NodeID = serializers.SerializerMethodField()
     NodeName = serializers.CharField(source="node_name")
@@ -45,7 +46,12 @@ class EndpointSerializer(serializers.Serializer[ClusterEndpoint]):
 
 
 class InstanceSerializer(serializers.Serializer[Instance]):
-    """An instance as it is listed, and as it is asked for; secrets go in and never come out."""
+    """A configured host or cluster.
+
+    Give `type`, `host` and a credential: `user` and `password`, or `tokenName` (`user@realm!name`) and `tokenValue`. Secrets go in and
+    never come out: `hasPassword` and `hasToken` say that they are there. `fingerprint` pins a certificate; `verifySSL` checks it by
+    the authorities that this machine knows. What the `monitor...` flags name is read; those of other types are ignored.
+    """
 
     id = serializers.CharField(source="wire_id", read_only=True)
     status = serializers.SerializerMethodField()
@@ -120,7 +126,7 @@ def field_of(column: Decided) -> Field:
 
 
 class InstanceChangeSerializer(InstanceSerializer):
-    """What is to be changed of an instance; of which kind it is the id says."""
+    """What is to be changed of an instance; what is left out stays as it is."""
 
     def get_fields(self) -> dict[str, Field]:
         """Return the fields without the kind."""
@@ -130,7 +136,7 @@ class InstanceChangeSerializer(InstanceSerializer):
 
 
 class HostSerializer(serializers.Serializer[Any]):
-    """What the certificate route asks for."""
+    """The host whose certificate is to be told."""
 
     type = TextField(source="kind")
     host = TextField()

@@ -26,7 +26,7 @@ Costs = dict[str, list[Minute]]
 
 
 class LaneCost(msgspec.Struct, frozen=True):
-    """What one lane has cost over a span."""
+    """What one kind of calls has cost over a span."""
 
     calls: int = 0
     calls_per_minute: float = 0.0

@@ -9,11 +9,11 @@ from pulse.lib.instants import instant
 
 
 class SourceShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One place. `reason` is "" when all of it was read lately, else a code, `message` what the host said about it.
+    """A place where backups or snapshots may be, and how far it was read.
 
-    `name` is that of the storage, the datastore or the node, "" while none is known. `count` is how many entries of the
-    lists are from there. `readAt` is the zero time when it was never read. `readFrom` is the PBS that tells the backups
-    of this storage: they are counted there.
+    `reason` is "" when all of it was read lately, else a code, with what the host said as `message`. `name` is that of the storage,
+    the datastore or the node, "" while none is known. `count` is how many entries of the lists are from there. `readAt` is the
+    zero time when it was never read. `readFrom` is the backup server that tells the backups of this storage: they are counted there.
     """
 
     instance: str

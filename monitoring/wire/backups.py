@@ -25,8 +25,9 @@ from nodes.proxmox.readings import (
 from pulse.lib.instants import instant
 
 
+# state.md 2.6; `instance`, `outcome` and `user` are our own.
 class BackupTaskShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `pveBackups.backupTasks`; `instance`, `outcome` and `user` are our own."""
+    """A run of a backup; `vmid` 0 is a job over several guests. `outcome`: ok, warning, failed, running, unknown."""
 
     id: str
     node: str
@@ -41,8 +42,9 @@ class BackupTaskShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False)
     error: str = ""
 
 
+# state.md 2.7; `instance` and `encrypted` are our own.
 class StorageBackupShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `pveBackups.storageBackups`; `instance` and `encrypted` are our own."""
+    """A backup in a storage of Proxmox VE; `size` is in bytes, `ctime` the same instant as `time` in Unix seconds."""
 
     id: str
     storage: str
@@ -63,8 +65,9 @@ class StorageBackupShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=Fal
     encrypted: bool = False
 
 
+# state.md 2.7; `instance` and `state` are our own.
 class GuestSnapshotShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `pveBackups.guestSnapshots`; `instance` and `state` are our own."""
+    """A snapshot of a guest; `vmstate` says that its memory is part of it."""
 
     id: str
     name: str
@@ -79,8 +82,13 @@ class GuestSnapshotShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=Fal
     state: str = ""
 
 
+# state.md 2.7; from `owner` on the fields are our own.
 class PbsBackupShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `pbsBackups`; from `owner` on the fields are our own."""
+    """A backup on a backup server; `size` is in bytes.
+
+    `verification`: ok, failed, or "" for one that was never verified. `attribution` says whether it is known whose backup this is:
+    attributed, ambiguous, foreign, unknown, or "" while that is not judged; `guestInstance` and `guestVmid` name the guest.
+    """
 
     id: str
     instance: str

@@ -6,17 +6,20 @@ import msgspec
 
 
 class NamespaceShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `namespaces`; the root is "" and comes first. `depth` is the number of slashes."""
+    """A namespace of a datastore; the root is "" and comes first. `depth` is the number of slashes."""
 
     path: str
     depth: int
     parent: str = ""
 
 
+# state.md 2.5; from `maintenance` on the fields are our own.
 class DatastoreShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `datastores` in state.md 2.5; from `maintenance` on the fields are our own.
+    """A datastore of a backup server.
 
-    `status`: `available`, `unavailable` when nothing can be read in it, `unknown` when its use is not told: all figures are 0.
+    `status`: `available`, `unavailable` when nothing can be read in it, `unknown` when its use is not told: all figures are 0 then.
+    `fullAt` is when it will be full if it goes on growing as in the last month, `deduplication` how many times each stored byte
+    is used, null while that is not known.
     """
 
     name: str
@@ -37,8 +40,9 @@ class DatastoreShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     stale: bool = False
 
 
+# From `instance` on the fields of all jobs are our own.
 class BackupJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `backupJobs`: a PVE job that writes here. From `instance` on the fields of all jobs are our own."""
+    """A job of Proxmox VE that writes backups here; `missedAt` is a run that was due and did not come."""
 
     id: str
     store: str
@@ -55,7 +59,7 @@ class BackupJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class SyncJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `syncJobs`."""
+    """A job that copies backups from or to another server."""
 
     id: str
     store: str
@@ -71,7 +75,7 @@ class SyncJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class VerifyJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `verifyJobs`."""
+    """A job that verifies backups."""
 
     id: str
     store: str
@@ -85,7 +89,7 @@ class VerifyJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class PruneJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `pruneJobs`."""
+    """A job that removes old backups."""
 
     id: str
     store: str
@@ -99,7 +103,7 @@ class PruneJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class GarbageJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An item of `garbageJobs`."""
+    """A garbage collection: it frees what no backup needs any more; sizes are bytes."""
 
     id: str
     store: str

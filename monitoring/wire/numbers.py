@@ -51,7 +51,7 @@ REASONS = {
 
 
 class Number(msgspec.Struct, frozen=True):
-    """One number. `raw` holds fields as Proxmox spells them; `formula` names them."""
+    """One number with its unit, the `formula` for it, and under `raw` the fields of Proxmox that the formula names."""
 
     name: str
     value: Any

@@ -17,7 +17,10 @@ COST_MINUTES = 10
 
 
 class LaneReport(msgspec.Struct, frozen=True):
-    """One lane: how many subjects it has, how many were ever read, and since when the one longest unread is that old."""
+    """One kind of calls: how many subjects it has, how many were ever read, and how many fail.
+
+    `oldestRead` is since when the one longest unread is that old; `code` and `message` are those of the worst failure.
+    """
 
     lane: str
     subjects: int
@@ -30,7 +33,7 @@ class LaneReport(msgspec.Struct, frozen=True):
 
 
 class CostReport(msgspec.Struct, frozen=True):
-    """What the last minutes have cost, by lane and together; `slowedAt` is when a turn ended early for a slow host."""
+    """What the last minutes have cost the hosts of an instance, by lane and together; `slowedAt`: they were given a rest."""
 
     minutes: int
     callsPerMinute: float

@@ -20,7 +20,7 @@ from monitoring.wire.jobs import (
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
-    """`memory` and `disk` of nodes and guests."""
+    """How much of a memory or of a disk is used; sizes are bytes, `usage` is a percentage."""
 
     total: int = 0
     used: int = 0
@@ -29,7 +29,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
 
 class CpuInfo(msgspec.Struct, frozen=True, gc=False):
-    """`cpuInfo` of a node; `cores` are logical CPUs, `mhz` is a text as Proxmox has it."""
+    """The processors of a node; `cores` are logical CPUs, `mhz` is a text as Proxmox has it."""
 
     model: str = ""
     cores: int = 0
@@ -37,12 +37,14 @@ class CpuInfo(msgspec.Struct, frozen=True, gc=False):
     mhz: str = ""
 
 
+# state.md 2.1; from `cpuReason` on the fields are our own.
 class NodeShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """state.md 2.1; from `cpuReason` on the fields are our own.
+    """A node of Proxmox VE.
 
-    `cpuReason`: why `cpu` and `uptime` of a node that is online are 0: no_permission, not_told; "" when they were told.
-    `memorySource`: what "used" leaves out, `available` (MemAvailable) or `free` (free, buffers, page cache); "" while the
-    version of the node is not known. `arcBytes`: of the used memory the cache of ZFS, None while it is not known.
+    `cpu` is a fraction of all its CPUs, `uptime` in seconds. `cpuReason`: why both are 0 although it is online: `no_permission`,
+    `not_told`. `memorySource`: what "used" leaves out, `available` (MemAvailable) or `free` (free, buffers, page cache); "" while
+    its version is not known. `arcBytes`: how much of the used memory is the cache of ZFS, null while that is not known.
+    `stale`: it does not answer, these are the last figures.
     """
 
     id: str
@@ -66,11 +68,15 @@ class NodeShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     stale: bool = False
 
 
+# state.md 2.2; from `pool` on the fields are our own.
 class GuestShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """state.md 2.2; from `pool` on the fields are our own.
+    """A virtual machine (`type` qemu) or a container (lxc).
 
-    Sources say where a figure comes from, reasons why there is none or how far it is to be trusted: see
-    monitoring.guest_memory, monitoring.filesystems, monitoring.backups.coverage.
+    `cpu` is a fraction of its `cpus`; the rates are bytes per second, -1 while there is none. `memorySource` says where its memory
+    comes from, `memoryTrust` how far that is to be trusted, `memoryReason` why. `diskReason` says why `disk` is not known, else
+    `diskSource` where it comes from. `backupState`: `good`, `overdue`, `bad`, `never`, `uncovered`, `unknown`, or
+    absent while nothing is judged, with its reason.
+    `/api/resources/{identity}/explain` has the words for all of these. `stale`: its node does not answer.
     """
 
     id: str
@@ -107,8 +113,12 @@ class GuestShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     stale: bool = False
 
 
+# state.md 2.4; `nodes` and `stale` are our own.
 class StorageShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """state.md 2.4. `nodes` (who sees a shared storage) and `stale` are our own."""
+    """A storage of Proxmox VE, once for each node that has it, or once when it is shared.
+
+    `nodes` are those that see a shared one, and `stale` says that these are the last figures.
+    """
 
     id: str
     name: str
@@ -128,8 +138,12 @@ class StorageShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     stale: bool = False
 
 
+# state.md 2.5; `stale` is our own.
 class PbsShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """state.md 2.5; `stale` is our own."""
+    """A Proxmox Backup Server with its datastores and jobs.
+
+    `cpu` is a fraction, `memory` a percentage. `stale`: it does not answer, these are the last figures.
+    """
 
     id: str
     name: str
@@ -168,8 +182,9 @@ class MailNodeShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     error: str = ""
 
 
+# Not in the contract.
 class PmgShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A mail gateway; not in the contract. `statistics` are the totals since its midnight."""
+    """A Proxmox Mail Gateway; `statistics` are the totals since its midnight."""
 
     id: str
     name: str
@@ -182,11 +197,12 @@ class PmgShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     stale: bool = False
 
 
+# Not in the contract.
 class ConcernShape(msgspec.Struct, frozen=True, gc=False):
-    """One thing that is wrong; not in the contract. See monitoring.concerns.
+    """One thing that is wrong, by Proxmox's own word or without doubt; nobody has set a threshold for it.
 
-    `resourceId` is empty for what concerns the whole instance. `readAt` is when a slow lane read the fact, empty for what
-    every poll reads anew.
+    `code` names the kind, `subject` what exactly, such as a pool. `resourceId` is empty for what concerns the whole instance.
+    `readAt` is when the fact was read, empty for what every poll reads anew.
     """
 
     id: str

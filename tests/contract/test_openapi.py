@@ -23,6 +23,10 @@ from tests.architecture.routes import all_routes
 from tests.monitoring.collected import moment
 
 Json = dict[str, Any]
+#: What only somebody who knows our code and our papers understands.
+OUR_WORDS = re.compile(
+    r"state\.md|http-api|errors\.md|README|(monitoring|nodes|pulse|accounts)\.[a-z]|our own|\bours\b|contract"
+)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +105,22 @@ def test_every_operation_is_told_in_words(described):
 
     assert unclear == []
     assert len(ids) == len(set(ids))
+
+
+def words(value: Any, path: str = "") -> list[tuple[str, str]]:
+    """Return every description and summary, with where it stands."""
+    if isinstance(value, list):
+        return [found for index, one in enumerate(value) for found in words(one, f"{path}/{index}")]
+    if not isinstance(value, dict):
+        return []
+    own = [(path, value[key]) for key in ("description", "summary") if isinstance(value.get(key), str)]
+    return own + [
+        found for key, one in value.items() if key != "example" for found in words(one, f"{path}/{key}")
+    ]
+
+
+def test_descriptions_serve_a_reader_who_never_saw_the_code(described):
+    assert [(path, text) for path, text in words(described) if OUR_WORDS.search(text)] == []
 
 
 def test_every_shape_is_described(described):
