@@ -61,22 +61,22 @@ def guest(vmid: int) -> GuestFacts:
     disks = tuple(GuestDiskReading(f"scsi{n}", f"ceph:vm-{vmid}-disk-{n}", "ceph", 2**35) for n in range(2))
     return GuestFacts(
         config=GuestConfigReading("ab" * 20, f"app-{vmid}", tags=("prod", "web"), os_type="l26", disks=disks),
-        config_at=AT,
-        snapshots_at=AT,
+        config_epoch=AT,
+        snapshots_epoch=AT,
         disk=DiskUse(
             2**34,
             2**35,
             "",
             tuple(Filesystem(f"/srv/{n}", "ext4", f"/dev/sda{n}", 2**33, 2**32, True) for n in range(3)),
         ),
-        disk_at=AT,
+        disk_epoch=AT,
         addresses=(
             AddressReading("eth0", f"10.0.{vmid // 250}.{vmid % 250}"),
             AddressReading("eth0", "fe80::1"),
         ),
-        addresses_at=AT,
+        addresses_epoch=AT,
         detail=GuestDetailReading(vmid, "qemu", 2**31, 2**32, 2**30, 2**32),
-        detail_at=AT,
+        detail_epoch=AT,
     )
 
 
@@ -87,7 +87,7 @@ def place(vmids: range) -> BackupPlace:
         groups=tuple(
             BackupGroupReading("vm", str(vmid), AT, SNAPSHOTS_EACH, "pulse@pbs!pve") for vmid in vmids
         ),
-        groups_at=AT,
+        groups_epoch=AT,
         snapshots={
             f"vm/{vmid}": tuple(
                 BackupSnapshotReading(
@@ -97,7 +97,7 @@ def place(vmids: range) -> BackupPlace:
             )
             for vmid in vmids
         },
-        snapshots_at=AT,
+        snapshots_epoch=AT,
     )  # fmt: skip
 
 
@@ -117,13 +117,13 @@ def collected() -> Facts:
 def after_one_errand(facts: Facts, run: int) -> Facts:
     """The facts after an errand that found nothing new."""
     facts.note(Lane.GUEST_CONFIGURATION, 7, Progress(AT + run, AT + run, AT + run + 7200))
-    facts.turn_at = AT + run
+    facts.turn_epoch = AT + run
     return facts
 
 
 def after_one_guest(facts: Facts, run: int) -> Facts:
     """The facts after an errand about one guest."""
-    facts.set_guest(107, config_at=float(AT + run))
+    facts.set_guest(107, config_epoch=float(AT + run))
     return after_one_errand(facts, run)
 
 

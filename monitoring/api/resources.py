@@ -192,17 +192,17 @@ def guest_details(vmid: int, facts: Facts) -> dict[str, Any]:
     known = facts.guest(vmid)
     return {
         "configuration": known.config,
-        "configurationRead": instant(known.config_at),
+        "configurationRead": instant(known.config_epoch),
         "snapshots": known.snapshots,
-        "snapshotsRead": instant(known.snapshots_at),
+        "snapshotsRead": instant(known.snapshots_epoch),
         "filesystems": known.disk,
-        "filesystemsRead": instant(known.disk_at),
+        "filesystemsRead": instant(known.disk_epoch),
         "mountPoints": mount_points(known.config),
         "agentCode": known.agent_code,
         "addresses": known.addresses,
-        "addressesRead": instant(known.addresses_at),
+        "addressesRead": instant(known.addresses_epoch),
         "detail": known.detail,
-        "detailRead": instant(known.detail_at),
+        "detailRead": instant(known.detail_epoch),
         "tasks": task_details(task for task in facts.tasks if task.subject == str(vmid)),
         "ha": next(
             (one for one in (facts.ha.services if facts.ha else ()) if one.id.endswith(f":{vmid}")), None
@@ -246,7 +246,7 @@ def replication_details(found: Found, *, at: float) -> Iterator[dict[str, Any]]:
     reading = found.memory.reading
     nodes = nodes_of(reading.guests if reading is not None else ())
     for one in replications(found.facts, nodes, at=at):
-        yield msgspec.structs.asdict(one.job) | {"state": one.state, "read": instant(one.told_at)}
+        yield msgspec.structs.asdict(one.job) | {"state": one.state, "read": instant(one.told_epoch)}
 
 
 def backup_details(judgement: Judgement, found: Found, vmid: int) -> dict[str, Any] | None:
@@ -284,17 +284,17 @@ def node_details(name: str, memory: PollMemory, facts: Facts, *, at: float) -> d
         "versionsDiffer": len(set(versions.values())) > 1,
         "clusterVersions": versions,
         "storages": known.storages,
-        "storagesRead": instant(known.storages_at),
+        "storagesRead": instant(known.storages_epoch),
         "thinPools": known.thin_pools,
         "certificates": known.certificates,
-        "certificatesRead": instant(known.certificates_at),
+        "certificatesRead": instant(known.certificates_epoch),
         "subscription": known.subscription,
-        "subscriptionRead": instant(known.subscription_at),
+        "subscriptionRead": instant(known.subscription_epoch),
         "updates": known.updates,
-        "updatesRead": instant(known.updates_at),
+        "updatesRead": instant(known.updates_epoch),
         "mayReadUpdates": None if held is None else held.has(f"/nodes/{name}", "Sys.Modify"),
         "pressure": known.history.pressure if known.history is not None else None,
-        "pressureRead": instant(known.history_at),
+        "pressureRead": instant(known.history_epoch),
         "timeZone": known.time_zone,
         "tasks": task_details(task for task in facts.tasks if task.node == name),
         "ha": facts.ha,
@@ -310,7 +310,7 @@ def quorum_details(cluster: ClusterReading | None, facts: Facts, *, at: float) -
     """Return the votes of a cluster and its QDevice as the answering node sees them, None for a host of its own."""
     if cluster is None or not cluster.is_cluster:
         return None
-    is_known = at - facts.qdevice_at <= TOLD_SECONDS
+    is_known = at - facts.qdevice_epoch <= TOLD_SECONDS
     quorum = quorum_of(cluster, facts.votes, facts.qdevice, qdevice_is_known=is_known)
     return {
         "name": cluster.name,
@@ -322,8 +322,8 @@ def quorum_details(cluster: ClusterReading | None, facts: Facts, *, at: float) -
         "qdevice": qdevice_details(facts.qdevice, quorum.qdevice_votes),
         "qdeviceKnown": is_known,
         "seenFrom": next((member.name for member in cluster.members if member.is_local), ""),
-        "votesRead": instant(facts.votes_at),
-        "qdeviceRead": instant(facts.qdevice_at),
+        "votesRead": instant(facts.votes_epoch),
+        "qdeviceRead": instant(facts.qdevice_epoch),
     }
 
 
@@ -349,6 +349,6 @@ def disk_details(known: NodeFacts, instance_id: int) -> dict[str, Any]:
     return {
         "zfsPools": known.zfs_pools,
         "disks": shown_disks(known),
-        "disksRead": instant(known.disks_at),
+        "disksRead": instant(known.disks_epoch),
         "smartIsRead": Instance.objects.filter(pk=instance_id, reads_smart=True).exists(),
     }

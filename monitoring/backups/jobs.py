@@ -74,7 +74,7 @@ def missed_backup(
     if not job.is_enabled or not facts.backup_tasks:
         return None
     due = last_due(job, facts, at=at, tolerance=LATENESS)
-    if due is None or facts.tasks_at < due + LATENESS.total_seconds():
+    if due is None or facts.tasks_epoch < due + LATENESS.total_seconds():
         return None  # nobody has looked since
     begun = [task for task in tasks if may_be_run(task, job)]
     reaches_back = any((task.started_at or due) < due for task in begun) or not any(
@@ -121,7 +121,7 @@ def missed_server_run(job: ServerJobReading, facts: Facts, name: str, *, at: dat
         schedule = parse(job.schedule)
     except NotASchedule:
         return None
-    looked_at = facts.server_jobs_at.get(job.kind)
+    looked_at = facts.server_jobs_epoch.get(job.kind)
     if not looked_at:
         return None
     at = min(at, datetime.fromtimestamp(looked_at, UTC))  # nobody knows what has run since

@@ -39,7 +39,7 @@ class Judgement(msgspec.Struct, frozen=True):
     """
 
     version: int = 0
-    judged_at: float = 0.0
+    judged_epoch: float = 0.0
     marks: dict[int, int] = {}
     attributions: dict[int, dict[GroupKey, Attribution]] = {}
     coverages: dict[int, dict[int, Coverage]] = {}
@@ -84,7 +84,7 @@ def judge(
     missed = {one.instance_id: missed_jobs(one.facts, at=at) for one in (*hosts, *servers)}
     return Judgement(
         version=version,
-        judged_at=at.timestamp(),
+        judged_epoch=at.timestamp(),
         marks=marks,
         attributions=owned,
         coverages={host.instance_id: coverages_of(host, servers, evidence, found, at=at) for host in hosts},
@@ -168,11 +168,11 @@ def plan_of(host: Collected, *, at: datetime) -> Plan:
     facts = host.facts
     if not may_read_jobs(facts):
         return Plan(reason="no_permission")
-    if not facts.jobs_at:
+    if not facts.jobs_epoch:
         return Plan(reason="not_read_yet")
     dues = {job.id: last_due(job, facts, at=at) for job in facts.jobs if job.is_enabled}
     due_at = {job: due for job, due in dues.items() if due is not None}
-    uncovered = frozenset(one.vmid for one in facts.uncovered) if facts.uncovered_at else None
+    uncovered = frozenset(one.vmid for one in facts.uncovered) if facts.uncovered_epoch else None
     return Plan(facts.jobs, facts.job_volumes, uncovered, due_at)
 
 

@@ -92,7 +92,7 @@ def places_at_nodes(host: Collected, config: StorageConfigReading, *, at: dateti
     blind = "server_not_monitored" if is_pbs else "no_permission"
     is_blind = held is not None and not rights.sees_all_backups(held, config.name)
     for node in nodes_with(host, config):
-        read_at = host.facts.volumes_at.get((config.name, node), 0.0)
+        read_at = host.facts.volumes_epoch.get((config.name, node), 0.0)
         never = "server_not_monitored" if is_pbs else "not_read_yet"
         reason = blind if is_blind else when_unread(read_at, at=at) if read_at else never
         yield StoragePlace(config.name, node, reason, read_at)
@@ -103,7 +103,7 @@ def nodes_with(host: Collected, config: StorageConfigReading) -> list[str]:
     reading = host.memory.reading
     seen = [one for one in (reading.storages if reading is not None else ()) if one.name == config.name]
     nodes = {"" if one.is_shared else one.node for one in seen if "backup" in one.content}
-    return sorted(nodes or {node for name, node in host.facts.volumes_at if name == config.name}) or [""]
+    return sorted(nodes or {node for name, node in host.facts.volumes_epoch if name == config.name}) or [""]
 
 
 def told_at_server(place: Place, servers: Mapping[str, Collected], *, at: datetime) -> tuple[str, float]:
@@ -114,7 +114,9 @@ def told_at_server(place: Place, servers: Mapping[str, Collected], *, at: dateti
         return "server_not_monitored", 0.0
     held = known.facts.permissions
     found = known.facts.places.get((datastore, namespace))
-    read_at = max(found.snapshots_at, found.groups_at) if found is not None and found.snapshots_at else 0.0
+    read_at = (
+        max(found.snapshots_epoch, found.groups_epoch) if found is not None and found.snapshots_epoch else 0.0
+    )
     path = f"/datastore/{datastore}/{namespace}".rstrip("/")
     if held is not None and not held.has(path, "Datastore.Audit"):
         return "no_permission", read_at

@@ -79,7 +79,7 @@ def storages(
     """Yield the storages for backups, one without a name where none can be seen."""
     facts = host.facts
     if not facts.storages:
-        reason = NO_PERMISSION if facts.storages_at else "not_read_yet"
+        reason = NO_PERMISSION if facts.storages_epoch else "not_read_yet"
         yield source(host, "storage", "", reason=reason, keys=((Lane.STORAGE_DEFINITIONS, ""),))
         return
     for place in storage_places(host, servers, evidence, at=at):
@@ -112,10 +112,10 @@ def tasks(host: Collected, *, at: datetime) -> Iterator[Source]:
 def tasks_of(host: Collected, node: str, count: int, *, at: datetime) -> Source:
     """Return how far the backup tasks of a node were read: its own list, and the newest ones in that of the cluster."""
     facts, held = host.facts, host.facts.permissions
-    read_at = facts.backup_tasks_at.get(node, 0.0)
+    read_at = facts.backup_tasks_epoch.get(node, 0.0)
     sees_all = held is None or held.has("/", "Sys.Audit")
     if read_at and sees_all and node not in host.memory.absent_since:
-        read_at = max(read_at, facts.tasks_at)
+        read_at = max(read_at, facts.tasks_epoch)
     if held is not None and not held.has(f"/nodes/{node}", "Sys.Audit"):
         reason = NO_PERMISSION
     else:
@@ -151,10 +151,10 @@ def snapshots(host: Collected, *, at: datetime) -> Iterator[Source]:
 def snapshots_on(host: Collected, node: str, guests: Sequence[GuestReading], *, at: datetime) -> Source:
     """Return how far the snapshots of the guests of a node were read: as old as the oldest of them."""
     known = {guest.vmid: host.facts.guest(guest.vmid) for guest in guests}
-    read_at = min((one.snapshots_at for one in known.values() if one.snapshots_at), default=0.0)
-    unread = [vmid for vmid, one in known.items() if not one.snapshots_at]
+    read_at = min((one.snapshots_epoch for one in known.values() if one.snapshots_epoch), default=0.0)
+    unread = [vmid for vmid, one in known.items() if not one.snapshots_epoch]
     reason = "not_read_yet" if unread else when_unread(read_at, at=at)
-    late = unread or [vmid for vmid, one in known.items() if when_unread(one.snapshots_at, at=at)]
+    late = unread or [vmid for vmid, one in known.items() if when_unread(one.snapshots_epoch, at=at)]
     told = source(
         host,
         "snapshots",

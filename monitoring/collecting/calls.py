@@ -101,7 +101,7 @@ class Calls:
 
     def again(self, lane: Lane) -> None:
         """Let the next poll ask once more: the answer is not believed yet."""
-        self._memory.note(lane, "", replace(self._memory.progress_of(lane), next_at=self._at))
+        self._memory.note(lane, "", replace(self._memory.progress_of(lane), next_epoch=self._at))
 
     def remember_refusals(self) -> None:
         """Ask no more, for a while, what was refused in this poll. For a poll that succeeded otherwise.

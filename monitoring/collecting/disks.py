@@ -47,7 +47,7 @@ def disk_errands(turn: Turn, node: str, *, is_possible: bool) -> Iterator[Errand
 def smart_errands(turn: Turn, node: str, *, is_possible: bool) -> Iterator[Errand]:
     """Yield the list with SMART, and once that was tried one call for each disk that can tell something."""
     yield Errand(Lane.SMART_LIST, node, read_smart_list, (node,), is_possible)
-    if not turn.facts.progress_of(Lane.SMART_LIST, node).tried_at:
+    if not turn.facts.progress_of(Lane.SMART_LIST, node).tried_epoch:
         return
     known = known_of(turn, node)
     for disk in known.disks[:MOST_DISKS]:
@@ -110,7 +110,7 @@ def read_smart_list(turn: Turn, node: str) -> None:
             smart_of(known, disk),
             serial=disk.serial,
             listed=SmartReading(health=disk.health, life_left_percent=disk.life_left_percent),
-            listed_at=turn.at,
+            listed_epoch=turn.at,
         )
         for disk in found[:MOST_DISKS]
     }
@@ -125,7 +125,7 @@ def read_smart(turn: Turn, node: str, device: str) -> None:
         return
     disk_name = hardware.smart_name(turn.instance.kind, device)
     reading = turn.ask(hardware.smart, node, disk_name, longest_seconds=SMART_CALL_SECONDS)
-    told = replace(smart_of(known, disk), serial=disk.serial, own=reading, own_at=turn.at)
+    told = replace(smart_of(known, disk), serial=disk.serial, own=reading, own_epoch=turn.at)
     keep(turn, node, smart={**known.smart, device: told})
 
 

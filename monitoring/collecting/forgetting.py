@@ -37,7 +37,7 @@ def only(known: Mapping[Key, Value], wanted: Collection[Key]) -> dict[Key, Value
 
 def shed(turn: Turn, name: str, wanted: Collection[Any]) -> None:
     """Keep only these entries of a dict of facts, and when they were read."""
-    known, instants = getattr(turn.facts, name), f"{name}_at"
+    known, instants = getattr(turn.facts, name), f"{name}_epoch"
     if known.keys() - wanted:
         turn.change(**{name: only(known, wanted)})
         if hasattr(turn.facts, instants):
@@ -67,10 +67,15 @@ def forget_cluster(turn: Turn) -> None:
     shed(turn, "nodes", nodes)
     if not turn.instance.monitor_backups:
         turn.change(volumes={}, backup_tasks={}, task_results={}, jobs=(), job_volumes={}, uncovered=())
-        facts.volumes_at, facts.backup_tasks_at, facts.jobs_at, facts.uncovered_at = {}, {}, 0.0, 0.0
+        facts.volumes_epoch, facts.backup_tasks_epoch, facts.jobs_epoch, facts.uncovered_epoch = (
+            {},
+            {},
+            0.0,
+            0.0,
+        )
         return
     shed(turn, "backup_tasks", nodes)
-    if facts.storages_at:
+    if facts.storages_epoch:
         shed(turn, "volumes", wanted_volumes(turn, nodes))
 
 

@@ -21,7 +21,7 @@ def judge_if_due(at: datetime) -> bool:
     last = store().load(JUDGEMENT) or NOTHING_JUDGED
     instances = list(Instance.objects.all())
     marks = marks_of(instances)
-    if marks == last.marks and 0 <= at.timestamp() - last.judged_at < AGING_SECONDS:
+    if marks == last.marks and 0 <= at.timestamp() - last.judged_epoch < AGING_SECONDS:
         return False
     hosts, servers = evidence_of(instances)
     store().save(JUDGEMENT, judge(hosts, servers, marks, version=last.version + 1, at=at))

@@ -141,7 +141,7 @@ def read_tasks(turn: Turn) -> None:
             known = before.get(task.upid)
             if task.ended_at is not None and (known is None or known.ended_at is None):
                 turn.hasten(consequences(turn, task))
-    turn.facts.tasks, turn.facts.tasks_at = tasks, turn.at  # neither published nor judged: no news
+    turn.facts.tasks, turn.facts.tasks_epoch = tasks, turn.at  # neither published nor judged: no news
 
 
 def consequences(turn: Turn, task: TaskReading) -> Iterator[Key]:
@@ -277,10 +277,10 @@ def read_groups(turn: Turn, store: str, namespace: str) -> None:
     place = replace(
         place,
         groups=groups,
-        groups_at=turn.at,
+        groups_epoch=turn.at,
         snapshots={name: known for name, known in place.snapshots.items() if name in names},
     )
-    if not place.snapshots_at:
+    if not place.snapshots_epoch:
         keep_place(turn, key, place)
         return
     known = turn.facts.places.get(key) or BackupPlace()
@@ -357,7 +357,7 @@ def read_snapshots(turn: Turn, store: str, namespace: str) -> None:
     for snapshot in found:
         grouped.setdefault(f"{snapshot.kind}/{snapshot.id}", []).append(snapshot)
     snapshots = {name: newest_first(members) for name, members in grouped.items()}
-    keep_place(turn, key, replace(place, snapshots=snapshots, snapshots_at=turn.at))
+    keep_place(turn, key, replace(place, snapshots=snapshots, snapshots_epoch=turn.at))
 
 
 def read_group(turn: Turn, store: str, namespace: str, group: BackupGroupReading) -> None:
@@ -367,18 +367,18 @@ def read_group(turn: Turn, store: str, namespace: str, group: BackupGroupReading
     place = turn.facts.places.get(key) or BackupPlace()
     snapshots = {**place.snapshots, name_of(group): found}
     is_whole = snapshots.keys() >= {name_of(one) for one in place.groups}
-    read_at = turn.at if is_whole else place.snapshots_at
-    keep_place(turn, key, replace(place, snapshots=snapshots, snapshots_at=read_at))
+    read_at = turn.at if is_whole else place.snapshots_epoch
+    keep_place(turn, key, replace(place, snapshots=snapshots, snapshots_epoch=read_at))
 
 
 def keep_place(turn: Turn, key: PlaceKey, place: BackupPlace) -> None:
     """Keep a place; instants alone are no news."""
     known = turn.facts.places.get(key)
     turn.facts.places = {**turn.facts.places, key: place}
-    if known is None or (known.groups, known.snapshots, bool(known.snapshots_at)) != (
+    if known is None or (known.groups, known.snapshots, bool(known.snapshots_epoch)) != (
         place.groups,
         place.snapshots,
-        bool(place.snapshots_at),
+        bool(place.snapshots_epoch),
     ):
         turn.facts.is_news("places")
 

@@ -93,7 +93,7 @@ def collect(instance_id: int, at: datetime) -> bool:
 
 def is_time(facts: Facts, *, at: float) -> bool:
     """Return whether a turn is due; one in the future says that the clock was set back."""
-    return facts.turn_at > at or at >= max(facts.turn_at + TURN_SECONDS, facts.rest_until)
+    return facts.turn_epoch > at or at >= max(facts.turn_epoch + TURN_SECONDS, facts.rest_until_epoch)
 
 
 def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) -> bool:
@@ -125,7 +125,7 @@ def run_turn(
     spent = Spent(time.monotonic())
     held = facts.permissions
     wanted = run_rounds(turn, spent)
-    facts.rest_until = at + min(spent.seconds() / BUSY_RATIO, LONGEST_REST_SECONDS)
+    facts.rest_until_epoch = at + min(spent.seconds() / BUSY_RATIO, LONGEST_REST_SECONDS)
     facts.progress = schedule.hastened(facts.progress, turn.hastened, at=at)
     if held is not None and facts.permissions != held:
         facts.progress = schedule.permitted(facts.progress, at=at)
@@ -175,7 +175,7 @@ def run_due(turn: Turn, waiting: Iterable[Errand], spent: Spent) -> None:
     facts = turn.facts
     for errand in waiting:
         if spent.seconds() > BUDGET_SECONDS:
-            facts.slowed_at, spent.is_over = turn.at, True
+            facts.slowed_epoch, spent.is_over = turn.at, True
             return
         is_new = facts.progress_of(errand.lane, errand.subject) is NEVER
         if spent.calls >= (FIRST_CALLS_PER_TURN if is_new else CALLS_PER_TURN):
@@ -196,10 +196,10 @@ def begin(facts: Facts, instance: Instance, memory: PollMemory, *, at: float) ->
         facts.instance_version = instance.version
         facts.touched += 1
         facts.version += 1
-    if facts.turn_at > at:
+    if facts.turn_epoch > at:
         facts.progress = schedule.caught_up(facts.progress, at=at)
-    facts.asked_at = instance.host
-    facts.turn_at = at
+    facts.asked_host = instance.host
+    facts.turn_epoch = at
     facts.server_version = memory.pbs_version or facts.server_version
 
 

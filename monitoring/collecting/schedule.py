@@ -160,7 +160,7 @@ def period_of(lane: Lane, *, is_idle: bool = False) -> float:
 
 def is_due(known: Progress, *, at: float, is_wanted: bool = False) -> bool:
     """Return whether a call of the live lane is due; one that is wanted now is, unless the account may not make it."""
-    return known.next_at <= at + LIVE_SLACK_SECONDS or (is_wanted and known.code not in DENIALS)
+    return known.next_epoch <= at + LIVE_SLACK_SECONDS or (is_wanted and known.code not in DENIALS)
 
 
 def due(errands: Iterable[Errand], progress: ProgressByLane, *, at: float) -> list[Errand]:
@@ -175,10 +175,10 @@ def due(errands: Iterable[Errand], progress: ProgressByLane, *, at: float) -> li
         if not errand.is_possible:
             continue
         known = progress.get(errand.lane, {}).get(errand.subject)
-        if known is None or not known.tried_at:
+        if known is None or not known.tried_epoch:
             new.append(errand)
-        elif known.next_at <= at + SLACK_SECONDS:
-            late.append(((known.next_at - at) / errand.period_seconds, errand))
+        elif known.next_epoch <= at + SLACK_SECONDS:
+            late.append(((known.next_epoch - at) / errand.period_seconds, errand))
     new.sort(key=lambda one: one.terms.rank)
     late.sort(key=lambda one: one[0])
     first = [errand for errand in new if errand.terms.rank == 0]
@@ -191,11 +191,11 @@ def succeeded(key: Key, known: Progress, *, at: float, is_idle: bool = False) ->
     lane, period = key[0], period_of(key[0], is_idle=is_idle)
     if TERMS[lane].is_live:
         wait = period
-    elif known.done_at:
+    elif known.done_epoch:
         wait = period * (1 - JITTER_RATIO + 2 * JITTER_RATIO * spread(key))
     else:
         wait = period * (EARLIEST_SECOND_RATIO + (1 - EARLIEST_SECOND_RATIO) * spread(key))
-    return Progress(tried_at=at, done_at=at, next_at=at + wait)
+    return Progress(tried_epoch=at, done_epoch=at, next_epoch=at + wait)
 
 
 def failed(key: Key, known: Progress, error: ProxmoxError, *, at: float, is_idle: bool = False) -> Progress:
@@ -212,9 +212,9 @@ def failed(key: Key, known: Progress, error: ProxmoxError, *, at: float, is_idle
     # A poll comes when its host asked for it: what that means for a live call is told in `next_try_seconds`.
     asked = 0.0 if terms.is_live else min(error.retry_after_seconds or 0.0, LONGEST_RETRY_SECONDS)
     return Progress(
-        tried_at=at,
-        done_at=known.done_at,
-        next_at=at + max(wait, asked),
+        tried_epoch=at,
+        done_epoch=known.done_epoch,
+        next_epoch=at + max(wait, asked),
         failures=failures,
         code=error.code,
         message=str(error)[:500],
@@ -244,17 +244,19 @@ def hastened(progress: ProgressByLane, happened: Mapping[Key, float], *, at: flo
     changed: dict[Lane, dict[Subject, Progress]] = {}
     for (lane, subject), since in happened.items():
         known = progress.get(lane, {}).get(subject, NEVER)
-        if not known.tried_at or known.tried_at >= since or known.code in DENIALS:
+        if not known.tried_epoch or known.tried_epoch >= since or known.code in DENIALS:
             continue
-        soon = max(at, known.tried_at + HASTE_SECONDS)
-        if known.next_at > soon:
-            changed.setdefault(lane, {})[subject] = replace(known, next_at=soon)
+        soon = max(at, known.tried_epoch + HASTE_SECONDS)
+        if known.next_epoch > soon:
+            changed.setdefault(lane, {})[subject] = replace(known, next_epoch=soon)
     return progress | {lane: progress[lane] | subjects for lane, subjects in changed.items()}
 
 
 def permitted(progress: ProgressByLane, *, at: float) -> ProgressByLane:
     """Return the progress with everything due that the account might not ask so far: it has other rights now."""
-    return each(progress, lambda one: replace(one, next_at=at) if one.code == PermissionDenied.code else one)
+    return each(
+        progress, lambda one: replace(one, next_epoch=at) if one.code == PermissionDenied.code else one
+    )
 
 
 def renewed(progress: ProgressByLane) -> ProgressByLane:
@@ -267,7 +269,9 @@ def caught_up(progress: ProgressByLane, *, at: float) -> ProgressByLane:
     return each(
         progress,
         lambda one: (
-            replace(one, tried_at=at, done_at=min(one.done_at, at), next_at=at) if one.tried_at > at else one
+            replace(one, tried_epoch=at, done_epoch=min(one.done_epoch, at), next_epoch=at)
+            if one.tried_epoch > at
+            else one
         ),
     )
 

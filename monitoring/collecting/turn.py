@@ -129,7 +129,7 @@ class Turn:
 
     def _instants(self, known: msgspec.Struct, names: Iterable[str]) -> dict[str, float]:
         """Return when these facts were read, just now, for those beside which that is kept."""
-        return {field: self.at for name in names if hasattr(known, field := f"{name}_at")}
+        return {field: self.at for name in names if hasattr(known, field := f"{name}_epoch")}
 
     def _compare(self, known: msgspec.Struct, values: dict[str, Any]) -> None:
         changed = [name for name, value in values.items() if getattr(known, name) != value]

@@ -23,11 +23,11 @@ def cluster_concerns(
     """Yield what concerns the whole instance; `online` are the nodes that are."""
     yield from quorum(name, cluster)
     versions = {node: facts.node(node).version for node in sorted(online)}
-    read_at = min((facts.node(node).version_at for node in versions), default=0.0)
+    read_at = min((facts.node(node).version_epoch for node in versions), default=0.0)
     yield from different_versions(name, versions, read_at)
-    yield from qdevice(facts.qdevice, facts.qdevice_at)
-    yield from disarmed(name, facts.ha, facts.ha_at)
-    yield from ceph(facts.ceph, facts.ceph_at)
+    yield from qdevice(facts.qdevice, facts.qdevice_epoch)
+    yield from disarmed(name, facts.ha, facts.ha_epoch)
+    yield from ceph(facts.ceph, facts.ceph_epoch)
 
 
 def quorum(name: str, cluster: ClusterReading | None) -> Iterator[Concern]:
@@ -116,4 +116,4 @@ def failing_replications(jobs: Iterable[Replication]) -> Iterator[tuple[str, Con
             times = "once" if job.failure_count == 1 else f"{job.failure_count} times in a row"
             reason = f": {cut(job.error)}" if job.error else ""
             text = f"Replication {job.id} to {job.target} has failed {times}{reason}"
-            yield job.source, Concern("replication_failing", WARNING, job.id, text, one.told_at)
+            yield job.source, Concern("replication_failing", WARNING, job.id, text, one.told_epoch)

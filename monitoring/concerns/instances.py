@@ -36,7 +36,7 @@ def pve_concerns(
     cluster: ClusterReading | None,
     facts: Facts,
     coverage: Mapping[int, Coverage],
-    judged_at: float,
+    judged_epoch: float,
     at: float,
 ) -> tuple[Concern, ...]:
     """Return what is wrong with a PVE; of a node that is away nothing but that is told."""
@@ -44,17 +44,20 @@ def pve_concerns(
     found = list(cluster_concerns(instance, cluster, facts, online))
     for name, about in online.items():
         found += concerning(about, node_concerns(name, facts, at=at))
-    for name, one in (*silent_managers(facts.ha, facts.ha_at), *replication_concerns(figures, facts, at=at)):
+    for name, one in (
+        *silent_managers(facts.ha, facts.ha_epoch),
+        *replication_concerns(figures, facts, at=at),
+    ):
         if name in online:
             found += concerning(online[name], [one])
     found += unavailable(storages, online=online)
     found += halted(figures.guests)
     shown = {str(one.vmid): guest(one.vmid) for one in figures.guests}
     for service, one in services(
-        facts.ha, facts.ha_at
+        facts.ha, facts.ha_epoch
     ):  # that of a guest which is not shown is told of the instance
         found += concerning(shown.get(service.rpartition(":")[2], INSTANCE), [one])
-    found += (one for one in failed_verifications(coverage, judged_at) if str(one.about.vmid) in shown)
+    found += (one for one in failed_verifications(coverage, judged_epoch) if str(one.about.vmid) in shown)
     return tuple(found)
 
 

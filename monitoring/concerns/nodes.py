@@ -28,21 +28,21 @@ def node_concerns(name: str, facts: Facts, *, at: float) -> Iterator[Concern]:
     """Yield what is wrong with a node of a PVE that is online."""
     known = facts.node(name)
     yield from hardware(known)
-    yield from certificates(known.certificates, known.certificates_at, at=at)
-    yield from subscription(known.subscription, known.subscription_at)
+    yield from certificates(known.certificates, known.certificates_epoch, at=at)
+    yield from subscription(known.subscription, known.subscription_epoch)
 
 
 def host_concerns(facts: Facts, *, at: float) -> Iterator[Concern]:
     """Yield what is wrong with the host of a PBS, which shows each of the certificates that it lists."""
     yield from hardware(facts.host)
     for one in facts.host.certificates:
-        yield from certificate(one, facts.host.certificates_at, at=at, days=CERTIFICATE_DAYS)
+        yield from certificate(one, facts.host.certificates_epoch, at=at, days=CERTIFICATE_DAYS)
 
 
 def hardware(known: NodeFacts) -> Iterator[Concern]:
     """Yield what is wrong with the pools and disks of a host."""
-    yield from zfs(known.zfs_pools, known.zfs_pools_at)
-    yield from thin(known.thin_pools, known.thin_pools_at)
+    yield from zfs(known.zfs_pools, known.zfs_pools_epoch)
+    yield from thin(known.thin_pools, known.thin_pools_epoch)
     yield from disks(known.disks, known.smart)
 
 

@@ -28,7 +28,7 @@ def server_concerns(
     for store in datastores:
         yield from datastore(store, datastores_at, at=at)
     for kind, known in jobs.items():
-        read_at = facts.server_jobs_at.get(kind, 0.0)
+        read_at = facts.server_jobs_epoch.get(kind, 0.0)
         for job in known:
             yield from failed_job(job, read_at)
             yield from missed_job(job, missed, read_at)

@@ -34,11 +34,11 @@ def shown_disks(known: NodeFacts) -> list[dict[str, Any]]:
 
 def of_smart(told: SmartFacts) -> dict[str, Any]:
     """Return each figure as it was told last, be it in the list of all disks or by the disk itself."""
-    dated = [(told.own_at, told.own), (told.listed_at, told.listed)]
+    dated = [(told.own_epoch, told.own), (told.listed_epoch, told.listed)]
     newest_first = [one for _, one in sorted(dated, key=lambda entry: entry[0], reverse=True) if one]
     return {
         **{name: told_last(newest_first, name) for name in SmartReading.__struct_fields__},
-        "smart_read_at": int(max(told.own_at, told.listed_at)),
+        "smart_read_at": int(max(told.own_epoch, told.listed_epoch)),
     }
 
 

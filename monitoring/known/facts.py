@@ -80,19 +80,19 @@ def is_reachable(address: str) -> bool:
 
 
 class GuestFacts(msgspec.Struct, frozen=True):
-    """What is known of one guest beside its live figures; `..._at` 0 is never."""
+    """What is known of one guest beside its live figures; `..._epoch` 0 is never."""
 
     config: GuestConfigReading | None = None
-    config_at: float = 0.0
+    config_epoch: float = 0.0
     snapshots: tuple[GuestSnapshotReading, ...] = ()
-    snapshots_at: float = 0.0
+    snapshots_epoch: float = 0.0
     disk: DiskUse | None = None
-    disk_at: float = 0.0
+    disk_epoch: float = 0.0
     agent_code: str = ""  # why the agent told nothing, the code of the error
     addresses: tuple[AddressReading, ...] = ()
-    addresses_at: float = 0.0
+    addresses_epoch: float = 0.0
     detail: GuestDetailReading | None = None
-    detail_at: float = 0.0
+    detail_epoch: float = 0.0
 
     @property
     def shown_addresses(self) -> tuple[str, ...]:
@@ -102,39 +102,39 @@ class GuestFacts(msgspec.Struct, frozen=True):
 
 
 class SmartFacts(msgspec.Struct, frozen=True):
-    """What SMART told of one disk: in the list of all of them, and when it was asked by itself; `..._at` 0 is never."""
+    """What SMART told of one disk: in the list of all of them, and when it was asked by itself; `..._epoch` 0 is never."""
 
     serial: str = ""  # of the disk that had the name then: another one may have it after a start of the host
     listed: SmartReading | None = None
-    listed_at: float = 0.0
+    listed_epoch: float = 0.0
     own: SmartReading | None = None
-    own_at: float = 0.0
+    own_epoch: float = 0.0
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
-    """What is known of one node beside its live figures and its status; `..._at` 0 is never."""
+    """What is known of one node beside its live figures and its status; `..._epoch` 0 is never."""
 
     version: str = ""
-    version_at: float = 0.0
+    version_epoch: float = 0.0
     storages: tuple[NodeStorageReading, ...] = ()
-    storages_at: float = 0.0
+    storages_epoch: float = 0.0
     zfs_pools: tuple[ZfsPoolReading, ...] = ()
-    zfs_pools_at: float = 0.0
+    zfs_pools_epoch: float = 0.0
     thin_pools: tuple[ThinPoolReading, ...] = ()
-    thin_pools_at: float = 0.0
+    thin_pools_epoch: float = 0.0
     disks: tuple[DiskReading, ...] = ()
-    disks_at: float = 0.0
+    disks_epoch: float = 0.0
     smart: dict[str, SmartFacts] = {}  # by device; only where it is wanted
     certificates: tuple[CertificateReading, ...] = ()
-    certificates_at: float = 0.0
+    certificates_epoch: float = 0.0
     subscription: SubscriptionReading | None = None
-    subscription_at: float = 0.0
+    subscription_epoch: float = 0.0
     updates: tuple[PendingUpdateReading, ...] | None = None  # None: the account may not see them
-    updates_at: float = 0.0
+    updates_epoch: float = 0.0
     history: NodeHistoryReading | None = None
-    history_at: float = 0.0
+    history_epoch: float = 0.0
     replications: tuple[ReplicationReading, ...] = ()
-    replications_at: float = 0.0
+    replications_epoch: float = 0.0
     time_zone: str = ""
 
 
@@ -142,9 +142,9 @@ class BackupPlace(msgspec.Struct, frozen=True):
     """One namespace of a datastore: its groups, and the snapshots of each group under `<kind>/<id>`."""
 
     groups: tuple[BackupGroupReading, ...] = ()
-    groups_at: float = 0.0
+    groups_epoch: float = 0.0
     snapshots: dict[str, tuple[BackupSnapshotReading, ...]] = {}
-    snapshots_at: float = 0.0  # when those of all groups were read
+    snapshots_epoch: float = 0.0  # when those of all groups were read
     is_large: bool = False  # one answer cannot hold them: each group is asked for by itself
 
 
@@ -167,15 +167,15 @@ class Facts(Progressing):
     touched: int = 0
     saved_touched: int = 0
     listed_from: str = ""  # what the published lists were made from
-    saved_at: float = 0.0
+    saved_epoch: float = 0.0
     costs: Costs = {}
-    asked_at: str = ""  # the address that all of this is from
-    turn_at: float = 0.0
-    rest_until: float = 0.0  # the host was kept busy for so long that it is left alone until then
+    asked_host: str = ""  # the address that all of this is from
+    turn_epoch: float = 0.0
+    rest_until_epoch: float = 0.0  # the host was kept busy for so long that it is left alone until then
     resting_nodes: dict[
         str, float
     ] = {}  # nodes that did not answer in time, and until when they are left alone
-    slowed_at: float = 0.0  # when a turn last ended because the host answered slowly
+    slowed_epoch: float = 0.0  # when a turn last ended because the host answered slowly
     jobs_seen: dict[str, JobSeen] = {}  # by "<kind> <id>"
     kinds_seen: tuple[str, ...] = ()
     permissions: PermissionsReading | None = None
@@ -183,41 +183,41 @@ class Facts(Progressing):
     calls: int = 0  # of all turns since the start
     failed_calls: int = 0
     tasks: tuple[TaskReading, ...] = ()  # the newest first; of PBS the last day's
-    tasks_at: float = 0.0
+    tasks_epoch: float = 0.0
     # PVE
     guests: dict[int, GuestFacts] = {}
     nodes: dict[str, NodeFacts] = {}
     storages: tuple[StorageConfigReading, ...] = ()
-    storages_at: float = 0.0
+    storages_epoch: float = 0.0
     volumes: dict[StorageKey, tuple[BackupVolumeReading, ...]] = {}
-    volumes_at: dict[StorageKey, float] = {}
+    volumes_epoch: dict[StorageKey, float] = {}
     backup_tasks: dict[str, tuple[TaskReading, ...]] = {}  # vzdump, by node, the newest first
-    backup_tasks_at: dict[str, float] = {}
+    backup_tasks_epoch: dict[str, float] = {}
     task_results: dict[str, tuple[VzdumpGuestReading, ...]] = {}  # by UPID of a job over several guests
     jobs: tuple[BackupJobReading, ...] = ()
-    jobs_at: float = 0.0
+    jobs_epoch: float = 0.0
     job_volumes: dict[str, tuple[JobVolumeReading, ...]] = {}
     uncovered: tuple[UncoveredGuestReading, ...] = ()
-    uncovered_at: float = 0.0
+    uncovered_epoch: float = 0.0
     ha: HaReading | None = None
-    ha_at: float = 0.0
+    ha_epoch: float = 0.0
     ceph: CephReading | None = None
-    ceph_at: float = 0.0
+    ceph_epoch: float = 0.0
     ceph_osds: tuple[CephOsdReading, ...] = ()
     ceph_pools: tuple[CephPoolReading, ...] = ()
     replication_jobs: tuple[ReplicationReading, ...] = ()
     votes: tuple[VoteReading, ...] = ()
-    votes_at: float = 0.0
+    votes_epoch: float = 0.0
     qdevice: QdeviceReading | None = None  # None: the node that answered runs none
-    qdevice_at: float = 0.0
+    qdevice_epoch: float = 0.0
     # PBS
     datastore_states: dict[str, DatastoreStateReading] = {}  # by datastore
-    datastore_states_at: float = 0.0
+    datastore_states_epoch: float = 0.0
     datastores_left_out: tuple[str, ...] = ()  # those without figures when the list was read
     namespaces: dict[str, tuple[NamespaceReading, ...]] = {}  # by datastore
     places: dict[PlaceKey, BackupPlace] = {}
     server_jobs: dict[str, tuple[ServerJobReading, ...]] = {}  # by kind: sync, verify, prune, garbage
-    server_jobs_at: dict[str, float] = {}
+    server_jobs_epoch: dict[str, float] = {}
     host: NodeFacts = NodeFacts()  # the server itself
 
     def guest(self, vmid: int) -> GuestFacts:

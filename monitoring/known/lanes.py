@@ -86,9 +86,9 @@ Key = tuple[Lane, Subject]
 class Progress(msgspec.Struct, frozen=True, gc=False):
     """How far one lane has come with one of its subjects."""
 
-    tried_at: float = 0.0
-    done_at: float = 0.0  # 0: never
-    next_at: float = 0.0
+    tried_epoch: float = 0.0
+    done_epoch: float = 0.0  # 0: never
+    next_epoch: float = 0.0
     failures: int = 0  # in a row
     code: str = ""  # of the last failure, empty after a success
     message: str = ""

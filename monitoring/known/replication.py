@@ -19,14 +19,14 @@ TOLD_SECONDS = 300.0
 
 
 class Replication(msgspec.Struct, frozen=True):
-    """A configured job with its last run as far as one was told, `told_at` by our clock; 0: never.
+    """A configured job with its last run as far as one was told, `told_epoch` by our clock; 0: never.
 
     `unknown`: the node of its guest has not told of it for a while, so the run is only the last one known.
     """
 
     job: ReplicationReading
     state: State
-    told_at: float
+    told_epoch: float
 
 
 def nodes_of(guests: Iterable[GuestReading]) -> dict[int, str]:
@@ -49,8 +49,8 @@ def replications(facts: Facts, nodes: Mapping[int, str], *, at: float) -> tuple[
     newest: dict[str, tuple[float, str, ReplicationReading]] = {}
     for node, known in facts.nodes.items():
         for job in known.replications:
-            if job.id not in newest or known.replications_at > newest[job.id][0]:
-                newest[job.id] = (known.replications_at, node, job)
+            if job.id not in newest or known.replications_epoch > newest[job.id][0]:
+                newest[job.id] = (known.replications_epoch, node, job)
     return tuple(
         replication_of(job, source_of(job, nodes), newest.get(job.id), at=at)
         for job in facts.replication_jobs
@@ -64,13 +64,13 @@ def replication_of(
     if told is None:
         state: State = "disabled" if job.is_disabled else "unknown"
         return Replication(msgspec.structs.replace(job, source=source), state, 0.0)
-    told_at, node, run = told
-    if node == source and at - told_at <= TOLD_SECONDS:
-        return Replication(msgspec.structs.replace(run, source=source), state_of(run), told_at)
+    told_epoch, node, run = told
+    if node == source and at - told_epoch <= TOLD_SECONDS:
+        return Replication(msgspec.structs.replace(run, source=source), state_of(run), told_epoch)
     merged = msgspec.structs.replace(
         run, source=source, target=job.target, schedule=job.schedule, is_disabled=job.is_disabled
     )
-    return Replication(merged, "disabled" if job.is_disabled else "unknown", told_at)
+    return Replication(merged, "disabled" if job.is_disabled else "unknown", told_epoch)
 
 
 def state_of(job: ReplicationReading) -> State:

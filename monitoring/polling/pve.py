@@ -65,7 +65,7 @@ class PvePoll(Poll):
         self.reading = replace(listed, storages=listed.storages + switched_off)
         self.claim_storage_ids()
         pk = self.instance.pk
-        beside = Beside(self.facts, judgement.coverage_of(pk), judgement.judged_at)
+        beside = Beside(self.facts, judgement.coverage_of(pk), judgement.judged_epoch)
         self.picture = picture_of(
             self.instance, self.reading, self.memory, beside, at=self.epoch, interval=self.interval
         )
@@ -144,7 +144,7 @@ class PvePoll(Poll):
     @staticmethod
     def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at: float) -> Figures:
         """Return what the inventory has; figures are not kept over a restart."""
-        beside = Beside(facts, judgement.coverage_of(instance.pk), judgement.judged_at)
+        beside = Beside(facts, judgement.coverage_of(instance.pk), judgement.judged_epoch)
         seen, health = silent.last_seen(instance), silent.last_health(instance)
         guests = Guest.objects.filter(instance=instance, gone_at=None)
         nodes = Node.objects.filter(instance=instance, gone_at=None)

@@ -38,7 +38,7 @@ class Beside(NamedTuple):
 
     facts: Facts = NOTHING_COLLECTED
     coverage: Mapping[int, Coverage] = {}
-    judged_at: float = 0.0
+    judged_epoch: float = 0.0
 
 
 NOTHING_BESIDE = Beside()
@@ -71,7 +71,7 @@ def picture_of(
         cluster=memory.cluster,
         facts=facts,
         coverage=beside.coverage,
-        judged_at=beside.judged_at,
+        judged_epoch=beside.judged_epoch,
         at=at,
     )
     return Picture(figures, concerns)
@@ -87,7 +87,7 @@ def node_figures(
     figures: list[NodeFigures] = []
     for node in resources.nodes:
         name, away, known = node.name, absent.get(node.name), facts.node(node.name)
-        is_told = known.history is not None and at - known.history_at <= PROBE_SECONDS
+        is_told = known.history is not None and at - known.history_epoch <= PROBE_SECONDS
         figures.append(
             live_node(
                 node,
@@ -98,7 +98,7 @@ def node_figures(
                 release=known.version,
                 root=None if node.disk_total_bytes else root_storage(name, resources.storages),
                 history=known.history if is_told else None,
-                history_epoch=known.history_at,
+                history_epoch=known.history_epoch,
                 may_see=None if held is None else held.has(f"/nodes/{name}", "Sys.Audit"),
             )
         )
@@ -152,7 +152,7 @@ def guest_now(
         disk = machine_disk(
             reading,
             known.disk,
-            age_seconds=at - known.disk_at,
+            age_seconds=at - known.disk_epoch,
             at=at,
             agent_is_enabled=known.config.agent_is_enabled if known.config is not None else None,
             agent_code=known.agent_code,
@@ -165,7 +165,7 @@ def guest_now(
         sample=sample,
         disk=disk,
         detail=known.detail,
-        detail_epoch=known.detail_at,
+        detail_epoch=known.detail_epoch,
         addresses=known.shown_addresses,
         backup_state=state_of(judged) if judged is not None else "",
         backup_reason=judged.reason if judged is not None else "",
@@ -214,6 +214,6 @@ def probed_storages(facts: Facts, at: float) -> dict[Key, NodeStorageReading]:
     return {
         (storage.name, node): storage
         for node, known in facts.nodes.items()
-        if at - known.storages_at <= PROBE_SECONDS
+        if at - known.storages_epoch <= PROBE_SECONDS
         for storage in known.storages
     }

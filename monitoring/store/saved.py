@@ -40,16 +40,16 @@ def saved_facts(instance: Instance) -> Facts | None:
 
 def is_of(instance: Instance, facts: Facts) -> bool:
     """Return whether facts are of the host that the instance has now."""
-    return facts.asked_at in ("", instance.host)
+    return facts.asked_host in ("", instance.host)
 
 
 def save(instance: Instance, facts: Facts, *, at: datetime) -> None:
     """Write the facts to the database now and then when something was read: a restart asks no host for all of it again."""
-    is_news, is_read_since = facts.touched != facts.saved_touched, facts.turn_at > facts.saved_at
+    is_news, is_read_since = facts.touched != facts.saved_touched, facts.turn_epoch > facts.saved_epoch
     wait = SAVE_SECONDS if is_news else SAVE_INSTANTS_SECONDS
-    if not (is_news or is_read_since) or 0 <= at.timestamp() - facts.saved_at < wait:
+    if not (is_news or is_read_since) or 0 <= at.timestamp() - facts.saved_epoch < wait:
         return
-    facts.saved_at, facts.saved_touched = at.timestamp(), facts.touched
+    facts.saved_epoch, facts.saved_touched = at.timestamp(), facts.touched
     try:
         CollectedFacts.keep(instance, facts, at=at)
     except DatabaseError as error:

@@ -137,7 +137,7 @@ def guest_memory_number(guest: GuestFigures, raw: GuestReading, known: GuestFact
             "ballooninfo.actual": known.detail.balloon_actual_bytes,
             "ballooninfo.free_mem": known.detail.guest_free_bytes,
             "memhost": known.detail.host_memory_bytes,
-            "detail read": instant(known.detail_at),
+            "detail read": instant(known.detail_epoch),
         }
         call = f"{RESOURCES}; GET /nodes/{guest.node}/qemu?full=1"
         formula = "mem of maxmem, or of ballooninfo.actual while that is less"
@@ -163,7 +163,7 @@ def disk_number(guest: GuestFigures, raw: GuestReading, known: GuestFacts, live:
     return number(
         "disk", value, "bytes", "the sum over the counted file systems; Proxmox itself tells 0 for every VM",
         f"GET /nodes/{guest.node}/qemu/{guest.vmid}/agent/get-fsinfo",
-        {"filesystems": files, "maxdisk (boot disk only)": raw.disk_total_bytes}, When(known.disk_at, at),
+        {"filesystems": files, "maxdisk (boot disk only)": raw.disk_total_bytes}, When(known.disk_epoch, at),
         source=disk.source, note=note,
     )  # fmt: skip
 
@@ -248,7 +248,7 @@ def node_numbers(node: NodeFigures, memory: PollMemory, facts: Facts, *, at: flo
         pressure = msgspec.structs.asdict(history.pressure)
         yield number(
             "pressure", pressure, "percent of the last 10 s", "the newest row with pressure columns",
-            HISTORY.format(node=node.name), pressure, When(facts.node(node.name).history_at, at),
+            HISTORY.format(node=node.name), pressure, When(facts.node(node.name).history_epoch, at),
         )  # fmt: skip
 
 
@@ -277,7 +277,7 @@ def node_memory_number(
         fields["memory.available"] = detail.memory_available_bytes
         calls.append(f"GET /nodes/{node.name}/status")
     if known.history is not None:
-        fields |= {"arcsize": known.history.arc_bytes, "arcsize read": instant(known.history_at)}
+        fields |= {"arcsize": known.history.arc_bytes, "arcsize read": instant(known.history_epoch)}
         calls.append(HISTORY.format(node=node.name))
     return number(
         "memory", told_usage(usage(node.memory_used_bytes, node.memory_total_bytes)), "bytes",
@@ -315,5 +315,5 @@ def storage_numbers(
     yield number(
         "free", told.free, "bytes", "avail of the node's own list while its total agrees, else maxdisk - disk",
         f"GET /nodes/{raw.node}/storage", {"avail": probe.available_bytes if probe else None},
-        When(known.storages_at, at),
+        When(known.storages_epoch, at),
     )  # fmt: skip

@@ -67,7 +67,7 @@ def lane_report(group: str, progress: Sequence[Progress]) -> LaneReport:
 
     `message` is the failure of the subject that has failed most often.
     """
-    read = [one.done_at for one in progress if one.done_at]
+    read = [one.done_epoch for one in progress if one.done_epoch]
     failing = [one for one in progress if one.code]
     worst = max(failing, key=lambda one: one.failures, default=None)
     return LaneReport(
@@ -95,6 +95,6 @@ def cost_report(memory: PollMemory, facts: Facts, *, at: float) -> CostReport:
         refused=sum(one.refused for one in every),
         broken=sum(one.broken for one in every),
         unanswered=sum(one.unanswered for one in every),
-        slowedAt=instant(facts.slowed_at),
+        slowedAt=instant(facts.slowed_epoch),
         lanes=by_lane,
     )

@@ -22,15 +22,15 @@ def server_details(
     """Return everything about one backup server; groups with whose they are, and why."""
     return host_details(memory, facts) | {
         "datastores": datastore_details(memory, facts, at=at),
-        "datastoresRead": instant(facts.datastore_states_at),
+        "datastoresRead": instant(facts.datastore_states_epoch),
         "usageRead": instant(memory.datastores_at),
         "garbage": facts.server_jobs.get("garbage", ()),
-        "garbageRead": instant(facts.server_jobs_at.get("garbage")),
+        "garbageRead": instant(facts.server_jobs_epoch.get("garbage")),
         "places": {
             f"{store}/{namespace}": {
                 "groups": place.groups,
-                "groupsRead": instant(place.groups_at),
-                "snapshotsRead": instant(place.snapshots_at),
+                "groupsRead": instant(place.groups_epoch),
+                "snapshotsRead": instant(place.snapshots_epoch),
             }
             for (store, namespace), place in facts.places.items()
         },
@@ -45,11 +45,11 @@ def host_details(memory: PollMemory, facts: Facts) -> dict[str, Any]:
         "status": memory.pbs_status,
         "statusRead": instant(memory.pbs_status_at),
         "certificates": known.certificates,
-        "certificatesRead": instant(known.certificates_at),
+        "certificatesRead": instant(known.certificates_epoch),
         "subscription": known.subscription,
-        "subscriptionRead": instant(known.subscription_at),
+        "subscriptionRead": instant(known.subscription_epoch),
         "updates": known.updates,
-        "updatesRead": instant(known.updates_at),
+        "updatesRead": instant(known.updates_epoch),
         "mayReadUpdates": None if held is None else held.has("/", "Sys.Audit"),
         "timeZone": known.time_zone,
         "tasks": task_details(facts.tasks),

@@ -52,7 +52,7 @@ def pbs_numbers(server: ServerFigures, memory: PollMemory, facts: Facts, *, at: 
     told = {one.name: one for one in known_datastores(memory.datastores, states)}
     for store in server.datastores:
         reading = told.get(store.name) or DatastoreReading(store.name)
-        listed = {"list read": instant(facts.datastore_states_at)} if store.name in states else {}
+        listed = {"list read": instant(facts.datastore_states_epoch)} if store.name in states else {}
         yield from datastore_numbers(store, reading, listed, When(memory.datastores_at, at))
 
 

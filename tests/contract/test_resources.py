@@ -150,7 +150,7 @@ def test_a_qdevice_that_is_not_connected_is_told(lab, fake_cluster, ask):
 
 
 def test_votes_are_not_told_once_nobody_knows_whether_the_qdevice_is_there(lab, ask):
-    facts_of(lab).qdevice_at = moment(lab).timestamp() - 901
+    facts_of(lab).qdevice_epoch = moment(lab).timestamp() - 901
 
     told = ask(lab, lab.shown("nodes")[0]["id"]).json()["details"]["quorumDetail"]
 

@@ -98,7 +98,7 @@ def ha_status(request: Call) -> list[Row]:
 
 
 def _local_manager(node: Node, services: list[Guest], now: float) -> Row:
-    told_at = now // 5 * 5 if node.died_at is None else node.died_at
+    told_epoch = now // 5 * 5 if node.died_at is None else node.died_at
     mode = "active" if any(guest.node == node.name for guest in services) else "idle"
     if node.died_at is not None and now - node.died_at > 120:
         mode = "old timestamp - dead?"
@@ -106,8 +106,8 @@ def _local_manager(node: Node, services: list[Guest], now: float) -> Row:
         "id": f"lrm:{node.name}",
         "type": "lrm",
         "node": node.name,
-        "timestamp": int(told_at),
-        "status": f"{node.name} ({mode}, {_text(told_at)})",
+        "timestamp": int(told_epoch),
+        "status": f"{node.name} ({mode}, {_text(told_epoch)})",
     }
 
 

@@ -69,11 +69,11 @@ def host(*, reading=READING, memory=None, instance=None, **facts):
     known = {
         "permissions": ALL,
         "storages": (NAS,),
-        "storages_at": AT,
+        "storages_epoch": AT,
         "volumes": {("nas", ""): (VOLUME,)},
-        "volumes_at": {("nas", ""): AT - 60},
-        "guests": {100: GuestFacts(snapshots=(GuestSnapshotReading("a"),), snapshots_at=AT - 60)},
-        "backup_tasks_at": {"pve1": AT - 60},
+        "volumes_epoch": {("nas", ""): AT - 60},
+        "guests": {100: GuestFacts(snapshots=(GuestSnapshotReading("a"),), snapshots_epoch=AT - 60)},
+        "backup_tasks_epoch": {"pve1": AT - 60},
     }
     instance = instance or make_instance()
     return collected(
@@ -108,9 +108,9 @@ def told(known, kind, *servers, at=NOON):
     return [msgspec.to_builtins(source_shape(one)) for one in found if one.kind == kind]
 
 
-def failed(code, message="what the host said", done_at=0.0):
+def failed(code, message="what the host said", done_epoch=0.0):
     """The progress of an errand that has failed."""
-    return Progress(AT, done_at, AT + 60, 1, code, message)
+    return Progress(AT, done_epoch, AT + 60, 1, code, message)
 
 
 # --- storages -----------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def test_a_storage_that_was_read_has_its_age_and_how_many_backups_are_from_there
     ]
 
 
-NEVER = {"volumes": {}, "volumes_at": {}}
+NEVER = {"volumes": {}, "volumes_epoch": {}}
 STORAGE_REASONS = {
     "an auditor is told that there is none": ({"permissions": AUDITOR, **NEVER}, "no_permission", ""),
     "some backups may be seen": (
@@ -143,7 +143,7 @@ STORAGE_REASONS = {
         "",
     ),
     "its turn has not come": (NEVER, "not_read_yet", ""),
-    "read hours ago": ({"volumes_at": {("nas", ""): LONG_AGO}}, "not_read_lately", ""),
+    "read hours ago": ({"volumes_epoch": {("nas", ""): LONG_AGO}}, "not_read_lately", ""),
     "the first try failed": (
         {**NEVER, "progress": {Lane.BACKUP_VOLUMES: {("nas", ""): failed("timeout")}}},
         "timeout",
@@ -160,7 +160,7 @@ STORAGE_REASONS = {
     ),
     "read hours ago, and the tries since failed": (
         {
-            "volumes_at": {("nas", ""): LONG_AGO},
+            "volumes_epoch": {("nas", ""): LONG_AGO},
             "progress": {Lane.BACKUP_VOLUMES: {("nas", ""): failed("server_error")}},
         },
         "server_error",
@@ -190,10 +190,14 @@ def test_a_place_that_was_never_read_has_no_age():
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"storages": (), "storages_at": 0.0}, "not_read_yet"),
+        ({"storages": (), "storages_epoch": 0.0}, "not_read_yet"),
         ({"storages": ()}, "no_permission"),
         (
-            {"storages": (), "storages_at": 0.0, "progress": {Lane.STORAGE_DEFINITIONS: {"": failed("tls")}}},
+            {
+                "storages": (),
+                "storages_epoch": 0.0,
+                "progress": {Lane.STORAGE_DEFINITIONS: {"": failed("tls")}},
+            },
             "tls",
         ),
     ],
@@ -214,7 +218,7 @@ def test_a_storage_that_each_node_has_for_itself_is_one_place_on_each():
         reading=ResourcesReading(nodes, storages=storages),
         storages=(LOCAL,),
         volumes={("local", "pve1"): (VOLUME,)},
-        volumes_at={("local", "pve1"): AT},
+        volumes_epoch={("local", "pve1"): AT},
     )
 
     found = told(known, "storage")
@@ -247,7 +251,10 @@ def test_where_backups_are_not_to_be_monitored_there_are_snapshots_alone():
 
 def test_after_a_restart_the_nodes_are_those_that_were_read_before():
     known = host(
-        reading=None, storages=(LOCAL,), volumes={}, volumes_at={("local", "pve2"): AT, ("local", "pve1"): AT}
+        reading=None,
+        storages=(LOCAL,),
+        volumes={},
+        volumes_epoch={("local", "pve2"): AT, ("local", "pve1"): AT},
     )
 
     assert [one["node"] for one in told(known, "storage")] == ["pve1", "pve2"]
@@ -292,7 +299,7 @@ def test_a_pbs_of_which_no_datastore_is_monitored_tells_nothing():
     ("facts", "count", "reason"),
     [
         ({"permissions": AUDITOR, **NEVER}, 0, "server_not_monitored"),
-        ({"volumes": {("pbs", ""): (VOLUME,)}, "volumes_at": {("pbs", ""): AT}}, 1, ""),
+        ({"volumes": {("pbs", ""): (VOLUME,)}, "volumes_epoch": {("pbs", ""): AT}}, 1, ""),
     ],
     ids=["may not be read through PVE", "read through PVE"],
 )
@@ -333,7 +340,7 @@ DATASTORE_REASONS = {
     "own backups only": ({"permissions": rights("Datastore.Backup")}, {}, "no_permission", ""),
     "its turn has not come": (UNREAD, {}, "not_read_yet", ""),
     "groups known, snapshots not": (
-        {"places": {("main", ""): BackupPlace(groups_at=AT)}},
+        {"places": {("main", ""): BackupPlace(groups_epoch=AT)}},
         {},
         "not_read_yet",
         "",
@@ -410,27 +417,27 @@ TASK = TaskReading(
 TASK_REASONS = {
     "read": ({}, {}, "", "2026-01-01T11:59:00Z"),
     "the list of the cluster is younger": (
-        {"tasks_at": AT - 5},
+        {"tasks_epoch": AT - 5},
         {},
         "",
         "2026-01-01T11:59:55Z",
     ),
     "but not where the node is away": (
-        {"tasks_at": AT - 5},
+        {"tasks_epoch": AT - 5},
         {"absent_since": {"pve1": AT - 30}},
         "",
         "2026-01-01T11:59:00Z",
     ),
     "its own tasks only": ({"permissions": rights("VM.Audit")}, {}, "no_permission", "2026-01-01T11:59:00Z"),
-    "its turn has not come": ({"backup_tasks_at": {}}, {}, "not_read_yet", "0001-01-01T00:00:00Z"),
+    "its turn has not come": ({"backup_tasks_epoch": {}}, {}, "not_read_yet", "0001-01-01T00:00:00Z"),
     "read hours ago": (
-        {"backup_tasks_at": {"pve1": LONG_AGO}},
+        {"backup_tasks_epoch": {"pve1": LONG_AGO}},
         {},
         "not_read_lately",
         "2026-01-01T08:00:00Z",
     ),
     "failed": (
-        {"backup_tasks_at": {}, "progress": {Lane.BACKUP_TASKS: {"pve1": failed("node_busy")}}},
+        {"backup_tasks_epoch": {}, "progress": {Lane.BACKUP_TASKS: {"pve1": failed("node_busy")}}},
         {},
         "node_busy",
         "0001-01-01T00:00:00Z",
@@ -457,7 +464,7 @@ TWO = ResourcesReading(
     nodes=(NodeReading("pve1", "online"),),
     guests=tuple(GuestReading(vmid, "qemu", "pve1", "running") for vmid in (100, 101)),
 )
-FRESH, OLD = GuestFacts(snapshots_at=AT - 60), GuestFacts(snapshots_at=LONG_AGO)
+FRESH, OLD = GuestFacts(snapshots_epoch=AT - 60), GuestFacts(snapshots_epoch=LONG_AGO)
 SNAPSHOT_REASONS = {
     "all read": ({100: FRESH, 101: FRESH}, {}, "", "", "2026-01-01T11:59:00Z"),
     "none read": ({}, {}, "not_read_yet", "", "0001-01-01T00:00:00Z"),
@@ -517,7 +524,7 @@ def test_what_only_a_node_that_is_away_could_tell_is_not_waited_for(kind):
         reading=reading,
         storages=(LOCAL,),
         guests={},
-        backup_tasks_at={},
+        backup_tasks_epoch={},
         memory={"absent_since": {"pve1": AT}},
     )
 

@@ -57,7 +57,7 @@ def test_they_are_asked_every_five_minutes(cluster):
     turn(cluster, times=40)
 
     known = [progress_of(cluster)[name] for name in ("votes", "qdevice", "replication jobs")]
-    assert [one.next_at - one.done_at for one in known] == [pytest.approx(300, rel=0.05)] * 3
+    assert [one.next_epoch - one.done_epoch for one in known] == [pytest.approx(300, rel=0.05)] * 3
 
 
 def test_a_qdevice_that_is_removed_is_gone(cluster, fake_cluster):
@@ -182,7 +182,7 @@ def test_a_node_tells_how_much_of_its_memory_is_cache(fake_pve, watch):
 def test_a_cache_is_unknown_once_nobody_has_told_it_for_a_quarter_of_an_hour(age, is_shown, fake_pve, watch):
     watched = with_token(watch(fake_pve), fake_pve.site)
     turn(watched, times=8)
-    facts_of(watched).set_node("pve", history_at=moment(watched).timestamp() + 10 - age)
+    facts_of(watched).set_node("pve", history_epoch=moment(watched).timestamp() + 10 - age)
 
     watched.poll(after=10)
 

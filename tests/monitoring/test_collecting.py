@@ -68,9 +68,9 @@ def test_after_some_turns_everything_is_known_of_a_host(host, fake_pve):
     (name,) = facts.nodes
     node = facts.nodes[name]
     assert {one.code for one in progress_of(host).values()} == {""}
-    assert all(one.done_at for one in progress_of(host).values())
+    assert all(one.done_epoch for one in progress_of(host).values())
     assert sorted(facts.guests) == list(range(100, 114))
-    assert all(one.config is not None and one.snapshots_at for one in facts.guests.values())
+    assert all(one.config is not None and one.snapshots_epoch for one in facts.guests.values())
     assert (node.version, node.time_zone) == ("9.2.4", "Europe/Vienna")
     assert node.storages
     assert node.zfs_pools
@@ -89,8 +89,8 @@ def test_one_turn_is_enough_for_a_small_host_also_for_what_depends_on_what_it_ha
         turn(watched)
 
     facts = facts_of(watched)
-    assert [name for name, one in progress_of(watched).items() if not one.done_at] == []
-    assert {vmid for vmid, one in facts.guests.items() if one.disk_at} == {100}
+    assert [name for name, one in progress_of(watched).items() if not one.done_epoch] == []
+    assert {vmid for vmid, one in facts.guests.items() if one.disk_epoch} == {100}
     assert sorted(facts.job_volumes) == ["backup-7a31c9e0-nightly", "backup-e4f1aa02-old"]
 
 
@@ -112,7 +112,7 @@ def test_after_some_turns_everything_is_known_of_a_pbs(fake_pbs, watch):
     facts = facts_of(watched)
     assert {one.code for one in progress_of(watched).values()} == {""}
     assert sorted(facts.namespaces) == ["archive", "main", "offsite"]
-    assert all(place.groups_at and place.snapshots_at for place in facts.places.values())
+    assert all(place.groups_epoch and place.snapshots_epoch for place in facts.places.values())
     assert {
         name for place in facts.places.values() for name in place.snapshots
     } == {f"{group.kind}/{group.id}" for place in facts.places.values() for group in place.groups}  # fmt: skip
@@ -296,7 +296,7 @@ def test_a_node_that_hangs_is_left_alone_for_a_minute(cluster, fake_cluster):
         fake_cluster.servers, f"/nodes/{victim}/disks"
     )
     assert slow - alone <= 2
-    assert progress_of(cluster)["versions pve-01"].done_at
+    assert progress_of(cluster)["versions pve-01"].done_epoch
 
 
 def test_a_slow_host_is_asked_less(host, fake_pve, monkeypatch):
@@ -307,8 +307,8 @@ def test_a_slow_host_is_asked_less(host, fake_pve, monkeypatch):
     assert run.collect(host.instance.pk, moment(host)) is True
 
     assert fake_pve.traffic.snapshot()["total"] == 8
-    assert facts_of(host).slowed_at == moment(host).timestamp()
-    assert facts_of(host).rest_until > moment(host).timestamp() + 10
+    assert facts_of(host).slowed_epoch == moment(host).timestamp()
+    assert facts_of(host).rest_until_epoch > moment(host).timestamp() + 10
     assert turn(host) is False
     assert turn(host) is True
 
@@ -322,7 +322,7 @@ def test_one_lane_that_fails_holds_up_no_other(host, fake_pve):
     assert [lane for lane, known in progress.items() if any(one.code for one in known.values())] == [
         Lane.GUEST_CONFIGURATION
     ]
-    assert progress[Lane.GUEST_SNAPSHOTS][100].done_at
+    assert progress[Lane.GUEST_SNAPSHOTS][100].done_epoch
 
 
 def test_a_flaw_of_ours_in_one_errand_stops_nothing_else(host, fake_pve, monkeypatch, caplog):
@@ -379,7 +379,7 @@ def test_a_task_that_ended_hastens_what_it_has_changed(kind, subject, expected, 
     facts_of(host).progress = schedule.each(
         facts_of(host).progress,
         lambda one: (
-            one if one is tasks else msgspec.structs.replace(one, tried_at=at - 900, next_at=at + 9000)
+            one if one is tasks else msgspec.structs.replace(one, tried_epoch=at - 900, next_epoch=at + 9000)
         ),
     )
 
@@ -389,7 +389,9 @@ def test_a_task_that_ended_hastens_what_it_has_changed(kind, subject, expected, 
     at = moment(host).timestamp()
     lanes = ("backup tasks", "backups", "guest snapshots", "guest configuration")
     recent = {
-        name for name, one in progress_of(host).items() if name.startswith(lanes) and at - one.tried_at < 60
+        name
+        for name, one in progress_of(host).items()
+        if name.startswith(lanes) and at - one.tried_epoch < 60
     }
     assert recent == expected
 
@@ -605,7 +607,7 @@ def test_a_clock_that_was_set_back_does_not_stop_the_lanes(host):
     host.seconds -= 7200
 
     assert turn(host, after=10) is True
-    assert all(one.tried_at <= moment(host).timestamp() for one in progress_of(host).values())
+    assert all(one.tried_epoch <= moment(host).timestamp() for one in progress_of(host).values())
 
 
 # --- what is forgotten --------------------------------------------------------------------------------------------
@@ -811,7 +813,7 @@ def test_a_place_whose_snapshots_do_not_fit_into_an_answer_is_read_group_by_grou
 
     known = place(watched, "main")
     assert known.is_large is True
-    assert known.snapshots_at > 0
+    assert known.snapshots_epoch > 0
     assert known.snapshots.keys() == {f"{one.kind}/{one.id}" for one in known.groups}
     assert "snapshots main" not in progress_of(watched)
 

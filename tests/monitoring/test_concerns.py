@@ -509,13 +509,13 @@ def shown(*, statuses, facts, guests=(), coverage=None, cluster=None):
         cluster=cluster,
         facts=facts,
         coverage=coverage or {},
-        judged_at=NOON,
+        judged_epoch=NOON,
         at=NOON,
     )
 
 
 def test_a_concern_names_its_resource_and_when_the_fact_was_read():
-    facts = Facts(nodes={"pve1": msgspec.structs.replace(DEGRADED, zfs_pools_at=NOON - 300)})
+    facts = Facts(nodes={"pve1": msgspec.structs.replace(DEGRADED, zfs_pools_epoch=NOON - 300)})
 
     (found,) = concern_shapes(shown(statuses={"pve1": "online"}, facts=facts), Label("lab"), {}, PVE1)
 
@@ -538,7 +538,7 @@ SICK = NodeFacts(
     zfs_pools=(ZfsPoolReading("tank", "FAULTED"),),
     thin_pools=(ThinPoolReading("data", "pve", 100, 99, 100, 99),),
     disks=(DiskReading("/dev/sda"),),
-    smart={"/dev/sda": SmartFacts(listed=SmartReading("FAILED!", life_left_percent=1), listed_at=NOON)},
+    smart={"/dev/sda": SmartFacts(listed=SmartReading("FAILED!", life_left_percent=1), listed_epoch=NOON)},
     certificates=(CertificateReading("pve-ssl.pem", expires_at=1),),
     subscription=SubscriptionReading("expired"),
 )
@@ -581,7 +581,7 @@ def test_every_rule_about_backup_servers_is_asked():
         datastores_at=NOON - 30,
         jobs=jobs,
         missed={"sync s-1": 1},
-        facts=Facts(host=SICK, server_jobs_at={"verify": NOON - 60}),
+        facts=Facts(host=SICK, server_jobs_epoch={"verify": NOON - 60}),
         at=NOON,
     )
 

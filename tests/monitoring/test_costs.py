@@ -89,7 +89,7 @@ def test_the_report_of_a_lane_tells_its_worst_subject():
 
 
 def test_the_report_of_costs_adds_the_live_lane_and_the_slow_ones():
-    memory, facts = PollMemory(), Facts(slowed_at=AT)
+    memory, facts = PollMemory(), Facts(slowed_epoch=AT)
     record(memory.costs, "live", at=AT)
     record(facts.costs, "disks", at=AT, status=403)
     record(facts.costs, "disks", at=AT, status=None)

@@ -244,7 +244,7 @@ def test_nothing_is_kept_of_datastores_that_are_not_to_be_monitored(vault):
 
 def test_pending_updates_of_a_backup_server_are_read_where_the_account_may_look(vault):
     assert [one.package for one in facts_of(vault).host.updates] == ["openssl", "proxmox-backup-server"]
-    assert facts_of(vault).host.updates_at > 0
+    assert facts_of(vault).host.updates_epoch > 0
 
 
 def test_pending_updates_are_not_asked_without_the_privilege(db, fake_pbs, watch):
@@ -264,7 +264,7 @@ def test_the_list_costs_one_call_in_five_minutes(vault, fake_pbs):
     turn(vault, times=60)
 
     assert paths(fake_pbs)["/admin/datastore"] == 2
-    assert moment(vault).timestamp() - facts_of(vault).datastore_states_at < 320
+    assert moment(vault).timestamp() - facts_of(vault).datastore_states_epoch < 320
 
 
 def test_an_empty_list_of_datastores_is_asked_again_at_once_and_believed_at_the_third_time(

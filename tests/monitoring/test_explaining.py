@@ -130,7 +130,7 @@ def test_a_rate_that_is_not_known_yet_has_no_value_and_says_why():
 
 def test_memory_by_the_balloon_names_its_fields_and_both_calls():
     detail = GuestDetailReading(100, "qemu", 3500, 3400, 900, 3100)
-    told = guest_numbers(machine(), Facts(guests={100: GuestFacts(detail=detail, detail_at=AT - 60)}))[
+    told = guest_numbers(machine(), Facts(guests={100: GuestFacts(detail=detail, detail_epoch=AT - 60)}))[
         "memory"
     ]
 
@@ -148,7 +148,7 @@ def test_memory_by_the_balloon_names_its_fields_and_both_calls():
 
 def test_disk_use_by_the_agent_lists_its_file_systems():
     use = DiskUse(30, 90, "", (Filesystem("/", "ext4", "/dev/sda1", 90, 30, counted=True),))
-    facts = Facts(guests={100: GuestFacts(disk=use, disk_at=AT - 60)})
+    facts = Facts(guests={100: GuestFacts(disk=use, disk_epoch=AT - 60)})
     told = guest_numbers(machine(), facts)["disk"]
 
     assert told["value"] == {"total": 90, "used": 30, "free": 60, "usage": pytest.approx(100 / 3)}
@@ -286,7 +286,9 @@ NODE = {
 def test_a_number_of_a_node(name, expected):
     history = NodeHistoryReading(pressure=PressureReading(cpu_some=1.5), arc_bytes=12)
 
-    told = node_numbers(LISTED, DETAIL, Facts(nodes={"pve1": NodeFacts(history=history, history_at=AT - 60)}))
+    told = node_numbers(
+        LISTED, DETAIL, Facts(nodes={"pve1": NodeFacts(history=history, history_epoch=AT - 60)})
+    )
 
     assert list(told) == list(NODE)
     assert {key: told[name][key] for key in expected} == expected
@@ -325,7 +327,7 @@ def test_an_older_node_takes_less_for_used():
 
 
 def test_a_node_that_tells_only_its_zfs_cache_has_no_pressure():
-    known = NodeFacts(history=NodeHistoryReading(arc_bytes=0), history_at=AT)
+    known = NodeFacts(history=NodeHistoryReading(arc_bytes=0), history_epoch=AT)
 
     told = node_numbers(LISTED, None, Facts(nodes={"pve1": known}))
 
@@ -349,7 +351,7 @@ def test_the_numbers_of_a_shared_storage_are_those_of_the_node_whose_figures_are
     probe = NodeStorageReading("nas", total_bytes=100, available_bytes=60)
     (shared,) = live_storages((away, there), {("nas", "pve2"): probe}, at=AT)
     memory = PollMemory(reading=ResourcesReading(storages=(away, there)), read_at=AT)
-    facts = Facts(nodes={"pve2": NodeFacts(storages=(probe,), storages_at=AT - 60)})
+    facts = Facts(nodes={"pve2": NodeFacts(storages=(probe,), storages_epoch=AT - 60)})
 
     told = by_name(numbers.storage_numbers(shared, memory, facts, at=AT + 7))
 

@@ -63,7 +63,7 @@ def test_a_guest_has_all_that_is_known_of_it_each_with_its_instant():
         lock="backup", pool="office", ha_state="started",
     )  # fmt: skip
     sample = Sample(AT - 10, "pve1", 60, (1, 2, 3, 4), Rates(10, None, 30, 0))
-    beside = Beside(Facts(guests={101: GuestFacts(detail=detail, detail_at=AT - 90)}))
+    beside = Beside(Facts(guests={101: GuestFacts(detail=detail, detail_epoch=AT - 90)}))
 
     guest = guest_now(reading, sample, None, beside, at=AT)
 
@@ -76,7 +76,7 @@ def test_a_guest_has_all_that_is_known_of_it_each_with_its_instant():
 
 def test_what_was_told_of_a_guest_long_ago_is_not_true_now():
     detail = GuestDetailReading(101, "lxc", swap_used_bytes=10)
-    beside = Beside(Facts(guests={101: GuestFacts(detail=detail, detail_at=AT - 301)}))
+    beside = Beside(Facts(guests={101: GuestFacts(detail=detail, detail_epoch=AT - 301)}))
 
     guest = guest_now(GuestReading(101, "lxc", "pve1", "running"), None, None, beside, at=AT)
 

@@ -172,4 +172,4 @@ def test_a_listing_may_be_silent_for_longer_than_a_poll_waits(cluster, fake_clus
 
     name = listing.errands[0].name
     assert progress_of(cluster)[name].code == ""
-    assert progress_of(cluster)[name].done_at == moment(cluster).timestamp()
+    assert progress_of(cluster)[name].done_epoch == moment(cluster).timestamp()

@@ -63,12 +63,12 @@ def host(*vmids, **facts):
     known = {
         "permissions": ALL,
         "jobs": (DAILY,),
-        "jobs_at": float(AT),
+        "jobs_epoch": float(AT),
         "storages": (NAS,),
-        "storages_at": float(AT),
-        "uncovered_at": float(AT),
+        "storages_epoch": float(AT),
+        "uncovered_epoch": float(AT),
         "nodes": {"pve1": NodeFacts(time_zone="UTC")},
-        "tasks_at": AT,
+        "tasks_epoch": AT,
     }
     reading = ResourcesReading(
         guests=tuple(GuestReading(vmid, "qemu", "pve1", "running", name=f"g{vmid}") for vmid in vmids)
@@ -84,7 +84,7 @@ def volumes(*told, storage="nas", read_at=AT):
         )
         for vmid, hours in told
     )
-    return {"volumes": {(storage, ""): readings}, "volumes_at": {(storage, ""): float(read_at)}}
+    return {"volumes": {(storage, ""): readings}, "volumes_epoch": {(storage, ""): float(read_at)}}
 
 
 def judgement_of(*known):
@@ -125,7 +125,7 @@ def test_an_auditor_gets_an_empty_list_which_says_nothing():
 def test_a_job_list_that_the_account_may_not_see_is_unknown():
     none = PermissionsReading({"/": frozenset()}, {"/": frozenset()})
 
-    found = coverages(host(100, permissions=none, jobs=(), jobs_at=0.0, uncovered_at=0.0))
+    found = coverages(host(100, permissions=none, jobs=(), jobs_epoch=0.0, uncovered_epoch=0.0))
 
     assert found == {100: ("unknown", "unknown", "no_permission")}
 
@@ -149,7 +149,7 @@ def test_a_storage_on_local_disks_counts_as_read_when_the_slowest_node_was():
     known = host(100)
     known.facts.storages = (StorageConfigReading("local", "dir", ("backup",)),)
     known.facts.volumes = {("local", "pve1"): (), ("local", "pve2"): ()}
-    known.facts.volumes_at = {("local", "pve1"): float(AT), ("local", "pve2"): float(AT - 6 * HOUR)}
+    known.facts.volumes_epoch = {("local", "pve1"): float(AT), ("local", "pve2"): float(AT - 6 * HOUR)}
 
     read, unread = sources_of(known, [], estate_of([known], []), at=NOON)
 
@@ -265,7 +265,7 @@ def test_facts_and_guests_of_a_paused_cluster_come_from_the_database():
 
 def test_what_was_saved_of_another_host_says_nothing_about_a_paused_cluster():
     known = host(100, storages=(into_vault("a@pbs!pve"),))
-    known.facts.asked_at = "https://192.0.2.99:8006"
+    known.facts.asked_host = "https://192.0.2.99:8006"
     instance = Instance.objects.get(pk=known.instance_id)
     CollectedFacts.keep(instance, known.facts, at=NOON + timedelta(days=1))
     instance.is_paused = True
@@ -357,7 +357,7 @@ def test_a_run_that_was_missed(tasks, given, expected):
     facts = Facts(
         backup_tasks={"pve1": tasks},
         nodes={"pve1": NodeFacts(time_zone="UTC")},
-        tasks_at=looked,
+        tasks_epoch=looked,
         jobs_seen={"backup nightly": JobSeen("True 02:00", seen_at, seen_at)},
     )
 
@@ -368,8 +368,8 @@ def test_a_job_of_a_pbs_that_should_have_run_since_it_was_looked_at_is_not_known
     job = ServerJobReading("v1", "verify", "main", schedule="02:00", last_run_ended_at=TWO - DAY + 60)
     seen = {"verify v1": JobSeen("False 02:00", 0.0, AT - 9 * DAY)}
     host_facts = NodeFacts(time_zone="UTC")
-    looked = Facts(host=host_facts, jobs_seen=seen, server_jobs_at={"verify": AT})
-    unlooked = Facts(host=host_facts, jobs_seen=seen, server_jobs_at={"verify": TWO + 60})
+    looked = Facts(host=host_facts, jobs_seen=seen, server_jobs_epoch={"verify": AT})
+    unlooked = Facts(host=host_facts, jobs_seen=seen, server_jobs_epoch={"verify": TWO + 60})
 
     run = missed_server_run(job, looked, "verify v1", at=NOON)
 

@@ -175,7 +175,7 @@ def test_a_memory_is_kept_for_whoever_polls_next(stores):
 COLLECTED = Facts(
     version=4,
     progress={Lane.TASKS: {"": Progress(1.5, 1.5, 21.5)}},
-    guests={100: GuestFacts(agent_code="no_agent"), 101: GuestFacts(config_at=2.5)},
+    guests={100: GuestFacts(agent_code="no_agent"), 101: GuestFacts(config_epoch=2.5)},
 )
 
 
@@ -212,12 +212,12 @@ def test_a_judgement_is_loaded_again_when_there_is_another_whatever_its_number(s
     judge.save(JUDGEMENT, msgspec.structs.replace(first, version=2))
     later = poller.load(JUDGEMENT)
     redis.Redis.from_url(server.url).flushall()
-    stores().save(JUDGEMENT, Judgement(version=2, judged_at=5.0))
+    stores().save(JUDGEMENT, Judgement(version=2, judged_epoch=5.0))
 
     assert before == first
     assert later == msgspec.structs.replace(first, version=2)
     assert later.attributions is before.attributions
-    assert poller.load(JUDGEMENT) == Judgement(version=2, judged_at=5.0)
+    assert poller.load(JUDGEMENT) == Judgement(version=2, judged_epoch=5.0)
 
 
 @scale

@@ -23,7 +23,7 @@ def told(*jobs, configured=CONFIGURED, node="pve1", ago=60.0, guest_on="pve1"):
     """Return what is known of the only configured job when a node told these, so many seconds ago."""
     facts = Facts(
         replication_jobs=(configured,),
-        nodes={node: NodeFacts(replications=jobs, replications_at=AT - ago)},
+        nodes={node: NodeFacts(replications=jobs, replications_epoch=AT - ago)},
     )
     (found,) = replications(facts, {100: guest_on} if guest_on else {}, at=AT)
     return found
@@ -42,7 +42,7 @@ STATES = {
 def test_a_job_is_as_the_node_of_its_guest_tells(state, job):
     found = told(job)
 
-    assert (found.state, found.job, found.told_at) == (state, job, AT - 60.0)
+    assert (found.state, found.job, found.told_epoch) == (state, job, AT - 60.0)
 
 
 def test_a_job_that_fails_while_it_runs_is_failing():
@@ -63,7 +63,7 @@ def test_what_was_told_last_is_kept_beside_it():
 def test_a_job_that_nobody_told_of_is_shown_as_it_is_configured():
     found = told()
 
-    assert (found.state, found.told_at) == ("unknown", 0.0)
+    assert (found.state, found.told_epoch) == ("unknown", 0.0)
     assert (found.job.id, found.job.target, found.job.schedule, found.job.last_sync_at) == (
         "100-0", "pve2", "*/15", None,
     )  # fmt: skip
@@ -88,15 +88,15 @@ def test_of_two_nodes_that_told_the_newer_one_counts():
     facts = Facts(
         replication_jobs=(CONFIGURED,),
         nodes={
-            "pve1": NodeFacts(replications=(run(error="old"),), replications_at=AT - 200),
-            "pve2": NodeFacts(replications=(run(),), replications_at=AT - 30),
-            "pve3": NodeFacts(replications=(run(error="older"),), replications_at=AT - 250),
+            "pve1": NodeFacts(replications=(run(error="old"),), replications_epoch=AT - 200),
+            "pve2": NodeFacts(replications=(run(),), replications_epoch=AT - 30),
+            "pve3": NodeFacts(replications=(run(error="older"),), replications_epoch=AT - 250),
         },
     )
 
     (found,) = replications(facts, {100: "pve2"}, at=AT)
 
-    assert (found.state, found.job.error, found.told_at) == ("ok", "", AT - 30)
+    assert (found.state, found.job.error, found.told_epoch) == ("ok", "", AT - 30)
 
 
 def test_the_nodes_of_the_guests_are_asked_and_without_a_guest_the_node_of_the_last_run():

@@ -257,7 +257,9 @@ def redis_store(tmp_path):
 
 def test_facts_that_are_in_the_store_already_win_over_saved_ones(lab, redis_store):
     current.install(redis_store)
-    redis_store.save(FACTS, Facts(asked_at=lab.instance.host, server_version="the newer"), of=lab.instance.pk)
+    redis_store.save(
+        FACTS, Facts(asked_host=lab.instance.host, server_version="the newer"), of=lab.instance.pk
+    )
 
     restoring.restore_inventory(moment(lab))
     restoring.restore_collected(moment(lab))
@@ -290,8 +292,8 @@ def test_restoring_asks_no_host(lab):
 def test_when_only_instants_have_changed_they_are_saved_a_little_later(lab):
     facts = facts_of(lab)
     at = moment(lab)
-    facts.saved_at, facts.saved_touched = at.timestamp(), facts.touched
-    facts.turn_at = at.timestamp() + 10
+    facts.saved_epoch, facts.saved_touched = at.timestamp(), facts.touched
+    facts.turn_epoch = at.timestamp() + 10
     CollectedFacts.objects.all().delete()
 
     saved_facts.save(lab.instance, facts, at=at + timedelta(seconds=890))
@@ -304,7 +306,7 @@ def test_when_only_instants_have_changed_they_are_saved_a_little_later(lab):
 def test_facts_of_a_host_that_is_not_asked_any_more_are_not_saved_again(lab):
     facts = facts_of(lab)
     at = moment(lab)
-    facts.saved_at, facts.saved_touched = at.timestamp(), facts.touched
+    facts.saved_epoch, facts.saved_touched = at.timestamp(), facts.touched
     CollectedFacts.objects.all().delete()
 
     saved_facts.save(lab.instance, facts, at=at + timedelta(days=1))

@@ -17,7 +17,7 @@ def errand(lane=Lane.GUEST_CONFIGURATION, subject=1, *, is_possible=True):
 
 
 def tried(next_in, **fields):
-    return Progress(tried_at=AT - 50, done_at=AT - 50, next_at=AT + next_in, **fields)
+    return Progress(tried_epoch=AT - 50, done_epoch=AT - 50, next_epoch=AT + next_in, **fields)
 
 
 def names(found):
@@ -69,7 +69,9 @@ def test_what_cannot_be_asked_now_is_not_due():
 
 
 def test_the_second_time_comes_sooner_than_the_period_at_another_moment_for_each():
-    waits = [schedule.succeeded(errand(subject=vmid).key, NEVER, at=AT).next_at - AT for vmid in range(200)]
+    waits = [
+        schedule.succeeded(errand(subject=vmid).key, NEVER, at=AT).next_epoch - AT for vmid in range(200)
+    ]
 
     assert min(waits) >= 2160.0
     assert max(waits) <= 7200.0
@@ -77,19 +79,21 @@ def test_the_second_time_comes_sooner_than_the_period_at_another_moment_for_each
 
 
 def test_later_times_drift_apart_by_a_twentieth_of_the_period():
-    known = Progress(tried_at=AT - 100, done_at=AT - 100)
-    waits = [schedule.succeeded(errand(subject=vmid).key, known, at=AT).next_at - AT for vmid in range(200)]
+    known = Progress(tried_epoch=AT - 100, done_epoch=AT - 100)
+    waits = [
+        schedule.succeeded(errand(subject=vmid).key, known, at=AT).next_epoch - AT for vmid in range(200)
+    ]
 
     assert 6840.0 <= min(waits) < 6912.0
     assert 7488.0 < max(waits) <= 7560.0
 
 
 def test_what_there_is_nothing_of_is_asked_less_often():
-    known = Progress(tried_at=AT - 100, done_at=AT - 100)
+    known = Progress(tried_epoch=AT - 100, done_epoch=AT - 100)
     pools = errand(Lane.ZFS_POOLS, "pve1").key
 
     waits = [
-        schedule.succeeded(pools, known, at=AT, is_idle=is_idle).next_at - AT for is_idle in (False, True)
+        schedule.succeeded(pools, known, at=AT, is_idle=is_idle).next_epoch - AT for is_idle in (False, True)
     ]
 
     assert waits == [pytest.approx(300.0, rel=0.05), pytest.approx(3600.0, rel=0.05)]
@@ -101,13 +105,13 @@ def test_every_lane_has_its_terms_but_the_poll_itself():
 
 def test_a_success_ends_the_failures():
     known = Progress(
-        tried_at=AT - 100, done_at=AT - 500, failures=3, code="server_error", message="it failed"
+        tried_epoch=AT - 100, done_epoch=AT - 500, failures=3, code="server_error", message="it failed"
     )
 
     after = schedule.succeeded(errand().key, known, at=AT)
 
     assert (after.failures, after.code, after.message) == (0, "", "")
-    assert (after.tried_at, after.done_at) == (AT, AT)
+    assert (after.tried_epoch, after.done_epoch) == (AT, AT)
 
 
 # --- after a failure ----------------------------------------------------------------------------------------------
@@ -127,11 +131,11 @@ FAILURES = {
 
 @pytest.mark.parametrize(("before", "lane", "error", "wait"), FAILURES.values(), ids=FAILURES)
 def test_each_failure_in_a_row_doubles_the_wait(before, lane, error, wait):
-    known = Progress(tried_at=AT - 60, failures=before)
+    known = Progress(tried_epoch=AT - 60, failures=before)
 
     after = schedule.failed(errand(lane).key, known, error, at=AT)
 
-    assert after.next_at - AT == wait
+    assert after.next_epoch - AT == wait
     assert after.failures == before + 1
 
 
@@ -141,16 +145,16 @@ def test_each_failure_in_a_row_doubles_the_wait(before, lane, error, wait):
 def test_what_is_refused_is_left_alone_for_half_an_hour(error, code):
     after = schedule.failed(errand(Lane.CEPH, "").key, NEVER, error, at=AT)
 
-    assert 1800.0 <= after.next_at - AT <= 1890.0
+    assert 1800.0 <= after.next_epoch - AT <= 1890.0
     assert after.code == code
 
 
 def test_a_failure_keeps_when_it_went_well_and_says_what_happened():
-    known = Progress(tried_at=AT - 60, done_at=AT - 900)
+    known = Progress(tried_epoch=AT - 60, done_epoch=AT - 900)
 
     after = schedule.failed(errand().key, known, ServerError("The node is on fire"), at=AT)
 
-    assert after.done_at == AT - 900
+    assert after.done_epoch == AT - 900
     assert after.message.startswith("The node is on fire. ")
 
 
@@ -174,7 +178,7 @@ def test_something_that_happened_makes_an_errand_due_soon(known, since, wait):
 
     after = schedule.hastened({Lane.GROUPS: {"main": known}}, happened, at=AT)
 
-    assert after[Lane.GROUPS]["main"].next_at - AT == wait
+    assert after[Lane.GROUPS]["main"].next_epoch - AT == wait
     assert after.keys() | after[Lane.GROUPS].keys() == {Lane.GROUPS, "main"}
 
 
@@ -186,7 +190,7 @@ def test_other_rights_make_due_what_was_refused_and_nothing_else():
 
     after = schedule.permitted(progress, at=AT)
 
-    assert [after[lane][""].next_at - AT for lane in (Lane.CEPH, Lane.HA)] == [0.0, 1700.0]
+    assert [after[lane][""].next_epoch - AT for lane in (Lane.CEPH, Lane.HA)] == [0.0, 1700.0]
 
 
 def test_an_errand_that_is_not_to_be_repeated_soon_waits_longer_and_never_less():
@@ -194,7 +198,7 @@ def test_an_errand_that_is_not_to_be_repeated_soon_waits_longer_and_never_less()
     first = schedule.failed(rare.key, NEVER, TimedOut("no answer"), at=AT)
     third = schedule.failed(rare.key, Progress(failures=2), TimedOut("no answer"), at=AT)
 
-    assert (first.next_at - AT, third.next_at - AT) == (10800.0, 10800.0)
+    assert (first.next_epoch - AT, third.next_epoch - AT) == (10800.0, 10800.0)
 
 
 def test_another_credential_forgets_failures():
@@ -247,4 +251,4 @@ def test_live_calls_keep_to_their_period_and_are_made_again_by_the_next_poll_aft
     refused = schedule.failed(USE, first, PermissionDenied("x"), at=AT + 30)
     queue = schedule.failed((Lane.MAIL_QUEUES, ("mail", "active")), NEVER, TimedOut("x"), at=AT)
 
-    assert [one.next_at - AT for one in (first, broken, refused, queue)] == [30.0, 30.0, 1830.0, 60.0]
+    assert [one.next_epoch - AT for one in (first, broken, refused, queue)] == [30.0, 30.0, 1830.0, 60.0]

@@ -54,7 +54,7 @@ def pbs_numbers(*stores, status=STATUS, read_at=AT, states=(), late=False):
     """The numbers of a PBS; the list of its datastores was read a minute before their use."""
     known = {state.name: state for state in states}
     memory = PollMemory(pbs_status=status, pbs_status_at=read_at, datastores=stores, datastores_at=AT - 60)
-    facts = Facts(datastore_states=known, datastore_states_at=AT - 120)
+    facts = Facts(datastore_states=known, datastore_states_epoch=AT - 120)
     figures = tuple(
         datastore_figures(one, known.get(one.name), (), is_stale=late)
         for one in known_datastores(stores, known)

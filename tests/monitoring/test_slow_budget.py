@@ -49,4 +49,4 @@ def test_a_large_cluster_is_asked_25_times_in_ten_seconds_at_most(watch):
 def late(watched):
     """What waits for more than half a minute: the periods must fit into what a turn may ask."""
     at = moment(watched).timestamp()
-    return [name for name, one in progress_of(watched).items() if one.next_at < at - 30]
+    return [name for name, one in progress_of(watched).items() if one.next_epoch < at - 30]

@@ -163,10 +163,10 @@ def test_a_disk_that_hangs_holds_up_nothing_and_is_left_alone_for_hours(host, fa
     assert len(failing) == 1
     (name, hanging), = failing.items()  # fmt: skip
     assert (name.startswith("smart pve "), hanging.code) == (True, "timeout")
-    assert 3 * 3600 - 80 <= hanging.next_at - moment(host).timestamp() <= 3 * 3600
+    assert 3 * 3600 - 80 <= hanging.next_epoch - moment(host).timestamp() <= 3 * 3600
     assert facts.resting_nodes == {}
     assert len([one for one in facts.node("pve").smart.values() if one.own is not None]) == 3
-    assert [name for name, one in progress_of(host).items() if not one.done_at and not one.code] == []
+    assert [name for name, one in progress_of(host).items() if not one.done_epoch and not one.code] == []
     assert host.row().state == "ok"
 
 
@@ -341,15 +341,15 @@ def test_what_another_disk_of_that_name_told_is_not_shown():
 
 
 @pytest.mark.parametrize(
-    ("listed_at", "own_at", "health", "left"),
+    ("listed_epoch", "own_epoch", "health", "left"),
     [(200.0, 100.0, "FAILED!", 4), (100.0, 200.0, "PASSED", 5)],
     ids=["the list is newer", "the disk is newer"],
 )
-def test_of_two_answers_the_newer_one_counts(listed_at, own_at, health, left):
+def test_of_two_answers_the_newer_one_counts(listed_epoch, own_epoch, health, left):
     listed = SmartReading("FAILED!", life_left_percent=4)
     own = SmartReading("PASSED", temperature_celsius=30, life_left_percent=5, power_on_hours=7)
 
-    assert shown(listed, listed_at, own, own_at) == {
+    assert shown(listed, listed_epoch, own, own_epoch) == {
         "health": health,
         "life_left_percent": left,
         "temperature_celsius": 30,

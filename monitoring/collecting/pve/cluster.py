@@ -71,7 +71,7 @@ def read_tasks(turn: Turn) -> None:
         turn.hasten(consequences(turn, ended))
     if vzdumps(before.values()) != vzdumps(tasks):
         turn.facts.version += 1  # others are no part of what is published or judged
-    turn.facts.tasks, turn.facts.tasks_at = tasks, turn.at
+    turn.facts.tasks, turn.facts.tasks_epoch = tasks, turn.at
 
 
 def vzdumps(tasks: Iterable[TaskReading]) -> list[TaskReading]:

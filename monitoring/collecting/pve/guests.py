@@ -72,7 +72,7 @@ def errands_of(place: Place, is_there: bool, has_more: bool, may_ask: bool) -> t
 
 def hasten_started(turn: Turn, vmid: int, started_at: float) -> None:
     """Let a guest that was started be read again: what was changed in its options is in force, its agent may run now."""
-    if turn.facts.guest(vmid).config_at > started_at + AGENT_START_SECONDS:
+    if turn.facts.guest(vmid).config_epoch > started_at + AGENT_START_SECONDS:
         return  # all of it has been looked at since
     turn.hasten([(Lane.GUEST_CONFIGURATION, vmid)], since=started_at)
     if turn.at - started_at >= AGENT_START_SECONDS:
@@ -118,7 +118,7 @@ def read_filesystems(turn: Turn, guest: Place) -> None:
         [disk.size_bytes or 0 for disk in config.disks if not disk.key.startswith("unused")] if config else []
     )
     disk = summarise(found, configured_bytes=sum(configured) or None)
-    turn.facts.set_guest(guest.vmid, disk=disk, disk_at=turn.at, agent_code="")
+    turn.facts.set_guest(guest.vmid, disk=disk, disk_epoch=turn.at, agent_code="")
 
 
 def read_addresses(turn: Turn, guest: Place) -> None:
@@ -127,4 +127,4 @@ def read_addresses(turn: Turn, guest: Place) -> None:
         found = turn.ask(guests.agent_addresses, guest.node, guest.vmid, longest_seconds=AGENT_SECONDS)
     else:
         found = turn.ask(guests.container_addresses, guest.node, guest.vmid)
-    turn.facts.set_guest(guest.vmid, addresses=found, addresses_at=turn.at)
+    turn.facts.set_guest(guest.vmid, addresses=found, addresses_epoch=turn.at)

@@ -54,13 +54,13 @@ def read_guest_details(turn: Turn, node: str, kind: str) -> None:
     wanted = {guest.vmid for guest in wanted_guests(turn)}
     for detail in turn.ask(guests.node_guests, node, kind, longest_seconds=10.0):
         if detail.vmid in wanted:
-            turn.facts.set_guest(detail.vmid, detail=detail, detail_at=turn.at)
+            turn.facts.set_guest(detail.vmid, detail=detail, detail_epoch=turn.at)
 
 
 def read_node_storages(turn: Turn, node: str) -> None:
     """Read the storages as the node probed them."""
     found = turn.ask(backups.node_storages, node, longest_seconds=LISTING_SECONDS)
-    turn.facts.set_node(node, storages=found, storages_at=turn.at)
+    turn.facts.set_node(node, storages=found, storages_epoch=turn.at)
 
 
 def read_node_version(turn: Turn, node: str) -> None:
@@ -91,7 +91,7 @@ def read_updates(turn: Turn, node: str) -> None:
 def read_history(turn: Turn, node: str) -> None:
     """Read the pressure on the node itself, and how much of its memory the cache of ZFS takes."""
     history = turn.ask(hardware.node_history_newest, node)
-    turn.facts.set_node(node, history=history, history_at=turn.at)
+    turn.facts.set_node(node, history=history, history_epoch=turn.at)
 
 
 def read_replication(turn: Turn, node: str) -> None:
