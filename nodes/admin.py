@@ -348,15 +348,7 @@ GONE = ("gone_at", admin.EmptyFieldListFilter)
 admin.site.register(
     Node,
     InventoryAdmin,
-    list_display=(
-        "name",
-        "instance",
-        "pve_version",
-        "cpu_count",
-        "absent_since",
-        "first_seen_at",
-        "gone_at",
-    ),
+    list_display=("name", "instance", "pve_version", "cpu_count", "absent_since", "first_seen_at", "gone_at"),
     list_filter=("instance", GONE),
     search_fields=("name", "instance__name", "pve_version"),
 )

@@ -78,12 +78,7 @@ def examine(
     the account holds a privilege that only older ones have.
     """
     number = version_of(version, permissions)
-    names = {
-        "node": nodes,
-        "storage": storages,
-        "backup_storage": backup_storages,
-        "datastore": datastores,
-    }
+    names = {"node": nodes, "storage": storages, "backup_storage": backup_storages, "datastore": datastores}
     return tuple(
         _examined(feature, permissions, names, account, has_privilege_separation)
         for feature in FEATURES

@@ -41,28 +41,16 @@ SERVER_NAME = re.compile(r"backup/(vm|ct)/(\d{1,9})/", re.ASCII)
 KINDS = {"qemu": "qemu", "lxc": "lxc", "openvz": "lxc", "vm": "qemu", "ct": "lxc"}
 
 
-read_storage_definitions = Rows(
-    "the storage configuration",
-    row_of(StorageConfigReading),
-    by=("name",),
-)
+read_storage_definitions = Rows("the storage configuration", row_of(StorageConfigReading), by=("name",))
 #: Sizes of an inactive storage are 0 or not told.
-read_node_storages = Rows(
-    "a node's storages",
-    row_of(NodeStorageReading),
-    by=("name",),
-)
+read_node_storages = Rows("a node's storages", row_of(NodeStorageReading), by=("name",))
 #: A job that does not say so is enabled.
 read_backup_jobs = Rows(
     "the backup jobs",
     row_of(BackupJobReading, is_enabled=(lambda value: truth(value) is not False, "enabled")),
     by=("id",),
 )
-read_uncovered_guests = Rows(
-    "the guests without a backup job",
-    row_of(UncoveredGuestReading),
-    by=("vmid",),
-)
+read_uncovered_guests = Rows("the guests without a backup job", row_of(UncoveredGuestReading), by=("vmid",))
 
 
 def read_backup_volumes(data: object) -> tuple[BackupVolumeReading, ...]:
@@ -100,10 +88,7 @@ _volume = row_of(
     vmid=lambda row: vmid(row.get("vmid")) or vmid(_named(row)[1]),
     kind=_kind,
     size_bytes=_size,
-    is_encrypted=(
-        lambda value: text(value) not in ("", "0"),
-        "encrypted",
-    ),
+    is_encrypted=(lambda value: text(value) not in ("", "0"), "encrypted"),
 )
 
 

@@ -25,16 +25,7 @@ from nodes.proxmox.readings import (
     VoteReading,
 )
 from nodes.proxmox.rows import Row, Rows, Thing, entries, fields_of, first, row_of, rows_of
-from nodes.proxmox.values import (
-    epoch,
-    fields,
-    is_true,
-    name,
-    size,
-    text,
-    truth,
-    word,
-)
+from nodes.proxmox.values import epoch, fields, is_true, name, size, text, truth, word
 
 STATUS_LIMIT = 200
 ERROR_LIMIT = 500
@@ -46,9 +37,7 @@ BUCKETS_LIMIT = 20_000
 
 #: The numbers are texts, as in the file they are from.
 read_node_votes = Rows(
-    "the votes of the nodes",
-    row_of(VoteReading, node=first(name, "node", "name")),
-    by=("node",),
+    "the votes of the nodes", row_of(VoteReading, node=first(name, "node", "name")), by=("node",)
 )
 _qdevice = row_of(QdeviceReading)
 
@@ -67,8 +56,7 @@ def read_qdevice(data: object) -> QdeviceReading | None:
 
 _ha_node = row_of(HaNodeReading)
 _ha_service = row_of(
-    HaServiceReading,
-    id=lambda row: name(row.get("sid")) or name(row.get("id")).removeprefix("service:"),
+    HaServiceReading, id=lambda row: name(row.get("sid")) or name(row.get("id")).removeprefix("service:")
 )
 
 
@@ -144,11 +132,7 @@ def _checks(told: object) -> tuple[CephCheckReading, ...]:
     ]
     if not found:
         found = [
-            CephCheckReading(
-                name="",
-                severity=word(line.get("severity")),
-                message=text(line.get("summary")),
-            )
+            CephCheckReading(name="", severity=word(line.get("severity")), message=text(line.get("summary")))
             for line in entries(health.get("summary"), CHECKS_LIMIT)
         ]
     return tuple(sorted(found, key=lambda check: (check.name, check.message)))
@@ -207,11 +191,7 @@ def _leaves(root: Row) -> Iterator[tuple[Row, str]]:
 
 _osd = row_of(CephOsdReading, name=lambda row: name(row.get("name")) or f"osd.{size(row.get('id'))}")
 #: `percent_used` is a ratio there, against its name and the schema; that of an OSD is a percentage.
-read_ceph_pools = Rows(
-    "the Ceph pools",
-    row_of(CephPoolReading),
-    by=("name",),
-)
+read_ceph_pools = Rows("the Ceph pools", row_of(CephPoolReading), by=("name",))
 #: `source` is the node where the guest was at the job's last run; it may be missing and it may have moved since. `error` is
 #: there only while a job fails.
 read_replication = Rows(

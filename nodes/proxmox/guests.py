@@ -24,17 +24,7 @@ from nodes.proxmox.readings import (
     PressureReading,
 )
 from nodes.proxmox.rows import ReadRow, Row, entries, first, read_rows, row_of, rows_of
-from nodes.proxmox.values import (
-    fields,
-    is_true,
-    lines,
-    name,
-    size,
-    text,
-    truth,
-    whole,
-    word,
-)
+from nodes.proxmox.values import fields, is_true, lines, name, size, text, truth, whole, word
 
 MIB = 1 << 20
 DIGEST_LIMIT = 64

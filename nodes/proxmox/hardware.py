@@ -143,31 +143,17 @@ def _figure(raw: str) -> int | None:
 
 
 read_zfs_pools = Rows(
-    "the ZFS pools",
-    row_of(ZfsPoolReading, fragmentation_percent=(_percent, "frag")),
-    by=("name",),
+    "the ZFS pools", row_of(ZfsPoolReading, fragmentation_percent=(_percent, "frag")), by=("name",)
 )
-read_thin_pools = Rows(
-    "the thin pools",
-    row_of(ThinPoolReading),
-    by=("volume_group", "name"),
-)
-read_certificates = Rows(
-    "the certificates",
-    row_of(CertificateReading),
-    by=("filename",),
-)
+read_thin_pools = Rows("the thin pools", row_of(ThinPoolReading), by=("volume_group", "name"))
+read_certificates = Rows("the certificates", row_of(CertificateReading), by=("filename",))
 #: Its key stays out of it.
 read_subscription = Thing(
     "the subscription",
     row_of(SubscriptionReading, status=(lambda value: word(value).lower(), "status")),
     lack="tells no status",
 )
-read_pending_updates = Rows(
-    "the pending updates",
-    row_of(PendingUpdateReading),
-    by=("package",),
-)
+read_pending_updates = Rows("the pending updates", row_of(PendingUpdateReading), by=("package",))
 
 
 def read_node_history_newest(data: object) -> NodeHistoryReading:

@@ -30,16 +30,9 @@ def _role(row: Row) -> str:
 
 
 #: Of a node that cannot be reached, only the error is told.
-read_cluster_status = Rows(
-    "the nodes of the gateway",
-    row_of(MailNodeReading, role=_role),
-    by=("name",),
-)
+read_cluster_status = Rows("the nodes of the gateway", row_of(MailNodeReading, role=_role), by=("name",))
 #: A figure that is null there is not known, which is not 0.
-read_mail_statistics = Thing(
-    "the mail statistics",
-    row_of(MailStatisticsReading),
-)
+read_mail_statistics = Thing("the mail statistics", row_of(MailStatisticsReading))
 
 
 def read_mail_queue(data: object, *, queue: str) -> MailQueueReading:

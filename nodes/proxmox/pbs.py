@@ -16,13 +16,7 @@ from nodes.proxmox.pve import kernel_version, read_version
 from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading, PbsStatusReading
 from nodes.proxmox.rows import Row, Rows, Thing, read_rows, row_of
 from nodes.proxmox.tasks import read_upid
-from nodes.proxmox.values import (
-    epoch,
-    name,
-    ratio,
-    text,
-    whole,
-)
+from nodes.proxmox.values import epoch, name, ratio, text, whole
 
 ERROR_LIMIT = 300
 WORD_LIMIT = 32
@@ -32,10 +26,7 @@ HISTORY_LIMIT = 2000
 #: "offline maintenance mode: disks are being replaced"
 MAINTENANCE = re.compile(r"\b([a-z0-9-]{1,30}) maintenance mode\b")
 
-read_node_status = Thing(
-    "the server's status",
-    row_of(PbsStatusReading, kernel_version=kernel_version),
-)
+read_node_status = Thing("the server's status", row_of(PbsStatusReading, kernel_version=kernel_version))
 
 
 def read_datastore_usage(data: object, *, at: float | None = None) -> tuple[DatastoreReading, ...]:

@@ -21,17 +21,7 @@ from nodes.proxmox.readings import (
     VersionReading,
 )
 from nodes.proxmox.rows import Row, Rows, Thing, row_of, rows_of
-from nodes.proxmox.values import (
-    fields,
-    is_true,
-    name,
-    ratio,
-    size,
-    text,
-    truth,
-    whole,
-    word,
-)
+from nodes.proxmox.values import fields, is_true, name, ratio, size, text, truth, whole, word
 
 CPU_COUNT_HIGHEST = 1_000_000
 
@@ -221,11 +211,7 @@ def kernel_version(row: Row) -> str:
 
 
 #: PBS and PMG answer in the same form.
-read_version = Thing(
-    "the version",
-    row_of(VersionReading),
-    lack="names none",
-)
+read_version = Thing("the version", row_of(VersionReading), lack="names none")
 #: The use of the CPU is not read: it jumps about there.
 read_node_status = Thing(
     "a node's status",
@@ -237,10 +223,7 @@ read_node_status = Thing(
         cpu_count=(_cpu_count, "cpuinfo", "cpus"),
     ),
 )
-read_node_certificates = Rows(
-    "the nodes",
-    row_of(NodeCertificateReading),
-)
+read_node_certificates = Rows("the nodes", row_of(NodeCertificateReading))
 
 #: Of the host that answers.
 version = Call("/version", read_version)
