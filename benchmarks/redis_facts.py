@@ -34,17 +34,14 @@ from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store.current import KINDS
 from monitoring.store.redis import RedisStore
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.backup_server import BackupFileReading, BackupGroupReading, BackupSnapshotReading
+from nodes.proxmox.readings.guests import (
     AddressReading,
-    BackupFileReading,
-    BackupGroupReading,
-    BackupSnapshotReading,
     GuestConfigReading,
     GuestDetailReading,
     GuestDiskReading,
-    GuestReading,
-    ResourcesReading,
 )
+from nodes.proxmox.readings.live import GuestReading, ResourcesReading
 from tests.scale.servers import RedisServer
 
 GUESTS, SNAPSHOTS_EACH, PLACES, ERRANDS, CLUSTERS = 1000, 20, 4, 500, 10

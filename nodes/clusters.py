@@ -17,7 +17,7 @@ from nodes.models import ClusterEndpoint, Instance
 from nodes.proxmox import pve
 from nodes.proxmox.client import Client, Target
 from nodes.proxmox.errors import ProxmoxError
-from nodes.proxmox.readings import ClusterReading, MemberReading, NodeCertificateReading
+from nodes.proxmox.readings.live import ClusterReading, MemberReading, NodeCertificateReading
 
 #: How long the first look at a host may take (http-api.md 5.3 and 5.4); an answer is due within 15 s.
 LOOK_SECONDS: Mapping[str, float] = {InstanceKind.PVE: 10.0, InstanceKind.PBS: 5.0, InstanceKind.PMG: 10.0}

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from django.db import IntegrityError, transaction
 
 from nodes.models import Datastore, Guest, Instance, InventoryModel, Node, Storage
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.live import (
     DatastoreReading,
     GuestReading,
     NodeReading,

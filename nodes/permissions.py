@@ -12,7 +12,8 @@ from nodes.models import Instance
 from nodes.proxmox import access, backups, pbs, pve
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import ProxmoxError
-from nodes.proxmox.readings import PermissionsReading, StorageConfigReading
+from nodes.proxmox.readings.access import PermissionsReading
+from nodes.proxmox.readings.backups import StorageConfigReading
 
 LOOK_SECONDS = 10.0
 

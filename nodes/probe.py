@@ -16,7 +16,7 @@ from nodes.addresses import HOST_POLICY
 from nodes.proxmox import mail, pbs, pve, values
 from nodes.proxmox.client import Client, Target
 from nodes.proxmox.errors import NotFound, PermissionDenied, ServerError, TlsFailed, outbound_errors_told
-from nodes.proxmox.readings import ClusterReading
+from nodes.proxmox.readings.live import ClusterReading
 from pulse.lib.outbound.budget import Budget
 from pulse.lib.outbound.connecting import shown_certificate
 from pulse.lib.outbound.places import Place, place_of

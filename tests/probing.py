@@ -10,7 +10,7 @@ import pytest
 from nodes.probe import Certificate, Probe, certificate_of, probe
 from nodes.proxmox.errors import Refused
 from nodes.proxmox.pve import node_certificates
-from nodes.proxmox.readings import ClusterReading, MemberReading
+from nodes.proxmox.readings.live import ClusterReading, MemberReading
 
 FINGERPRINT = "ab" * 32
 

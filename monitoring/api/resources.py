@@ -31,7 +31,9 @@ from monitoring.wire.numbers import Number
 from monitoring.wire.server_details import gateway_details, server_details, task_details
 from monitoring.wire.shapes import ConcernShape
 from nodes.models import Instance, Node
-from nodes.proxmox.readings import ClusterReading, GuestConfigReading, QdeviceReading
+from nodes.proxmox.readings.cluster import QdeviceReading
+from nodes.proxmox.readings.guests import GuestConfigReading
+from nodes.proxmox.readings.live import ClusterReading
 from pulse.lib.auth import Access
 from pulse.lib.endpoints import Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError

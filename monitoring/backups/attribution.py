@@ -21,7 +21,8 @@ from typing import Literal
 
 import msgspec
 
-from nodes.proxmox.readings import BackupGroupReading, BackupVolumeReading, StorageConfigReading
+from nodes.proxmox.readings.backup_server import BackupGroupReading
+from nodes.proxmox.readings.backups import BackupVolumeReading, StorageConfigReading
 
 State = Literal["attributed", "ambiguous", "unknown", "foreign"]
 

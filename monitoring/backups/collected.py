@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from monitoring.backups.attribution import BackupServer
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from nodes.proxmox.readings import GuestReading
+from nodes.proxmox.readings.live import GuestReading
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ import msgspec
 
 from monitoring.backups.calendar import DAY, NotASchedule, last_before, offsets_of, parse
 from monitoring.backups.results import Outcome, outcome
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.backup_server import BackupSnapshotReading
+from nodes.proxmox.readings.backups import (
     BackupJobReading,
-    BackupSnapshotReading,
     BackupVolumeReading,
-    GuestReading,
     JobVolumeReading,
     TaskReading,
 )
+from nodes.proxmox.readings.live import GuestReading
 
 State = Literal["covered", "uncovered", "unknown"]
 Freshness = Literal["good", "overdue", "bad", "never", "unknown"]

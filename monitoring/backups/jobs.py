@@ -15,11 +15,8 @@ from monitoring.backups.results import job_outcome, task_outcome
 from monitoring.backups.runs import backup_tasks
 from monitoring.figures.servers import BackupJob
 from monitoring.known.facts import Facts
-from nodes.proxmox.readings import (
-    BackupJobReading,
-    ServerJobReading,
-    TaskReading,
-)
+from nodes.proxmox.readings.backup_server import ServerJobReading
+from nodes.proxmox.readings.backups import BackupJobReading, TaskReading
 from nodes.proxmox.tasks import read_upid
 
 #: How late a job may begin before its run counts as missed.

@@ -10,7 +10,7 @@ import msgspec
 from monitoring.backups import rights
 from monitoring.backups.attribution import Estate, PbsStorage, Place, estate, pbs_storage
 from monitoring.backups.collected import Collected
-from nodes.proxmox.readings import StorageConfigReading
+from nodes.proxmox.readings.backups import StorageConfigReading
 
 #: A place that was not read for this long says nothing about the backups made since.
 STALE_SECONDS = 3 * 3600.0

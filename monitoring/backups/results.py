@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nodes.proxmox.readings import ServerJobReading, TaskReading
+from nodes.proxmox.readings.backup_server import ServerJobReading
+from nodes.proxmox.readings.backups import TaskReading
 
 Outcome = Literal["ok", "warning", "failed", "running", "unknown"]
 

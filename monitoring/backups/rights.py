@@ -5,7 +5,7 @@ Source: api-facts.md 4.1, 4.2 and 11.1.
 
 from __future__ import annotations
 
-from nodes.proxmox.readings import PermissionsReading
+from nodes.proxmox.readings.access import PermissionsReading
 
 ALLOCATE = "Datastore.Allocate"
 ALLOCATE_SPACE = "Datastore.AllocateSpace"

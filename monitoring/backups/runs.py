@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from monitoring.backups import coverage
 from monitoring.backups.coverage import Backup, GuestRun
 from monitoring.known.facts import Facts
-from nodes.proxmox.readings import TaskReading
+from nodes.proxmox.readings.backups import TaskReading
 
 
 def backup_tasks(facts: Facts) -> Iterator[TaskReading]:

@@ -26,7 +26,7 @@ from monitoring.figures.servers import status_of
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.lanes import Key, Lane
 from nodes.proxmox.errors import PermissionDenied
-from nodes.proxmox.readings import DatastoreReading, GuestReading
+from nodes.proxmox.readings.live import DatastoreReading, GuestReading
 
 Kind = Literal["storage", "datastore", "tasks", "snapshots"]
 #: What a failure of the lane explains better than that nothing was read.

@@ -18,7 +18,7 @@ from monitoring.known.lanes import Key, Lane
 from nodes.choices import InstanceKind
 from nodes.proxmox import hardware
 from nodes.proxmox.errors import NoZfs
-from nodes.proxmox.readings import DiskReading, SmartReading
+from nodes.proxmox.readings.hardware import DiskReading, SmartReading
 
 #: The host gives smartctl 10 s.
 SMART_CALL_SECONDS = 12.0

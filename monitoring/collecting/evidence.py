@@ -21,7 +21,7 @@ from monitoring.store.current import store
 from monitoring.store.saved import is_of
 from nodes.choices import InstanceKind
 from nodes.models import Guest, Instance
-from nodes.proxmox.readings import GuestReading
+from nodes.proxmox.readings.live import GuestReading
 
 
 def marks_of(instances: Sequence[Instance]) -> dict[int, int]:

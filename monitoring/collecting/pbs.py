@@ -17,12 +17,8 @@ from monitoring.known.lanes import Key, Lane
 from monitoring.known.wanted import wanted_jobs
 from nodes.proxmox import access, backup_server, backups, hardware, pbs
 from nodes.proxmox.errors import LoginFailed, ProxmoxError, TooLarge
-from nodes.proxmox.readings import (
-    BackupGroupReading,
-    BackupSnapshotReading,
-    ServerJobReading,
-    TaskReading,
-)
+from nodes.proxmox.readings.backup_server import BackupGroupReading, BackupSnapshotReading, ServerJobReading
+from nodes.proxmox.readings.backups import TaskReading
 
 HOST = "localhost"
 #: Tasks of this long are kept.

@@ -8,7 +8,8 @@ from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, cut, listed
 from monitoring.figures.versions import numbers_of
 from monitoring.known.facts import Facts
 from monitoring.known.replication import Replication
-from nodes.proxmox.readings import CephReading, ClusterReading, HaReading, QdeviceReading
+from nodes.proxmox.readings.cluster import CephReading, HaReading, QdeviceReading
+from nodes.proxmox.readings.live import ClusterReading
 
 #: Services in these states do not run and will not by themselves, or are on their way from a node that failed.
 BAD_SERVICE_STATES = frozenset({"error", "fence", "recovery"})

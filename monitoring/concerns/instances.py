@@ -19,13 +19,9 @@ from monitoring.concerns.storages import unavailable
 from monitoring.figures.instances import Figures
 from monitoring.known.facts import Facts
 from monitoring.known.replication import replications
-from nodes.proxmox.readings import (
-    ClusterReading,
-    DatastoreReading,
-    MailNodeReading,
-    ServerJobReading,
-    StorageReading,
-)
+from nodes.proxmox.readings.backup_server import ServerJobReading
+from nodes.proxmox.readings.live import ClusterReading, DatastoreReading, StorageReading
+from nodes.proxmox.readings.mail import MailNodeReading
 
 
 def pve_concerns(

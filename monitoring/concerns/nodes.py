@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, Level, days_left
 from monitoring.known.disks import of_smart
 from monitoring.known.facts import Facts, NodeFacts, SmartFacts
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.hardware import (
     CertificateReading,
     DiskReading,
     SubscriptionReading,

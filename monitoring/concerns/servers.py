@@ -9,7 +9,9 @@ from monitoring.concerns.nodes import host_concerns
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, cut, days_left
 from monitoring.figures.servers import NOT_MOUNTED
 from monitoring.known.facts import Facts
-from nodes.proxmox.readings import DatastoreReading, MailNodeReading, ServerJobReading
+from nodes.proxmox.readings.backup_server import ServerJobReading
+from nodes.proxmox.readings.live import DatastoreReading
+from nodes.proxmox.readings.mail import MailNodeReading
 
 FULL_DAYS = 14
 JOB_NAMES = {"sync": "Sync", "verify": "Verification", "prune": "Pruning", "garbage": "Garbage collection"}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from monitoring.concerns.shapes import WARNING, About, Concern, listed
 from monitoring.figures.storages import DISABLED, Key, key_of
-from nodes.proxmox.readings import StorageReading
+from nodes.proxmox.readings.live import StorageReading
 
 
 def unavailable(storages: Iterable[StorageReading], *, online: Collection[str]) -> Iterator[Concern]:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from nodes.proxmox.readings import FilesystemReading
+from nodes.proxmox.readings.guests import FilesystemReading
 
 UnknownReason = Literal[
     "agent_disabled",

@@ -11,7 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from nodes.proxmox.readings import GuestDetailReading, GuestReading
+from nodes.proxmox.readings.guests import GuestDetailReading
+from nodes.proxmox.readings.live import GuestReading
 
 Source = Literal["balloon", "host", "cgroup", "none"]
 Trust = Literal["high", "medium", "low"]

@@ -9,7 +9,8 @@ import msgspec
 from monitoring.figures.filesystems import DiskUse, UnknownReason, why_unknown
 from monitoring.figures.guest_memory import DETAIL_SECONDS, UNKNOWN, GuestMemory, guest_memory
 from monitoring.figures.rates import Rates, Sample
-from nodes.proxmox.readings import GuestDetailReading, GuestReading, PressureReading
+from nodes.proxmox.readings.guests import GuestDetailReading, PressureReading
+from nodes.proxmox.readings.live import GuestReading
 
 #: What an agent told of the file systems longer ago than this says nothing of now.
 AGENT_SECONDS = 1800.0

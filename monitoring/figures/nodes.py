@@ -11,13 +11,9 @@ from typing import Literal
 import msgspec
 
 from monitoring.figures.versions import numbers_of
-from nodes.proxmox.readings import (
-    NodeHistoryReading,
-    NodeReading,
-    NodeStatusReading,
-    PressureReading,
-    StorageReading,
-)
+from nodes.proxmox.readings.guests import PressureReading
+from nodes.proxmox.readings.hardware import NodeHistoryReading
+from nodes.proxmox.readings.live import NodeReading, NodeStatusReading, StorageReading
 
 Health = Literal["healthy", "unhealthy", "error"]
 #: What a node leaves out of its used memory: MemAvailable, or what is free, buffers and cached files.

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from nodes.proxmox.readings import ClusterReading, QdeviceReading, VoteReading
+from nodes.proxmox.readings.cluster import QdeviceReading, VoteReading
+from nodes.proxmox.readings.live import ClusterReading
 
 #: What a QDevice has said longer ago than this says nothing of now; it is asked every five minutes.
 TOLD_SECONDS = 900.0

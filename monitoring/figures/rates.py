@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from nodes.proxmox.readings import GuestReading
+from nodes.proxmox.readings.live import GuestReading
 
 #: No rate above this is real: a terabyte per second.
 HIGHEST = 10**12

@@ -8,16 +8,9 @@ from typing import Literal
 import msgspec
 
 from monitoring.figures.nodes import Health
-from nodes.proxmox.readings import (
-    DatastoreReading,
-    DatastoreStateReading,
-    MailNodeReading,
-    MailQueueReading,
-    MailStatisticsReading,
-    NamespaceReading,
-    PbsStatusReading,
-    ServerJobReading,
-)
+from nodes.proxmox.readings.backup_server import NamespaceReading, ServerJobReading
+from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading, PbsStatusReading
+from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading, MailStatisticsReading
 
 Status = Literal["online", "offline", "unknown"]
 DatastoreStatus = Literal["available", "unavailable", "unknown"]

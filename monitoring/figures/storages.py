@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from nodes.proxmox.readings import NodeStorageReading, StorageConfigReading, StorageReading
+from nodes.proxmox.readings.backups import NodeStorageReading, StorageConfigReading
+from nodes.proxmox.readings.live import StorageReading
 
 #: The status of a storage that is configured and switched off; no list of live figures has it.
 DISABLED: Literal["disabled"] = "disabled"

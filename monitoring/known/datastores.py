@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from monitoring.figures.servers import CLOSED
 from monitoring.known.facts import Facts
-from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading
+from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading
 
 #: What was read longer ago than this says nothing about now: the list is read every five minutes.
 STATES_SECONDS = 900.0

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from monitoring.known.facts import NodeFacts, SmartFacts
-from nodes.proxmox.readings import SmartReading
+from nodes.proxmox.readings.hardware import SmartReading
 
 #: What is shown of a disk that SMART has told nothing of; not told is not 0.
 UNTOLD: dict[str, Any] = {

@@ -17,41 +17,49 @@ from monitoring.known import costs
 from monitoring.known.costs import Costs
 from monitoring.known.kinds import Kind, Outline
 from monitoring.known.lanes import Progressing
-from nodes.proxmox.readings import (
-    AddressReading,
+from nodes.proxmox.readings.access import PermissionsReading
+from nodes.proxmox.readings.backup_server import (
     BackupGroupReading,
-    BackupJobReading,
     BackupSnapshotReading,
+    NamespaceReading,
+    ServerJobReading,
+)
+from nodes.proxmox.readings.backups import (
+    BackupJobReading,
     BackupVolumeReading,
+    JobVolumeReading,
+    NodeStorageReading,
+    StorageConfigReading,
+    TaskReading,
+    UncoveredGuestReading,
+    VzdumpGuestReading,
+)
+from nodes.proxmox.readings.cluster import (
     CephOsdReading,
     CephPoolReading,
     CephReading,
-    CertificateReading,
-    DatastoreStateReading,
-    DiskReading,
+    HaReading,
+    QdeviceReading,
+    ReplicationReading,
+    VoteReading,
+)
+from nodes.proxmox.readings.guests import (
+    AddressReading,
     GuestConfigReading,
     GuestDetailReading,
     GuestSnapshotReading,
-    HaReading,
-    JobVolumeReading,
-    NamespaceReading,
+)
+from nodes.proxmox.readings.hardware import (
+    CertificateReading,
+    DiskReading,
     NodeHistoryReading,
-    NodeStorageReading,
     PendingUpdateReading,
-    PermissionsReading,
-    QdeviceReading,
-    ReplicationReading,
-    ServerJobReading,
     SmartReading,
-    StorageConfigReading,
     SubscriptionReading,
-    TaskReading,
     ThinPoolReading,
-    UncoveredGuestReading,
-    VoteReading,
-    VzdumpGuestReading,
     ZfsPoolReading,
 )
+from nodes.proxmox.readings.live import DatastoreStateReading
 
 #: What is stored is of this layout; another release begins anew.
 LAYOUT = 2

@@ -11,16 +11,14 @@ from monitoring.figures.rates import Sample
 from monitoring.known.costs import Costs
 from monitoring.known.kinds import Kind, Outline
 from monitoring.known.lanes import Progressing
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.live import (
     ClusterReading,
     DatastoreReading,
-    MailNodeReading,
-    MailQueueReading,
-    MailStatisticsReading,
     NodeStatusReading,
     PbsStatusReading,
     ResourcesReading,
 )
+from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading, MailStatisticsReading
 
 #: What moves whenever Proxmox renews the figures of a node: CPU, memory, uptime.
 Mark = tuple[float | None, int | None, int | None]

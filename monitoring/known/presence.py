@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import GRACE_SECONDS
 from monitoring.known.memory import Mark, PollMemory
-from nodes.proxmox.readings import ClusterReading, ResourcesReading
+from nodes.proxmox.readings.live import ClusterReading, ResourcesReading
 
 
 def absent_nodes(resources: ResourcesReading, cluster: ClusterReading | None) -> dict[str, str]:

@@ -11,7 +11,8 @@ from typing import Literal
 import msgspec
 
 from monitoring.known.facts import Facts
-from nodes.proxmox.readings import GuestReading, ReplicationReading
+from nodes.proxmox.readings.cluster import ReplicationReading
+from nodes.proxmox.readings.live import GuestReading
 
 State = Literal["ok", "waiting", "running", "failing", "disabled", "unknown"]
 #: What a node told longer ago than this says nothing of now; it is asked every minute.

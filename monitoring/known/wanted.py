@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from monitoring.figures.instances import Figures
 from nodes.models import Instance
-from nodes.proxmox.readings import GuestReading
+from nodes.proxmox.readings.live import GuestReading
 
 
 def wanted_kinds(instance: Instance) -> frozenset[str]:

@@ -15,7 +15,7 @@ from nodes.choices import PollState
 from nodes.connecting import Connection, target_of
 from nodes.models import ClusterEndpoint, Instance
 from nodes.proxmox.errors import LoginFailed, PermissionDenied, ProxmoxError
-from nodes.proxmox.readings import ClusterReading, MemberReading
+from nodes.proxmox.readings.live import ClusterReading, MemberReading
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from nodes.models import Instance
 from nodes.proxmox import mail, pve
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer, ProxmoxError
-from nodes.proxmox.readings import MailQueueReading
+from nodes.proxmox.readings.mail import MailQueueReading
 
 #: The queues of a node that are asked, each a call that forks a process there.
 QUEUES = ("active", "deferred")

@@ -29,7 +29,7 @@ from nodes.proxmox import pve
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer, ProxmoxError
 from nodes.proxmox.metering import accounted
-from nodes.proxmox.readings import ClusterReading, NodeStatusReading, ResourcesReading
+from nodes.proxmox.readings.live import ClusterReading, NodeStatusReading, ResourcesReading
 
 
 class PvePoll(Poll):

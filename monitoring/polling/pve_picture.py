@@ -27,7 +27,8 @@ from monitoring.known.wanted import wanted_guests, wanted_kinds
 from monitoring.polling import limits
 from monitoring.polling.publishing import Picture
 from nodes.models import Instance
-from nodes.proxmox.readings import GuestReading, NodeStorageReading, ResourcesReading
+from nodes.proxmox.readings.backups import NodeStorageReading
+from nodes.proxmox.readings.live import GuestReading, ResourcesReading
 
 #: What a node told of its storages and its history is true for this long.
 PROBE_SECONDS = 900.0

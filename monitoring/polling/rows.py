@@ -10,7 +10,7 @@ from monitoring.figures.storages import StorageFigures
 from monitoring.known.facts import Facts
 from monitoring.polling.pve_picture import Beside, guest_now
 from nodes.models import Guest, Node, Storage
-from nodes.proxmox.readings import GuestReading
+from nodes.proxmox.readings.live import GuestReading
 
 
 def known_node(row: Node, seen: float | None, health: Health, facts: Facts) -> NodeFigures:

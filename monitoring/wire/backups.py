@@ -16,12 +16,9 @@ from monitoring.backups.judgement import GroupKey, group_key
 from monitoring.backups.results import task_outcome
 from monitoring.backups.runs import backup_tasks
 from monitoring.known.facts import BackupPlace, Facts, PlaceKey
-from nodes.proxmox.readings import (
-    BackupSnapshotReading,
-    BackupVolumeReading,
-    GuestSnapshotReading,
-    TaskReading,
-)
+from nodes.proxmox.readings.backup_server import BackupSnapshotReading
+from nodes.proxmox.readings.backups import BackupVolumeReading, TaskReading
+from nodes.proxmox.readings.guests import GuestSnapshotReading
 from pulse.lib.instants import instant
 
 

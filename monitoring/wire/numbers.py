@@ -19,7 +19,7 @@ from monitoring.known.memory import PollMemory
 from monitoring.wire.guests import NO_RATES, rates_of
 from monitoring.wire.shapes import Usage
 from monitoring.wire.usage import usage
-from nodes.proxmox.readings import GuestReading, NodeReading, NodeStatusReading, StorageReading
+from nodes.proxmox.readings.live import GuestReading, NodeReading, NodeStatusReading, StorageReading
 from pulse.lib.instants import instant
 
 RESOURCES = "GET /cluster/resources"

@@ -12,7 +12,8 @@ from monitoring.backups.results import task_outcome
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
-from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading, TaskReading
+from nodes.proxmox.readings.backups import TaskReading
+from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading
 from pulse.lib.instants import instant
 
 

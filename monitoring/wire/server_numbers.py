@@ -15,7 +15,8 @@ from monitoring.known.memory import PollMemory
 from monitoring.wire.numbers import Number, When, number
 from monitoring.wire.servers import camel, deduplication_of, error_of, known_usage
 from monitoring.wire.usage import percent
-from nodes.proxmox.readings import DatastoreReading, MailNodeReading, PbsStatusReading
+from nodes.proxmox.readings.live import DatastoreReading, PbsStatusReading
+from nodes.proxmox.readings.mail import MailNodeReading
 from pulse.lib.instants import instant
 
 STATUS = "GET /nodes/localhost/status"

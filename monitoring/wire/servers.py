@@ -12,7 +12,8 @@ from monitoring.wire.jobs import DatastoreShape, NamespaceShape
 from monitoring.wire.server_jobs import server_jobs
 from monitoring.wire.shapes import MailNodeShape, PbsShape, PmgShape, Usage
 from monitoring.wire.usage import percent, usage
-from nodes.proxmox.readings import MailNodeReading, MailQueueReading, PbsStatusReading
+from nodes.proxmox.readings.live import PbsStatusReading
+from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading
 from pulse.lib.instants import instant
 
 

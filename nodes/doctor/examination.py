@@ -13,7 +13,7 @@ import msgspec
 
 from nodes.doctor.features import FEATURES, Feature, Role, Version, Way
 from nodes.doctor.lines import PATH, acts_as_token, is_account, lines_for
-from nodes.proxmox.readings import PermissionsReading
+from nodes.proxmox.readings.access import PermissionsReading
 
 State = Literal["ok", "partial", "missing"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from nodes.proxmox.calls import Call
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import PermissionsReading
+from nodes.proxmox.readings.access import PermissionsReading
 from nodes.proxmox.values import fields, is_true, text
 
 PATH_LIMIT = 512

@@ -11,14 +11,14 @@ from typing import Any
 from nodes.proxmox.calls import Call, unread
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.backup_server import (
     BackupFileReading,
     BackupGroupReading,
     BackupSnapshotReading,
     NamespaceReading,
     ServerJobReading,
-    TaskReading,
 )
+from nodes.proxmox.readings.backups import TaskReading
 from nodes.proxmox.rows import Row, Rows, fields_of, read_rows, row_of
 from nodes.proxmox.tasks import UPID_LIMIT, read_tasks, read_upid
 from nodes.proxmox.values import amount, epoch, is_true, name, size, text, text_of, word

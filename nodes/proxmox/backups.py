@@ -10,7 +10,7 @@ import re
 from nodes.proxmox.calls import Call
 from nodes.proxmox.client import Client
 from nodes.proxmox.properties import vmid
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.backups import (
     BackupJobReading,
     BackupVolumeReading,
     JobVolumeReading,

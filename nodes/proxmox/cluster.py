@@ -12,7 +12,7 @@ import msgspec
 from nodes.proxmox.calls import Call
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.properties import vmid
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.cluster import (
     CephCheckReading,
     CephOsdReading,
     CephPoolReading,

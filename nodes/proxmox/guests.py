@@ -14,7 +14,7 @@ from nodes.proxmox.calls import Call, unread
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import AgentRefused, AgentUnsupported, BadAnswer
 from nodes.proxmox.properties import properties, unit_size
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.guests import (
     AddressReading,
     FilesystemReading,
     GuestConfigReading,

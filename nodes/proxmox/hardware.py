@@ -13,12 +13,12 @@ import msgspec
 from nodes.proxmox.calls import Call, unread
 from nodes.proxmox.client import Client
 from nodes.proxmox.guests import read_pressure
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.guests import PressureReading
+from nodes.proxmox.readings.hardware import (
     CertificateReading,
     DiskReading,
     NodeHistoryReading,
     PendingUpdateReading,
-    PressureReading,
     SmartReading,
     SubscriptionReading,
     ThinPoolReading,

@@ -11,7 +11,7 @@ import re
 from nodes.proxmox.calls import Call, unread
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import MailNodeReading, MailQueueReading, MailStatisticsReading
+from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading, MailStatisticsReading
 from nodes.proxmox.rows import Row, Rows, Thing, entries, row_of, rows_of
 from nodes.proxmox.values import size, word
 

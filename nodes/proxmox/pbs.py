@@ -13,7 +13,7 @@ import msgspec
 from nodes.proxmox.calls import Call
 from nodes.proxmox.properties import properties
 from nodes.proxmox.pve import kernel_version, read_version
-from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading, PbsStatusReading
+from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading, PbsStatusReading
 from nodes.proxmox.rows import Row, Rows, Thing, read_rows, row_of
 from nodes.proxmox.tasks import read_upid
 from nodes.proxmox.values import epoch, name, ratio, text, whole

@@ -8,7 +8,7 @@ from __future__ import annotations
 from nodes.proxmox import properties
 from nodes.proxmox.calls import Call
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.live import (
     ClusterReading,
     GuestReading,
     MemberReading,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from nodes.proxmox.properties import unit_size, vmid
-from nodes.proxmox.readings import TaskReading, UpidReading, VzdumpGuestReading
+from nodes.proxmox.readings.backups import TaskReading, UpidReading, VzdumpGuestReading
 from nodes.proxmox.rows import Row, entries, read_rows, rows_of
 from nodes.proxmox.values import epoch, name, text
 

@@ -7,14 +7,10 @@ import pytest
 from monitoring.collecting import lists
 from monitoring.known.facts import BackupPlace, Facts, GuestFacts
 from monitoring.known.memory import PollMemory
-from nodes.proxmox.readings import (
-    BackupSnapshotReading,
-    BackupVolumeReading,
-    GuestReading,
-    GuestSnapshotReading,
-    ResourcesReading,
-    TaskReading,
-)
+from nodes.proxmox.readings.backup_server import BackupSnapshotReading
+from nodes.proxmox.readings.backups import BackupVolumeReading, TaskReading
+from nodes.proxmox.readings.guests import GuestSnapshotReading
+from nodes.proxmox.readings.live import GuestReading, ResourcesReading
 from tests.conftest import NOON
 from tests.factories import make_instance
 from tests.monitoring.feeding import Publisher

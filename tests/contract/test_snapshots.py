@@ -7,7 +7,8 @@ import pytest
 from monitoring.collecting import lists
 from monitoring.known.facts import Facts, GuestFacts
 from monitoring.known.memory import PollMemory
-from nodes.proxmox.readings import GuestReading, GuestSnapshotReading, ResourcesReading
+from nodes.proxmox.readings.guests import GuestSnapshotReading
+from nodes.proxmox.readings.live import GuestReading, ResourcesReading
 from tests.conftest import NOON
 from tests.factories import make_instance
 

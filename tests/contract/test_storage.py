@@ -15,7 +15,7 @@ from monitoring.store import current
 from monitoring.wire.fragments import Fragment, FragmentKey, items_of
 from monitoring.wire.ids import Label
 from monitoring.wire.instances import shapes_of
-from nodes.proxmox.readings import StorageReading
+from nodes.proxmox.readings.live import StorageReading
 from tests.conftest import NOON
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]

@@ -21,7 +21,8 @@ from monitoring.backups.attribution import (
     pbs_storage,
     volume_storage,
 )
-from nodes.proxmox.readings import BackupGroupReading, BackupVolumeReading, StorageConfigReading
+from nodes.proxmox.readings.backup_server import BackupGroupReading
+from nodes.proxmox.readings.backups import BackupVolumeReading, StorageConfigReading
 
 VAULT = BackupServer("vault", ("vault.lab", "10.0.0.9"), "aa" * 32)
 SHARED = "clusters"

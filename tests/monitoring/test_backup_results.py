@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitoring.backups.results import outcome, task_outcome
-from nodes.proxmox.readings import TaskReading
+from nodes.proxmox.readings.backups import TaskReading
 
 CASES = {
     "good": ("OK", "ok"),

@@ -15,20 +15,16 @@ from monitoring.known.facts import BackupPlace, Facts, GuestFacts
 from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import PollMemory
 from monitoring.wire.backup_sources import source_shape
-from nodes.proxmox.readings import (
-    BackupGroupReading,
-    BackupSnapshotReading,
-    BackupVolumeReading,
+from nodes.proxmox.readings.access import PermissionsReading
+from nodes.proxmox.readings.backup_server import BackupGroupReading, BackupSnapshotReading, NamespaceReading
+from nodes.proxmox.readings.backups import BackupVolumeReading, StorageConfigReading, TaskReading
+from nodes.proxmox.readings.guests import GuestSnapshotReading
+from nodes.proxmox.readings.live import (
     DatastoreReading,
     GuestReading,
-    GuestSnapshotReading,
-    NamespaceReading,
     NodeReading,
-    PermissionsReading,
     ResourcesReading,
-    StorageConfigReading,
     StorageReading,
-    TaskReading,
 )
 from tests.conftest import NOON
 from tests.factories import make_instance

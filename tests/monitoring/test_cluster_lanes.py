@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nodes.proxmox.readings import QdeviceReading, VoteReading
+from nodes.proxmox.readings.cluster import QdeviceReading, VoteReading
 from tests.fake_proxmox import PveSpec
 from tests.fake_proxmox.fixtures import virtual_estate
 from tests.monitoring.collected import (

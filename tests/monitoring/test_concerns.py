@@ -18,26 +18,26 @@ from monitoring.known.replication import Replication
 from monitoring.wire.concerns import concern_shapes
 from monitoring.wire.ids import Label
 from nodes.identity import ObjectKey, ObjectKind
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.backup_server import ServerJobReading
+from nodes.proxmox.readings.cluster import (
     CephCheckReading,
     CephReading,
-    CertificateReading,
-    ClusterReading,
-    DatastoreReading,
-    DiskReading,
     HaNodeReading,
     HaReading,
     HaServiceReading,
-    MailNodeReading,
     QdeviceReading,
     ReplicationReading,
-    ServerJobReading,
+)
+from nodes.proxmox.readings.hardware import (
+    CertificateReading,
+    DiskReading,
     SmartReading,
-    StorageReading,
     SubscriptionReading,
     ThinPoolReading,
     ZfsPoolReading,
 )
+from nodes.proxmox.readings.live import ClusterReading, DatastoreReading, StorageReading
+from nodes.proxmox.readings.mail import MailNodeReading
 
 NOON = 1767268800.0
 DAY = 86_400

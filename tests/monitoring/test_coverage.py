@@ -20,14 +20,14 @@ from monitoring.backups.coverage import (
     of_volume,
     runs_of,
 )
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.backup_server import BackupSnapshotReading
+from nodes.proxmox.readings.backups import (
     BackupJobReading,
-    BackupSnapshotReading,
     BackupVolumeReading,
-    GuestReading,
     JobVolumeReading,
     TaskReading,
 )
+from nodes.proxmox.readings.live import GuestReading
 
 WEB = GuestReading(100, "qemu", "pve1", "running", "web", pool="prod")
 NIGHTLY = BackupJobReading("nightly", storage="nas", covers_all=True)

@@ -9,7 +9,7 @@ from monitoring.known.datastores import is_outdated, known_datastores
 from monitoring.known.facts import Facts
 from monitoring.store import current
 from nodes.proxmox import pbs
-from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading
+from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading
 from tests.monitoring.collected import asked, facts_of, forget_time, moment, paths, reset, turn, with_token
 
 MAIN = DatastoreReading("main", 100, 30, 60)

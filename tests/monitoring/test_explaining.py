@@ -16,16 +16,18 @@ from monitoring.known.facts import Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import PollMemory
 from monitoring.polling.pve_picture import Beside, guest_now
 from monitoring.wire import numbers
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.backups import NodeStorageReading
+from nodes.proxmox.readings.guests import (
     GuestConfigReading,
     GuestDetailReading,
     GuestDiskReading,
+    PressureReading,
+)
+from nodes.proxmox.readings.hardware import NodeHistoryReading
+from nodes.proxmox.readings.live import (
     GuestReading,
-    NodeHistoryReading,
     NodeReading,
     NodeStatusReading,
-    NodeStorageReading,
-    PressureReading,
     ResourcesReading,
     StorageReading,
 )

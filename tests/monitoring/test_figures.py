@@ -15,17 +15,10 @@ from monitoring.polling.pve_picture import Beside, guest_now
 from monitoring.wire.guests import guest_shape
 from monitoring.wire.ids import Label
 from monitoring.wire.instances import shapes_of
-from nodes.proxmox.readings import (
-    GuestDetailReading,
-    GuestReading,
-    NodeHistoryReading,
-    NodeReading,
-    NodeStatusReading,
-    NodeStorageReading,
-    PressureReading,
-    StorageConfigReading,
-    StorageReading,
-)
+from nodes.proxmox.readings.backups import NodeStorageReading, StorageConfigReading
+from nodes.proxmox.readings.guests import GuestDetailReading, PressureReading
+from nodes.proxmox.readings.hardware import NodeHistoryReading
+from nodes.proxmox.readings.live import GuestReading, NodeReading, NodeStatusReading, StorageReading
 
 AT = 1767268800.0
 LAB = Label("lab", "https://192.0.2.10:8006")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.figures.filesystems import DiskUse, summarise, unknown, why_unknown
-from nodes.proxmox.readings import FilesystemReading
+from nodes.proxmox.readings.guests import FilesystemReading
 
 ROOT = FilesystemReading("/", "ext4", "/dev/sda1", 100, 40)
 

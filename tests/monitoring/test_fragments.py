@@ -31,7 +31,7 @@ from monitoring.wire.nodes import node_shape
 from monitoring.wire.servers import server_shape
 from monitoring.wire.shapes import ConcernShape, Shapes
 from monitoring.wire.storages import storage_shape
-from nodes.proxmox.readings import PbsStatusReading
+from nodes.proxmox.readings.live import PbsStatusReading
 from tests.clients.apply import apply_collections
 
 LAB = Label("lab")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.figures.guest_memory import GuestMemory, guest_memory
-from nodes.proxmox.readings import GuestDetailReading, GuestReading
+from nodes.proxmox.readings.guests import GuestDetailReading
+from nodes.proxmox.readings.live import GuestReading
 
 
 def vm(used=600, *, total=1000, uptime=3600, status="running", kind="qemu"):

@@ -17,19 +17,16 @@ from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.models import CollectedFacts
 from monitoring.store import current
 from nodes.models import Instance
-from nodes.proxmox.readings import (
-    BackupGroupReading,
+from nodes.proxmox.readings.access import PermissionsReading
+from nodes.proxmox.readings.backup_server import BackupGroupReading, BackupSnapshotReading, ServerJobReading
+from nodes.proxmox.readings.backups import (
     BackupJobReading,
-    BackupSnapshotReading,
     BackupVolumeReading,
-    GuestReading,
-    PermissionsReading,
-    ResourcesReading,
-    ServerJobReading,
     StorageConfigReading,
     TaskReading,
     VzdumpGuestReading,
 )
+from nodes.proxmox.readings.live import GuestReading, ResourcesReading
 from pulse.lib.instants import instant
 from tests.conftest import NOON
 from tests.factories import make_guest, make_instance

@@ -16,7 +16,7 @@ from monitoring.models import CollectedFacts
 from monitoring.store import current
 from monitoring.store.memory import MemoryStore
 from nodes.models import Instance
-from nodes.proxmox.readings import GuestReading, ResourcesReading, StorageReading
+from nodes.proxmox.readings.live import GuestReading, ResourcesReading, StorageReading
 from tests.conftest import NOON
 from tests.factories import make_guest, make_instance
 

@@ -14,15 +14,10 @@ from monitoring.known.memory import PollMemory
 from monitoring.store import current
 from monitoring.wire.fragments import FragmentKey
 from monitoring.wire.state import items_in
-from nodes.proxmox.readings import (
-    BackupSnapshotReading,
-    BackupVolumeReading,
-    GuestReading,
-    GuestSnapshotReading,
-    ResourcesReading,
-    StorageConfigReading,
-    TaskReading,
-)
+from nodes.proxmox.readings.backup_server import BackupSnapshotReading
+from nodes.proxmox.readings.backups import BackupVolumeReading, StorageConfigReading, TaskReading
+from nodes.proxmox.readings.guests import GuestSnapshotReading
+from nodes.proxmox.readings.live import GuestReading, ResourcesReading
 from tests.conftest import NOON
 from tests.factories import make_instance
 

@@ -8,7 +8,7 @@ from monitoring.known.memory import PollMemory
 from monitoring.polling import pve, pve_picture
 from monitoring.wire.fragments import FragmentKey
 from nodes import editing
-from nodes.proxmox.readings import GuestReading, NodeReading, ResourcesReading
+from nodes.proxmox.readings.live import GuestReading, NodeReading, ResourcesReading
 from tests.conftest import NOON
 
 pytestmark = pytest.mark.django_db

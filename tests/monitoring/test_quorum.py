@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monitoring.figures.quorum import NodeVotes, quorum_of
-from nodes.proxmox.readings import ClusterReading, MemberReading, QdeviceReading, VoteReading
+from nodes.proxmox.readings.cluster import QdeviceReading, VoteReading
+from nodes.proxmox.readings.live import ClusterReading, MemberReading
 
 VOTING = "2026-01-01T12:00:00 (cast vote)"
 #: Four nodes, the last of them down.

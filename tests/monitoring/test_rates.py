@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.figures.rates import Rates, Sample, advance
-from nodes.proxmox.readings import GuestReading
+from nodes.proxmox.readings.live import GuestReading
 
 
 def reading(netin, *, uptime=1000, node="pve1", other=0):

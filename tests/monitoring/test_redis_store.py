@@ -20,7 +20,7 @@ from monitoring.store.parts import Save
 from monitoring.store.protocol import Tick
 from monitoring.store.redis import RedisStore
 from monitoring.wire.fragments import Fragment, FragmentKey, Item
-from nodes.proxmox.readings import GuestReading, ResourcesReading
+from nodes.proxmox.readings.live import GuestReading, ResourcesReading
 from tests.ports import own_port
 from tests.process.running import until
 from tests.scale.servers import RedisServer

@@ -6,7 +6,7 @@ import pytest
 
 from monitoring.known.facts import Facts, NodeFacts
 from monitoring.known.replication import replicating_nodes, replications
-from nodes.proxmox.readings import ReplicationReading
+from nodes.proxmox.readings.cluster import ReplicationReading
 
 AT = 1767268800.0
 LAST = 1767268000

@@ -9,7 +9,7 @@ from monitoring.backups.results import job_error, job_outcome
 from monitoring.figures.servers import BackupJob, ServerJob, paths_of
 from monitoring.wire.server_jobs import server_jobs
 from monitoring.wire.servers import namespace_shapes
-from nodes.proxmox.readings import NamespaceReading, ServerJobReading
+from nodes.proxmox.readings.backup_server import NamespaceReading, ServerJobReading
 
 T1, T2 = 1767225600, 1767229200
 STATUSES = {

@@ -10,14 +10,8 @@ from monitoring.known.datastores import known_datastores
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
 from monitoring.wire import server_numbers
-from nodes.proxmox.readings import (
-    DatastoreReading,
-    DatastoreStateReading,
-    MailNodeReading,
-    MailQueueReading,
-    MailStatisticsReading,
-    PbsStatusReading,
-)
+from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading, PbsStatusReading
+from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading, MailStatisticsReading
 
 AT = 1767268800.0
 NOW, AGO = "2026-01-01T12:00:00Z", "2026-01-01T11:59:00Z"

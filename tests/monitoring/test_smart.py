@@ -11,7 +11,7 @@ from monitoring.known.disks import shown_disks
 from monitoring.known.facts import NodeFacts, SmartFacts
 from monitoring.known.lanes import NEVER, Lane
 from nodes.models import Instance
-from nodes.proxmox.readings import DiskReading, SmartReading
+from nodes.proxmox.readings.hardware import DiskReading, SmartReading
 from tests.monitoring.collected import (
     asked,
     facts_of,

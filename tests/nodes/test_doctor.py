@@ -15,7 +15,7 @@ from nodes.proxmox import access, backup_server, backups, cluster, guests, hardw
 from nodes.proxmox import pbs as pbs_calls
 from nodes.proxmox import pve as pve_calls
 from nodes.proxmox.calls import Call
-from nodes.proxmox.readings import PermissionsReading
+from nodes.proxmox.readings.access import PermissionsReading
 from tests.nodes.recorded import schema_paths
 
 AUDITOR = frozenset({"Sys.Audit", "Datastore.Audit", "VM.Audit", "Pool.Audit"})

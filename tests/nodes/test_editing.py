@@ -14,7 +14,7 @@ from nodes import clusters, editing
 from nodes.drafts import Draft, NotValid
 from nodes.editing import Outcome, UnknownInstance
 from nodes.models import ClusterEndpoint, Guest, Instance, InstanceCounter
-from nodes.proxmox.readings import NodeCertificateReading
+from nodes.proxmox.readings.live import NodeCertificateReading
 from pulse.lib.crypto import unseal
 from tests.conftest import NOON
 from tests.factories import make_endpoint, make_guest, make_instance

@@ -6,7 +6,7 @@ import pytest
 
 from nodes.proxmox import backup_server
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.backup_server import (
     BackupFileReading,
     BackupGroupReading,
     BackupSnapshotReading,

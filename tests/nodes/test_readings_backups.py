@@ -6,7 +6,7 @@ import pytest
 
 from nodes.proxmox import backups, tasks
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.backups import (
     BackupJobReading,
     BackupVolumeReading,
     JobVolumeReading,

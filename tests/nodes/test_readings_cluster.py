@@ -6,7 +6,7 @@ import pytest
 
 from nodes.proxmox import cluster
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.cluster import (
     CephCheckReading,
     CephOsdReading,
     CephPoolReading,

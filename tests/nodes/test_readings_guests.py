@@ -6,7 +6,7 @@ import pytest
 
 from nodes.proxmox import guests
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.guests import (
     AddressReading,
     FilesystemReading,
     GuestDetailReading,

@@ -6,12 +6,12 @@ import pytest
 
 from nodes.proxmox import hardware
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.guests import PressureReading
+from nodes.proxmox.readings.hardware import (
     CertificateReading,
     DiskReading,
     NodeHistoryReading,
     PendingUpdateReading,
-    PressureReading,
     SmartReading,
     SubscriptionReading,
     ThinPoolReading,

@@ -7,7 +7,7 @@ import pytest
 from nodes.proxmox import mail, pve
 from nodes.proxmox.client import Client, Credential
 from nodes.proxmox.errors import BadAnswer, LoginFailed
-from nodes.proxmox.readings import MailNodeReading, MailQueueReading, MailStatisticsReading
+from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading, MailStatisticsReading
 from tests.nodes.servers import PASSWORD, TOKEN, Link, always, ask, scripted
 
 

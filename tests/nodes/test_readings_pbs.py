@@ -4,7 +4,7 @@ import pytest
 
 from nodes.proxmox import pbs
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import DatastoreReading, DatastoreStateReading
+from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading
 
 
 def test_a_store_that_is_not_mounted_has_no_sizes() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from nodes.proxmox import calls, pve
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings import MemberReading, NodeCertificateReading, PoolReading
+from nodes.proxmox.readings.live import MemberReading, NodeCertificateReading, PoolReading
 
 
 def guest(vmid: Any = 101, **fields: Any) -> dict[str, Any]:

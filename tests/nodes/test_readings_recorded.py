@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodes.proxmox import pbs, pve
-from nodes.proxmox.readings import (
+from nodes.proxmox.readings.live import (
     DatastoreReading,
     GuestReading,
     MemberReading,

@@ -5,33 +5,37 @@ from __future__ import annotations
 import pytest
 
 from nodes.proxmox import access, backup_server, backups, cluster, guests, hardware, tasks
-from nodes.proxmox.readings import (
-    AddressReading,
-    BackupGroupReading,
+from nodes.proxmox.readings.backup_server import BackupGroupReading, BackupSnapshotReading, NamespaceReading
+from nodes.proxmox.readings.backups import (
     BackupJobReading,
-    BackupSnapshotReading,
     BackupVolumeReading,
+    NodeStorageReading,
+    StorageConfigReading,
+    TaskReading,
+    TimeReading,
+    VzdumpGuestReading,
+)
+from nodes.proxmox.readings.cluster import (
     CephReading,
-    CertificateReading,
-    DiskReading,
+    HaNodeReading,
+    HaReading,
+    HaServiceReading,
+    ReplicationReading,
+)
+from nodes.proxmox.readings.guests import (
+    AddressReading,
     GuestConfigReading,
     GuestDetailReading,
     GuestDiskReading,
     GuestSnapshotReading,
-    HaNodeReading,
-    HaReading,
-    HaServiceReading,
-    NamespaceReading,
-    NodeHistoryReading,
-    NodeStorageReading,
     PressureReading,
-    ReplicationReading,
+)
+from nodes.proxmox.readings.hardware import (
+    CertificateReading,
+    DiskReading,
+    NodeHistoryReading,
     SmartReading,
-    StorageConfigReading,
     SubscriptionReading,
-    TaskReading,
-    TimeReading,
-    VzdumpGuestReading,
     ZfsPoolReading,
 )
 from tests.nodes.readers import OTHER_CALLS, READERS, RECORDINGS, reader_of, recorded_answers

@@ -10,7 +10,7 @@ from monitoring.collecting.turn import LISTING_SECONDS, Turn
 from monitoring.known.facts import StorageKey
 from monitoring.known.lanes import Lane
 from nodes.proxmox import backups
-from nodes.proxmox.readings import StorageConfigReading, TaskReading
+from nodes.proxmox.readings.backups import StorageConfigReading, TaskReading
 from nodes.proxmox.tasks import read_vzdump_log
 
 #: What a PBS that Pulse knows holds is read from there.

@@ -10,7 +10,7 @@ from monitoring.collecting.schedule import Errand
 from monitoring.collecting.turn import AGENT_SECONDS, Turn
 from monitoring.known.lanes import Key, Lane
 from nodes.proxmox import access, backups, cluster
-from nodes.proxmox.readings import TaskReading
+from nodes.proxmox.readings.backups import TaskReading
 
 #: Kinds of tasks after which a guest has other snapshots than before.
 SNAPSHOT_TASKS = frozenset(

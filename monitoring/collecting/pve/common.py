@@ -6,7 +6,7 @@ from monitoring.collecting.turn import Turn
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.versions import numbers_of
 from monitoring.known import wanted
-from nodes.proxmox.readings import GuestReading
+from nodes.proxmox.readings.live import GuestReading
 
 
 def is_online(node: NodeFigures) -> bool:

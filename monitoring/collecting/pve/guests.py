@@ -12,7 +12,7 @@ from monitoring.figures.filesystems import FAILURES, summarise
 from monitoring.known.lanes import Lane
 from nodes.proxmox import guests
 from nodes.proxmox.errors import ProxmoxError
-from nodes.proxmox.readings import GuestReading
+from nodes.proxmox.readings.live import GuestReading
 
 #: What the guest agent demands, by the version of the node.
 AGENT_PRIVILEGES_SINCE = (9, 0)
