@@ -20,6 +20,6 @@ class NodesConfig(AppConfig):
         from pulse.lib.sealed_columns import SealedColumn, register
 
         register(
-            SealedColumn(Instance, "sealed_password", lambda row: cast(Instance, row).password_place),
-            SealedColumn(Instance, "sealed_token", lambda row: cast(Instance, row).token_place),
+            SealedColumn(Instance, "sealed_password", lambda row: cast("Instance", row).password_place),
+            SealedColumn(Instance, "sealed_token", lambda row: cast("Instance", row).token_place),
         )

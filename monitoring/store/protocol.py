@@ -28,7 +28,7 @@ class Outlines(dict[tuple[str, int], Outline]):
 
     def of(self, kind: Kind[Any, Outlined], instance_id: int) -> Outlined:
         """Return the outline of what is kept of an instance."""
-        return cast(Outlined, self.get((kind.name, instance_id))) or kind.outline()
+        return cast("Outlined", self.get((kind.name, instance_id))) or kind.outline()
 
 
 class StateStore(Protocol):

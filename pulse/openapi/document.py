@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from django.urls import URLPattern
+from django.urls import URLPattern, get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
 import pulse
@@ -93,9 +93,10 @@ SECURITY_SCHEMES = {
 
 def routes() -> list[URLPattern]:
     """Return the routes that the document describes."""
-    from pulse.api import urlpatterns
-
-    return [route for route in urlpatterns if str(route.pattern).startswith("api/")]
+    every = get_resolver().url_patterns
+    return [
+        route for route in every if isinstance(route, URLPattern) and str(route.pattern).startswith("api/")
+    ]
 
 
 def operations() -> list[Operation]:

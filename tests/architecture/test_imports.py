@@ -100,7 +100,7 @@ def test_the_product_never_imports_its_tests_and_the_fake_never_imports_the_prod
         "nodes.proxmox.values",
         "nodes.proxmox.readings",
         "monitoring.figures",
-        "monitoring.collecting.lanes",
+        "monitoring.collecting.schedule",
         "monitoring.wire",
         "monitoring.concerns",
     ],

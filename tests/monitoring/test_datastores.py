@@ -7,6 +7,7 @@ import pytest
 from monitoring.figures.servers import status_of
 from monitoring.known.datastores import is_outdated, known_datastores
 from monitoring.known.facts import Facts
+from monitoring.known.memory import MEMORY
 from monitoring.store import current
 from nodes.proxmox import pbs
 from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading
@@ -281,7 +282,7 @@ def test_an_empty_list_of_datastores_is_asked_again_at_once_and_believed_at_the_
     known = []
     for after in (30, 10, 10, 10):
         vault.poll(after=after)
-        known.append(len(current.store().load_memory(vault.instance.pk).datastores))
+        known.append(len(current.store().load(MEMORY, of=vault.instance.pk).datastores))
 
     assert known == [3, 3, 0, 0]
     assert [seconds - start for seconds in asked_at] == [30, 40, 50]
