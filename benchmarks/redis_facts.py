@@ -1,6 +1,6 @@
 """What facts cost in the store of a scale-out, in parts beside all in one value: `python -m benchmarks.redis_facts`.
 
-1,000 guests, 20,000 backup snapshots and 500 errands of one instance, on a redis-server of its own. Processor time of this process,
+1,000 guests, 20,000 backup snapshots and 500 questions of one instance, on a redis-server of its own. Processor time of this process,
 the median of several runs; that of Redis itself is not in it. At the end: what it takes to learn that ten clusters of 1,000
 guests need not be judged again.
 """
@@ -44,7 +44,7 @@ from nodes.proxmox.readings.guests import (
 from nodes.proxmox.readings.live import GuestReading, ResourcesReading
 from tests.scale.servers import RedisServer
 
-GUESTS, SNAPSHOTS_EACH, PLACES, ERRANDS, CLUSTERS = 1000, 20, 4, 500, 10
+GUESTS, SNAPSHOTS_EACH, PLACES, QUESTIONS, CLUSTERS = 1000, 20, 4, 500, 10
 AT = 1767268800
 RUNS = 15
 
@@ -106,22 +106,22 @@ def collected() -> Facts:
         places={
             ("main", f"ns{n}"): place(range(100 + n * each, 100 + (n + 1) * each)) for n in range(PLACES)
         },
-        progress={Lane.GUEST_CONFIGURATION: {n: Progress(AT, AT, AT + 7200) for n in range(ERRANDS)}},
+        progress={Lane.GUEST_CONFIGURATION: {n: Progress(AT, AT, AT + 7200) for n in range(QUESTIONS)}},
         costs={f"lane {n}": [Minute(minute, 3, 4096, 0.2) for minute in range(60)] for n in range(25)},
     )  # fmt: skip
 
 
-def after_one_errand(facts: Facts, run: int) -> Facts:
-    """The facts after an errand that found nothing new."""
+def after_one_question(facts: Facts, run: int) -> Facts:
+    """The facts after a question that found nothing new."""
     facts.note(Lane.GUEST_CONFIGURATION, 7, Progress(AT + run, AT + run, AT + run + 7200))
-    facts.turn_epoch = AT + run
+    facts.visited_epoch = AT + run
     return facts
 
 
 def after_one_guest(facts: Facts, run: int) -> Facts:
-    """The facts after an errand about one guest."""
+    """The facts after a question about one guest."""
     facts.set_guest(107, config_epoch=float(AT + run))
-    return after_one_errand(facts, run)
+    return after_one_question(facts, run)
 
 
 def cost(work: Callable[[Any], object], prepare: Callable[[int], Any] = lambda run: run) -> float:
@@ -168,9 +168,11 @@ def one_instance(url: str) -> None:
     )
     poller.load(FACTS, of=1)
     line("load, nothing new", loads, cost(lambda _: poller.load(FACTS, of=1)))
-    line("load after one errand", loads, cost(lambda _: poller.load(FACTS, of=1), saved(after_one_errand)))
+    line(
+        "load after one question", loads, cost(lambda _: poller.load(FACTS, of=1), saved(after_one_question))
+    )
     line("load after one guest", loads, cost(lambda _: poller.load(FACTS, of=1), saved(after_one_guest)))
-    saves = cost(save_whole, lambda run: after_one_errand(facts, run))
+    saves = cost(save_whole, lambda run: after_one_question(facts, run))
     line(
         "save, all of it",
         saves,
@@ -181,7 +183,7 @@ def one_instance(url: str) -> None:
     def save(given: Facts) -> None:
         collector.save(FACTS, given, of=1)
 
-    line("save after one errand", saves, cost(save, lambda run: after_one_errand(mine, -run)))
+    line("save after one question", saves, cost(save, lambda run: after_one_question(mine, -run)))
     line("save after one guest", saves, cost(save, lambda run: after_one_guest(mine, -run)))
     tracemalloc.start()
     decoded = load_whole(None)

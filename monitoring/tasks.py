@@ -15,7 +15,7 @@ from nodes.models import Instance
 
 logger = logging.getLogger(__name__)
 
-#: A turn that no worker took in this time is taken after the next poll.
+#: A visit that no worker made in this time is made after the next poll.
 COLLECT_EXPIRY_SECONDS = 20
 #: The first polls of many instances are spread; each gets its place in the interval by its key.
 SPREAD_STEPS = 16
@@ -45,7 +45,7 @@ def poll_instance(instance_id: int) -> None:
 
 @shared_task(name="monitoring.tasks.collect_instance", time_limit=180)  # type: ignore[untyped-decorator]
 def collect_instance(instance_id: int) -> None:
-    """Let the slow lanes of one instance take their turn; does nothing while the last turn is on, or none is due."""
+    """Let the slow lanes visit one instance; does nothing while the last visit is on, or none is due."""
     run.collect(instance_id, timezone.now())
 
 

@@ -1,4 +1,4 @@
-"""What one poll or turn asks of its instance: within one deadline, and nothing that the account was refused not long ago."""
+"""What one poll or visit asks of its instance: within one deadline, and nothing that the account was refused not long ago."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Call(Protocol[Reading]):
 
 
 class Calls:
-    """The calls of one poll or turn. Every method raises ProxmoxError and nothing else."""
+    """The calls of one poll or visit. Every method raises ProxmoxError and nothing else."""
 
     def __init__(
         self, connection: Connection, memory: PollMemory, *, at: float, deadline_seconds: float
     ) -> None:
         self.connection = connection
         self._memory = memory
-        self._at = at
+        self._epoch = at
         self._until = time.monotonic() + deadline_seconds
         self._refused: dict[Key, Progress] = {}
         #: How many calls were made so far, logins and second tries not counted, and how many of them failed.
@@ -76,32 +76,32 @@ class Calls:
         Raises the ProxmoxError of a call that fails otherwise.
         """
         key, known = (lane, subject), self._memory.progress_of(lane, subject)
-        if not schedule.is_due(known, at=self._at, is_wanted=is_wanted):
+        if not schedule.is_due(known, epoch=self._epoch, is_wanted=is_wanted):
             return None
         try:
             found = ask()
         except (PermissionDenied, NotFound) as error:
-            self._refused[key] = schedule.failed(key, known, error, at=self._at)
+            self._refused[key] = schedule.failed(key, known, error, epoch=self._epoch)
             return None
         except ProxmoxError as error:
-            self._memory.note(*key, schedule.failed(key, known, error, at=self._at))
+            self._memory.note(*key, schedule.failed(key, known, error, epoch=self._epoch))
             raise
-        self._memory.note(*key, schedule.succeeded(key, known, at=self._at))
+        self._memory.note(*key, schedule.succeeded(key, known, epoch=self._epoch))
         return found
 
     def is_due(self, lane: Lane) -> bool:
         """Return whether it is time for a lane."""
-        return schedule.is_due(self._memory.progress_of(lane), at=self._at)
+        return schedule.is_due(self._memory.progress_of(lane), epoch=self._epoch)
 
     def done(self, lane: Lane) -> None:
         """Note that a lane was asked, and has answered."""
         self._memory.note(
-            lane, "", schedule.succeeded((lane, ""), self._memory.progress_of(lane), at=self._at)
+            lane, "", schedule.succeeded((lane, ""), self._memory.progress_of(lane), epoch=self._epoch)
         )
 
     def again(self, lane: Lane) -> None:
         """Let the next poll ask once more: the answer is not believed yet."""
-        self._memory.note(lane, "", replace(self._memory.progress_of(lane), next_epoch=self._at))
+        self._memory.note(lane, "", replace(self._memory.progress_of(lane), next_epoch=self._epoch))
 
     def remember_refusals(self) -> None:
         """Ask no more, for a while, what was refused in this poll. For a poll that succeeded otherwise.

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from monitoring.collecting.schedule import Errand
-from monitoring.collecting.turn import LISTING_SECONDS, Turn
+from monitoring.collecting.schedule import Question
+from monitoring.collecting.visit import LISTING_SECONDS, Visit
 from monitoring.known.facts import NodeFacts, SmartFacts
 from monitoring.known.lanes import Key, Lane
 from nodes.choices import InstanceKind
@@ -32,27 +32,27 @@ TELLS_NOTHING = frozenset({"", "unknown", "smart disabled"})
 NOT_ASKED = SmartFacts()
 
 
-def disk_errands(turn: Turn, node: str, *, is_possible: bool) -> Iterator[Errand]:
+def disk_questions(visit: Visit, node: str, *, is_possible: bool) -> Iterator[Question]:
     """Yield what is asked about the disks and pools of a host; `is_possible`: it can be asked, and the account may."""
     # Pools are looked at often where there are some, but not on a PBS.
-    is_idle = is_server(turn) or not has_zfs(turn, node)
-    yield Errand(Lane.ZFS_POOLS, node, read_zfs, (node,), is_possible, is_idle=is_idle)
-    if not is_server(turn):
-        yield Errand(Lane.THIN_POOLS, node, read_thin_pools, (node,), is_possible)
-    yield Errand(Lane.DISKS, node, read_disks, (node,), is_possible)
-    if turn.instance.reads_smart:
-        yield from smart_errands(turn, node, is_possible=is_possible)
+    is_idle = is_server(visit) or not has_zfs(visit, node)
+    yield Question(Lane.ZFS_POOLS, node, read_zfs, (node,), is_possible, is_idle=is_idle)
+    if not is_server(visit):
+        yield Question(Lane.THIN_POOLS, node, read_thin_pools, (node,), is_possible)
+    yield Question(Lane.DISKS, node, read_disks, (node,), is_possible)
+    if visit.instance.reads_smart:
+        yield from smart_questions(visit, node, is_possible=is_possible)
 
 
-def smart_errands(turn: Turn, node: str, *, is_possible: bool) -> Iterator[Errand]:
+def smart_questions(visit: Visit, node: str, *, is_possible: bool) -> Iterator[Question]:
     """Yield the list with SMART, and once that was tried one call for each disk that can tell something."""
-    yield Errand(Lane.SMART_LIST, node, read_smart_list, (node,), is_possible)
-    if not turn.facts.progress_of(Lane.SMART_LIST, node).tried_epoch:
+    yield Question(Lane.SMART_LIST, node, read_smart_list, (node,), is_possible)
+    if not visit.facts.progress_of(Lane.SMART_LIST, node).tried_epoch:
         return
-    known = known_of(turn, node)
+    known = known_of(visit, node)
     for disk in known.disks[:MOST_DISKS]:
-        if hardware.smart_name(turn.instance.kind, disk.device) and tells_smart(disk, smart_of(known, disk)):
-            yield Errand(*smart_key(node, disk.device), read_smart, (node, disk.device), is_possible)
+        if hardware.smart_name(visit.instance.kind, disk.device) and tells_smart(disk, smart_of(known, disk)):
+            yield Question(*smart_key(node, disk.device), read_smart, (node, disk.device), is_possible)
 
 
 def tells_smart(disk: DiskReading, known: SmartFacts) -> bool:
@@ -67,66 +67,66 @@ def smart_key(node: str, device: str) -> Key:
     return Lane.SMART, (node, device.removeprefix("/dev/"))
 
 
-def has_zfs(turn: Turn, node: str) -> bool:
+def has_zfs(visit: Visit, node: str) -> bool:
     """Return whether a node has ZFS pools, as far as is known; one without answers with an error."""
-    reading = turn.memory.reading
+    reading = visit.memory.reading
     storages = reading.storages if reading is not None else ()
-    return bool(turn.facts.node(node).zfs_pools) or any(
+    return bool(visit.facts.node(node).zfs_pools) or any(
         one.node == node and one.plugin == "zfspool" for one in storages
     )
 
 
-def read_zfs(turn: Turn, node: str) -> None:
+def read_zfs(visit: Visit, node: str) -> None:
     """Read the ZFS pools; a host without ZFS has none."""
     try:
-        pools = turn.ask(hardware.zfs_pools, node)
+        pools = visit.ask(hardware.zfs_pools, node)
     except NoZfs:
         pools = ()
-    keep(turn, node, zfs_pools=pools)
+    keep(visit, node, zfs_pools=pools)
 
 
-def read_thin_pools(turn: Turn, node: str) -> None:
+def read_thin_pools(visit: Visit, node: str) -> None:
     """Read the LVM thin pools."""
-    keep(turn, node, thin_pools=turn.ask(hardware.thin_pools, node))
+    keep(visit, node, thin_pools=visit.ask(hardware.thin_pools, node))
 
 
-def read_disks(turn: Turn, node: str) -> None:
+def read_disks(visit: Visit, node: str) -> None:
     """Read the disks without waking them; one that has the name of another now is asked anew."""
-    found = turn.ask(hardware.disks, node, longest_seconds=10.0)
-    smart = known_of(turn, node).smart
-    keep(turn, node, disks=found)
+    found = visit.ask(hardware.disks, node, longest_seconds=10.0)
+    smart = known_of(visit, node).smart
+    keep(visit, node, disks=found)
     renamed = [disk.device for disk in found if smart.get(disk.device, NOT_ASKED).serial != disk.serial]
     if smart and renamed:
         keys = [(Lane.SMART_LIST, node), *(smart_key(node, device) for device in renamed)]
-        turn.hasten(keys, since=turn.at)  # what this very turn asks then is asked once
+        visit.hasten(keys, since=visit.epoch)  # what this very visit asks then is asked once
 
 
-def read_smart_list(turn: Turn, node: str) -> None:
+def read_smart_list(visit: Visit, node: str) -> None:
     """Read health and wear of all disks."""
-    found = turn.ask(hardware.disks, node, with_smart=True, longest_seconds=LISTING_SECONDS)
-    known = known_of(turn, node)
+    found = visit.ask(hardware.disks, node, with_smart=True, longest_seconds=LISTING_SECONDS)
+    known = known_of(visit, node)
     smart = {
         disk.device: replace(
             smart_of(known, disk),
             serial=disk.serial,
             listed=SmartReading(health=disk.health, life_left_percent=disk.life_left_percent),
-            listed_epoch=turn.at,
+            listed_epoch=visit.epoch,
         )
         for disk in found[:MOST_DISKS]
     }
-    keep(turn, node, smart=smart)
+    keep(visit, node, smart=smart)
 
 
-def read_smart(turn: Turn, node: str, device: str) -> None:
+def read_smart(visit: Visit, node: str, device: str) -> None:
     """Read what one disk tells of itself."""
-    known = known_of(turn, node)
+    known = known_of(visit, node)
     disk = next((one for one in known.disks if one.device == device), None)
-    if disk is None:  # taken out, as this turn has just learnt
+    if disk is None:  # taken out, as this visit has just learnt
         return
-    disk_name = hardware.smart_name(turn.instance.kind, device)
-    reading = turn.ask(hardware.smart, node, disk_name, longest_seconds=SMART_CALL_SECONDS)
-    told = replace(smart_of(known, disk), serial=disk.serial, own=reading, own_epoch=turn.at)
-    keep(turn, node, smart={**known.smart, device: told})
+    disk_name = hardware.smart_name(visit.instance.kind, device)
+    reading = visit.ask(hardware.smart, node, disk_name, longest_seconds=SMART_CALL_SECONDS)
+    told = replace(smart_of(known, disk), serial=disk.serial, own=reading, own_epoch=visit.epoch)
+    keep(visit, node, smart={**known.smart, device: told})
 
 
 def smart_of(known: NodeFacts, disk: DiskReading) -> SmartFacts:
@@ -135,19 +135,19 @@ def smart_of(known: NodeFacts, disk: DiskReading) -> SmartFacts:
     return told if told.serial == disk.serial else NOT_ASKED
 
 
-def is_server(turn: Turn) -> bool:
+def is_server(visit: Visit) -> bool:
     """Return whether the instance is a PBS, whose only host is itself."""
-    return turn.instance.kind == InstanceKind.PBS
+    return visit.instance.kind == InstanceKind.PBS
 
 
-def known_of(turn: Turn, node: str) -> NodeFacts:
+def known_of(visit: Visit, node: str) -> NodeFacts:
     """Return what is known of a host."""
-    return turn.facts.host if is_server(turn) else turn.facts.node(node)
+    return visit.facts.host if is_server(visit) else visit.facts.node(node)
 
 
-def keep(turn: Turn, node: str, **values: object) -> None:
+def keep(visit: Visit, node: str, **values: object) -> None:
     """Keep facts of a host."""
-    if is_server(turn):
-        turn.keep_host(**values)
+    if is_server(visit):
+        visit.keep_host(**values)
     else:
-        turn.keep_node(node, **values)
+        visit.keep_node(node, **values)

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Iterator
 from msgspec.structs import replace
 
 from monitoring.backups import rights
-from monitoring.collecting.disks import disk_errands
-from monitoring.collecting.schedule import Errand
-from monitoring.collecting.turn import LISTING_SECONDS, Turn
+from monitoring.collecting.disks import disk_questions
+from monitoring.collecting.schedule import Question
+from monitoring.collecting.visit import LISTING_SECONDS, Visit
 from monitoring.known.datastores import is_outdated, left_out
 from monitoring.known.facts import BackupPlace, PlaceKey
 from monitoring.known.lanes import Key, Lane
@@ -39,59 +39,59 @@ STORE_TASKS = frozenset(
 )
 
 
-def errands(turn: Turn) -> Iterator[Errand]:
-    """Yield every errand of the server, due or not."""
-    yield Errand(Lane.PERMISSIONS, "", read_permissions)
-    yield Errand(Lane.SERVER_TASKS, "", read_tasks)
-    if turn.may("/system/certificates", "Sys.Modify"):
-        yield Errand(Lane.CERTIFICATES, HOST, read_certificates)
-    yield Errand(Lane.SUBSCRIPTION, HOST, read_subscription)
-    if turn.may("/", "Sys.Audit"):
-        yield Errand(Lane.UPDATES, HOST, read_updates)
-    yield Errand(Lane.TIME, HOST, read_time)
-    yield from disk_errands(turn, HOST, is_possible=turn.may("/system/disks", "Sys.Audit"))
-    yield from job_errands(turn)
-    if turn.instance.monitor_datastores:
-        yield from store_errands(turn)
+def questions(visit: Visit) -> Iterator[Question]:
+    """Yield every question of the server, due or not."""
+    yield Question(Lane.PERMISSIONS, "", read_permissions)
+    yield Question(Lane.SERVER_TASKS, "", read_tasks)
+    if visit.may("/system/certificates", "Sys.Modify"):
+        yield Question(Lane.CERTIFICATES, HOST, read_certificates)
+    yield Question(Lane.SUBSCRIPTION, HOST, read_subscription)
+    if visit.may("/", "Sys.Audit"):
+        yield Question(Lane.UPDATES, HOST, read_updates)
+    yield Question(Lane.TIME, HOST, read_time)
+    yield from disk_questions(visit, HOST, is_possible=visit.may("/system/disks", "Sys.Audit"))
+    yield from job_questions(visit)
+    if visit.instance.monitor_datastores:
+        yield from store_questions(visit)
 
 
-def store_errands(turn: Turn) -> Iterator[Errand]:
+def store_questions(visit: Visit) -> Iterator[Question]:
     """Yield the list of the datastores, and what is asked of each of them."""
-    if is_outdated(turn.memory.datastores, turn.facts):
-        turn.hasten([(Lane.DATASTORES, "")], since=turn.memory.datastores_at)
-    yield Errand(Lane.DATASTORES, "", read_datastores)
-    open_stores = set(datastores(turn))
-    for store in sorted(store_names(turn)):
+    if is_outdated(visit.memory.datastores, visit.facts):
+        visit.hasten([(Lane.DATASTORES, "")], since=visit.memory.datastores_at)
+    yield Question(Lane.DATASTORES, "", read_datastores)
+    open_stores = set(datastores(visit))
+    for store in sorted(store_names(visit)):
         is_open = store in open_stores
-        may = is_open and sees(turn, store)
-        yield Errand(Lane.NAMESPACES, store, read_namespaces, (store,), may)
-        for namespace in turn.facts.namespaces.get(store, ()):
-            yield from place_errands(turn, store, namespace.path, is_open=is_open)
+        may = is_open and sees(visit, store)
+        yield Question(Lane.NAMESPACES, store, read_namespaces, (store,), may)
+        for namespace in visit.facts.namespaces.get(store, ()):
+            yield from place_questions(visit, store, namespace.path, is_open=is_open)
 
 
-def store_names(turn: Turn) -> set[str]:
+def store_names(visit: Visit) -> set[str]:
     """Return the datastores there are, those that nothing can be read of now among them."""
-    return {one.name for one in turn.memory.datastores} | turn.facts.datastore_states.keys()
+    return {one.name for one in visit.memory.datastores} | visit.facts.datastore_states.keys()
 
 
-def datastores(turn: Turn) -> Iterator[str]:
+def datastores(visit: Visit) -> Iterator[str]:
     """Yield the datastores that can be asked."""
-    server = turn.figures.server
+    server = visit.figures.server
     for store in server.datastores if server is not None else ():
         if store.status != "unavailable" and not store.is_stale:
             yield store.name
 
 
-def sees(turn: Turn, store: str, namespace: str = "") -> bool:
+def sees(visit: Visit, store: str, namespace: str = "") -> bool:
     """Return whether the account sees anything in a namespace, or in a datastore or below it."""
     path = f"/datastore/{store}/{namespace}".rstrip("/")
-    if turn.may(path, *rights.SEEING):
+    if visit.may(path, *rights.SEEING):
         return True
-    held = turn.facts.permissions
+    held = visit.facts.permissions
     return not namespace and held is not None and rights.sees_datastore(held, store)
 
 
-def job_errands(turn: Turn) -> Iterator[Errand]:
+def job_questions(visit: Visit) -> Iterator[Question]:
     """Yield the kinds of jobs that are to be monitored."""
     readers = {
         "sync": read_sync_jobs,
@@ -99,51 +99,51 @@ def job_errands(turn: Turn) -> Iterator[Errand]:
         "prune": read_prune_jobs,
         "garbage": read_garbage,
     }
-    wanted = wanted_jobs(turn.instance)
-    yield from (Errand(Lane.SERVER_JOBS, kind, read) for kind, read in readers.items() if kind in wanted)
+    wanted = wanted_jobs(visit.instance)
+    yield from (Question(Lane.SERVER_JOBS, kind, read) for kind, read in readers.items() if kind in wanted)
 
 
-def place_errands(turn: Turn, store: str, namespace: str, *, is_open: bool) -> Iterator[Errand]:
+def place_questions(visit: Visit, store: str, namespace: str, *, is_open: bool) -> Iterator[Question]:
     """Yield the listing of groups, and the one of snapshots that also shows what was verified or protected since."""
     key = (store, namespace)
-    may = is_open and turn.may(f"/datastore/{store}/{namespace}".rstrip("/"), *rights.SEEING)
-    yield Errand(Lane.GROUPS, key, read_groups, key, may)
-    place = turn.facts.places.get(key)
+    may = is_open and visit.may(f"/datastore/{store}/{namespace}".rstrip("/"), *rights.SEEING)
+    yield Question(Lane.GROUPS, key, read_groups, key, may)
+    place = visit.facts.places.get(key)
     if place is None or not place.is_large:
-        yield Errand(Lane.SNAPSHOTS, key, read_snapshots, key, may)
+        yield Question(Lane.SNAPSHOTS, key, read_snapshots, key, may)
         return
     for group in place.groups:
-        yield Errand(Lane.GROUP_SNAPSHOTS, (*key, name_of(group)), read_group, (*key, group), may)
+        yield Question(Lane.GROUP_SNAPSHOTS, (*key, name_of(group)), read_group, (*key, group), may)
 
 
-def version_of(turn: Turn) -> tuple[int, ...]:
+def version_of(visit: Visit) -> tuple[int, ...]:
     """Return the version of the server as numbers."""
-    parts = turn.facts.server_version.replace("-", ".").split(".")[:3]
+    parts = visit.facts.server_version.replace("-", ".").split(".")[:3]
     return tuple(int(part) for part in parts if part.isdigit())
 
 
-def read_permissions(turn: Turn) -> None:
+def read_permissions(visit: Visit) -> None:
     """Read what the account may do."""
-    turn.keep(permissions=turn.ask(access.permissions))
+    visit.keep(permissions=visit.ask(access.permissions))
 
 
-def read_tasks(turn: Turn) -> None:
+def read_tasks(visit: Visit) -> None:
     """Read the tasks of the last day; what was verified or backed up is looked at again."""
-    since = int(turn.at) - TASK_SECONDS
-    tasks = turn.ask(backup_server.server_tasks, since=since, limit=MOST_TASKS)
-    before = {task.upid: task for task in turn.facts.tasks}
+    since = int(visit.epoch) - TASK_SECONDS
+    tasks = visit.ask(backup_server.server_tasks, since=since, limit=MOST_TASKS)
+    before = {task.upid: task for task in visit.facts.tasks}
     if before:
         for task in tasks:
             known = before.get(task.upid)
             if task.ended_at is not None and (known is None or known.ended_at is None):
-                turn.hasten(consequences(turn, task))
-    turn.facts.tasks, turn.facts.tasks_epoch = tasks, turn.at  # neither published nor judged: no news
+                visit.hasten(consequences(visit, task))
+    visit.facts.tasks, visit.facts.tasks_epoch = tasks, visit.epoch  # neither published nor judged: no news
 
 
-def consequences(turn: Turn, task: TaskReading) -> Iterator[Key]:
-    """Yield the errands that an ended task has made due."""
+def consequences(visit: Visit, task: TaskReading) -> Iterator[Key]:
+    """Yield the questions that an ended task has made due."""
     store, _, rest = task.subject.partition(":")
-    places = [key for key in turn.facts.places if key[0] == store]
+    places = [key for key in visit.facts.places if key[0] == store]
     if task.kind in VERIFY_TASKS:
         yield Lane.SERVER_JOBS, "verify"
         yield from ((Lane.SNAPSHOTS, key) for key in places)
@@ -168,136 +168,136 @@ def is_told_in(subject: str, namespace: str) -> bool:
     return re.search(rf"(?:^|[:/]){re.escape(namespace)}(?:[:/]|$)", subject) is not None
 
 
-def read_certificates(turn: Turn) -> None:
+def read_certificates(visit: Visit) -> None:
     """Read the certificates and when they expire."""
-    turn.keep_host(certificates=turn.ask(hardware.certificates, HOST))
+    visit.keep_host(certificates=visit.ask(hardware.certificates, HOST))
 
 
-def read_subscription(turn: Turn) -> None:
+def read_subscription(visit: Visit) -> None:
     """Read whether the server has a subscription."""
-    turn.keep_host(subscription=turn.ask(hardware.subscription, HOST))
+    visit.keep_host(subscription=visit.ask(hardware.subscription, HOST))
 
 
-def read_updates(turn: Turn) -> None:
+def read_updates(visit: Visit) -> None:
     """Read the pending updates, which a PBS tells to whoever may look."""
-    turn.keep_host(updates=turn.ask(hardware.pending_updates, HOST))
+    visit.keep_host(updates=visit.ask(hardware.pending_updates, HOST))
 
 
-def read_time(turn: Turn) -> None:
+def read_time(visit: Visit) -> None:
     """Read in which time zone schedules are meant."""
-    turn.keep_host(time_zone=turn.ask(backups.node_time, HOST).zone)
+    visit.keep_host(time_zone=visit.ask(backups.node_time, HOST).zone)
 
 
 # --- jobs --------------------------------------------------------------------------------------------------------
 
 
-def keep_jobs(turn: Turn, kind: str, jobs: tuple[ServerJobReading, ...]) -> None:
+def keep_jobs(visit: Visit, kind: str, jobs: tuple[ServerJobReading, ...]) -> None:
     """Keep the jobs of a kind, and since when each is known as it is."""
-    see_jobs(turn, kind, jobs)
-    turn.keep_entry("server_jobs", kind, jobs)
+    see_jobs(visit, kind, jobs)
+    visit.keep_entry("server_jobs", kind, jobs)
 
 
-def see_jobs(turn: Turn, kind: str, jobs: Iterable[ServerJobReading]) -> None:
+def see_jobs(visit: Visit, kind: str, jobs: Iterable[ServerJobReading]) -> None:
     """Note the jobs of a kind as they are now."""
-    turn.facts.see_jobs(kind, {job.id: f"{job.is_disabled} {job.schedule}" for job in jobs}, at=turn.at)
+    visit.facts.see_jobs(kind, {job.id: f"{job.is_disabled} {job.schedule}" for job in jobs}, at=visit.epoch)
 
 
-def read_sync_jobs(turn: Turn) -> None:
+def read_sync_jobs(visit: Visit) -> None:
     """Read the sync jobs; without Remote.Audit the list is empty."""
-    all_directions = version_of(turn) >= PUSH_SINCE
-    keep_jobs(turn, "sync", turn.ask(backup_server.sync_jobs, all_directions=all_directions))
+    all_directions = version_of(visit) >= PUSH_SINCE
+    keep_jobs(visit, "sync", visit.ask(backup_server.sync_jobs, all_directions=all_directions))
 
 
-def read_verify_jobs(turn: Turn) -> None:
+def read_verify_jobs(visit: Visit) -> None:
     """Read the verify jobs."""
-    keep_jobs(turn, "verify", turn.ask(backup_server.verify_jobs))
+    keep_jobs(visit, "verify", visit.ask(backup_server.verify_jobs))
 
 
-def read_prune_jobs(turn: Turn) -> None:
+def read_prune_jobs(visit: Visit) -> None:
     """Read the prune jobs."""
-    keep_jobs(turn, "prune", turn.ask(backup_server.prune_jobs))
+    keep_jobs(visit, "prune", visit.ask(backup_server.prune_jobs))
 
 
-def read_garbage(turn: Turn) -> None:
+def read_garbage(visit: Visit) -> None:
     """Read the garbage collections, in one call where the server knows it.
 
     Where it does not, one datastore that fails keeps what was known of it.
     """
-    if version_of(turn) >= ALL_GARBAGE_SINCE:
-        keep_jobs(turn, "garbage", turn.ask(backup_server.garbage_collection))
+    if version_of(visit) >= ALL_GARBAGE_SINCE:
+        keep_jobs(visit, "garbage", visit.ask(backup_server.garbage_collection))
         return
-    known = {job.id: job for job in turn.facts.server_jobs.get("garbage", ())}
+    known = {job.id: job for job in visit.facts.server_jobs.get("garbage", ())}
     failure: ProxmoxError | None = None
-    for store in datastores(turn):
+    for store in datastores(visit):
         try:
-            known[store] = turn.ask(backup_server.store_garbage, store)
+            known[store] = visit.ask(backup_server.store_garbage, store)
         except ProxmoxError as error:
             failure = error
-    jobs = tuple(known[store] for store in sorted(known.keys() & store_names(turn)))
+    jobs = tuple(known[store] for store in sorted(known.keys() & store_names(visit)))
     if failure is None:
-        keep_jobs(turn, "garbage", jobs)
+        keep_jobs(visit, "garbage", jobs)
         return
-    see_jobs(turn, "garbage", jobs)
-    turn.change(server_jobs={**turn.facts.server_jobs, "garbage": jobs})
+    see_jobs(visit, "garbage", jobs)
+    visit.change(server_jobs={**visit.facts.server_jobs, "garbage": jobs})
     raise failure
 
 
 # --- datastores --------------------------------------------------------------------------------------------------
 
 
-def read_datastores(turn: Turn) -> None:
+def read_datastores(visit: Visit) -> None:
     """Read which datastores there are, and their maintenance."""
-    states = {one.name: one for one in turn.ask(pbs.datastore_states)}
-    turn.keep(datastore_states=states)
-    turn.facts.datastores_left_out = left_out(turn.memory.datastores, states)
+    states = {one.name: one for one in visit.ask(pbs.datastore_states)}
+    visit.keep(datastore_states=states)
+    visit.facts.datastores_left_out = left_out(visit.memory.datastores, states)
 
 
 # --- backups -----------------------------------------------------------------------------------------------------
 
 
-def read_namespaces(turn: Turn, store: str) -> None:
-    """Read the namespaces of a datastore; what was in those that are gone is forgotten after the turn."""
-    turn.keep_entry("namespaces", store, turn.ask(backup_server.namespaces, store))
+def read_namespaces(visit: Visit, store: str) -> None:
+    """Read the namespaces of a datastore; what was in those that are gone is forgotten after the visit."""
+    visit.keep_entry("namespaces", store, visit.ask(backup_server.namespaces, store))
 
 
-def read_groups(turn: Turn, store: str, namespace: str) -> None:
+def read_groups(visit: Visit, store: str, namespace: str) -> None:
     """Read the groups of a namespace, and the snapshots of those that have changed since.
 
     One that fails, because it was removed meanwhile or cannot be read, does not keep the others from being read; the
     listing of the whole place comes back to it.
     """
     key = (store, namespace)
-    place = turn.facts.places.get(key) or BackupPlace()
-    groups = turn.ask(backup_server.groups, store, namespace, longest_seconds=LISTING_SECONDS)
+    place = visit.facts.places.get(key) or BackupPlace()
+    groups = visit.ask(backup_server.groups, store, namespace, longest_seconds=LISTING_SECONDS)
     names = {name_of(one) for one in groups}
     place = replace(
         place,
         groups=groups,
-        groups_epoch=turn.at,
+        groups_epoch=visit.epoch,
         snapshots={name: known for name, known in place.snapshots.items() if name in names},
     )
     if not place.snapshots_epoch:
-        keep_place(turn, key, place)
+        keep_place(visit, key, place)
         return
-    known = turn.facts.places.get(key) or BackupPlace()
+    known = visit.facts.places.get(key) or BackupPlace()
     changed = changed_groups(known.groups, groups)
     if len(changed) > MOST_GROUPS_ONE_BY_ONE:
-        keep_place(turn, key, place)
+        keep_place(visit, key, place)
         by_group: list[Key] = [(Lane.GROUP_SNAPSHOTS, (*key, name_of(group))) for group in changed]
-        turn.hasten(by_group if place.is_large else [(Lane.SNAPSHOTS, key)])
+        visit.hasten(by_group if place.is_large else [(Lane.SNAPSHOTS, key)])
         return
     for group in changed:
         try:
-            found = ask_group(turn, store, namespace, group)
+            found = ask_group(visit, store, namespace, group)
         except ProxmoxError as error:
             if error.is_connection_level or isinstance(error, LoginFailed):
                 # Not all are read: those that changed still differ from what is known.
                 unread = set(changed[changed.index(group) :])
-                keep_place(turn, key, replace(place, groups=still_changed(known.groups, groups, unread)))
+                keep_place(visit, key, replace(place, groups=still_changed(known.groups, groups, unread)))
                 raise
         else:
             place = replace(place, snapshots={**place.snapshots, name_of(group): found})
-    keep_place(turn, key, place)
+    keep_place(visit, key, place)
 
 
 def still_changed(
@@ -312,10 +312,10 @@ def still_changed(
 
 
 def ask_group(
-    turn: Turn, store: str, namespace: str, group: BackupGroupReading
+    visit: Visit, store: str, namespace: str, group: BackupGroupReading
 ) -> tuple[BackupSnapshotReading, ...]:
     """Return the snapshots of one group, the newest first."""
-    found = turn.ask(
+    found = visit.ask(
         backup_server.snapshots,
         store,
         namespace,
@@ -340,43 +340,43 @@ def changed_groups(
     ]
 
 
-def read_snapshots(turn: Turn, store: str, namespace: str) -> None:
+def read_snapshots(visit: Visit, store: str, namespace: str) -> None:
     """Read all snapshots of a namespace; where they do not fit into one answer, each group is read by itself from now on."""
     key = (store, namespace)
-    place = turn.facts.places.get(key) or BackupPlace()
+    place = visit.facts.places.get(key) or BackupPlace()
     try:
-        found = turn.ask(backup_server.snapshots, store, namespace, longest_seconds=LISTING_SECONDS)
+        found = visit.ask(backup_server.snapshots, store, namespace, longest_seconds=LISTING_SECONDS)
     except TooLarge:
-        keep_place(turn, key, replace(place, is_large=True))
+        keep_place(visit, key, replace(place, is_large=True))
         return
     grouped: dict[str, list[BackupSnapshotReading]] = {}
     for snapshot in found:
         grouped.setdefault(f"{snapshot.kind}/{snapshot.id}", []).append(snapshot)
     snapshots = {name: newest_first(members) for name, members in grouped.items()}
-    keep_place(turn, key, replace(place, snapshots=snapshots, snapshots_epoch=turn.at))
+    keep_place(visit, key, replace(place, snapshots=snapshots, snapshots_epoch=visit.epoch))
 
 
-def read_group(turn: Turn, store: str, namespace: str, group: BackupGroupReading) -> None:
+def read_group(visit: Visit, store: str, namespace: str, group: BackupGroupReading) -> None:
     """Read the snapshots of one group of a place that is too large to be read at once."""
     key = (store, namespace)
-    found = ask_group(turn, store, namespace, group)
-    place = turn.facts.places.get(key) or BackupPlace()
+    found = ask_group(visit, store, namespace, group)
+    place = visit.facts.places.get(key) or BackupPlace()
     snapshots = {**place.snapshots, name_of(group): found}
     is_whole = snapshots.keys() >= {name_of(one) for one in place.groups}
-    read_at = turn.at if is_whole else place.snapshots_epoch
-    keep_place(turn, key, replace(place, snapshots=snapshots, snapshots_epoch=read_at))
+    read_at = visit.epoch if is_whole else place.snapshots_epoch
+    keep_place(visit, key, replace(place, snapshots=snapshots, snapshots_epoch=read_at))
 
 
-def keep_place(turn: Turn, key: PlaceKey, place: BackupPlace) -> None:
+def keep_place(visit: Visit, key: PlaceKey, place: BackupPlace) -> None:
     """Keep a place; instants alone are no news."""
-    known = turn.facts.places.get(key)
-    turn.facts.places = {**turn.facts.places, key: place}
+    known = visit.facts.places.get(key)
+    visit.facts.places = {**visit.facts.places, key: place}
     if known is None or (known.groups, known.snapshots, bool(known.snapshots_epoch)) != (
         place.groups,
         place.snapshots,
         bool(place.snapshots_epoch),
     ):
-        turn.facts.is_news("places")
+        visit.facts.is_news("places")
 
 
 def name_of(group: BackupGroupReading) -> str:

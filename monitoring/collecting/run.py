@@ -1,6 +1,6 @@
-"""One turn of the slow lanes of one instance: run the errands that are due, as far as the host's time allows.
+"""One visit of the slow lanes to one instance: ask the questions that are due, as far as the host's time allows.
 
-A turn follows a good live poll, about every ten seconds. It makes one call at a time, so that of the two that a host is
+A visit follows a good live poll, about every ten seconds. It makes one call at a time, so that of the two that a host is
 asked at once one stays free for the live figures, and ends when it has used its share of the interval: a host that answers
 slowly is asked less. Nothing here can make a live poll fail.
 """
@@ -17,8 +17,8 @@ from monitoring.backups.attribution import BackupServer
 from monitoring.collecting import forgetting, lists, pbs, pve, schedule
 from monitoring.collecting.calls import Calls
 from monitoring.collecting.evidence import server_of
-from monitoring.collecting.schedule import Errand
-from monitoring.collecting.turn import Turn
+from monitoring.collecting.schedule import Question
+from monitoring.collecting.visit import Visit
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import FACTS, Facts
 from monitoring.known.lanes import NEVER
@@ -35,32 +35,32 @@ from nodes.proxmox.slots import in_background
 
 logger = logging.getLogger(__name__)
 
-#: Which errands each kind of instance has; others have none.
-ERRANDS: dict[str, Callable[[Turn], Iterable[Errand]]] = {
-    InstanceKind.PVE: pve.errands,
-    InstanceKind.PBS: pbs.errands,
+#: Which questions each kind of instance has; others have none.
+QUESTIONS: dict[str, Callable[[Visit], Iterable[Question]]] = {
+    InstanceKind.PVE: pve.questions,
+    InstanceKind.PBS: pbs.questions,
 }
 #: Polls may come faster; the slow lanes do not.
-TURN_SECONDS = 9.0
-#: Calls of one turn for what is asked again and again, and while there is something that was never asked.
-CALLS_PER_TURN = 20
-FIRST_CALLS_PER_TURN = 60
-#: What is found for the first time is asked for in the same turn, so many times one after the other.
+VISIT_SECONDS = 9.0
+#: Calls of one visit for what is asked again and again, and while there is something that was never asked.
+CALLS_PER_VISIT = 20
+FIRST_CALLS_PER_VISIT = 60
+#: What is found for the first time is asked for in the same visit, so many times one after the other.
 ROUNDS = 4
-#: After this long a turn begins nothing more.
+#: After this long a visit begins nothing more.
 BUDGET_SECONDS = 4.0
-#: The share of the time that a host may be kept busy: after a long turn it is left alone, for so long at most.
+#: The share of the time that a host may be kept busy: after a long visit it is left alone, for so long at most.
 BUSY_RATIO = 0.4
 LONGEST_REST_SECONDS = 60.0
 #: A node that is online and did not answer in time is left alone for this long.
 NODE_REST_SECONDS = 60.0
-#: A turn under way is ended after this long whatever a call is waiting for.
+#: A visit under way is ended after this long whatever a call is waiting for.
 DEADLINE_SECONDS = 60.0
 LEASE_SECONDS = 120
 
 
 def collect(instance_id: int, at: datetime) -> bool:
-    """Run what is due; False when another turn is on, none is due, or the instance does not answer its live polls.
+    """Ask what is due; False when another visit is on, none is due, or the instance does not answer its live polls.
 
     What was collected before a restart is shown at once, also of a host that does not answer. Never raises for what a host
     does.
@@ -68,7 +68,7 @@ def collect(instance_id: int, at: datetime) -> bool:
     with lease(f"collecting:{instance_id}", LEASE_SECONDS) as held:
         instance = Instance.objects.polled().prefetch_related("endpoints").filter(pk=instance_id).first()
         memory = store().load(MEMORY, of=instance_id)
-        if not held or instance is None or instance.kind not in ERRANDS:
+        if not held or instance is None or instance.kind not in QUESTIONS:
             return False
         if memory is None or memory.instance_version != instance.version:
             return False
@@ -78,22 +78,24 @@ def collect(instance_id: int, at: datetime) -> bool:
                 keep(instance, memory, facts, at=at)
             return False
         facts = facts or Facts()
-        if not is_time(facts, at=at.timestamp()):
+        if not is_time(facts, epoch=at.timestamp()):
             return False
         try:
             connection = connection_for(instance)
         except CredentialUnreadable as error:
             logger.warning("%s: %s", instance.name, error)
             return False
-        run_turn(instance, connection, memory, facts, at=at.timestamp())
+        make_visit(instance, connection, memory, facts, epoch=at.timestamp())
         if not keep(instance, memory, facts, at=at):
             connection.close()  # whoever edited or removed it did so before the last calls opened it anew
         return True
 
 
-def is_time(facts: Facts, *, at: float) -> bool:
-    """Return whether a turn is due; one in the future says that the clock was set back."""
-    return facts.turn_epoch > at or at >= max(facts.turn_epoch + TURN_SECONDS, facts.rest_until_epoch)
+def is_time(facts: Facts, *, epoch: float) -> bool:
+    """Return whether a visit is due; one in the future says that the clock was set back."""
+    return facts.visited_epoch > epoch or epoch >= max(
+        facts.visited_epoch + VISIT_SECONDS, facts.rest_until_epoch
+    )
 
 
 def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) -> bool:
@@ -115,91 +117,91 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
     return True
 
 
-def run_turn(
-    instance: Instance, connection: Connection, memory: PollMemory, facts: Facts, *, at: float
+def make_visit(
+    instance: Instance, connection: Connection, memory: PollMemory, facts: Facts, *, epoch: float
 ) -> None:
-    """Run the errands that are due, the most urgent first, until the calls or the time of the turn are used up."""
-    begin(facts, instance, memory, at=at)
-    calls = Calls(connection, memory, at=at, deadline_seconds=DEADLINE_SECONDS)
-    turn = Turn(instance, calls, facts, memory, at, servers_of(instance))
+    """Ask what is due, the most urgent first, until the calls or the time of the visit are used up."""
+    begin(facts, instance, memory, epoch=epoch)
+    calls = Calls(connection, memory, at=epoch, deadline_seconds=DEADLINE_SECONDS)
+    visit = Visit(instance, calls, facts, memory, epoch, servers_of(instance))
     spent = Spent(time.monotonic())
     held = facts.permissions
-    wanted = run_rounds(turn, spent)
-    facts.rest_until_epoch = at + min(spent.seconds() / BUSY_RATIO, LONGEST_REST_SECONDS)
-    facts.progress = schedule.hastened(facts.progress, turn.hastened, at=at)
+    wanted = ask_in_rounds(visit, spent)
+    facts.rest_until_epoch = epoch + min(spent.seconds() / BUSY_RATIO, LONGEST_REST_SECONDS)
+    facts.progress = schedule.hastened(facts.progress, visit.hastened, epoch=epoch)
     if held is not None and facts.permissions != held:
-        facts.progress = schedule.permitted(facts.progress, at=at)
+        facts.progress = schedule.permitted(facts.progress, epoch=epoch)
     facts.calls += calls.made
     facts.failed_calls += calls.failed
     if wanted:
         facts.progress = schedule.forgotten(facts.progress, wanted)
-    forgetting.forget(turn)
+    forgetting.forget(visit)
 
 
 @dataclass(slots=True)
 class Spent:
-    """What a turn has used of its calls and its time; `began` is monotonic."""
+    """What a visit has used of its calls and its time; `began` is monotonic."""
 
     began: float
     calls: int = 0
     is_over: bool = False
 
     def seconds(self) -> float:
-        """Return how long the turn has taken so far."""
+        """Return how long the visit has taken so far."""
         return time.monotonic() - self.began
 
 
-def run_rounds(turn: Turn, spent: Spent) -> list[Errand]:
-    """Plan and run; once more when something was read for the first time, which others may depend on.
+def ask_in_rounds(visit: Visit, spent: Spent) -> list[Question]:
+    """Plan and ask; once more when something was read for the first time, which others may depend on.
 
-    Returns all errands there are by the last plan.
+    Returns all questions there are by the last plan.
     """
-    facts, wanted = turn.facts, []
+    facts, wanted = visit.facts, []
     for _ in range(ROUNDS):
-        wanted = planned(turn)
-        facts.progress = schedule.hastened(facts.progress, turn.hastened, at=turn.at)
+        wanted = planned(visit)
+        facts.progress = schedule.hastened(facts.progress, visit.hastened, epoch=visit.epoch)
         known = count(facts)
-        run_due(turn, schedule.due(wanted, facts.progress, at=turn.at), spent)
+        ask_due(visit, schedule.due(wanted, facts.progress, epoch=visit.epoch), spent)
         if spent.is_over or count(facts) == known:
             break
     return wanted
 
 
 def count(facts: Facts) -> int:
-    """Return how many errands were ever run."""
+    """Return how many questions were ever asked."""
     return sum(map(len, facts.progress.values()))
 
 
-def run_due(turn: Turn, waiting: Iterable[Errand], spent: Spent) -> None:
-    """Run these errands in order, within the limits of a turn."""
-    facts = turn.facts
-    for errand in waiting:
+def ask_due(visit: Visit, waiting: Iterable[Question], spent: Spent) -> None:
+    """Ask these questions in order, within the limits of a visit."""
+    facts = visit.facts
+    for question in waiting:
         if spent.seconds() > BUDGET_SECONDS:
-            facts.slowed_epoch, spent.is_over = turn.at, True
+            facts.slowed_epoch, spent.is_over = visit.epoch, True
             return
-        is_new = facts.progress_of(errand.lane, errand.subject) is NEVER
-        if spent.calls >= (FIRST_CALLS_PER_TURN if is_new else CALLS_PER_TURN):
+        is_new = facts.progress_of(question.lane, question.subject) is NEVER
+        if spent.calls >= (FIRST_CALLS_PER_VISIT if is_new else CALLS_PER_VISIT):
             continue
-        if facts.resting_nodes.get(errand.node, 0.0) > turn.at:
+        if facts.resting_nodes.get(question.node, 0.0) > visit.epoch:
             continue
-        made, error = run(turn, errand)
+        made, error = ask(visit, question)
         spent.calls += made
-        if error is not None and ends_turn(error):
+        if error is not None and ends_visit(error):
             spent.is_over = True
             return
 
 
-def begin(facts: Facts, instance: Instance, memory: PollMemory, *, at: float) -> None:
+def begin(facts: Facts, instance: Instance, memory: PollMemory, *, epoch: float) -> None:
     """Make the facts those of the instance as it is configured now."""
     if facts.instance_version != instance.version:
         facts.progress = schedule.renewed(facts.progress)
         facts.instance_version = instance.version
         facts.touched += 1
         facts.version += 1
-    if facts.turn_epoch > at:
-        facts.progress = schedule.caught_up(facts.progress, at=at)
+    if facts.visited_epoch > epoch:
+        facts.progress = schedule.caught_up(facts.progress, epoch=epoch)
     facts.asked_host = instance.host
-    facts.turn_epoch = at
+    facts.visited_epoch = epoch
     facts.server_version = memory.pbs_version or facts.server_version
 
 
@@ -210,43 +212,43 @@ def servers_of(instance: Instance) -> tuple[BackupServer, ...]:
     return tuple(server_of(one) for one in Instance.objects.filter(kind=InstanceKind.PBS))
 
 
-def planned(turn: Turn) -> list[Errand]:
-    """Return every errand of an instance of its kind, none when a flaw of ours stands in the way."""
+def planned(visit: Visit) -> list[Question]:
+    """Return every question of an instance of its kind, none when a flaw of ours stands in the way."""
     try:
-        return list(ERRANDS[turn.instance.kind](turn))
+        return list(QUESTIONS[visit.instance.kind](visit))
     except Exception:
-        logger.exception("%s: nothing could be planned", turn.instance.name)
+        logger.exception("%s: nothing could be planned", visit.instance.name)
         return []
 
 
-def run(turn: Turn, errand: Errand) -> tuple[int, ProxmoxError | None]:
-    """Run one errand and note how it went; returns how many calls it made, and its failure."""
-    facts = turn.facts
-    ledger = LaneLedger(facts.costs, errand.lane.group, at=turn.at)
-    known = facts.progress_of(errand.lane, errand.subject)
+def ask(visit: Visit, question: Question) -> tuple[int, ProxmoxError | None]:
+    """Ask one question and note how it went; returns how many calls it made, and its failure."""
+    facts = visit.facts
+    ledger = LaneLedger(facts.costs, question.lane.group, at=visit.epoch)
+    known = facts.progress_of(question.lane, question.subject)
     failure: ProxmoxError | None = None
     flaw: Exception | None = None
     try:
         with accounted(ledger), in_background():
-            errand.run(turn, *errand.args)
+            question.read(visit, *question.args)
     except ProxmoxError as error:
         failure = error
     except Exception as error:  # a flaw of ours in one lane must not stop the others
         failure, flaw = ProxmoxError(f"Pulse stumbled over the answer ({type(error).__name__})"), error
     if failure is None:
-        progress = schedule.succeeded(errand.key, known, at=turn.at, is_idle=errand.is_idle)
+        progress = schedule.succeeded(question.key, known, epoch=visit.epoch, is_idle=question.is_idle)
     else:
-        progress = schedule.failed(errand.key, known, failure, at=turn.at, is_idle=errand.is_idle)
-        if not any(one.code == failure.code for one in facts.progress.get(errand.lane, {}).values()):
-            logger.info("%s: %s: %s", turn.instance.name, errand.name, failure, exc_info=flaw)
-        if errand.node and isinstance(failure, TimedOut | NodeBusy):
-            until = turn.at + NODE_REST_SECONDS
-            facts.resting_nodes = {**facts.resting_nodes, errand.node: until}
-    facts.note(errand.lane, errand.subject, progress)
+        progress = schedule.failed(question.key, known, failure, epoch=visit.epoch, is_idle=question.is_idle)
+        if not any(one.code == failure.code for one in facts.progress.get(question.lane, {}).values()):
+            logger.info("%s: %s: %s", visit.instance.name, question.name, failure, exc_info=flaw)
+        if question.node and isinstance(failure, TimedOut | NodeBusy):
+            until = visit.epoch + NODE_REST_SECONDS
+            facts.resting_nodes = {**facts.resting_nodes, question.node: until}
+    facts.note(question.lane, question.subject, progress)
     return ledger.calls, failure
 
 
-def ends_turn(error: ProxmoxError) -> bool:
+def ends_visit(error: ProxmoxError) -> bool:
     """Return whether every other call can only fail in the same way: the account or the address is the matter.
 
     A call that timed out may have been about something that hangs.

@@ -1,6 +1,6 @@
 """What is due, in the slow lanes and of the seldom calls of the live one, and what its outcome means for the next time; pure.
 
-An errand is a lane with one of its subjects. Instants are epoch seconds.
+A question is a lane with one of its subjects. Instants are epoch seconds.
 Source: api-facts.md 10.
 """
 
@@ -23,11 +23,11 @@ DENIALS = frozenset({PermissionDenied.code, NotFound.code})
 #: After a failure the next try waits this long, doubled with each further one.
 RETRY_SECONDS = 60.0
 LONGEST_RETRY_SECONDS = 3600.0
-#: How far an errand strays from its period, so that errands that began together drift apart.
+#: How far a question strays from its period, so that questions that began together drift apart.
 JITTER_RATIO = 0.05
-#: After its first success an errand comes again sooner than its period, each at another moment of it.
+#: After its first success a question comes again sooner than its period, each at another moment of it.
 EARLIEST_SECOND_RATIO = 0.3
-#: What is due before the middle between two turns is run in the earlier one; else a period of 20 s would be one of 30.
+#: What is due before the middle between two visits is asked in the earlier one; else a period of 20 s would be one of 30.
 SLACK_SECONDS = 4.5
 #: A live poll that comes a little early does what is due by its time.
 LIVE_SLACK_SECONDS = 0.5
@@ -40,7 +40,7 @@ MINUTE, HOUR = 60.0, 3600.0
 class Terms(NamedTuple):
     """How often a lane asks: `idle_seconds` where there is nothing of the kind, as far as is known.
 
-    `rank`: lower comes first among those that were never run; on those of rank 0 others depend.
+    `rank`: lower comes first among those that were never asked; on those of rank 0 others depend.
     `retry_seconds`: after a failure the next try waits this long at least. `is_live`: the poll itself makes these calls; they
     keep to their period, and one that fails is made again by the next poll, or after its `retry_seconds`.
     """
@@ -115,15 +115,15 @@ TERMS: Mapping[Lane, Terms] = {
 }
 
 
-class Errand(NamedTuple):
+class Question(NamedTuple):
     """One or a few calls that belong together.
 
-    `run(turn, *args)` makes them and keeps what they told; it raises ProxmoxError.
+    `read(visit, *args)` makes them and keeps what they told; it raises ProxmoxError.
     """
 
     lane: Lane
     subject: Subject
-    run: Callable[..., None]
+    read: Callable[..., None]
     args: tuple[Any, ...] = ()
     #: False: its subject exists and cannot be asked now, because its node is away or the guest does not run.
     is_possible: bool = True
@@ -144,7 +144,7 @@ class Errand(NamedTuple):
 
     @property
     def period_seconds(self) -> float:
-        """How often it is to be run."""
+        """How often it is to be asked."""
         return period_of(self.lane, is_idle=self.is_idle)
 
     @property
@@ -158,35 +158,35 @@ def period_of(lane: Lane, *, is_idle: bool = False) -> float:
     return TERMS[lane].idle_seconds if is_idle else TERMS[lane].period_seconds
 
 
-def is_due(known: Progress, *, at: float, is_wanted: bool = False) -> bool:
+def is_due(known: Progress, *, epoch: float, is_wanted: bool = False) -> bool:
     """Return whether a call of the live lane is due; one that is wanted now is, unless the account may not make it."""
-    return known.next_epoch <= at + LIVE_SLACK_SECONDS or (is_wanted and known.code not in DENIALS)
+    return known.next_epoch <= epoch + LIVE_SLACK_SECONDS or (is_wanted and known.code not in DENIALS)
 
 
-def due(errands: Iterable[Errand], progress: ProgressByLane, *, at: float) -> list[Errand]:
-    """Return the errands that are due, the most urgent first.
+def due(questions: Iterable[Question], progress: ProgressByLane, *, epoch: float) -> list[Question]:
+    """Return the questions that are due, the most urgent first.
 
     First those never tried on which others depend (rank 0). Then in turn one that is late, the latest for its period
     first, and one that was never tried, by rank: neither can hold up the others.
     """
-    new: list[Errand] = []
-    late: list[tuple[float, Errand]] = []
-    for errand in errands:
-        if not errand.is_possible:
+    new: list[Question] = []
+    late: list[tuple[float, Question]] = []
+    for question in questions:
+        if not question.is_possible:
             continue
-        known = progress.get(errand.lane, {}).get(errand.subject)
+        known = progress.get(question.lane, {}).get(question.subject)
         if known is None or not known.tried_epoch:
-            new.append(errand)
-        elif known.next_epoch <= at + SLACK_SECONDS:
-            late.append(((known.next_epoch - at) / errand.period_seconds, errand))
+            new.append(question)
+        elif known.next_epoch <= epoch + SLACK_SECONDS:
+            late.append(((known.next_epoch - epoch) / question.period_seconds, question))
     new.sort(key=lambda one: one.terms.rank)
     late.sort(key=lambda one: one[0])
-    first = [errand for errand in new if errand.terms.rank == 0]
-    pairs = zip_longest((errand for _, errand in late), new[len(first) :])
-    return first + [errand for errand in chain.from_iterable(pairs) if errand is not None]
+    first = [question for question in new if question.terms.rank == 0]
+    pairs = zip_longest((question for _, question in late), new[len(first) :])
+    return first + [question for question in chain.from_iterable(pairs) if question is not None]
 
 
-def succeeded(key: Key, known: Progress, *, at: float, is_idle: bool = False) -> Progress:
+def succeeded(key: Key, known: Progress, *, epoch: float, is_idle: bool = False) -> Progress:
     """Return the progress of a lane with a subject after a success."""
     lane, period = key[0], period_of(key[0], is_idle=is_idle)
     if TERMS[lane].is_live:
@@ -195,10 +195,12 @@ def succeeded(key: Key, known: Progress, *, at: float, is_idle: bool = False) ->
         wait = period * (1 - JITTER_RATIO + 2 * JITTER_RATIO * spread(key))
     else:
         wait = period * (EARLIEST_SECOND_RATIO + (1 - EARLIEST_SECOND_RATIO) * spread(key))
-    return Progress(tried_epoch=at, done_epoch=at, next_epoch=at + wait)
+    return Progress(tried_epoch=epoch, done_epoch=epoch, next_epoch=epoch + wait)
 
 
-def failed(key: Key, known: Progress, error: ProxmoxError, *, at: float, is_idle: bool = False) -> Progress:
+def failed(
+    key: Key, known: Progress, error: ProxmoxError, *, epoch: float, is_idle: bool = False
+) -> Progress:
     """Return the progress after a failure: later for each in a row, much later for what the account may not ask."""
     terms, failures = TERMS[key[0]], known.failures + 1
     if error.code in DENIALS:
@@ -212,20 +214,20 @@ def failed(key: Key, known: Progress, error: ProxmoxError, *, at: float, is_idle
     # A poll comes when its host asked for it: what that means for a live call is told in `next_try_seconds`.
     asked = 0.0 if terms.is_live else min(error.retry_after_seconds or 0.0, LONGEST_RETRY_SECONDS)
     return Progress(
-        tried_epoch=at,
+        tried_epoch=epoch,
         done_epoch=known.done_epoch,
-        next_epoch=at + max(wait, asked),
+        next_epoch=epoch + max(wait, asked),
         failures=failures,
         code=error.code,
         message=str(error)[:500],
     )
 
 
-def forgotten(progress: ProgressByLane, wanted: Iterable[Errand]) -> ProgressByLane:
-    """Return the progress without errands whose subject is gone; the same object when none is."""
+def forgotten(progress: ProgressByLane, wanted: Iterable[Question]) -> ProgressByLane:
+    """Return the progress without questions whose subject is gone; the same object when none is."""
     subjects: dict[Lane, set[Subject]] = {}
-    for errand in wanted:
-        subjects.setdefault(errand.lane, set()).add(errand.subject)
+    for question in wanted:
+        subjects.setdefault(question.lane, set()).add(question.subject)
     if all(subjects.get(lane, set()) >= known.keys() for lane, known in progress.items()):
         return progress
     kept = {
@@ -235,7 +237,7 @@ def forgotten(progress: ProgressByLane, wanted: Iterable[Errand]) -> ProgressByL
     return {lane: known for lane, known in kept.items() if known}
 
 
-def hastened(progress: ProgressByLane, happened: Mapping[Key, float], *, at: float) -> ProgressByLane:
+def hastened(progress: ProgressByLane, happened: Mapping[Key, float], *, epoch: float) -> ProgressByLane:
     """Return the progress with these due soon, each with the instant at which something happened to it.
 
     One that was tried since has seen it. One that the account may not ask stays as it is: what happened changes nothing
@@ -246,16 +248,16 @@ def hastened(progress: ProgressByLane, happened: Mapping[Key, float], *, at: flo
         known = progress.get(lane, {}).get(subject, NEVER)
         if not known.tried_epoch or known.tried_epoch >= since or known.code in DENIALS:
             continue
-        soon = max(at, known.tried_epoch + HASTE_SECONDS)
+        soon = max(epoch, known.tried_epoch + HASTE_SECONDS)
         if known.next_epoch > soon:
             changed.setdefault(lane, {})[subject] = replace(known, next_epoch=soon)
     return progress | {lane: progress[lane] | subjects for lane, subjects in changed.items()}
 
 
-def permitted(progress: ProgressByLane, *, at: float) -> ProgressByLane:
+def permitted(progress: ProgressByLane, *, epoch: float) -> ProgressByLane:
     """Return the progress with everything due that the account might not ask so far: it has other rights now."""
     return each(
-        progress, lambda one: replace(one, next_epoch=at) if one.code == PermissionDenied.code else one
+        progress, lambda one: replace(one, next_epoch=epoch) if one.code == PermissionDenied.code else one
     )
 
 
@@ -264,13 +266,13 @@ def renewed(progress: ProgressByLane) -> ProgressByLane:
     return each(progress, lambda one: None if one.code else one)
 
 
-def caught_up(progress: ProgressByLane, *, at: float) -> ProgressByLane:
+def caught_up(progress: ProgressByLane, *, epoch: float) -> ProgressByLane:
     """Return the progress with what was tried in the future due now: the clock was set back."""
     return each(
         progress,
         lambda one: (
-            replace(one, tried_epoch=at, done_epoch=min(one.done_epoch, at), next_epoch=at)
-            if one.tried_epoch > at
+            replace(one, tried_epoch=epoch, done_epoch=min(one.done_epoch, epoch), next_epoch=epoch)
+            if one.tried_epoch > epoch
             else one
         ),
     )

@@ -178,17 +178,17 @@ class Facts(Progressing):
     saved_epoch: float = 0.0
     costs: Costs = {}
     asked_host: str = ""  # the address that all of this is from
-    turn_epoch: float = 0.0
+    visited_epoch: float = 0.0
     rest_until_epoch: float = 0.0  # the host was kept busy for so long that it is left alone until then
     resting_nodes: dict[
         str, float
     ] = {}  # nodes that did not answer in time, and until when they are left alone
-    slowed_epoch: float = 0.0  # when a turn last ended because the host answered slowly
+    slowed_epoch: float = 0.0  # when a visit last ended because the host answered slowly
     jobs_seen: dict[str, JobSeen] = {}  # by "<kind> <id>"
     kinds_seen: tuple[str, ...] = ()
     permissions: PermissionsReading | None = None
     server_version: str = ""
-    calls: int = 0  # of all turns since the start
+    calls: int = 0  # of all visits since the start
     failed_calls: int = 0
     tasks: tuple[TaskReading, ...] = ()  # the newest first; of PBS the last day's
     tasks_epoch: float = 0.0

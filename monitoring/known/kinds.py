@@ -1,4 +1,4 @@
-"""How what is kept between polls and turns is declared to the store, which knows nothing else of it."""
+"""How what is kept between polls and visits is declared to the store, which knows nothing else of it."""
 
 from __future__ import annotations
 

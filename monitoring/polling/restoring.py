@@ -76,7 +76,7 @@ def restore_collected(at: datetime) -> int:
 def make_known(instance: Instance) -> bool:
     """Put what was saved of an instance into the store, unless more is there; returns whether anything is known.
 
-    A turn of the slow lanes that is on does so itself.
+    A visit of the slow lanes that is on does so itself.
     """
     with lease(f"collecting:{instance.pk}", run.LEASE_SECONDS) as held:
         facts = saved.facts_of(instance) if held else None

@@ -45,7 +45,7 @@ def is_of(instance: Instance, facts: Facts) -> bool:
 
 def save(instance: Instance, facts: Facts, *, at: datetime) -> None:
     """Write the facts to the database now and then when something was read: a restart asks no host for all of it again."""
-    is_news, is_read_since = facts.touched != facts.saved_touched, facts.turn_epoch > facts.saved_epoch
+    is_news, is_read_since = facts.touched != facts.saved_touched, facts.visited_epoch > facts.saved_epoch
     wait = SAVE_SECONDS if is_news else SAVE_INSTANTS_SECONDS
     if not (is_news or is_read_since) or 0 <= at.timestamp() - facts.saved_epoch < wait:
         return

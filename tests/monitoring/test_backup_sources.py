@@ -105,7 +105,7 @@ def told(known, kind, *servers, at=NOON):
 
 
 def failed(code, message="what the host said", done_epoch=0.0):
-    """The progress of an errand that has failed."""
+    """The progress of a question that has failed."""
     return Progress(AT, done_epoch, AT + 60, 1, code, message)
 
 

@@ -40,7 +40,7 @@ def test_the_state_counts_the_calls_of_the_slow_lanes_as_well(host, fake_pve, do
 
 
 def test_calls_that_the_host_refused_count_as_failed(host, fake_pve, document, monkeypatch):
-    monkeypatch.setattr("monitoring.collecting.turn.Turn.may", lambda *_: True)
+    monkeypatch.setattr("monitoring.collecting.visit.Visit.may", lambda *_: True)
     with_token(host, fake_pve.site, {"/": ("Sys.Audit", "VM.Audit")})
     turn(host, times=4)
     host.poll(after=5)

@@ -97,7 +97,7 @@ def test_one_turn_is_enough_for_a_small_host_also_for_what_depends_on_what_it_ha
 def test_a_turn_plans_once_when_nothing_new_was_read(host, monkeypatch):
     turn(host, times=8)
     planned = []
-    monkeypatch.setattr(run, "planned", lambda turn: planned.append(turn.at) or [])
+    monkeypatch.setattr(run, "planned", lambda visit: planned.append(visit.epoch) or [])
 
     turn(host)
 
@@ -325,7 +325,7 @@ def test_one_lane_that_fails_holds_up_no_other(host, fake_pve):
     assert progress[Lane.GUEST_SNAPSHOTS][100].done_epoch
 
 
-def test_a_flaw_of_ours_in_one_errand_stops_nothing_else(host, fake_pve, monkeypatch, caplog):
+def test_a_flaw_of_ours_in_one_question_stops_nothing_else(host, fake_pve, monkeypatch, caplog):
     def broken(turn, node):
         raise KeyError("surprise")
 

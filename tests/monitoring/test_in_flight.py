@@ -9,7 +9,7 @@ import pytest
 from monitoring.collecting import pbs, pve, run
 from monitoring.collecting.calls import Calls
 from monitoring.collecting.pve import backups
-from monitoring.collecting.turn import Turn
+from monitoring.collecting.visit import Visit
 from monitoring.known.memory import MEMORY
 from monitoring.store.current import store
 from nodes import connecting
@@ -26,7 +26,7 @@ POLLS = 4
 
 
 class Beside:
-    """Errands of the lanes of these groups, of all of them unless told, in a thread of its own and without the database."""
+    """Questions of the lanes of these groups, of all of them unless told, in a thread of its own and without the database."""
 
     def __init__(self, watched, module, *wanted, most=None):
         facts = facts_of(watched)
@@ -34,16 +34,18 @@ class Beside:
         connection = connecting.connection_for(watched.row())
         at = moment(watched).timestamp()
         calls = Calls(connection, memory, at=at, deadline_seconds=LONG_SECONDS)
-        self.turn = Turn(watched.row(), calls, facts, memory, at)
-        possible = [errand for errand in module.errands(self.turn) if errand.is_possible]
-        self.errands = [errand for errand in possible if not wanted or errand.lane.group in wanted][:most]
-        assert self.errands
+        self.visit = Visit(watched.row(), calls, facts, memory, at)
+        possible = [question for question in module.questions(self.visit) if question.is_possible]
+        self.questions = [question for question in possible if not wanted or question.lane.group in wanted][
+            :most
+        ]
+        assert self.questions
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):
-        for errand in self.errands:
-            run.run(self.turn, errand)
+        for question in self.questions:
+            run.ask(self.visit, question)
 
     @property
     def is_on(self):
@@ -170,6 +172,6 @@ def test_a_listing_may_be_silent_for_longer_than_a_poll_waits(cluster, fake_clus
     listing = Beside(cluster, pve, "backups", most=1)
     listing.thread.join(20)
 
-    name = listing.errands[0].name
+    name = listing.questions[0].name
     assert progress_of(cluster)[name].code == ""
     assert progress_of(cluster)[name].done_epoch == moment(cluster).timestamp()

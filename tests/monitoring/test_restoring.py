@@ -293,7 +293,7 @@ def test_when_only_instants_have_changed_they_are_saved_a_little_later(lab):
     facts = facts_of(lab)
     at = moment(lab)
     facts.saved_epoch, facts.saved_touched = at.timestamp(), facts.touched
-    facts.turn_epoch = at.timestamp() + 10
+    facts.visited_epoch = at.timestamp() + 10
     CollectedFacts.objects.all().delete()
 
     saved_facts.save(lab.instance, facts, at=at + timedelta(seconds=890))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from monitoring.backups import attribution, rights
-from monitoring.collecting.schedule import Errand
-from monitoring.collecting.turn import LISTING_SECONDS, Turn
+from monitoring.collecting.schedule import Question
+from monitoring.collecting.visit import LISTING_SECONDS, Visit
 from monitoring.known.facts import StorageKey
 from monitoring.known.lanes import Lane
 from nodes.proxmox import backups
@@ -22,34 +22,34 @@ LOG_SECONDS = 3 * 24 * 3600
 MOST_LOGS = 100
 
 
-def backup_errands(turn: Turn, nodes: Collection[str], online: list[str]) -> Iterator[Errand]:
+def backup_questions(visit: Visit, nodes: Collection[str], online: list[str]) -> Iterator[Question]:
     """Yield what tells of backups: jobs, tasks, and one listing of each storage that holds some."""
-    audits = turn.may("/", "Sys.Audit")
-    yield Errand(Lane.BACKUP_JOBS, "", read_jobs, is_possible=audits)
-    yield Errand(Lane.UNCOVERED_GUESTS, "", read_uncovered, is_possible=audits)
-    for job in turn.facts.jobs:
-        yield Errand(Lane.JOB_VOLUMES, job.id, read_job_volumes, (job.id,), audits)
+    audits = visit.may("/", "Sys.Audit")
+    yield Question(Lane.BACKUP_JOBS, "", read_jobs, is_possible=audits)
+    yield Question(Lane.UNCOVERED_GUESTS, "", read_uncovered, is_possible=audits)
+    for job in visit.facts.jobs:
+        yield Question(Lane.JOB_VOLUMES, job.id, read_job_volumes, (job.id,), audits)
     for node in nodes:
-        yield Errand(Lane.BACKUP_TASKS, node, read_backup_tasks, (node,), node in online, node)
-    for task in unread_logs(turn):
-        yield Errand(Lane.BACKUP_LOGS, task.upid, read_log, (task,), task.node in online, task.node)
-    for key, node in listed_storages(turn, online):
-        yield Errand(Lane.BACKUP_VOLUMES, key, read_volumes, (key, node), bool(node))
+        yield Question(Lane.BACKUP_TASKS, node, read_backup_tasks, (node,), node in online, node)
+    for task in unread_logs(visit):
+        yield Question(Lane.BACKUP_LOGS, task.upid, read_log, (task,), task.node in online, task.node)
+    for key, node in listed_storages(visit, online):
+        yield Question(Lane.BACKUP_VOLUMES, key, read_volumes, (key, node), bool(node))
 
 
-def listed_storages(turn: Turn, online: Collection[str]) -> Iterator[tuple[StorageKey, str]]:
+def listed_storages(visit: Visit, online: Collection[str]) -> Iterator[tuple[StorageKey, str]]:
     """Yield (key, node to ask) of each storage whose backups are read through PVE; a shared one once.
 
     The node is empty while none is online that sees the storage.
     """
-    reading = turn.memory.reading
-    definitions = {one.name: one for one in turn.facts.storages}
+    reading = visit.memory.reading
+    definitions = {one.name: one for one in visit.facts.storages}
     askable: dict[StorageKey, str] = {}
     for storage in sorted(reading.storages if reading is not None else (), key=lambda one: one.node):
         config = definitions.get(storage.name)
-        if "backup" not in storage.content or not may_list(turn, storage.name):
+        if "backup" not in storage.content or not may_list(visit, storage.name):
             continue
-        if storage.plugin == BACKUP_SERVER_PLUGIN and (config is None or is_read_from_server(turn, config)):
+        if storage.plugin == BACKUP_SERVER_PLUGIN and (config is None or is_read_from_server(visit, config)):
             continue
         key = (storage.name, "" if storage.is_shared else storage.node)
         is_there = storage.node in online and storage.status == "available"
@@ -58,52 +58,54 @@ def listed_storages(turn: Turn, online: Collection[str]) -> Iterator[tuple[Stora
     yield from askable.items()
 
 
-def may_list(turn: Turn, storage: str) -> bool:
+def may_list(visit: Visit, storage: str) -> bool:
     """Return whether to list the backups in a storage: an account that may not see them is told that there are none."""
-    held = turn.facts.permissions
-    return turn.rights_are_unreadable if held is None else rights.sees_backups(held, storage)
+    held = visit.facts.permissions
+    return visit.rights_are_unreadable if held is None else rights.sees_backups(held, storage)
 
 
-def is_read_from_server(turn: Turn, config: StorageConfigReading) -> bool:
+def is_read_from_server(visit: Visit, config: StorageConfigReading) -> bool:
     """Return whether a storage leads to a PBS that Pulse knows itself: what is there is read there, once."""
-    told = attribution.pbs_storage(turn.instance.name, config)
-    return told is not None and bool(attribution.estate((), [told], turn.servers).definitions)
+    told = attribution.pbs_storage(visit.instance.name, config)
+    return told is not None and bool(attribution.estate((), [told], visit.servers).definitions)
 
 
-def read_jobs(turn: Turn) -> None:
+def read_jobs(visit: Visit) -> None:
     """Read the backup jobs."""
-    jobs = turn.ask(backups.backup_jobs)
-    turn.facts.see_jobs("backup", {job.id: f"{job.is_enabled} {job.schedule}" for job in jobs}, at=turn.at)
-    turn.keep(jobs=jobs)
+    jobs = visit.ask(backups.backup_jobs)
+    visit.facts.see_jobs(
+        "backup", {job.id: f"{job.is_enabled} {job.schedule}" for job in jobs}, at=visit.epoch
+    )
+    visit.keep(jobs=jobs)
     known = {job.id for job in jobs}
-    if turn.facts.job_volumes.keys() - known:
-        turn.keep(job_volumes={key: one for key, one in turn.facts.job_volumes.items() if key in known})
+    if visit.facts.job_volumes.keys() - known:
+        visit.keep(job_volumes={key: one for key, one in visit.facts.job_volumes.items() if key in known})
 
 
-def read_uncovered(turn: Turn) -> None:
+def read_uncovered(visit: Visit) -> None:
     """Read which guests are in no backup job."""
-    turn.keep(uncovered=turn.ask(backups.uncovered_guests))
+    visit.keep(uncovered=visit.ask(backups.uncovered_guests))
 
 
-def read_job_volumes(turn: Turn, job: str) -> None:
+def read_job_volumes(visit: Visit, job: str) -> None:
     """Read which disks a job takes."""
-    turn.keep_entry("job_volumes", job, turn.ask(backups.job_volumes, job))
+    visit.keep_entry("job_volumes", job, visit.ask(backups.job_volumes, job))
 
 
-def read_backup_tasks(turn: Turn, node: str) -> None:
+def read_backup_tasks(visit: Visit, node: str) -> None:
     """Read the newest backup tasks of a node, which the short list of the cluster may have lost."""
-    tasks = turn.ask(backups.node_tasks, node, kind="vzdump", limit=TASKS_PER_NODE)
-    turn.keep_entry("backup_tasks", node, tasks)
+    tasks = visit.ask(backups.node_tasks, node, kind="vzdump", limit=TASKS_PER_NODE)
+    visit.keep_entry("backup_tasks", node, tasks)
 
 
-def told_logs(turn: Turn) -> list[TaskReading]:
+def told_logs(visit: Visit) -> list[TaskReading]:
     """Return the tasks over several guests that ended lately and not well, the newest first, and not too many.
 
     Only their logs tell whose backup failed.
     """
-    since = turn.at - LOG_SECONDS
-    tasks = {task.upid: task for tasks in turn.facts.backup_tasks.values() for task in tasks}
-    tasks |= {task.upid: task for task in turn.facts.tasks}
+    since = visit.epoch - LOG_SECONDS
+    tasks = {task.upid: task for tasks in visit.facts.backup_tasks.values() for task in tasks}
+    tasks |= {task.upid: task for task in visit.facts.tasks}
     failed = [
         task
         for task in tasks.values()
@@ -114,20 +116,20 @@ def told_logs(turn: Turn) -> list[TaskReading]:
     return failed[:MOST_LOGS]
 
 
-def unread_logs(turn: Turn) -> Iterator[TaskReading]:
+def unread_logs(visit: Visit) -> Iterator[TaskReading]:
     """Yield those whose log was not read yet."""
-    return (task for task in told_logs(turn) if task.upid not in turn.facts.task_results)
+    return (task for task in told_logs(visit) if task.upid not in visit.facts.task_results)
 
 
-def read_log(turn: Turn, task: TaskReading) -> None:
+def read_log(visit: Visit, task: TaskReading) -> None:
     """Read the log of a job once; those of old jobs are forgotten."""
-    results = read_vzdump_log(turn.ask(backups.task_log, task.node, task.upid, longest_seconds=10.0))
-    wanted = {one.upid for one in told_logs(turn)}
-    known = {upid: one for upid, one in turn.facts.task_results.items() if upid in wanted}
-    turn.keep(task_results={**known, task.upid: results})
+    results = read_vzdump_log(visit.ask(backups.task_log, task.node, task.upid, longest_seconds=10.0))
+    wanted = {one.upid for one in told_logs(visit)}
+    known = {upid: one for upid, one in visit.facts.task_results.items() if upid in wanted}
+    visit.keep(task_results={**known, task.upid: results})
 
 
-def read_volumes(turn: Turn, key: StorageKey, node: str) -> None:
+def read_volumes(visit: Visit, key: StorageKey, node: str) -> None:
     """Read the backups in a storage."""
-    found = turn.ask(backups.backup_volumes, node, key[0], longest_seconds=LISTING_SECONDS)
-    turn.keep_entry("volumes", key, found)
+    found = visit.ask(backups.backup_volumes, node, key[0], longest_seconds=LISTING_SECONDS)
+    visit.keep_entry("volumes", key, found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.collecting.turn import Turn
+from monitoring.collecting.visit import Visit
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.versions import numbers_of
 from monitoring.known import wanted
@@ -14,12 +14,12 @@ def is_online(node: NodeFigures) -> bool:
     return node.status == "online" and not node.is_stale
 
 
-def wanted_guests(turn: Turn) -> list[GuestReading]:
+def wanted_guests(visit: Visit) -> list[GuestReading]:
     """Return the guests as they were listed last, also those of nodes that are away."""
-    reading = turn.memory.reading
-    return wanted.wanted_guests(turn.instance, reading.guests if reading is not None else ())
+    reading = visit.memory.reading
+    return wanted.wanted_guests(visit.instance, reading.guests if reading is not None else ())
 
 
-def version_of(turn: Turn, node: str) -> tuple[int, ...]:
+def version_of(visit: Visit, node: str) -> tuple[int, ...]:
     """Return the version of a node as numbers, () while it is not known."""
-    return numbers_of(turn.facts.node(node).version)
+    return numbers_of(visit.facts.node(node).version)

@@ -1,4 +1,4 @@
-"""One turn of the slow lanes of one instance: what the errands read with, and where they keep what they read."""
+"""One visit of the slow lanes of one instance: what the questions read with, and where they keep what they read."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ BELIEVED_UNREADABLE = 3
 
 
 @dataclass(slots=True)
-class Turn:
+class Visit:
     """`memory` is what the last live poll left; `servers` are the PBS that Pulse knows, for a PVE.
 
-    `hastened` collects errands that something has made due, with the instant at which it happened.
+    `hastened` collects questions that something has made due, with the instant at which it happened.
     """
 
     instance: Instance
     calls: Calls
     facts: Facts
     memory: PollMemory
-    at: float
+    epoch: float
     servers: tuple[BackupServer, ...] = ()
     hastened: dict[Key, float] = field(default_factory=dict)
 
@@ -83,8 +83,8 @@ class Turn:
         return known.code in DENIALS or known.code == BadAnswer.code or known.failures >= BELIEVED_UNREADABLE
 
     def hasten(self, keys: Iterable[Key], *, since: float | None = None) -> None:
-        """Let these errands come soon because of something that happened at an instant, just now unless told."""
-        happened = since if since is not None else self.at + 0.001
+        """Let these questions come soon because of something that happened at an instant, just now unless told."""
+        happened = since if since is not None else self.epoch + 0.001
         for key in keys:
             self.hastened[key] = max(self.hastened.get(key, 0.0), happened)
 
@@ -98,8 +98,8 @@ class Turn:
     def keep(self, **values: Any) -> None:
         """Keep facts of the instance that were just read."""
         self.change(**values)
-        for name, at in self._instants(self.facts, values).items():
-            setattr(self.facts, name, at)
+        for name, epoch in self._instants(self.facts, values).items():
+            setattr(self.facts, name, epoch)
 
     def keep_entry(self, name: str, key: Any, value: Any) -> None:
         """Keep one entry of a dict of facts that was just read."""
@@ -107,7 +107,7 @@ class Turn:
         if key not in known or known[key] != value:
             self.change(**{name: {**known, key: value}})
         for instants in self._instants(self.facts, (name,)):
-            setattr(self.facts, instants, {**getattr(self.facts, instants), key: self.at})
+            setattr(self.facts, instants, {**getattr(self.facts, instants), key: self.epoch})
 
     def keep_guest(self, vmid: int, **values: Any) -> None:
         """Keep facts of a guest that were just read."""
@@ -129,7 +129,7 @@ class Turn:
 
     def _instants(self, known: msgspec.Struct, names: Iterable[str]) -> dict[str, float]:
         """Return when these facts were read, just now, for those beside which that is kept."""
-        return {field: self.at for name in names if hasattr(known, field := f"{name}_epoch")}
+        return {field: self.epoch for name in names if hasattr(known, field := f"{name}_epoch")}
 
     def _compare(self, known: msgspec.Struct, values: dict[str, Any]) -> None:
         changed = [name for name, value in values.items() if getattr(known, name) != value]
