@@ -29,7 +29,7 @@ import redis
 
 from monitoring.figures.filesystems import DiskUse, Filesystem
 from monitoring.known.costs import Minute
-from monitoring.known.facts import FACTS, BackupPlace, Facts, GuestFacts
+from monitoring.known.facts import FACTS, Facts, GuestFacts, NamespaceBackups
 from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store.current import KINDS
@@ -77,10 +77,10 @@ def guest(vmid: int) -> GuestFacts:
     )
 
 
-def place(vmids: range) -> BackupPlace:
+def place(vmids: range) -> NamespaceBackups:
     """A namespace with backups of these guests."""
     files = tuple(BackupFileReading(f"drive-scsi{n}.img.fidx", 2**32, "encrypt") for n in range(3))
-    return BackupPlace(
+    return NamespaceBackups(
         groups=tuple(
             BackupGroupReading("vm", str(vmid), AT, SNAPSHOTS_EACH, "pulse@pbs!pve") for vmid in vmids
         ),
@@ -103,7 +103,7 @@ def collected() -> Facts:
     each = GUESTS // PLACES
     return Facts(
         guests={vmid: guest(vmid) for vmid in range(100, 100 + GUESTS)},
-        places={
+        backups={
             ("main", f"ns{n}"): place(range(100 + n * each, 100 + (n + 1) * each)) for n in range(PLACES)
         },
         progress={Lane.GUEST_CONFIGURATION: {n: Progress(AT, AT, AT + 7200) for n in range(QUESTIONS)}},
@@ -201,7 +201,7 @@ def nothing_to_judge(url: str) -> None:
     """Print what it costs to learn that nothing has to be judged again."""
     client: Any = redis.Redis.from_url(url)
     store, pks = RedisStore(url, KINDS), range(1, CLUSTERS + 1)
-    facts = msgspec.structs.replace(collected(), places={})
+    facts = msgspec.structs.replace(collected(), backups={})
     guests = tuple(
         GuestReading(100 + n, "qemu", "pve1", "running", f"app-{n}", 0.1, 4) for n in range(GUESTS)
     )

@@ -105,14 +105,14 @@ class Definition(msgspec.Struct):
 
 
 #: Server, datastore, namespace.
-Place = tuple[str, str, str]
+ServerNamespace = tuple[str, str, str]
 
 
 class Estate(msgspec.Struct, frozen=True):
     """Everything that speaks for or against an owner, indexed; made by `estate()`."""
 
     #: place to instance to its storages there
-    definitions: dict[Place, dict[str, Definition]] = {}
+    definitions: dict[ServerNamespace, dict[str, Definition]] = {}
     #: (kind, vmid) to instance to the guest's name
     guests: dict[tuple[str, int], dict[str, str]] = {}
     #: (instance, storage) to the instances that see the same backups
@@ -134,13 +134,13 @@ def estate(
 
 def _definitions(
     storages: Iterable[PbsStorage], servers: Collection[BackupServer]
-) -> dict[Place, dict[str, Definition]]:
+) -> dict[ServerNamespace, dict[str, Definition]]:
     by_fingerprint = {server.fingerprint: server for server in servers if server.fingerprint}
     by_host: dict[str, list[BackupServer]] = {}
     for server in servers:
         for host in {plain_host(host) for host in server.hosts}:
             by_host.setdefault(host, []).append(server)
-    found: dict[Place, dict[str, Definition]] = {}
+    found: dict[ServerNamespace, dict[str, Definition]] = {}
     for storage in storages:
         server_met = _server_of(storage, by_fingerprint, by_host)
         if server_met is None:

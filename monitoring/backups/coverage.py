@@ -86,7 +86,7 @@ class Coverage(msgspec.Struct, frozen=True):
     last_run: GuestRun | None = None
 
 
-class Seen(msgspec.Struct, frozen=True):
+class FoundBackups(msgspec.Struct, frozen=True):
     """The backups that were seen of the guests of one PVE instance, over all storages and servers.
 
     `read` are the names of the sources that were read: storages by their name, also those of type pbs whose server was
@@ -182,7 +182,7 @@ def due_at(
 
 
 def coverage(
-    guests: Iterable[GuestReading], plan: Plan, seen: Seen, runs: Mapping[int, GuestRun] | None = None
+    guests: Iterable[GuestReading], plan: Plan, seen: FoundBackups, runs: Mapping[int, GuestRun] | None = None
 ) -> dict[int, Coverage]:
     """Return the coverage of each guest by vmid; templates are left out."""
     jobs = [Job(job, plan.volumes.get(job.id)) for job in plan.jobs or () if job.is_enabled]
@@ -223,7 +223,9 @@ class Job:
         return self.names(guest) and (not self.node or self.node == guest.node)
 
 
-def judge(guest: GuestReading, jobs: Sequence[Job], plan: Plan, seen: Seen, run: GuestRun | None) -> Coverage:
+def judge(
+    guest: GuestReading, jobs: Sequence[Job], plan: Plan, seen: FoundBackups, run: GuestRun | None
+) -> Coverage:
     """Return the coverage of one guest."""
     taking = [job for job in jobs if job.takes(guest)]
     is_planned = planned(guest, taking, jobs, plan)
@@ -272,7 +274,7 @@ def planned(guest: GuestReading, taking: Collection[Job], jobs: Collection[Job],
 
 
 def freshness_of(
-    good: Backup | None, backups: Collection[Backup], taking: Collection[Job], plan: Plan, seen: Seen
+    good: Backup | None, backups: Collection[Backup], taking: Collection[Job], plan: Plan, seen: FoundBackups
 ) -> tuple[Freshness, int | None]:
     """Return what is to be said of a guest's backups, and the run that should have left one.
 

@@ -43,8 +43,8 @@ def zone_of(facts: Facts, node: str = "") -> tzinfo | None:
 
 def first_seen(facts: Facts, job: str) -> datetime | None:
     """Return since when a job is known as it is, None when it was there before Pulse."""
-    epoch = facts.jobs_seen.get(job)
-    return datetime.fromtimestamp(epoch.seen_at, UTC) if epoch is not None and epoch.seen_at else None
+    known = facts.job_history.get(job)
+    return moment(known.changed_epoch) if known is not None else None
 
 
 def missed_jobs(facts: Facts, *, at: datetime) -> dict[str, int]:
@@ -126,7 +126,7 @@ def missed_server_run(job: ServerJobReading, facts: Facts, name: str, *, at: dat
     started = told.started_at if told is not None else None
     ended = moment(job.last_run_ended_at)
     since = first_seen(facts, name) or moment(
-        facts.jobs_seen[name].noted_at if name in facts.jobs_seen else None
+        facts.job_history[name].noted_epoch if name in facts.job_history else None
     )
     return missed_run(
         schedule,

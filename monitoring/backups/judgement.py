@@ -10,10 +10,10 @@ import msgspec
 from monitoring.backups import attribution, coverage
 from monitoring.backups.attribution import Attribution, Estate, Group, KnownGuest
 from monitoring.backups.collected import Collected
-from monitoring.backups.coverage import Backup, Coverage, Plan, Seen
+from monitoring.backups.coverage import Backup, Coverage, FoundBackups, Plan
 from monitoring.backups.jobs import jobs_into, last_due, missed_jobs
-from monitoring.backups.places import pbs_storages, sources_of
 from monitoring.backups.runs import is_outdated, newest_runs
+from monitoring.backups.storages import pbs_storages, sources_of
 from monitoring.figures.servers import BackupJob
 from monitoring.known.facts import Facts
 from monitoring.known.kinds import Kind, Outline
@@ -112,7 +112,7 @@ def estate_of(hosts: Sequence[Collected], servers: Sequence[Collected]) -> Estat
 
 def groups_of(server: Collected) -> Iterator[Group]:
     """Yield the backup groups of a PBS, each with the comment of its newest backup where it has none itself."""
-    for (datastore, namespace), place in server.facts.places.items():
+    for (datastore, namespace), place in server.facts.backups.items():
         for group in place.groups:
             snapshots = place.snapshots.get(f"{group.kind}/{group.id}", ())
             comment = snapshots[0].comment if snapshots else ""
@@ -129,7 +129,7 @@ def attributions_of(server: Collected, evidence: Estate) -> dict[GroupKey, Attri
 
 def note_snapshots(found: BackupsByGuest, server: Collected, owned: Mapping[GroupKey, Attribution]) -> None:
     """Note the backups on a PBS at the guests whose they are."""
-    for (datastore, namespace), place in server.facts.places.items():
+    for (datastore, namespace), place in server.facts.backups.items():
         source = f"{server.name}/{datastore}"
         for group, snapshots in place.snapshots.items():
             whose = owned.get(group_key(datastore, namespace, group))
@@ -156,7 +156,7 @@ def coverages_of(
         return {}
     read, unread = sources_of(host, servers, evidence, at=at)
     own = found.get(host.name, {})
-    seen = Seen(own, frozenset(read), unread)
+    seen = FoundBackups(own, frozenset(read), unread)
     runs = newest_runs(host.facts)
     outdated = {vmid for vmid, run in runs.items() if is_outdated(run, own.get(vmid, ()))}
     runs = {vmid: run for vmid, run in runs.items() if vmid not in outdated}

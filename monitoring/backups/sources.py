@@ -15,13 +15,13 @@ import msgspec
 from monitoring.backups import rights
 from monitoring.backups.attribution import Estate
 from monitoring.backups.collected import Collected
-from monitoring.backups.places import (
-    places_of_servers,
-    storage_places,
-    told_at_server,
+from monitoring.backups.runs import backup_tasks
+from monitoring.backups.storages import (
+    backup_storages,
+    read_at_server,
+    storages_on_servers,
     when_unread,
 )
-from monitoring.backups.runs import backup_tasks
 from monitoring.figures.servers import status_of
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.lanes import Key, Lane
@@ -54,7 +54,7 @@ class Source(msgspec.Struct, frozen=True):
 
 def sources(hosts: Sequence[Collected], servers: Sequence[Collected], *, at: datetime) -> list[Source]:
     """Return the places of these PVE and PBS, ordered by instance, kind and name."""
-    evidence = places_of_servers(hosts, servers)
+    evidence = storages_on_servers(hosts, servers)
     found: list[Source] = []
     for host in hosts:
         found += of_host(host, servers, evidence, at=at)
@@ -82,7 +82,7 @@ def storages(
         reason = NO_PERMISSION if facts.storages_epoch else "not_read_yet"
         yield source(host, "storage", "", reason=reason, keys=((Lane.STORAGE_DEFINITIONS, ""),))
         return
-    for place in storage_places(host, servers, evidence, at=at):
+    for place in backup_storages(host, servers, evidence, at=at):
         key = (place.storage, place.node)
         is_elsewhere = place.server is not None and place.reason != "server_not_monitored"
         yield source(
@@ -215,9 +215,9 @@ def namespace_of(
     server: Collected, name: str, namespace: str, store: DatastoreReading | None, *, at: datetime
 ) -> Source:
     """Return one namespace of a datastore."""
-    reason, read_at = told_at_server((server.name, name, namespace), {server.name: server}, at=at)
+    reason, read_at = read_at_server((server.name, name, namespace), {server.name: server}, at=at)
     key = (name, namespace)
-    place = server.facts.places.get(key)
+    place = server.facts.backups.get(key)
     count = sum(len(known) for known in place.snapshots.values()) if place is not None else 0
     groups = place.groups if place is not None else ()
     return source(

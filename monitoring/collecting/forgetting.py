@@ -106,5 +106,5 @@ def forget_server(visit: Visit) -> None:
         places = {
             (store, namespace.path) for store, known in visit.facts.namespaces.items() for namespace in known
         }
-        shed(visit, "places", places)
+        shed(visit, "backups", places)
     shed(visit, "server_jobs", wanted_jobs(instance))

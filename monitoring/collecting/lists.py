@@ -30,7 +30,7 @@ def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at: float) 
     made_from = digest(facts.version, instance.version, memory.login_is_refused, owned, guests)
     key = FragmentKey(instance.pk, "lists")
     known = store().fragments().get(key)
-    if known is not None and facts.listed_from == made_from:
+    if known is not None and facts.lists_made_from == made_from:
         return False
     if memory.login_is_refused:
         lists = Lists()
@@ -39,7 +39,7 @@ def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at: float) 
     else:
         lists = pve_lists(instance.name, facts, guests, with_backups=instance.monitor_backups)
     items = items_of(lists)
-    facts.listed_from = made_from
+    facts.lists_made_from = made_from
     if known is not None and (known.name, known.items) == (instance.name, items):
         return False
     store().publish(

@@ -12,7 +12,7 @@ from monitoring.collecting.disks import disk_questions
 from monitoring.collecting.schedule import Question
 from monitoring.collecting.visit import LISTING_SECONDS, Visit
 from monitoring.known.datastores import is_outdated, left_out
-from monitoring.known.facts import BackupPlace, PlaceKey
+from monitoring.known.facts import NamespaceBackups, NamespaceKey
 from monitoring.known.lanes import Key, Lane
 from monitoring.known.wanted import wanted_jobs
 from nodes.proxmox import access, backup_server, backups, hardware, pbs
@@ -66,7 +66,7 @@ def store_questions(visit: Visit) -> Iterator[Question]:
         may = is_open and sees(visit, store)
         yield Question(Lane.NAMESPACES, store, read_namespaces, (store,), may)
         for namespace in visit.facts.namespaces.get(store, ()):
-            yield from place_questions(visit, store, namespace.path, is_open=is_open)
+            yield from namespace_questions(visit, store, namespace.path, is_open=is_open)
 
 
 def store_names(visit: Visit) -> set[str]:
@@ -103,12 +103,12 @@ def job_questions(visit: Visit) -> Iterator[Question]:
     yield from (Question(Lane.SERVER_JOBS, kind, read) for kind, read in readers.items() if kind in wanted)
 
 
-def place_questions(visit: Visit, store: str, namespace: str, *, is_open: bool) -> Iterator[Question]:
+def namespace_questions(visit: Visit, store: str, namespace: str, *, is_open: bool) -> Iterator[Question]:
     """Yield the listing of groups, and the one of snapshots that also shows what was verified or protected since."""
     key = (store, namespace)
     may = is_open and visit.may(f"/datastore/{store}/{namespace}".rstrip("/"), *rights.SEEING)
     yield Question(Lane.GROUPS, key, read_groups, key, may)
-    place = visit.facts.places.get(key)
+    place = visit.facts.backups.get(key)
     if place is None or not place.is_large:
         yield Question(Lane.SNAPSHOTS, key, read_snapshots, key, may)
         return
@@ -143,7 +143,7 @@ def read_tasks(visit: Visit) -> None:
 def consequences(visit: Visit, task: TaskReading) -> Iterator[Key]:
     """Yield the questions that an ended task has made due."""
     store, _, rest = task.subject.partition(":")
-    places = [key for key in visit.facts.places if key[0] == store]
+    places = [key for key in visit.facts.backups if key[0] == store]
     if task.kind in VERIFY_TASKS:
         yield Lane.SERVER_JOBS, "verify"
         yield from ((Lane.SNAPSHOTS, key) for key in places)
@@ -193,13 +193,15 @@ def read_time(visit: Visit) -> None:
 
 def keep_jobs(visit: Visit, kind: str, jobs: tuple[ServerJobReading, ...]) -> None:
     """Keep the jobs of a kind, and since when each is known as it is."""
-    see_jobs(visit, kind, jobs)
+    note_jobs(visit, kind, jobs)
     visit.keep_entry("server_jobs", kind, jobs)
 
 
-def see_jobs(visit: Visit, kind: str, jobs: Iterable[ServerJobReading]) -> None:
+def note_jobs(visit: Visit, kind: str, jobs: Iterable[ServerJobReading]) -> None:
     """Note the jobs of a kind as they are now."""
-    visit.facts.see_jobs(kind, {job.id: f"{job.is_disabled} {job.schedule}" for job in jobs}, at=visit.epoch)
+    visit.facts.note_jobs(
+        kind, {job.id: f"{job.is_disabled} {job.schedule}" for job in jobs}, epoch=visit.epoch
+    )
 
 
 def read_sync_jobs(visit: Visit) -> None:
@@ -237,7 +239,7 @@ def read_garbage(visit: Visit) -> None:
     if failure is None:
         keep_jobs(visit, "garbage", jobs)
         return
-    see_jobs(visit, "garbage", jobs)
+    note_jobs(visit, "garbage", jobs)
     visit.change(server_jobs={**visit.facts.server_jobs, "garbage": jobs})
     raise failure
 
@@ -267,7 +269,7 @@ def read_groups(visit: Visit, store: str, namespace: str) -> None:
     listing of the whole place comes back to it.
     """
     key = (store, namespace)
-    place = visit.facts.places.get(key) or BackupPlace()
+    place = visit.facts.backups.get(key) or NamespaceBackups()
     groups = visit.ask(backup_server.groups, store, namespace, longest_seconds=LISTING_SECONDS)
     names = {name_of(one) for one in groups}
     place = replace(
@@ -277,12 +279,12 @@ def read_groups(visit: Visit, store: str, namespace: str) -> None:
         snapshots={name: known for name, known in place.snapshots.items() if name in names},
     )
     if not place.snapshots_epoch:
-        keep_place(visit, key, place)
+        keep_namespace(visit, key, place)
         return
-    known = visit.facts.places.get(key) or BackupPlace()
+    known = visit.facts.backups.get(key) or NamespaceBackups()
     changed = changed_groups(known.groups, groups)
     if len(changed) > MOST_GROUPS_ONE_BY_ONE:
-        keep_place(visit, key, place)
+        keep_namespace(visit, key, place)
         by_group: list[Key] = [(Lane.GROUP_SNAPSHOTS, (*key, name_of(group))) for group in changed]
         visit.hasten(by_group if place.is_large else [(Lane.SNAPSHOTS, key)])
         return
@@ -293,11 +295,11 @@ def read_groups(visit: Visit, store: str, namespace: str) -> None:
             if error.is_connection_level or isinstance(error, LoginFailed):
                 # Not all are read: those that changed still differ from what is known.
                 unread = set(changed[changed.index(group) :])
-                keep_place(visit, key, replace(place, groups=still_changed(known.groups, groups, unread)))
+                keep_namespace(visit, key, replace(place, groups=still_changed(known.groups, groups, unread)))
                 raise
         else:
             place = replace(place, snapshots={**place.snapshots, name_of(group): found})
-    keep_place(visit, key, place)
+    keep_namespace(visit, key, place)
 
 
 def still_changed(
@@ -343,40 +345,40 @@ def changed_groups(
 def read_snapshots(visit: Visit, store: str, namespace: str) -> None:
     """Read all snapshots of a namespace; where they do not fit into one answer, each group is read by itself from now on."""
     key = (store, namespace)
-    place = visit.facts.places.get(key) or BackupPlace()
+    place = visit.facts.backups.get(key) or NamespaceBackups()
     try:
         found = visit.ask(backup_server.snapshots, store, namespace, longest_seconds=LISTING_SECONDS)
     except TooLarge:
-        keep_place(visit, key, replace(place, is_large=True))
+        keep_namespace(visit, key, replace(place, is_large=True))
         return
     grouped: dict[str, list[BackupSnapshotReading]] = {}
     for snapshot in found:
         grouped.setdefault(f"{snapshot.kind}/{snapshot.id}", []).append(snapshot)
     snapshots = {name: newest_first(members) for name, members in grouped.items()}
-    keep_place(visit, key, replace(place, snapshots=snapshots, snapshots_epoch=visit.epoch))
+    keep_namespace(visit, key, replace(place, snapshots=snapshots, snapshots_epoch=visit.epoch))
 
 
 def read_group(visit: Visit, store: str, namespace: str, group: BackupGroupReading) -> None:
     """Read the snapshots of one group of a place that is too large to be read at once."""
     key = (store, namespace)
     found = ask_group(visit, store, namespace, group)
-    place = visit.facts.places.get(key) or BackupPlace()
+    place = visit.facts.backups.get(key) or NamespaceBackups()
     snapshots = {**place.snapshots, name_of(group): found}
     is_whole = snapshots.keys() >= {name_of(one) for one in place.groups}
     read_at = visit.epoch if is_whole else place.snapshots_epoch
-    keep_place(visit, key, replace(place, snapshots=snapshots, snapshots_epoch=read_at))
+    keep_namespace(visit, key, replace(place, snapshots=snapshots, snapshots_epoch=read_at))
 
 
-def keep_place(visit: Visit, key: PlaceKey, place: BackupPlace) -> None:
+def keep_namespace(visit: Visit, key: NamespaceKey, place: NamespaceBackups) -> None:
     """Keep a place; instants alone are no news."""
-    known = visit.facts.places.get(key)
-    visit.facts.places = {**visit.facts.places, key: place}
+    known = visit.facts.backups.get(key)
+    visit.facts.backups = {**visit.facts.backups, key: place}
     if known is None or (known.groups, known.snapshots, bool(known.snapshots_epoch)) != (
         place.groups,
         place.snapshots,
         bool(place.snapshots_epoch),
     ):
-        visit.facts.is_news("places")
+        visit.facts.is_news("backups")
 
 
 def name_of(group: BackupGroupReading) -> str:

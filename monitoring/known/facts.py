@@ -67,11 +67,11 @@ LAYOUT = 2
 #: A storage and the node that has it; no node for one that is shared.
 StorageKey = tuple[str, str]
 #: A datastore and a namespace of it; "" is the root.
-PlaceKey = tuple[str, str]
+NamespaceKey = tuple[str, str]
 #: What the lists and the judgement are made from.
 JUDGED = frozenset(
     {"permissions", "guests", "storages", "volumes", "backup_tasks", "task_results", "jobs", "job_volumes", "uncovered",
-     "host", "namespaces", "places", "server_jobs", "snapshots", "time_zone"}
+     "host", "namespaces", "backups", "server_jobs", "snapshots", "time_zone"}
 )  # fmt: skip
 #: Addresses of a guest in its row; all of them are in its details.
 SHOWN_ADDRESSES = 4
@@ -146,7 +146,7 @@ class NodeFacts(msgspec.Struct, frozen=True):
     time_zone: str = ""
 
 
-class BackupPlace(msgspec.Struct, frozen=True):
+class NamespaceBackups(msgspec.Struct, frozen=True):
     """One namespace of a datastore: its groups, and the snapshots of each group under `<kind>/<id>`."""
 
     groups: tuple[BackupGroupReading, ...] = ()
@@ -156,12 +156,12 @@ class BackupPlace(msgspec.Struct, frozen=True):
     is_large: bool = False  # one answer cannot hold them: each group is asked for by itself
 
 
-class JobSeen(msgspec.Struct, frozen=True, gc=False):
-    """Since when a job is known as it is. `seen_at` 0: it was there when Pulse first looked, at `noted_at`."""
+class JobHistory(msgspec.Struct, frozen=True, gc=False):
+    """Since when a job is known as it is. `changed_epoch` 0: it was there when Pulse first looked, at `noted_epoch`."""
 
     schedule: str
-    seen_at: float
-    noted_at: float
+    changed_epoch: float
+    noted_epoch: float
 
 
 class Facts(Progressing):
@@ -174,7 +174,7 @@ class Facts(Progressing):
     version: int = 0
     touched: int = 0
     saved_touched: int = 0
-    listed_from: str = ""  # what the published lists were made from
+    lists_made_from: str = ""  # what the published lists were made from
     saved_epoch: float = 0.0
     costs: Costs = {}
     asked_host: str = ""  # the address that all of this is from
@@ -184,8 +184,8 @@ class Facts(Progressing):
         str, float
     ] = {}  # nodes that did not answer in time, and until when they are left alone
     slowed_epoch: float = 0.0  # when a visit last ended because the host answered slowly
-    jobs_seen: dict[str, JobSeen] = {}  # by "<kind> <id>"
-    kinds_seen: tuple[str, ...] = ()
+    job_history: dict[str, JobHistory] = {}  # by "<kind> <id>"
+    job_kinds_read: tuple[str, ...] = ()
     permissions: PermissionsReading | None = None
     server_version: str = ""
     calls: int = 0  # of all visits since the start
@@ -223,7 +223,7 @@ class Facts(Progressing):
     datastore_states_epoch: float = 0.0
     datastores_left_out: tuple[str, ...] = ()  # those without figures when the list was read
     namespaces: dict[str, tuple[NamespaceReading, ...]] = {}  # by datastore
-    places: dict[PlaceKey, BackupPlace] = {}
+    backups: dict[NamespaceKey, NamespaceBackups] = {}
     server_jobs: dict[str, tuple[ServerJobReading, ...]] = {}  # by kind: sync, verify, prune, garbage
     server_jobs_epoch: dict[str, float] = {}
     host: NodeFacts = NodeFacts()  # the server itself
@@ -236,19 +236,18 @@ class Facts(Progressing):
         """Return what is known of a node."""
         return self.nodes.get(name) or NO_NODE
 
-    def see_jobs(self, kind: str, schedules: Mapping[str, str], *, at: float) -> None:
+    def note_jobs(self, kind: str, schedules: Mapping[str, str], *, epoch: float) -> None:
         """Note the jobs of a kind with their schedules; one that is new or changed counts from now on."""
-        names = {f"{kind} {identity}": schedule for identity, schedule in schedules.items()}
-        is_first = kind not in self.kinds_seen
-        others = {name: one for name, one in self.jobs_seen.items() if not name.startswith(f"{kind} ")}
-        for name, schedule in names.items():
-            known = self.jobs_seen.get(name)
-            if known is not None and known.schedule == schedule:
-                others[name] = known
-            else:
-                others[name] = JobSeen(schedule, 0.0 if is_first else at, at)
-        self.jobs_seen = others
-        self.kinds_seen = (*self.kinds_seen, kind) if kind not in self.kinds_seen else self.kinds_seen
+        is_first = kind not in self.job_kinds_read
+        history = {name: one for name, one in self.job_history.items() if not name.startswith(f"{kind} ")}
+        for identity, schedule in schedules.items():
+            known = self.job_history.get(f"{kind} {identity}")
+            if known is None or known.schedule != schedule:
+                known = JobHistory(schedule, 0.0 if is_first else epoch, epoch)
+            history[f"{kind} {identity}"] = known
+        self.job_history = history
+        if is_first:
+            self.job_kinds_read = (*self.job_kinds_read, kind)
 
     def is_news(self, *names: str) -> None:
         """Note that these are other than before."""

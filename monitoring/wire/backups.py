@@ -15,7 +15,7 @@ from monitoring.backups.attribution import VMID, Attribution
 from monitoring.backups.judgement import GroupKey, group_key
 from monitoring.backups.results import task_outcome
 from monitoring.backups.runs import backup_tasks
-from monitoring.known.facts import BackupPlace, Facts, PlaceKey
+from monitoring.known.facts import Facts, NamespaceBackups, NamespaceKey
 from nodes.proxmox.readings.backup_server import BackupSnapshotReading
 from nodes.proxmox.readings.backups import BackupVolumeReading, TaskReading
 from nodes.proxmox.readings.guests import GuestSnapshotReading
@@ -245,14 +245,14 @@ def pbs_lists(instance: str, facts: Facts, attributions: Attributions) -> Lists:
     """Return the lists of a PBS: every snapshot of every namespace, with whose it is."""
     shapes = (
         shape
-        for key, place in facts.places.items()
-        for shape in place_backups(instance, key, place, attributions)
+        for key, place in facts.backups.items()
+        for shape in namespace_backups(instance, key, place, attributions)
     )
     return Lists(pbsBackups=newest_first(shapes, lambda one: (one.backupTime, one.id)))
 
 
-def place_backups(
-    instance: str, key: PlaceKey, place: BackupPlace, attributions: Attributions
+def namespace_backups(
+    instance: str, key: NamespaceKey, place: NamespaceBackups, attributions: Attributions
 ) -> Iterator[PbsBackupShape]:
     """Yield the backups of one namespace."""
     store, namespace = key

@@ -33,7 +33,7 @@ def server_details(
                 "groupsRead": instant(place.groups_epoch),
                 "snapshotsRead": instant(place.snapshots_epoch),
             }
-            for (store, namespace), place in facts.places.items()
+            for (store, namespace), place in facts.backups.items()
         },
         "attributions": judgement.attributions_of(instance_id),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitoring.collecting import lists
-from monitoring.known.facts import BackupPlace, Facts, GuestFacts
+from monitoring.known.facts import Facts, GuestFacts, NamespaceBackups
 from monitoring.known.memory import PollMemory
 from nodes.proxmox.readings.backup_server import BackupSnapshotReading
 from nodes.proxmox.readings.backups import BackupVolumeReading, TaskReading
@@ -47,8 +47,8 @@ def estate(db):
     reading = ResourcesReading(guests=(GuestReading(100, "qemu", "pve1", "running"),))
     lists.publish(host, facts, PollMemory(reading=reading), at=NOON.timestamp())
     snapshots = tuple(BackupSnapshotReading("vm", "100", at, 7) for at in (T1, T2))
-    place = BackupPlace(snapshots={"vm/100": snapshots})
-    lists.publish(vault, Facts(places={("main", ""): place}), PollMemory(), at=NOON.timestamp())
+    place = NamespaceBackups(snapshots={"vm/100": snapshots})
+    lists.publish(vault, Facts(backups={("main", ""): place}), PollMemory(), at=NOON.timestamp())
     Publisher().publish(vault.pk, [0.5], kind="pbs")
 
 

@@ -260,7 +260,7 @@ def test_a_pbs_tells_whose_its_groups_are_and_why(fake_pbs, ask):
 
     told = ask(watched, "pbs-vault").json()
 
-    assert set(told["details"]["places"]) == {"/".join(key) for key in facts_of(watched).places}
+    assert set(told["details"]["places"]) == {"/".join(key) for key in facts_of(watched).backups}
     whose = next(iter(told["details"]["attributions"].values()))
     assert set(whose) == {"state", "instance", "vmid", "evidence", "candidates", "guest_is_known"}
 

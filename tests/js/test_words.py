@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = Path("pulse/static/pulse/js")
 NODE = shutil.which("node")
 #: Modules whose reasons are plain texts: everything in them that is spelled like one is taken for one.
-REASONING = ("backups/sources", "backups/places", "backups/coverage", "backups/judgement")
+REASONING = ("backups/sources", "backups/storages", "backups/coverage", "backups/judgement")
 SPELLING = re.compile(r"[a-z]+(?:_[a-z]+)+")
 #: What a PBS tells of a verification, by its published schema.
 VERIFICATIONS = {"ok", "failed"}

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from monitoring.backups import sources
-from monitoring.backups.places import places_of_servers, sources_of
+from monitoring.backups.storages import sources_of, storages_on_servers
 from monitoring.collecting import evidence
 from monitoring.collecting.evidence import collected
-from monitoring.known.facts import BackupPlace, Facts, GuestFacts
+from monitoring.known.facts import Facts, GuestFacts, NamespaceBackups
 from monitoring.known.lanes import Lane, Progress
 from monitoring.known.memory import PollMemory
 from monitoring.wire.backup_sources import source_shape
@@ -83,13 +83,13 @@ def host(*, reading=READING, memory=None, instance=None, **facts):
 def vault(*, memory=None, **facts):
     """A PBS with one datastore, of which all was read a minute ago."""
     group = BackupGroupReading("vm", "100")
-    place = BackupPlace(
+    place = NamespaceBackups(
         (group,), AT - 60, {"vm/100": (BackupSnapshotReading("vm", "100", int(AT), 7),)}, AT - 900
     )
     known = {
         "permissions": rights("Datastore.Audit"),
         "namespaces": {"main": (NamespaceReading(""),)},
-        "places": {("main", ""): place},
+        "backups": {("main", ""): place},
     }
     told = {"datastores": (DatastoreReading("main", 10, 5, 5),), "datastores_at": AT}
     return collected(make_instance("pbs"), Facts(**(known | facts)), PollMemory(**(told | (memory or {}))))
@@ -100,7 +100,7 @@ def told(known, kind, *servers, at=NOON):
     if known.name == "vault":
         found = sources.of_server(known, at=at)
     else:
-        found = sources.of_host(known, servers, places_of_servers([known], servers), at=at)
+        found = sources.of_host(known, servers, storages_on_servers([known], servers), at=at)
     return [msgspec.to_builtins(source_shape(one)) for one in found if one.kind == kind]
 
 
@@ -224,7 +224,7 @@ def test_a_storage_that_each_node_has_for_itself_is_one_place_on_each():
         ("pve2", 0, "not_read_yet"),
     ]
     # What one node has not told is missing in the whole: no guest is said to be without a backup.
-    assert sources_of(known, [], places_of_servers([known], []), at=NOON) == (
+    assert sources_of(known, [], storages_on_servers([known], []), at=NOON) == (
         set(),
         {"local": "not_read_yet"},
     )
@@ -240,7 +240,7 @@ def test_storages_without_backups_and_those_switched_off_are_no_places():
 def test_where_backups_are_not_to_be_monitored_there_are_snapshots_alone():
     known = replace(host(), monitors_backups=False)
 
-    found = sources.of_host(known, [], places_of_servers([known], []), at=NOON)
+    found = sources.of_host(known, [], storages_on_servers([known], []), at=NOON)
 
     assert [one.kind for one in found] == ["snapshots"]
 
@@ -330,19 +330,19 @@ def test_every_namespace_is_a_place_of_its_own():
     assert [(one.get("namespace"), one["reason"]) for one in found] == [(None, ""), ("dev/a", "not_read_yet")]
 
 
-UNREAD = {"places": {}}
+UNREAD = {"backups": {}}
 DATASTORE_REASONS = {
     "no right there": ({"permissions": rights("Sys.Audit")}, {}, "no_permission", ""),
     "own backups only": ({"permissions": rights("Datastore.Backup")}, {}, "no_permission", ""),
     "its turn has not come": (UNREAD, {}, "not_read_yet", ""),
     "groups known, snapshots not": (
-        {"places": {("main", ""): BackupPlace(groups_epoch=AT)}},
+        {"backups": {("main", ""): NamespaceBackups(groups_epoch=AT)}},
         {},
         "not_read_yet",
         "",
     ),
     "read hours ago": (
-        {"places": {("main", ""): BackupPlace((), LONG_AGO, {}, LONG_AGO)}},
+        {"backups": {("main", ""): NamespaceBackups((), LONG_AGO, {}, LONG_AGO)}},
         {},
         "not_read_lately",
         "",

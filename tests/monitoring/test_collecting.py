@@ -112,10 +112,10 @@ def test_after_some_turns_everything_is_known_of_a_pbs(fake_pbs, watch):
     facts = facts_of(watched)
     assert {one.code for one in progress_of(watched).values()} == {""}
     assert sorted(facts.namespaces) == ["archive", "main", "offsite"]
-    assert all(place.groups_epoch and place.snapshots_epoch for place in facts.places.values())
+    assert all(place.groups_epoch and place.snapshots_epoch for place in facts.backups.values())
     assert {
-        name for place in facts.places.values() for name in place.snapshots
-    } == {f"{group.kind}/{group.id}" for place in facts.places.values() for group in place.groups}  # fmt: skip
+        name for place in facts.backups.values() for name in place.snapshots
+    } == {f"{group.kind}/{group.id}" for place in facts.backups.values() for group in place.groups}  # fmt: skip
     assert sorted(facts.server_jobs) == ["prune", "sync", "verify"]
     assert facts.host.time_zone == "Etc/UTC"
 
@@ -343,7 +343,7 @@ def test_a_flaw_of_ours_in_planning_leaves_what_is_known(host, monkeypatch):
     turn(host, times=4)
     before = facts_of(host).progress
 
-    monkeypatch.setattr(pve.backups, "listed_storages", lambda *args: 1 / 0)
+    monkeypatch.setattr(pve.backups, "storages_to_list", lambda *args: 1 / 0)
 
     assert turn(host) is True
     assert facts_of(host).progress == before
@@ -694,7 +694,7 @@ def vault(fake_pbs, watch):
 
 
 def place(watched, datastore, namespace=""):
-    return facts_of(watched).places[datastore, namespace]
+    return facts_of(watched).backups[datastore, namespace]
 
 
 def test_a_new_backup_is_seen_by_reading_its_group_alone(vault, fake_pbs):
@@ -753,7 +753,7 @@ def test_a_namespace_that_is_gone_takes_its_backups_along(vault, fake_pbs):
     forget_time(vault, "namespaces")
     turn(vault)
 
-    assert "main/new/deep" not in facts_of(vault).places
+    assert ("main", "new/deep") not in facts_of(vault).backups
 
 
 def test_a_datastore_that_is_gone_takes_its_backups_along(vault, fake_pbs):
@@ -762,7 +762,7 @@ def test_a_datastore_that_is_gone_takes_its_backups_along(vault, fake_pbs):
     turn(vault, times=4)
 
     assert sorted(facts_of(vault).namespaces) == ["archive", "main"]
-    assert [key for key in facts_of(vault).places if key[0] == "offsite"] == []
+    assert [key for key in facts_of(vault).backups if key[0] == "offsite"] == []
 
 
 def test_a_namespace_that_the_account_may_not_see_is_not_asked_and_disturbs_no_other(fake_pbs, watch):
@@ -780,7 +780,7 @@ def test_a_namespace_that_the_account_may_not_see_is_not_asked_and_disturbs_no_o
     assert [one.path for one in facts_of(watched).namespaces["main"]].count("closed") == 1
     assert refusals([fake_pbs]) == {}
     assert place(watched, "main", "open").snapshots.keys() == {"vm/777"}
-    assert ("main", "closed") not in facts_of(watched).places
+    assert ("main", "closed") not in facts_of(watched).backups
 
 
 def test_one_namespace_that_fails_disturbs_no_other(fake_pbs, watch):

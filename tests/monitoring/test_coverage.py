@@ -11,9 +11,9 @@ import pytest
 from monitoring.backups.coverage import (
     Backup,
     ExcludedDisk,
+    FoundBackups,
     GuestRun,
     Plan,
-    Seen,
     coverage,
     due_at,
     of_snapshot,
@@ -40,11 +40,11 @@ def plan(*jobs, due=None, uncovered=frozenset(), **more):
 
 
 def seen(*backups, read=READ, unread=None):
-    return Seen({100: backups}, read, unread or {})
+    return FoundBackups({100: backups}, read, unread or {})
 
 
 def cover(plan, seen=None, guest=WEB, **more):
-    return coverage([guest], plan, seen if seen is not None else Seen(read=READ), **more)[100]
+    return coverage([guest], plan, seen if seen is not None else FoundBackups(read=READ), **more)[100]
 
 
 def job(**values):
@@ -309,7 +309,7 @@ def test_ten_thousand_guests_take_no_time_to_speak_of():
     backups = {guest.vmid: [Backup(at, "nas") for at in range(7)] for guest in guests}
 
     started = time.process_time()
-    found = coverage(guests, plan(NIGHTLY, due=2, volumes=volumes), Seen(backups, READ))
+    found = coverage(guests, plan(NIGHTLY, due=2, volumes=volumes), FoundBackups(backups, READ))
     took = time.process_time() - started
 
     assert {one.freshness for one in found.values()} == {"good"}

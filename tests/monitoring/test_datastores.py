@@ -156,7 +156,7 @@ def test_a_datastore_that_is_read_only_is_asked_as_before(vault, fake_pbs):
 
 @pytest.mark.parametrize("kind", ["offline", "unmount", "delete"])
 def test_a_datastore_that_is_closed_is_not_asked_and_keeps_what_is_known(kind, vault, fake_pbs):
-    before = facts_of(vault).places["archive", ""]
+    before = facts_of(vault).backups["archive", ""]
     shown = settled(vault, maintenance=f"type={kind}")
     forget_time(vault, "groups", "namespaces", "snapshots")
     reset([fake_pbs])
@@ -167,7 +167,7 @@ def test_a_datastore_that_is_closed_is_not_asked_and_keeps_what_is_known(kind, v
     assert shown["error"].startswith("datastore 'archive' is unavailable")
     assert asked([fake_pbs], "/admin/datastore/archive") == 0
     assert asked([fake_pbs], "/main/groups") >= 1
-    assert facts_of(vault).places["archive", ""] == before
+    assert facts_of(vault).backups["archive", ""] == before
 
 
 def test_a_closed_datastore_is_closed_also_where_its_use_tells_no_error(vault, fake_pbs):

@@ -9,10 +9,10 @@ import pytest
 
 from monitoring.backups.jobs import missed_backup, missed_server_run
 from monitoring.backups.judgement import JUDGEMENT, estate_of, judge
-from monitoring.backups.places import sources_of
+from monitoring.backups.storages import sources_of
 from monitoring.collecting import judging
 from monitoring.collecting.evidence import collected, collected_of
-from monitoring.known.facts import FACTS, BackupPlace, Facts, JobSeen, NodeFacts
+from monitoring.known.facts import FACTS, Facts, JobHistory, NamespaceBackups, NodeFacts
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.models import CollectedFacts
 from monitoring.store import current
@@ -184,9 +184,9 @@ def vault(*groups, namespace="", read_at=AT, **facts):
     snapshots = {
         f"vm/{vmid}": (BackupSnapshotReading("vm", str(vmid), AT - 6 * HOUR, 100),) for vmid, _ in groups
     }
-    place = BackupPlace(readings, float(read_at), snapshots, float(read_at))
+    place = NamespaceBackups(readings, float(read_at), snapshots, float(read_at))
     instance = make_instance("pbs", host="https://192.0.2.100:8007")
-    return collected(instance, Facts(places={("main", namespace): place}, **facts), PollMemory())
+    return collected(instance, Facts(backups={("main", namespace): place}, **facts), PollMemory())
 
 
 def into_vault(username, namespace="", server="192.0.2.100"):
@@ -279,7 +279,7 @@ def test_an_instance_that_another_one_stands_for_is_no_second_owner():
 
 REASONS = {
     "read": ({}, {}, ""),
-    "not yet": ({"places": {}}, {}, "not_read_yet"),
+    "not yet": ({"backups": {}}, {}, "not_read_yet"),
     "no right there": ({"permissions": PermissionsReading({"/": frozenset()})}, {}, "no_permission"),
     "not to be monitored": ({}, {"monitors_datastores": False}, "server_not_monitored"),
 }
@@ -355,7 +355,7 @@ def test_a_run_that_was_missed(tasks, given, expected):
         backup_tasks={"pve1": tasks},
         nodes={"pve1": NodeFacts(time_zone="UTC")},
         tasks_epoch=looked,
-        jobs_seen={"backup nightly": JobSeen("True 02:00", seen_at, seen_at)},
+        job_history={"backup nightly": JobHistory("True 02:00", seen_at, seen_at)},
     )
 
     assert missed_backup(job, facts, tasks, at=NOON) == expected
@@ -363,10 +363,10 @@ def test_a_run_that_was_missed(tasks, given, expected):
 
 def test_a_job_of_a_pbs_that_should_have_run_since_it_was_looked_at_is_not_known_to_be_missed():
     job = ServerJobReading("v1", "verify", "main", schedule="02:00", last_run_ended_at=TWO - DAY + 60)
-    seen = {"verify v1": JobSeen("False 02:00", 0.0, AT - 9 * DAY)}
+    seen = {"verify v1": JobHistory("False 02:00", 0.0, AT - 9 * DAY)}
     host_facts = NodeFacts(time_zone="UTC")
-    looked = Facts(host=host_facts, jobs_seen=seen, server_jobs_epoch={"verify": AT})
-    unlooked = Facts(host=host_facts, jobs_seen=seen, server_jobs_epoch={"verify": TWO + 60})
+    looked = Facts(host=host_facts, job_history=seen, server_jobs_epoch={"verify": AT})
+    unlooked = Facts(host=host_facts, job_history=seen, server_jobs_epoch={"verify": TWO + 60})
 
     run = missed_server_run(job, looked, "verify v1", at=NOON)
 

@@ -9,7 +9,7 @@ from monitoring.backups.attribution import Attribution
 from monitoring.backups.judgement import JUDGEMENT, Judgement
 from monitoring.collecting import lists
 from monitoring.feed.state import STATE
-from monitoring.known.facts import BackupPlace, Facts, GuestFacts
+from monitoring.known.facts import Facts, GuestFacts, NamespaceBackups
 from monitoring.known.memory import PollMemory
 from monitoring.store import current
 from monitoring.wire.fragments import FragmentKey
@@ -246,8 +246,8 @@ def on_server(place, *snapshots):
     for one in snapshots:
         grouped.setdefault(f"{one.kind}/{one.id}", []).append(one)
     return Facts(
-        places={
-            (datastore, namespace): BackupPlace(
+        backups={
+            (datastore, namespace): NamespaceBackups(
                 snapshots={name: tuple(members) for name, members in grouped.items()}
             )
         }
@@ -290,7 +290,7 @@ def test_the_root_namespace_leaves_two_dashes_and_an_unfinished_backup_has_no_si
 
 def test_ids_that_meet_because_names_hold_dashes_are_told_apart():
     facts = on_server("a/b-c", backup())
-    facts.places |= on_server("a-b/c", backup()).places
+    facts.backups |= on_server("a-b/c", backup()).backups
 
     told = published(make_instance("pbs"), facts)["pbsBackups"]
 
@@ -368,7 +368,7 @@ def test_nothing_is_published_while_nothing_has_changed():
     facts.version += 1
     assert lists.publish(instance, facts, PollMemory(), at=AT + 20) is False
 
-    facts.places, facts.version = on_server("main/", backup(), backup(at=T2)).places, facts.version + 1
+    facts.backups, facts.version = on_server("main/", backup(), backup(at=T2)).backups, facts.version + 1
     assert lists.publish(instance, facts, PollMemory(), at=AT + 30) is True
 
 

@@ -33,11 +33,11 @@ def backup_questions(visit: Visit, nodes: Collection[str], online: list[str]) ->
         yield Question(Lane.BACKUP_TASKS, node, read_backup_tasks, (node,), node in online, node)
     for task in unread_logs(visit):
         yield Question(Lane.BACKUP_LOGS, task.upid, read_log, (task,), task.node in online, task.node)
-    for key, node in listed_storages(visit, online):
+    for key, node in storages_to_list(visit, online):
         yield Question(Lane.BACKUP_VOLUMES, key, read_volumes, (key, node), bool(node))
 
 
-def listed_storages(visit: Visit, online: Collection[str]) -> Iterator[tuple[StorageKey, str]]:
+def storages_to_list(visit: Visit, online: Collection[str]) -> Iterator[tuple[StorageKey, str]]:
     """Yield (key, node to ask) of each storage whose backups are read through PVE; a shared one once.
 
     The node is empty while none is online that sees the storage.
@@ -73,8 +73,8 @@ def is_read_from_server(visit: Visit, config: StorageConfigReading) -> bool:
 def read_jobs(visit: Visit) -> None:
     """Read the backup jobs."""
     jobs = visit.ask(backups.backup_jobs)
-    visit.facts.see_jobs(
-        "backup", {job.id: f"{job.is_enabled} {job.schedule}" for job in jobs}, at=visit.epoch
+    visit.facts.note_jobs(
+        "backup", {job.id: f"{job.is_enabled} {job.schedule}" for job in jobs}, epoch=visit.epoch
     )
     visit.keep(jobs=jobs)
     known = {job.id for job in jobs}
@@ -98,7 +98,7 @@ def read_backup_tasks(visit: Visit, node: str) -> None:
     visit.keep_entry("backup_tasks", node, tasks)
 
 
-def told_logs(visit: Visit) -> list[TaskReading]:
+def failed_runs(visit: Visit) -> list[TaskReading]:
     """Return the tasks over several guests that ended lately and not well, the newest first, and not too many.
 
     Only their logs tell whose backup failed.
@@ -118,13 +118,13 @@ def told_logs(visit: Visit) -> list[TaskReading]:
 
 def unread_logs(visit: Visit) -> Iterator[TaskReading]:
     """Yield those whose log was not read yet."""
-    return (task for task in told_logs(visit) if task.upid not in visit.facts.task_results)
+    return (task for task in failed_runs(visit) if task.upid not in visit.facts.task_results)
 
 
 def read_log(visit: Visit, task: TaskReading) -> None:
     """Read the log of a job once; those of old jobs are forgotten."""
     results = read_vzdump_log(visit.ask(backups.task_log, task.node, task.upid, longest_seconds=10.0))
-    wanted = {one.upid for one in told_logs(visit)}
+    wanted = {one.upid for one in failed_runs(visit)}
     known = {upid: one for upid, one in visit.facts.task_results.items() if upid in wanted}
     visit.keep(task_results={**known, task.upid: results})
 

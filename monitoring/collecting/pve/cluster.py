@@ -35,7 +35,7 @@ def instance_questions(visit: Visit) -> Iterator[Question]:
     if has_ceph or visit.facts.ceph is not None:
         sees = audits or visit.may("/", "Datastore.Audit")
         yield Question(Lane.CEPH, "", read_ceph, is_possible=sees)
-        yield Question(Lane.CEPH_POOLS, "", read_ceph_parts, is_possible=sees)
+        yield Question(Lane.CEPH_POOLS, "", read_ceph_pools, is_possible=sees)
     yield Question(Lane.REPLICATION_JOBS, "", read_replication_jobs)
     if visit.memory.cluster is not None and visit.memory.cluster.is_cluster:
         yield Question(Lane.VOTES, "", read_votes, is_possible=audits)
@@ -103,7 +103,7 @@ def read_ceph(visit: Visit) -> None:
     visit.keep(ceph=visit.ask(cluster.ceph_status, longest_seconds=AGENT_SECONDS))
 
 
-def read_ceph_parts(visit: Visit) -> None:
+def read_ceph_pools(visit: Visit) -> None:
     """Read OSDs and pools through the node that answers."""
     node = next((one.name for one in visit.figures.nodes if is_online(one)), "localhost")
     visit.keep(ceph_osds=visit.ask(cluster.ceph_osds, node))

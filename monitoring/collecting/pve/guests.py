@@ -27,7 +27,7 @@ INSIDE = (Lane.AGENT_FILESYSTEMS, Lane.AGENT_ADDRESSES, Lane.CONTAINER_ADDRESSES
 ADDRESSES_SINCE = (8, 1)
 
 
-class Place(NamedTuple):
+class Whereabouts(NamedTuple):
     """Which guest, and where it is: all that is needed to ask for it."""
 
     vmid: int
@@ -41,7 +41,7 @@ def guest_questions(visit: Visit, guest: GuestReading, *, is_there: bool) -> tup
     is_running = is_there and guest.status == "running"
     if is_running and guest.uptime_seconds:
         hasten_started(visit, guest.vmid, visit.epoch - guest.uptime_seconds)
-    place = Place(guest.vmid, guest.kind, guest.node)
+    place = Whereabouts(guest.vmid, guest.kind, guest.node)
     if guest.kind == "qemu":
         has_agent = config is not None and config.agent_is_enabled
         return questions_of(
@@ -51,7 +51,7 @@ def guest_questions(visit: Visit, guest: GuestReading, *, is_there: bool) -> tup
 
 
 @lru_cache(maxsize=32768)
-def questions_of(place: Place, is_there: bool, has_more: bool, may_ask: bool) -> tuple[Question, ...]:
+def questions_of(place: Whereabouts, is_there: bool, has_more: bool, may_ask: bool) -> tuple[Question, ...]:
     """Return the questions of a guest, kept because those of ten thousand are the same at every visit.
 
     `has_more`: it has an agent, or is a container that tells its addresses; `may_ask`: that can be asked now.
@@ -95,19 +95,19 @@ def may_ask_agent(visit: Visit, guest: GuestReading) -> bool:
     return False
 
 
-def read_config(visit: Visit, guest: Place) -> None:
+def read_config(visit: Visit, guest: Whereabouts) -> None:
     """Read the configuration."""
     config = visit.ask(guests.guest_config, guest.node, guest.kind, guest.vmid)
     visit.keep_guest(guest.vmid, config=config)
 
 
-def read_snapshots(visit: Visit, guest: Place) -> None:
+def read_snapshots(visit: Visit, guest: Whereabouts) -> None:
     """Read the snapshots."""
     found = visit.ask(guests.guest_snapshots, guest.node, guest.kind, guest.vmid)
     visit.keep_guest(guest.vmid, snapshots=found)
 
 
-def read_filesystems(visit: Visit, guest: Place) -> None:
+def read_filesystems(visit: Visit, guest: Whereabouts) -> None:
     """Read the file systems from the agent; why it does not tell them is kept beside what it told before."""
     try:
         found = visit.ask(guests.agent_filesystems, guest.node, guest.vmid, longest_seconds=AGENT_SECONDS)
@@ -123,7 +123,7 @@ def read_filesystems(visit: Visit, guest: Place) -> None:
     visit.facts.set_guest(guest.vmid, disk=disk, disk_epoch=visit.epoch, agent_code="")
 
 
-def read_addresses(visit: Visit, guest: Place) -> None:
+def read_addresses(visit: Visit, guest: Whereabouts) -> None:
     """Read the addresses of a guest."""
     if guest.kind == "qemu":
         found = visit.ask(guests.agent_addresses, guest.node, guest.vmid, longest_seconds=AGENT_SECONDS)

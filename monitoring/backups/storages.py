@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from monitoring.backups import rights
-from monitoring.backups.attribution import Estate, PbsStorage, Place, estate, pbs_storage
+from monitoring.backups.attribution import Estate, PbsStorage, ServerNamespace, estate, pbs_storage
 from monitoring.backups.collected import Collected
 from nodes.proxmox.readings.backups import StorageConfigReading
 
@@ -16,7 +16,7 @@ from nodes.proxmox.readings.backups import StorageConfigReading
 STALE_SECONDS = 3 * 3600.0
 
 
-class StoragePlace(msgspec.Struct, frozen=True):
+class BackupStorage(msgspec.Struct, frozen=True):
     """A storage for backups as a node sees it, all nodes when it is shared; `reason` is "" when it was read lately.
 
     `server` is the place on a PBS where its backups are read instead, None when they are read through PVE.
@@ -26,7 +26,7 @@ class StoragePlace(msgspec.Struct, frozen=True):
     node: str = ""
     reason: str = ""
     read_at: float = 0.0
-    server: Place | None = None
+    server: ServerNamespace | None = None
 
 
 def pbs_storages(hosts: Iterable[Collected]) -> list[PbsStorage]:
@@ -39,7 +39,7 @@ def pbs_storages(hosts: Iterable[Collected]) -> list[PbsStorage]:
     ]
 
 
-def places_of_servers(hosts: Iterable[Collected], servers: Iterable[Collected]) -> Estate:
+def storages_on_servers(hosts: Iterable[Collected], servers: Iterable[Collected]) -> Estate:
     """Return which storages of these PVE lead to which places on these PBS, and nothing else."""
     return estate((), pbs_storages(hosts), [one.identity for one in servers])
 
@@ -50,7 +50,7 @@ def sources_of(
     """Return the storages for backups of a PVE that were read by every node, and why the others were not."""
     read: set[str] = set()
     unread: dict[str, str] = {}
-    for place in storage_places(host, servers, evidence, at=at):
+    for place in backup_storages(host, servers, evidence, at=at):
         if place.reason:
             unread.setdefault(place.storage, place.reason)
         else:
@@ -58,23 +58,25 @@ def sources_of(
     return read - unread.keys(), unread
 
 
-def storage_places(
+def backup_storages(
     host: Collected, servers: Sequence[Collected], evidence: Estate, *, at: datetime
-) -> Iterator[StoragePlace]:
+) -> Iterator[BackupStorage]:
     """Yield the storages for backups of a PVE, one that is not shared once for each node that has it."""
     by_name = {server.name: server for server in servers}
     for config in host.facts.storages:
         if config.is_disabled or "backup" not in config.content:
             continue
-        place = place_at_server(host, config, evidence)
+        place = namespace_behind(host, config, evidence)
         if place is not None:
-            reason, read_at = told_at_server(place, by_name, at=at)
-            yield StoragePlace(config.name, "", reason, read_at, place)
+            reason, read_at = read_at_server(place, by_name, at=at)
+            yield BackupStorage(config.name, "", reason, read_at, place)
         else:
-            yield from places_at_nodes(host, config, at=at)
+            yield from storages_at_nodes(host, config, at=at)
 
 
-def place_at_server(host: Collected, config: StorageConfigReading, evidence: Estate) -> Place | None:
+def namespace_behind(
+    host: Collected, config: StorageConfigReading, evidence: Estate
+) -> ServerNamespace | None:
     """Return the place on a known PBS to which a storage leads."""
     if config.plugin != "pbs":
         return None
@@ -86,7 +88,9 @@ def place_at_server(host: Collected, config: StorageConfigReading, evidence: Est
     return next(found, None)
 
 
-def places_at_nodes(host: Collected, config: StorageConfigReading, *, at: datetime) -> Iterator[StoragePlace]:
+def storages_at_nodes(
+    host: Collected, config: StorageConfigReading, *, at: datetime
+) -> Iterator[BackupStorage]:
     """Yield a storage that is read through PVE."""
     held, is_pbs = host.facts.permissions, config.plugin == "pbs"
     blind = "server_not_monitored" if is_pbs else "no_permission"
@@ -95,7 +99,7 @@ def places_at_nodes(host: Collected, config: StorageConfigReading, *, at: dateti
         read_at = host.facts.volumes_epoch.get((config.name, node), 0.0)
         never = "server_not_monitored" if is_pbs else "not_read_yet"
         reason = blind if is_blind else when_unread(read_at, at=at) if read_at else never
-        yield StoragePlace(config.name, node, reason, read_at)
+        yield BackupStorage(config.name, node, reason, read_at)
 
 
 def nodes_with(host: Collected, config: StorageConfigReading) -> list[str]:
@@ -106,14 +110,16 @@ def nodes_with(host: Collected, config: StorageConfigReading) -> list[str]:
     return sorted(nodes or {node for name, node in host.facts.volumes_epoch if name == config.name}) or [""]
 
 
-def told_at_server(place: Place, servers: Mapping[str, Collected], *, at: datetime) -> tuple[str, float]:
+def read_at_server(
+    place: ServerNamespace, servers: Mapping[str, Collected], *, at: datetime
+) -> tuple[str, float]:
     """Return why the backups in a place of a PBS were not all seen there, "" when they were, and when it was read."""
     server, datastore, namespace = place
     known = servers.get(server)
     if known is None or not known.monitors_datastores:
         return "server_not_monitored", 0.0
     held = known.facts.permissions
-    found = known.facts.places.get((datastore, namespace))
+    found = known.facts.backups.get((datastore, namespace))
     read_at = (
         max(found.snapshots_epoch, found.groups_epoch) if found is not None and found.snapshots_epoch else 0.0
     )
