@@ -57,9 +57,11 @@ class AddressPolicy:
 
 
 def _is_public(address: IPAddress) -> bool:
-    return address.is_global and (
-        isinstance(address, IPv4Address) or any(address in network for network in PUBLIC)
-    )
+    if isinstance(address, IPv4Address):
+        return address.is_global
+    # 6to4 is global for some releases of Python and not for others; the IPv4 address in it is judged beside it.
+    is_global = address.is_global or address.sixtofour is not None
+    return is_global and any(address in network for network in PUBLIC)
 
 
 def _meanings_of(address: IPAddress) -> tuple[IPAddress, ...]:
