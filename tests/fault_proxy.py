@@ -82,7 +82,6 @@ class FaultProxy:
     async def _close(self) -> None:
         if self._listener is not None:
             self._listener.close()
-            await self._listener.wait_closed()
             self._listener = None
         tasks = list(self._tasks)
         for task in tasks:

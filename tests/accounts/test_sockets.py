@@ -352,6 +352,7 @@ def test_a_database_that_does_not_answer_ends_open_sockets(monkeypatch):
 def test_sockets_of_one_caller_share_a_look_up(monkeypatch):
     asked = []
     monkeypatch.setattr(sockets, "is_still_valid", lambda caller: asked.append(caller) or True)
+    monkeypatch.setattr(sockets.time, "monotonic", lambda: 100.0)
 
     async def many():
         return await asyncio.gather(*(still_valid(Caller("loopback")) for _ in range(100)))
