@@ -234,13 +234,15 @@ def mount_points(config: GuestConfigReading | None) -> list[dict[str, Any]] | No
 
 
 def concerns_of(found: Found) -> list[ConcernShape]:
-    """Return what is wrong with a resource as the state has it; a node tells of its whole cluster too."""
+    """Return what is wrong with a resource as the state has it; a node tells of its whole cluster too, last."""
     fragment = store().fragments().get(FragmentKey(found.instance_id, "resources"))
     items = fragment.items.get("concerns", ()) if fragment is not None else ()
     shapes = [msgspec.json.decode(item.body, type=ConcernShape) for item in items]
     identity = found.item.id
     wanted = {identity, ""} if isinstance(found.figures, NodeFigures) else {identity}
-    return [one for one in shapes if one.resourceId in wanted]
+    return sorted(
+        (one for one in shapes if one.resourceId in wanted), key=lambda one: (one.level, not one.resourceId)
+    )
 
 
 def replication_details(found: Found, *, at: float) -> Iterator[dict[str, Any]]:

@@ -559,7 +559,7 @@ def restart(watched):
 
 def test_facts_survive_a_restart_and_hardly_anything_is_asked_again(host, fake_pve):
     turn(host, times=40)
-    facts_of(host).saved_at = 0.0
+    facts_of(host).saved_epoch = 0.0
     facts_of(host).touched += 1
     turn(host)
     backups = [
@@ -581,7 +581,7 @@ def test_facts_survive_a_restart_and_hardly_anything_is_asked_again(host, fake_p
 
 def test_what_was_collected_before_a_restart_is_shown_while_the_host_is_down(host, fake_pve, short_limits):
     turn(host, times=8)
-    facts_of(host).saved_at = 0.0
+    facts_of(host).saved_epoch = 0.0
     facts_of(host).touched += 1
     turn(host)
     restart(host)
@@ -747,7 +747,7 @@ def test_a_namespace_that_is_gone_takes_its_backups_along(vault, fake_pbs):
     fake_pbs.site.add_backup("main", "vm", "777", namespace="new/deep")
     forget_time(vault, "namespaces")
     turn(vault, times=2)
-    assert place(vault, "main/new/deep").snapshots.keys() == {"vm/777"}
+    assert place(vault, "main", "new/deep").snapshots.keys() == {"vm/777"}
 
     fake_pbs.site.remove_namespace("main", "new/deep")
     forget_time(vault, "namespaces")
