@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from monitoring.figures.guests import GuestDisk
+from monitoring.figures.guest_memory import GuestMemory
+from monitoring.figures.guests import GuestDisk, GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures, RootDisk, live_node, remembered_node
 from monitoring.figures.rates import Rates, Sample
@@ -84,6 +86,26 @@ def test_a_guest_without_a_name_for_a_moment_keeps_the_one_it_had():
     guest = guest_now(GuestReading(100, "qemu", "pve1", "unknown"), None, named, Beside(), at=AT + 10)
 
     assert (guest.name, guest.tags, guest.status) == ("web", ("prod",), "unknown")
+
+
+def test_each_figure_of_a_guest_has_its_place_on_the_wire():
+    guest = GuestFigures(
+        101, "lxc", "pve1", "running", "db", AT, True, ("prod",), "office", "backup", "started", 0.25, 4, 60,
+        GuestMemory(10, 40, "cgroup", "high", "stopped"), GuestDisk(30, 90, "host", "not_told"),
+        Rates(1, 2, 3, 5), addresses=("192.0.2.1",), backup_state="overdue", backup_reason="no_permission",
+        last_backup_epoch=1767225600,
+    )  # fmt: skip
+
+    assert msgspec.to_builtins(guest_shape(guest, LAB)) == {
+        "id": "lab-pve1-101", "vmid": 101, "name": "db", "node": "pve1", "instance": "lab", "status": "running",
+        "type": "lxc", "cpu": 0.25, "cpus": 4, "memory": {"total": 40, "used": 10, "free": 30, "usage": 25.0},
+        "disk": {"total": 90, "used": 30, "free": 60, "usage": pytest.approx(100 / 3)}, "networkIn": 1, "networkOut": 2,
+        "diskRead": 3, "diskWrite": 5, "uptime": 60, "template": False, "lastBackup": "2026-01-01T00:00:00Z",
+        "lastSeen": "2026-01-01T12:00:00Z", "tags": ("prod",), "lock": "backup", "pool": "office",
+        "haState": "started", "memorySource": "cgroup", "memoryTrust": "high", "memoryReason": "stopped",
+        "diskSource": "host", "diskReason": "not_told", "ipAddresses": ("192.0.2.1",), "backupState": "overdue",
+        "backupReason": "no_permission", "stale": True,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
