@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from django.core.cache import cache
 
-from monitoring.collecting import pve, run, schedule
+from monitoring.collecting import pbs, pve, run, schedule
 from monitoring.known.facts import FACTS
 from monitoring.known.lanes import Lane
 from monitoring.models import CollectedFacts
@@ -833,6 +833,25 @@ def test_a_verification_that_ended_is_seen(vault, fake_pbs):
     turn(vault, times=8)
 
     assert place(vault, "main").snapshots[name][0].verification == "failed"
+
+
+def test_garbage_collections_of_which_one_cannot_be_read_are_as_old_as_the_last_complete_reading(
+    fake_pbs, watch, monkeypatch
+):
+    monkeypatch.setattr(pbs, "version_of", lambda visit: (3, 1))  # asked for each datastore by itself
+    watched = watch(fake_pbs, "pbs", monitor_garbage_jobs=True)
+    turn(watched, times=4)
+    read_epoch = facts_of(watched).server_jobs_epoch["garbage"]
+    fake_pbs.faults.add("500", path="/admin/datastore/archive/gc")
+    forget_time(watched, "jobs")
+
+    turn(watched)
+
+    facts = facts_of(watched)
+    assert facts.progress_of(Lane.SERVER_JOBS, "garbage").code == "server_error"
+    assert [job.store for job in facts.server_jobs["garbage"]] == ["archive", "main", "offsite"]
+    assert facts.server_jobs_epoch["garbage"] == read_epoch
+    assert facts.server_jobs_epoch["prune"] > read_epoch
 
 
 BACKUP_TASKS = {
