@@ -9,6 +9,7 @@ import sys
 import pytest
 from django.contrib import admin as django_admin
 from django.contrib.auth import get_user_model
+from django.core.cache import caches
 from django.core.management import call_command
 from django.test import Client
 
@@ -16,7 +17,7 @@ from nodes import configuring, drafts, editing
 from nodes.forms import InstanceForm
 from nodes.models import Instance
 from nodes.serializers import InstanceSerializer
-from pulse.lib import crypto, limits
+from pulse.lib import crypto
 from tests.factories import make_instance
 from tests.probing import answers, found
 
@@ -30,7 +31,7 @@ PVE = {"type": "pve", "name": "lab", "host": "192.0.2.10", **TOKEN}
 @pytest.fixture(autouse=True)
 def answering(host_probe, shown_certificate):
     answers(host_probe, found())
-    limits.windows.clear()
+    caches["limits"].clear()
 
 
 @pytest.fixture
