@@ -8,7 +8,7 @@ import msgspec
 
 from monitoring.concerns.shapes import About, Concern
 from monitoring.figures.instances import Figures
-from monitoring.known.memory import PollMemory
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.polling.identities import keys_of
 from monitoring.store.current import store
 from monitoring.wire import fragments
@@ -66,7 +66,13 @@ def publish(
     # A tenth of a poll: not spent while nobody listens.
     is_heard = store().has_listeners
     before = published(instance.pk, memory.fragment_version) if is_heard else None
+    based_on = memory.fragment_version if before is not None else 0
     version = fragments.next_version(memory.fragment_version, at)
+    is_known = memory.fragment_version and ids_of(memory.figures) == ids_of(picture.figures)
+    memory.figures, memory.fragment_version = picture.figures, version
+    if not is_known:
+        # Whoever asks for what is new in the fragment finds its figures; the poll itself saves them when it is over.
+        store().save(MEMORY, memory, of=instance.pk)
     store().publish(
         Fragment(
             key=FragmentKey(instance.pk, "resources"),
@@ -76,7 +82,7 @@ def publish(
             is_healthy=memory.failures == 0,
             items=fragments.items_of(shapes, number=instance.number),
             changes=fragments.changes_between(before, shapes) if before is not None else b"{}",
-            based_on=memory.fragment_version if before is not None else 0,
+            based_on=based_on,
             polled_epoch=at,
             poll_seconds=spent.seconds,
             calls=memory.calls + spent.calls,
@@ -84,7 +90,6 @@ def publish(
             cycles=memory.cycles,
         )
     )
-    memory.figures, memory.fragment_version = picture.figures, version
     if is_heard:
         _published[instance.pk] = Published(version, shapes)
     else:
@@ -92,6 +97,15 @@ def publish(
     # Removed or paused between the question and the answer: whoever did it has taken out the fragment before this one.
     if not polled.exists():
         drop(instance.pk)
+
+
+def ids_of(figures: Figures) -> set[object]:
+    """Return what resources are known by within their instance."""
+    found: set[object] = {(guest.vmid, guest.node) for guest in figures.guests}
+    found.update(node.name for node in figures.nodes)
+    found.update(storage.key for storage in figures.storages)
+    wholes = {"server": figures.server, "gateway": figures.gateway, "refused": figures.refused}
+    return found | {kind for kind, whole in wholes.items() if whole is not None}
 
 
 def drop(instance_id: int) -> None:

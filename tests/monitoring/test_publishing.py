@@ -7,7 +7,7 @@ import pytest
 
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
-from monitoring.known.memory import PollMemory
+from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.polling import publishing
 from monitoring.polling.publishing import Picture, publish
 from monitoring.store.current import store
@@ -101,3 +101,17 @@ def test_an_instance_that_was_edited_meanwhile_is_not_published(lab):
 
     assert shown(lab, memory, 0.5, after=10) == first
     assert memory.figures.guests[0].cpu_ratio == 0.25
+
+
+def test_whoever_finds_a_resource_in_a_new_fragment_finds_its_figures_as_well(lab):
+    met = []
+
+    def look(tick):
+        known = store().load(MEMORY, of=lab.pk)
+        met.append(known.figures.guests[0].cpu_ratio if known is not None else None)
+
+    store().subscribe(look)
+
+    shown(lab, PollMemory(), 0.25)
+
+    assert met == [0.25]
