@@ -259,7 +259,7 @@ def backup_details(judgement: Judgement, found: Found, vmid: int) -> dict[str, A
     if judged is None:
         return None
     told: dict[str, Any] = msgspec.to_builtins(judged)
-    for name in ("last_good_at", "due_at"):
+    for name in ("last_good_epoch", "due_epoch"):
         told[name] = instant(told[name]) if told[name] else None
     if judged.last_run is not None:
         told["last_run"]["outcome"] = judged.last_run.outcome
@@ -283,7 +283,7 @@ def node_details(name: str, memory: PollMemory, facts: Facts, *, at: float) -> d
     versions = {node: one.version for node, one in facts.nodes.items() if one.version}
     return {
         "status": memory.details.get(name),
-        "statusRead": instant(memory.details_at.get(name)),
+        "statusRead": instant(memory.details_epoch.get(name)),
         "version": known.version,
         "versionsDiffer": len(set(versions.values())) > 1,
         "clusterVersions": versions,

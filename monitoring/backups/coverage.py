@@ -46,7 +46,7 @@ class GuestRun(msgspec.Struct, frozen=True, gc=False):
     """One try to back up a guest; `status` is Proxmox's text, "" while it runs."""
 
     vmid: int
-    started_at: int
+    started_epoch: int
     status: str = ""
     is_running: bool = False
 
@@ -78,11 +78,11 @@ class Coverage(msgspec.Struct, frozen=True):
     reason: str = ""
     jobs: tuple[str, ...] = ()  # ids of the enabled ones that take it
     excluded_disks: tuple[ExcludedDisk, ...] | None = ()  # None: not known
-    last_good_at: int | None = None
+    last_good_epoch: int | None = None
     last_good_source: str = ""
     newest: Backup | None = None  # good or not
     failed_verification_count: int = 0
-    due_at: int | None = None  # newest run that should have left a backup by now
+    due_epoch: int | None = None  # newest run that should have left a backup by now
     last_run: GuestRun | None = None
 
 
@@ -110,22 +110,22 @@ class Plan(msgspec.Struct, frozen=True):
     jobs: tuple[BackupJobReading, ...] | None = None
     volumes: Mapping[str, Sequence[JobVolumeReading]] = {}  # by job
     uncovered: frozenset[int] | None = None  # vmids of GET /cluster/backup-info/not-backed-up
-    due_at: Mapping[str, int] = {}  # by job, see due_at()
+    due_epoch: Mapping[str, int] = {}  # by job, see due_epoch()
     reason: str = "not_read_yet"
 
 
 def of_volume(source: str, volume: BackupVolumeReading) -> Backup | None:
     """Return a backup in a storage of PVE, None when it does not say from when it is."""
-    if volume.created_at is None:
+    if volume.created_epoch is None:
         return None
     is_unfinished = volume.format.startswith("pbs-") and volume.size_bytes in (None, UNFINISHED_BYTES)
-    return Backup(volume.created_at, source, fault(volume.verification, is_unfinished=is_unfinished))
+    return Backup(volume.created_epoch, source, fault(volume.verification, is_unfinished=is_unfinished))
 
 
 def of_snapshot(source: str, snapshot: BackupSnapshotReading) -> Backup:
     """Return a backup snapshot of a PBS."""
     return Backup(
-        snapshot.taken_at, source, fault(snapshot.verification, is_unfinished=snapshot.size_bytes is None)
+        snapshot.taken_epoch, source, fault(snapshot.verification, is_unfinished=snapshot.size_bytes is None)
     )
 
 
@@ -140,18 +140,20 @@ def runs_of(tasks: Iterable[TaskReading]) -> dict[int, GuestRun]:
     """Return the newest try of each guest that has a backup task of its own. Of a job over several only its log tells."""
     found: dict[int, GuestRun] = {}
     for task in tasks:
-        if task.kind != "vzdump" or task.started_at is None:
+        if task.kind != "vzdump" or task.started_epoch is None:
             continue
         if not (task.subject.isascii() and task.subject.isdigit()):
             continue
-        run = GuestRun(int(task.subject), task.started_at, task.status, is_running=task.ended_at is None)
+        run = GuestRun(
+            int(task.subject), task.started_epoch, task.status, is_running=task.ended_epoch is None
+        )
         known = found.get(run.vmid)
-        if known is None or run.started_at > known.started_at:
+        if known is None or run.started_epoch > known.started_epoch:
             found[run.vmid] = run
     return found
 
 
-def due_at(
+def due_epoch(
     job: BackupJobReading,
     *,
     at: datetime,
@@ -171,7 +173,7 @@ def due_at(
     if zone is not None or schedule.is_utc:
         answers = [last_before(schedule, until, zone or UTC)]
     else:
-        following = None if job.next_run_at is None else datetime.fromtimestamp(job.next_run_at, UTC)
+        following = None if job.next_run_epoch is None else datetime.fromtimestamp(job.next_run_epoch, UTC)
         offsets = offsets_of(schedule, following, at)
         answers = [last_before(schedule, until, offset) for offset in offsets]
         answers = answers or [last_before(schedule, until - DAY, UTC)]
@@ -247,11 +249,11 @@ def judge(
         reason=reason,
         jobs=tuple(job.id for job in taking),
         excluded_disks=excluded_disks(guest.vmid, taking),
-        last_good_at=good.at if good else None,
+        last_good_epoch=good.at if good else None,
         last_good_source=good.source if good else "",
         newest=max(backups, key=lambda one: one.at, default=None),
         failed_verification_count=sum(one.fault == "verification_failed" for one in backups),
-        due_at=due,
+        due_epoch=due,
         last_run=run,
     )
 
@@ -280,7 +282,7 @@ def freshness_of(
 
     A job whose storage was read and holds nothing from its run is overdue, whatever other places may hold.
     """
-    dues = {job: plan.due_at[job.id] for job in taking if job.id in plan.due_at}
+    dues = {job: plan.due_epoch[job.id] for job in taking if job.id in plan.due_epoch}
     due = max(dues.values(), default=None)
     behind = [job for job, at in dues.items() if good is None or good.at < at]
     if good is not None and not behind:

@@ -74,7 +74,7 @@ def missed_backup(
     if due is None or facts.tasks_epoch < due + LATENESS.total_seconds():
         return None  # nobody has looked since
     begun = [task for task in tasks if may_be_run(task, job)]
-    reaches_back = any((task.started_at or due) < due for task in begun) or not any(
+    reaches_back = any((task.started_epoch or due) < due for task in begun) or not any(
         facts.backup_tasks.values()
     )
     return due if reaches_back and not any(is_near(task, due) for task in begun) else None
@@ -84,7 +84,7 @@ def last_due(
     job: BackupJobReading, facts: Facts, *, at: datetime, tolerance: timedelta = coverage.TOLERANCE
 ) -> int | None:
     """Return when a job should have begun last, None when it should not have yet or its schedule is not known."""
-    return coverage.due_at(
+    return coverage.due_epoch(
         job,
         at=at,
         zone=zone_of(facts, job.node),
@@ -98,15 +98,15 @@ def may_be_run(task: TaskReading, job: BackupJobReading) -> bool:
 
     A job over one guest names that; one over several names none, and is one task on each node.
     """
-    if task.started_at is None or (job.node and task.node != job.node):
+    if task.started_epoch is None or (job.node and task.node != job.node):
         return False
     return not task.subject or task.subject in {str(vmid) for vmid in job.vmids}
 
 
 def is_near(task: TaskReading, due: int) -> bool:
     """Return whether a task began at the time of a run."""
-    return task.started_at is not None and (
-        due - EARLINESS_SECONDS <= task.started_at <= due + LATENESS.total_seconds()
+    return task.started_epoch is not None and (
+        due - EARLINESS_SECONDS <= task.started_epoch <= due + LATENESS.total_seconds()
     )
 
 
@@ -123,8 +123,8 @@ def missed_server_run(job: ServerJobReading, facts: Facts, name: str, *, at: dat
         return None
     at = min(at, datetime.fromtimestamp(looked_at, UTC))  # nobody knows what has run since
     told = read_upid(job.last_run_upid) if job.last_run_upid else None
-    started = told.started_at if told is not None else None
-    ended = moment(job.last_run_ended_at)
+    started = told.started_epoch if told is not None else None
+    ended = moment(job.last_run_ended_epoch)
     since = first_seen(facts, name) or moment(
         facts.job_history[name].noted_epoch if name in facts.job_history else None
     )
@@ -137,7 +137,7 @@ def missed_server_run(job: ServerJobReading, facts: Facts, name: str, *, at: dat
         tolerance=LATENESS,
         last_end_at=ended,
         is_running=job_outcome(job) == "running",
-        next_run_at=moment(job.next_run_at),
+        next_run_at=moment(job.next_run_epoch),
     )
 
 
@@ -162,8 +162,8 @@ def jobs_into(
             definition = definitions.get(host.name)
             for job in host.facts.jobs if definition is not None else ():
                 if definition is not None and job.storage in definition.storages:
-                    missed_at = missed.get(host.instance_id, {}).get(f"backup {job.id}")
-                    yield backup_job(job, host, datastore, missed_at, at=at)
+                    missed_epoch = missed.get(host.instance_id, {}).get(f"backup {job.id}")
+                    yield backup_job(job, host, datastore, missed_epoch, at=at)
 
 
 #: How the tasks of one run went together: the worst counts.
@@ -171,7 +171,7 @@ WORST_FIRST = ("failed", "running", "unknown", "warning", "ok")
 
 
 def backup_job(
-    job: BackupJobReading, host: Collected, datastore: str, missed_at: int | None, *, at: datetime
+    job: BackupJobReading, host: Collected, datastore: str, missed_epoch: int | None, *, at: datetime
 ) -> BackupJob:
     """Return one backup job with its newest run: the tasks that began when it was due, one on each node."""
     due = last_due(job, host.facts, at=at, tolerance=timedelta(0))
@@ -183,7 +183,7 @@ def backup_job(
     run = [task for task in tasks if due is not None and is_near(task, due)]
     told = {task_outcome(task): task for task in run}
     status = next((one for one in WORST_FIRST if one in told), "unknown")
-    ends = [task.ended_at for task in run if task.ended_at is not None]
+    ends = [task.ended_epoch for task in run if task.ended_epoch is not None]
     return BackupJob(
         host=host.name,
         id=job.id,
@@ -194,7 +194,7 @@ def backup_job(
         schedule=job.schedule,
         error=told["failed"].status if status == "failed" else "",
         last_run_ended_epoch=max(ends, default=None),
-        next_run_epoch=job.next_run_at,
-        missed_epoch=missed_at,
+        next_run_epoch=job.next_run_epoch,
+        missed_epoch=missed_epoch,
         is_disabled=not job.is_enabled,
     )

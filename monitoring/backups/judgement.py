@@ -171,9 +171,9 @@ def plan_of(host: Collected, *, at: datetime) -> Plan:
     if not facts.jobs_epoch:
         return Plan(reason="not_read_yet")
     dues = {job.id: last_due(job, facts, at=at) for job in facts.jobs if job.is_enabled}
-    due_at = {job: due for job, due in dues.items() if due is not None}
+    due_epoch = {job: due for job, due in dues.items() if due is not None}
     uncovered = frozenset(one.vmid for one in facts.uncovered) if facts.uncovered_epoch else None
-    return Plan(facts.jobs, facts.job_volumes, uncovered, due_at)
+    return Plan(facts.jobs, facts.job_volumes, uncovered, due_epoch)
 
 
 def may_read_jobs(facts: Facts) -> bool:

@@ -38,7 +38,7 @@ def outcome(status: str, *, is_running: bool = False) -> Outcome:
 
 def task_outcome(task: TaskReading) -> Outcome:
     """Return how a task of a list ended; one that tells neither an end nor a text runs."""
-    return outcome(task.status, is_running=task.ended_at is None and not task.status)
+    return outcome(task.status, is_running=task.ended_epoch is None and not task.status)
 
 
 def job_outcome(job: ServerJobReading) -> Outcome:

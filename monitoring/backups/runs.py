@@ -22,14 +22,14 @@ def newest_runs(facts: Facts) -> dict[int, GuestRun]:
     """Return the newest try to back up each guest, also those that only the log of a job tells of."""
     tasks = list(backup_tasks(facts))
     runs = coverage.runs_of(tasks)
-    started = {task.upid: task.started_at for task in tasks}
+    started = {task.upid: task.started_epoch for task in tasks}
     for upid, results in facts.task_results.items():
         begun = started.get(upid)
         for result in results:
             if begun is None or result.is_ok is None:
                 continue
             known = runs.get(result.vmid)
-            if known is None or begun > known.started_at:
+            if known is None or begun > known.started_epoch:
                 runs[result.vmid] = GuestRun(
                     result.vmid, begun, "OK" if result.is_ok else result.error or "failed"
                 )
@@ -38,4 +38,4 @@ def newest_runs(facts: Facts) -> dict[int, GuestRun]:
 
 def is_outdated(run: GuestRun, backups: Iterable[Backup]) -> bool:
     """Return whether a later run must have gone well: a backup tells so, where the logs of good jobs are not read."""
-    return run.outcome != "ok" and any(not one.fault and one.at > run.started_at for one in backups)
+    return run.outcome != "ok" and any(not one.fault and one.at > run.started_epoch for one in backups)

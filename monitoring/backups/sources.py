@@ -37,14 +37,14 @@ NO_PERMISSION = "no_permission"
 class Source(msgspec.Struct, frozen=True):
     """One place. `reason` is "" when all of it was read lately, else a code, `message` what the host said about it.
 
-    `name` is "" while none is known. `read_at` is 0 when it was never read. What is `read_from` a PBS is counted there.
+    `name` is "" while none is known. `read_epoch` is 0 when it was never read. What is `read_from` a PBS is counted there.
     """
 
     instance: str
     kind: Kind
     name: str
     count: int = 0
-    read_at: float = 0.0
+    read_epoch: float = 0.0
     reason: str = ""
     message: str = ""
     namespace: str = ""
@@ -91,7 +91,7 @@ def storages(
             place.storage,
             node=place.node,
             count=len(facts.volumes.get(key, ())),
-            read_at=place.read_at,
+            read_epoch=place.read_epoch,
             reason=place.reason,
             keys=() if is_elsewhere else ((Lane.BACKUP_VOLUMES, key),),
             read_from=place.server[0] if place.server is not None and is_elsewhere else "",
@@ -112,21 +112,21 @@ def tasks(host: Collected, *, at: datetime) -> Iterator[Source]:
 def tasks_of(host: Collected, node: str, count: int, *, at: datetime) -> Source:
     """Return how far the backup tasks of a node were read: its own list, and the newest ones in that of the cluster."""
     facts, held = host.facts, host.facts.permissions
-    read_at = facts.backup_tasks_epoch.get(node, 0.0)
+    read_epoch = facts.backup_tasks_epoch.get(node, 0.0)
     sees_all = held is None or held.has("/", "Sys.Audit")
-    if read_at and sees_all and node not in host.memory.absent_since:
-        read_at = max(read_at, facts.tasks_epoch)
+    if read_epoch and sees_all and node not in host.memory.absent_since:
+        read_epoch = max(read_epoch, facts.tasks_epoch)
     if held is not None and not held.has(f"/nodes/{node}", "Sys.Audit"):
         reason = NO_PERMISSION
     else:
-        reason = when_unread(read_at, at=at) if read_at else "not_read_yet"
+        reason = when_unread(read_epoch, at=at) if read_epoch else "not_read_yet"
     return source(
         host,
         "tasks",
         node,
         node=node,
         count=count,
-        read_at=read_at,
+        read_epoch=read_epoch,
         reason=reason,
         keys=((Lane.BACKUP_TASKS, node),),
     )
@@ -151,9 +151,9 @@ def snapshots(host: Collected, *, at: datetime) -> Iterator[Source]:
 def snapshots_on(host: Collected, node: str, guests: Sequence[GuestReading], *, at: datetime) -> Source:
     """Return how far the snapshots of the guests of a node were read: as old as the oldest of them."""
     known = {guest.vmid: host.facts.guest(guest.vmid) for guest in guests}
-    read_at = min((one.snapshots_epoch for one in known.values() if one.snapshots_epoch), default=0.0)
+    read_epoch = min((one.snapshots_epoch for one in known.values() if one.snapshots_epoch), default=0.0)
     unread = [vmid for vmid, one in known.items() if not one.snapshots_epoch]
-    reason = "not_read_yet" if unread else when_unread(read_at, at=at)
+    reason = "not_read_yet" if unread else when_unread(read_epoch, at=at)
     late = unread or [vmid for vmid, one in known.items() if when_unread(one.snapshots_epoch, at=at)]
     told = source(
         host,
@@ -161,7 +161,7 @@ def snapshots_on(host: Collected, node: str, guests: Sequence[GuestReading], *, 
         node,
         node=node,
         count=sum(len(one.snapshots) for one in known.values()),
-        read_at=read_at,
+        read_epoch=read_epoch,
         reason=reason,
         keys=((Lane.GUEST_SNAPSHOTS, vmid) for vmid in late),
     )
@@ -180,7 +180,7 @@ def of_server(server: Collected, *, at: datetime) -> Iterator[Source]:
     stores = {one.name: one for one in known}
     names = sorted(stores.keys() | facts.namespaces.keys())
     if not names:
-        reason = NO_PERMISSION if server.memory.datastores_at else "not_read_yet"
+        reason = NO_PERMISSION if server.memory.datastores_epoch else "not_read_yet"
         yield source(server, "datastore", "", reason=reason)
     for name in names:
         namespaces = [one.path for one in facts.namespaces.get(name, ())]
@@ -215,7 +215,7 @@ def namespace_of(
     server: Collected, name: str, namespace: str, store: DatastoreReading | None, *, at: datetime
 ) -> Source:
     """Return one namespace of a datastore."""
-    reason, read_at = read_at_server((server.name, name, namespace), {server.name: server}, at=at)
+    reason, read_epoch = read_at_server((server.name, name, namespace), {server.name: server}, at=at)
     key = (name, namespace)
     place = server.facts.backups.get(key)
     count = sum(len(known) for known in place.snapshots.values()) if place is not None else 0
@@ -226,7 +226,7 @@ def namespace_of(
         name,
         namespace=namespace,
         count=count,
-        read_at=read_at,
+        read_epoch=read_epoch,
         reason=reason,
         keys=(
             (Lane.GROUPS, key),
@@ -246,7 +246,7 @@ def source(
     namespace: str = "",
     node: str = "",
     count: int = 0,
-    read_at: float = 0.0,
+    read_epoch: float = 0.0,
     keys: Iterable[Key] = (),
     message: str = "",
     read_from: str = "",
@@ -260,7 +260,7 @@ def source(
         kind=kind,
         name=name,
         count=count,
-        read_at=read_at,
+        read_epoch=read_epoch,
         reason=code,
         message=(told or message) if code else "",
         namespace=namespace,

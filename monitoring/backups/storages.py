@@ -25,7 +25,7 @@ class BackupStorage(msgspec.Struct, frozen=True):
     storage: str
     node: str = ""
     reason: str = ""
-    read_at: float = 0.0
+    read_epoch: float = 0.0
     server: ServerNamespace | None = None
 
 
@@ -68,8 +68,8 @@ def backup_storages(
             continue
         place = namespace_behind(host, config, evidence)
         if place is not None:
-            reason, read_at = read_at_server(place, by_name, at=at)
-            yield BackupStorage(config.name, "", reason, read_at, place)
+            reason, read_epoch = read_at_server(place, by_name, at=at)
+            yield BackupStorage(config.name, "", reason, read_epoch, place)
         else:
             yield from storages_at_nodes(host, config, at=at)
 
@@ -96,10 +96,10 @@ def storages_at_nodes(
     blind = "server_not_monitored" if is_pbs else "no_permission"
     is_blind = held is not None and not rights.sees_all_backups(held, config.name)
     for node in nodes_with(host, config):
-        read_at = host.facts.volumes_epoch.get((config.name, node), 0.0)
+        read_epoch = host.facts.volumes_epoch.get((config.name, node), 0.0)
         never = "server_not_monitored" if is_pbs else "not_read_yet"
-        reason = blind if is_blind else when_unread(read_at, at=at) if read_at else never
-        yield BackupStorage(config.name, node, reason, read_at)
+        reason = blind if is_blind else when_unread(read_epoch, at=at) if read_epoch else never
+        yield BackupStorage(config.name, node, reason, read_epoch)
 
 
 def nodes_with(host: Collected, config: StorageConfigReading) -> list[str]:
@@ -120,15 +120,15 @@ def read_at_server(
         return "server_not_monitored", 0.0
     held = known.facts.permissions
     found = known.facts.backups.get((datastore, namespace))
-    read_at = (
+    read_epoch = (
         max(found.snapshots_epoch, found.groups_epoch) if found is not None and found.snapshots_epoch else 0.0
     )
     path = f"/datastore/{datastore}/{namespace}".rstrip("/")
     if held is not None and not held.has(path, "Datastore.Audit"):
-        return "no_permission", read_at
-    return (when_unread(read_at, at=at) if read_at else "not_read_yet"), read_at
+        return "no_permission", read_epoch
+    return (when_unread(read_epoch, at=at) if read_epoch else "not_read_yet"), read_epoch
 
 
-def when_unread(read_at: float, *, at: datetime) -> str:
+def when_unread(read_epoch: float, *, at: datetime) -> str:
     """Return "" for what was read lately: backups may have been made since what was read long ago."""
-    return "" if at.timestamp() - read_at <= STALE_SECONDS else "not_read_lately"
+    return "" if at.timestamp() - read_epoch <= STALE_SECONDS else "not_read_lately"

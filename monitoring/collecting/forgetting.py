@@ -101,7 +101,7 @@ def forget_server(visit: Visit) -> None:
     if not instance.monitor_datastores:
         stores = set()
         visit.change(datastore_states={})
-    if memory.datastores_at or not instance.monitor_datastores:
+    if memory.datastores_epoch or not instance.monitor_datastores:
         shed(visit, "namespaces", stores)
         places = {
             (store, namespace.path) for store, known in visit.facts.namespaces.items() for namespace in known

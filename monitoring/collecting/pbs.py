@@ -58,7 +58,7 @@ def questions(visit: Visit) -> Iterator[Question]:
 def store_questions(visit: Visit) -> Iterator[Question]:
     """Yield the list of the datastores, and what is asked of each of them."""
     if is_outdated(visit.memory.datastores, visit.facts):
-        visit.hasten([(Lane.DATASTORES, "")], since=visit.memory.datastores_at)
+        visit.hasten([(Lane.DATASTORES, "")], since=visit.memory.datastores_epoch)
     yield Question(Lane.DATASTORES, "", read_datastores)
     open_stores = set(datastores(visit))
     for store in sorted(store_names(visit)):
@@ -135,7 +135,7 @@ def read_tasks(visit: Visit) -> None:
     if before:
         for task in tasks:
             known = before.get(task.upid)
-            if task.ended_at is not None and (known is None or known.ended_at is None):
+            if task.ended_epoch is not None and (known is None or known.ended_epoch is None):
                 visit.hasten(consequences(visit, task))
     visit.facts.tasks, visit.facts.tasks_epoch = tasks, visit.epoch  # neither published nor judged: no news
 
@@ -337,8 +337,8 @@ def changed_groups(
         group
         for group in now
         if name_of(group) not in known
-        or (known[name_of(group)].last_backup_at, known[name_of(group)].count)
-        != (group.last_backup_at, group.count)
+        or (known[name_of(group)].last_backup_epoch, known[name_of(group)].count)
+        != (group.last_backup_epoch, group.count)
     ]
 
 
@@ -365,8 +365,8 @@ def read_group(visit: Visit, store: str, namespace: str, group: BackupGroupReadi
     place = visit.facts.backups.get(key) or NamespaceBackups()
     snapshots = {**place.snapshots, name_of(group): found}
     is_whole = snapshots.keys() >= {name_of(one) for one in place.groups}
-    read_at = visit.epoch if is_whole else place.snapshots_epoch
-    keep_namespace(visit, key, replace(place, snapshots=snapshots, snapshots_epoch=read_at))
+    read_epoch = visit.epoch if is_whole else place.snapshots_epoch
+    keep_namespace(visit, key, replace(place, snapshots=snapshots, snapshots_epoch=read_epoch))
 
 
 def keep_namespace(visit: Visit, key: NamespaceKey, place: NamespaceBackups) -> None:
@@ -390,4 +390,4 @@ def newest_first(
     snapshots: tuple[BackupSnapshotReading, ...] | list[BackupSnapshotReading],
 ) -> tuple[BackupSnapshotReading, ...]:
     """Return the snapshots of a group in the order of the state."""
-    return tuple(sorted(snapshots, key=lambda one: one.taken_at, reverse=True))
+    return tuple(sorted(snapshots, key=lambda one: one.taken_epoch, reverse=True))

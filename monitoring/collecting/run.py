@@ -73,7 +73,7 @@ def collect(instance_id: int, at: datetime) -> bool:
         if memory is None or memory.instance_version != instance.version:
             return False
         facts = saved.facts_of(instance)
-        if memory.failures or memory.succeeded_at is None:
+        if memory.failures or memory.succeeded_epoch is None:
             if facts is not None:
                 keep(instance, memory, facts, at=at)
             return False

@@ -24,8 +24,8 @@ def cluster_concerns(
     """Yield what concerns the whole instance; `online` are the nodes that are."""
     yield from quorum(name, cluster)
     versions = {node: facts.node(node).version for node in sorted(online)}
-    read_at = min((facts.node(node).version_epoch for node in versions), default=0.0)
-    yield from different_versions(name, versions, read_at)
+    read_epoch = min((facts.node(node).version_epoch for node in versions), default=0.0)
+    yield from different_versions(name, versions, read_epoch)
     yield from qdevice(facts.qdevice, facts.qdevice_epoch)
     yield from disarmed(name, facts.ha, facts.ha_epoch)
     yield from ceph(facts.ceph, facts.ceph_epoch)
@@ -38,15 +38,15 @@ def quorum(name: str, cluster: ClusterReading | None) -> Iterator[Concern]:
         yield Concern("quorum_lost", CRITICAL, cluster.name or name, text)
 
 
-def qdevice(known: QdeviceReading | None, read_at: float) -> Iterator[Concern]:
+def qdevice(known: QdeviceReading | None, read_epoch: float) -> Iterator[Concern]:
     """Yield a QDevice that does not reach its host: the vote that it has is missing when a node fails."""
     if known is not None and known.is_connected is False:
         name = f"QDevice {known.host}" if known.host else "The QDevice"
         text = f"{name} is not connected ({known.state}): its vote is missing"
-        yield Concern("qdevice", WARNING, known.host, text, read_at)
+        yield Concern("qdevice", WARNING, known.host, text, read_epoch)
 
 
-def different_versions(name: str, versions: Mapping[str, str], read_at: float) -> Iterator[Concern]:
+def different_versions(name: str, versions: Mapping[str, str], read_epoch: float) -> Iterator[Concern]:
     """Yield nodes of one cluster with different versions, minor ones apart; those that are not known do not count."""
     nodes: dict[tuple[int, ...], list[str]] = {}
     for node, version in versions.items():
@@ -55,28 +55,28 @@ def different_versions(name: str, versions: Mapping[str, str], read_at: float) -
     if len(nodes) > 1:
         told = (f"{'.'.join(map(str, release))} on {listed(nodes[release])}" for release in sorted(nodes))
         text = f"The nodes of this cluster run different versions: {'; '.join(told)}"
-        yield Concern("versions_differ", WARNING, name, text, read_at)
+        yield Concern("versions_differ", WARNING, name, text, read_epoch)
 
 
-def disarmed(name: str, ha: HaReading | None, read_at: float) -> Iterator[Concern]:
+def disarmed(name: str, ha: HaReading | None, read_epoch: float) -> Iterator[Concern]:
     """Yield a high availability that was switched off for the time being."""
     if ha is not None and ha.fencing == "disarmed":
         text = "High availability is disarmed: guests of a node that fails are not started elsewhere"
-        yield Concern("ha_disarmed", WARNING, name, text, read_at)
+        yield Concern("ha_disarmed", WARNING, name, text, read_epoch)
 
 
-def services(ha: HaReading | None, read_at: float) -> Iterator[tuple[str, Concern]]:
+def services(ha: HaReading | None, read_epoch: float) -> Iterator[tuple[str, Concern]]:
     """Yield (service, what is wrong with it); the service is named as `vm:100`."""
     for service in ha.services if ha is not None else ():
         if service.state in BAD_SERVICE_STATES:
             text = f"HA service {service.id} is in state {service.state}"
-            yield service.id, Concern("ha_service", CRITICAL, service.id, text, read_at)
+            yield service.id, Concern("ha_service", CRITICAL, service.id, text, read_epoch)
         elif service.state == "stopped" and service.requested_state == "started":
             text = f"HA service {service.id} is stopped, and should be started"
-            yield service.id, Concern("ha_service", WARNING, service.id, text, read_at)
+            yield service.id, Concern("ha_service", WARNING, service.id, text, read_epoch)
 
 
-def silent_managers(ha: HaReading | None, read_at: float) -> Iterator[tuple[str, Concern]]:
+def silent_managers(ha: HaReading | None, read_epoch: float) -> Iterator[tuple[str, Concern]]:
     """Yield (node, what is wrong) for the managers of high availability that have ceased to report.
 
     Their ages are told by the newest of them: the clock of Pulse may be another than those of the nodes. Where nothing is
@@ -84,18 +84,18 @@ def silent_managers(ha: HaReading | None, read_at: float) -> Iterator[tuple[str,
     """
     if ha is None or not ha.services:
         return
-    seen = [one.seen_at for one in ha.nodes if one.seen_at is not None]
-    newest = max([*seen, ha.master_seen_at or 0])
-    if ha.master_node and ha.master_seen_at is not None and newest - ha.master_seen_at > SILENT_SECONDS:
+    seen = [one.seen_epoch for one in ha.nodes if one.seen_epoch is not None]
+    newest = max([*seen, ha.master_seen_epoch or 0])
+    if ha.master_node and ha.master_seen_epoch is not None and newest - ha.master_seen_epoch > SILENT_SECONDS:
         text = f"The HA master on {ha.master_node} does not report any more: no guest is started elsewhere"
-        yield ha.master_node, Concern("ha_master", WARNING, ha.master_node, text, read_at)
+        yield ha.master_node, Concern("ha_master", WARNING, ha.master_node, text, read_epoch)
     for one in ha.nodes:
-        if one.seen_at is not None and newest - one.seen_at > SILENT_SECONDS:
+        if one.seen_epoch is not None and newest - one.seen_epoch > SILENT_SECONDS:
             text = f"The HA manager of {one.node} does not report any more"
-            yield one.node, Concern("ha_manager", WARNING, one.node, text, read_at)
+            yield one.node, Concern("ha_manager", WARNING, one.node, text, read_epoch)
 
 
-def ceph(known: CephReading | None, read_at: float) -> Iterator[Concern]:
+def ceph(known: CephReading | None, read_epoch: float) -> Iterator[Concern]:
     """Yield what Ceph itself complains about, what somebody has muted apart."""
     if known is None or known.health == GOOD_CEPH:
         return
@@ -103,10 +103,10 @@ def ceph(known: CephReading | None, read_at: float) -> Iterator[Concern]:
         if not check.is_muted:
             level = CRITICAL if check.severity == "HEALTH_ERR" else WARNING
             text = f"Ceph: {cut(check.message)} ({check.name})" if check.message else f"Ceph: {check.name}"
-            yield Concern("ceph", level, check.name, text, read_at)
+            yield Concern("ceph", level, check.name, text, read_epoch)
     if not known.checks:
         level = CRITICAL if known.health == "HEALTH_ERR" else WARNING
-        yield Concern("ceph", level, known.health, f"Ceph is in state {known.health}", read_at)
+        yield Concern("ceph", level, known.health, f"Ceph is in state {known.health}", read_epoch)
 
 
 def failing_replications(jobs: Iterable[Replication]) -> Iterator[tuple[str, Concern]]:

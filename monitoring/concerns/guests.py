@@ -28,11 +28,11 @@ def halted(guests: Iterable[GuestFigures]) -> Iterator[Concern]:
             yield Concern("guest_halted", CRITICAL, str(one.vmid), text, about=guest(one.vmid))
 
 
-def failed_verifications(coverage: Mapping[int, Coverage], read_at: float) -> Iterator[Concern]:
+def failed_verifications(coverage: Mapping[int, Coverage], read_epoch: float) -> Iterator[Concern]:
     """Yield the guests some of whose backups are not what was written."""
     for vmid, judged in coverage.items():
         count = judged.failed_verification_count
         if count:
             what = "1 backup" if count == 1 else f"{count} backups"
             text = f"{what} of guest {vmid} failed verification"
-            yield Concern("verification_failed", WARNING, str(vmid), text, read_at, guest(vmid))
+            yield Concern("verification_failed", WARNING, str(vmid), text, read_epoch, guest(vmid))

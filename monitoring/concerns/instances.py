@@ -67,17 +67,17 @@ def replication_concerns(figures: Figures, facts: Facts, *, at: float) -> Iterat
 def pbs_concerns(
     *,
     datastores: Iterable[DatastoreReading],
-    datastores_at: float,
+    datastores_epoch: float,
     jobs: Mapping[str, Iterable[ServerJobReading]],
     missed: Mapping[str, int],
     facts: Facts,
     at: float,
 ) -> tuple[Concern, ...]:
     """Return what is wrong with a PBS."""
-    found = server_concerns(datastores, jobs, missed, facts, datastores_at=datastores_at, at=at)
+    found = server_concerns(datastores, jobs, missed, facts, datastores_epoch=datastores_epoch, at=at)
     return tuple(concerning(SERVER, found))
 
 
-def pmg_concerns(nodes: Iterable[MailNodeReading], *, nodes_at: float) -> tuple[Concern, ...]:
+def pmg_concerns(nodes: Iterable[MailNodeReading], *, nodes_epoch: float) -> tuple[Concern, ...]:
     """Return what is wrong with a mail gateway."""
-    return tuple(concerning(GATEWAY, gateway_concerns(nodes, read_at=nodes_at)))
+    return tuple(concerning(GATEWAY, gateway_concerns(nodes, read_epoch=nodes_epoch)))

@@ -46,16 +46,18 @@ def hardware(known: NodeFacts) -> Iterator[Concern]:
     yield from disks(known.disks, known.smart)
 
 
-def zfs(pools: Iterable[ZfsPoolReading], read_at: float) -> Iterator[Concern]:
+def zfs(pools: Iterable[ZfsPoolReading], read_epoch: float) -> Iterator[Concern]:
     """Yield the pools that are not ONLINE: degraded ones still work."""
     for pool in pools:
         if pool.health and pool.health != "ONLINE":
             is_degraded = pool.health == "DEGRADED"
             code, level = ("zfs_degraded", WARNING) if is_degraded else ("zfs_failed", CRITICAL)
-            yield Concern(code, level, pool.name, f"ZFS pool {pool.name} is {pool.health.lower()}", read_at)
+            yield Concern(
+                code, level, pool.name, f"ZFS pool {pool.name} is {pool.health.lower()}", read_epoch
+            )
 
 
-def thin(pools: Iterable[ThinPoolReading], read_at: float) -> Iterator[Concern]:
+def thin(pools: Iterable[ThinPoolReading], read_epoch: float) -> Iterator[Concern]:
     """Yield the thin pools whose metadata or data are nearly full: either stops every guest in them."""
     for pool in pools:
         name = f"{pool.volume_group}/{pool.name}" if pool.volume_group else pool.name
@@ -63,12 +65,12 @@ def thin(pools: Iterable[ThinPoolReading], read_at: float) -> Iterator[Concern]:
         level = level_of(metadata, warning=0.90, critical=0.98)
         if level is not None:
             text = f"The metadata of thin pool {name} is {int(metadata * 100)} % full"
-            yield Concern("thin_metadata_full", level, name, text, read_at)
+            yield Concern("thin_metadata_full", level, name, text, read_epoch)
         data = share(pool.used_bytes, pool.size_bytes)
         level = level_of(data, warning=0.95, critical=0.99)
         if level is not None:
             text = f"Thin pool {name} is {int(data * 100)} % full"
-            yield Concern("thin_data_full", level, name, text, read_at)
+            yield Concern("thin_data_full", level, name, text, read_epoch)
 
 
 def share(used: int | None, size: int | None) -> float:
@@ -89,48 +91,48 @@ def disks(known: Iterable[DiskReading], smart: Mapping[str, SmartFacts]) -> Iter
         told = smart.get(disk.device)
         if told is not None and told.serial == disk.serial:
             shown = of_smart(told)
-            read_at = shown["smart_read_at"]
-            yield from failing_disk(disk.device, shown["health"] or "", read_at)
-            yield from worn_disk(disk.device, shown["life_left_percent"], read_at)
+            read_epoch = shown["smart_read_epoch"]
+            yield from failing_disk(disk.device, shown["health"] or "", read_epoch)
+            yield from worn_disk(disk.device, shown["life_left_percent"], read_epoch)
 
 
-def failing_disk(device: str, health: str, read_at: float) -> Iterator[Concern]:
+def failing_disk(device: str, health: str, read_epoch: float) -> Iterator[Concern]:
     """Yield a disk that says of itself that it fails."""
     if health.lower() not in GOOD_DISKS:
         text = f"Disk {device} fails its own test: SMART says {health}"
-        yield Concern("disk_failing", CRITICAL, device, text, read_at)
+        yield Concern("disk_failing", CRITICAL, device, text, read_epoch)
 
 
-def worn_disk(device: str, left_percent: int | None, read_at: float) -> Iterator[Concern]:
+def worn_disk(device: str, left_percent: int | None, read_epoch: float) -> Iterator[Concern]:
     """Yield a flash disk that has been written to nearly as often as it may be."""
     if left_percent is not None and left_percent <= WORN_PERCENT:
         level = CRITICAL if left_percent <= DYING_PERCENT else WARNING
         text = f"Disk {device} is worn: {left_percent} % of its life left"
-        yield Concern("disk_worn", level, device, text, read_at)
+        yield Concern("disk_worn", level, device, text, read_epoch)
 
 
-def certificates(known: Iterable[CertificateReading], read_at: float, *, at: float) -> Iterator[Concern]:
+def certificates(known: Iterable[CertificateReading], read_epoch: float, *, at: float) -> Iterator[Concern]:
     """Yield the served certificate of a PVE node when it expires soon, and every one that has expired."""
     by_name = {one.filename: one for one in known}
     served = next((name for name in SERVED_CERTIFICATES if name in by_name), "")
     for one in by_name.values():
-        yield from certificate(one, read_at, at=at, days=CERTIFICATE_DAYS if one.filename == served else 0)
+        yield from certificate(one, read_epoch, at=at, days=CERTIFICATE_DAYS if one.filename == served else 0)
 
 
-def certificate(one: CertificateReading, read_at: float, *, at: float, days: int) -> Iterator[Concern]:
+def certificate(one: CertificateReading, read_epoch: float, *, at: float, days: int) -> Iterator[Concern]:
     """Yield a certificate that has expired, or will within so many days."""
-    if one.expires_at is None:
+    if one.expires_epoch is None:
         return
-    if one.expires_at <= at:
+    if one.expires_epoch <= at:
         text = f"Certificate {one.filename} has expired"
-        yield Concern("certificate_expired", CRITICAL, one.filename, text, read_at)
-    elif one.expires_at < at + days * DAY_SECONDS:
-        text = f"Certificate {one.filename} expires {days_left(one.expires_at, at)}"
-        yield Concern("certificate_expires", WARNING, one.filename, text, read_at)
+        yield Concern("certificate_expired", CRITICAL, one.filename, text, read_epoch)
+    elif one.expires_epoch < at + days * DAY_SECONDS:
+        text = f"Certificate {one.filename} expires {days_left(one.expires_epoch, at)}"
+        yield Concern("certificate_expires", WARNING, one.filename, text, read_epoch)
 
 
-def subscription(known: SubscriptionReading | None, read_at: float) -> Iterator[Concern]:
+def subscription(known: SubscriptionReading | None, read_epoch: float) -> Iterator[Concern]:
     """Yield a subscription that is in force no longer; to have none is no concern."""
     if known is not None and known.status in BAD_SUBSCRIPTIONS:
         text = f"The subscription is {known.status}"
-        yield Concern("subscription", WARNING, "subscription", text, read_at)
+        yield Concern("subscription", WARNING, "subscription", text, read_epoch)

@@ -40,7 +40,7 @@ GATEWAY = About("gateway")
 class Concern(msgspec.Struct, frozen=True, gc=False):
     """One of them. `code` and `subject` name it at the object that it is `about`, for as long as it lasts.
 
-    `text` is one sentence without its full stop. `read_at` is when a slow lane read the fact, in epoch seconds; 0 for what
+    `text` is one sentence without its full stop. `read_epoch` is when a slow lane read the fact, in epoch seconds; 0 for what
     every poll reads anew.
     """
 
@@ -48,7 +48,7 @@ class Concern(msgspec.Struct, frozen=True, gc=False):
     level: Level
     subject: str
     text: str
-    read_at: float = 0.0
+    read_epoch: float = 0.0
     about: About = INSTANCE
 
 

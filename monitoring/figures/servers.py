@@ -126,7 +126,7 @@ def datastore_figures(
         mount_status=reading.mount_status,
         backend=reading.backend,
         namespaces=paths_of(namespaces),
-        full_epoch=reading.estimated_full_at,
+        full_epoch=reading.estimated_full_epoch,
         deduplication=reading.deduplication,
         bad_chunk_count=reading.bad_chunk_count,
         pending_bytes=reading.pending_bytes,

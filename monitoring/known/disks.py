@@ -15,12 +15,12 @@ UNTOLD: dict[str, Any] = {
     "life_left_percent": None,
     "temperature_celsius": None,
     "power_on_hours": None,
-    "smart_read_at": None,
+    "smart_read_epoch": None,
 }
 
 
 def shown_disks(known: NodeFacts) -> list[dict[str, Any]]:
-    """Return the disks by device; `smart_read_at` in epoch seconds.
+    """Return the disks by device; `smart_read_epoch` in epoch seconds.
 
     What SMART told of another disk, which had the name before the host was started anew, is left out.
     """
@@ -38,7 +38,7 @@ def of_smart(told: SmartFacts) -> dict[str, Any]:
     newest_first = [one for _, one in sorted(dated, key=lambda entry: entry[0], reverse=True) if one]
     return {
         **{name: told_last(newest_first, name) for name in SmartReading.__struct_fields__},
-        "smart_read_at": int(max(told.own_epoch, told.listed_epoch)),
+        "smart_read_epoch": int(max(told.own_epoch, told.listed_epoch)),
     }
 
 

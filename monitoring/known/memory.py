@@ -35,16 +35,16 @@ class PollMemory(Progressing):
     failed_calls: int = 0
     costs: Costs = {}
     # outcome of the last polls
-    first_polled_at: float = 0.0
-    succeeded_at: float | None = None
+    first_polled_epoch: float = 0.0
+    succeeded_epoch: float | None = None
     failures: int = 0  # in a row
     login_failures: int = 0  # in a row
     login_is_refused: bool = False  # five login failures in a row, until one poll succeeds
-    recorded_at: float = 0.0  # when last_success_at was last written
+    recorded_epoch: float = 0.0  # when last_success_at was last written
     trouble: str = ""  # what last went wrong after the figures were shown
     duplicate_of: int = 0  # the instance that already stands for this cluster
     duplicate_name: str = ""
-    duplicate_seen_at: float = 0.0
+    duplicate_seen_epoch: float = 0.0
     # what was true at the last poll
     figures: Figures = NO_FIGURES
     # inventory: digest of what was written last, by model
@@ -53,10 +53,10 @@ class PollMemory(Progressing):
     storage_ids: dict[str, str] = {}  # "<name>/<node, empty when shared>" -> wire id
     # PVE
     reading: ResourcesReading | None = None  # of the last good poll, for who asks where a number comes from
-    read_at: float = 0.0
+    read_epoch: float = 0.0
     cluster: ClusterReading | None = None
     details: dict[str, NodeStatusReading] = {}
-    details_at: dict[str, float] = {}  # when they were last asked for
+    details_epoch: dict[str, float] = {}  # when they were last asked for
     marks: dict[str, Mark] = {}
     samples: dict[int, Sample] = {}
     empty_guest_lists: int = 0  # in a row
@@ -66,17 +66,17 @@ class PollMemory(Progressing):
     # PBS
     pbs_version: str = ""
     pbs_status: PbsStatusReading | None = None
-    pbs_status_at: float = 0.0
+    pbs_status_epoch: float = 0.0
     datastores: tuple[DatastoreReading, ...] = ()
-    datastores_at: float = 0.0
+    datastores_epoch: float = 0.0
     empty_datastore_lists: int = 0
     # PMG
     mail_nodes: tuple[MailNodeReading, ...] = ()
-    mail_nodes_at: float = 0.0
+    mail_nodes_epoch: float = 0.0
     mail_queues: dict[str, tuple[MailQueueReading, ...]] = {}  # by node
-    mail_queues_at: float = 0.0
+    mail_queues_epoch: float = 0.0
     mail_statistics: MailStatisticsReading | None = None
-    mail_statistics_at: float = 0.0
+    mail_statistics_epoch: float = 0.0
 
     @property
     def listed_mark(self) -> int | None:

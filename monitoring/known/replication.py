@@ -82,4 +82,4 @@ def state_of(job: ReplicationReading) -> State:
         return "failing"
     if job.is_running:
         return "running"
-    return "ok" if job.last_sync_at is not None else "waiting"
+    return "ok" if job.last_sync_epoch is not None else "waiting"

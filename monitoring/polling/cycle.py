@@ -42,7 +42,7 @@ class Poll(ABC):
     def __init__(self, instance: Instance, memory: PollMemory, at: datetime) -> None:
         """Begin: nothing is asked yet."""
         memory.cycles += 1
-        memory.first_polled_at = memory.first_polled_at or at.timestamp()
+        memory.first_polled_epoch = memory.first_polled_epoch or at.timestamp()
         self.instance, self.memory, self.at = instance, memory, at
         self.epoch = at.timestamp()
         self.interval = float(settings.POLLING_INTERVAL_SECONDS)
@@ -103,7 +103,7 @@ class Poll(ABC):
         with accounted(LaneLedger(memory.costs, Lane.LIVE.group, at=self.epoch)):
             self.read(self.calls)
         picture = self.true_now(judgement)
-        memory.succeeded_at = self.epoch
+        memory.succeeded_epoch = self.epoch
         memory.failures = memory.login_failures = 0
         memory.login_is_refused = False
         self.publish(picture)
@@ -164,8 +164,8 @@ def start_anew(memory: PollMemory, instance: Instance) -> None:
     memory.failures = memory.login_failures = 0
     memory.login_is_refused = False
     memory.duplicate_of = 0
-    memory.datastores_at = memory.mail_nodes_at = 0.0
-    memory.details_at = {}
+    memory.datastores_epoch = memory.mail_nodes_epoch = 0.0
+    memory.details_epoch = {}
 
 
 def shared_ids(storage_ids: Mapping[str, str]) -> dict[str, str]:

@@ -34,20 +34,20 @@ def deadline_seconds(interval: float) -> float:
 
 
 def nodes_due(
-    online: Iterable[str], read_at: Mapping[str, float], *, at: float, interval: float
+    online: Iterable[str], read_epoch: Mapping[str, float], *, at: float, interval: float
 ) -> list[str]:
     """Return the nodes whose details are due, the oldest first.
 
     Nodes never read are all due; of the others at most their even share per poll, so that calls spread over the period.
     """
     names = list(online)
-    new = [name for name in names if name not in read_at]
-    old = sorted((name for name in names if name in read_at), key=lambda name: read_at[name])
+    new = [name for name in names if name not in read_epoch]
+    old = sorted((name for name in names if name in read_epoch), key=lambda name: read_epoch[name])
     share = max(1, -(-len(names) * int(interval) // int(NODE_DETAIL_SECONDS)))
     if len(names) * interval < NODE_DETAIL_SECONDS:
-        due = [name for name in old if at - read_at[name] >= NODE_DETAIL_SECONDS - 0.5][:1]
+        due = [name for name in old if at - read_epoch[name] >= NODE_DETAIL_SECONDS - 0.5][:1]
     else:
-        due = [name for name in old if at - read_at[name] >= NODE_DETAIL_SECONDS - interval][:share]
+        due = [name for name in old if at - read_epoch[name] >= NODE_DETAIL_SECONDS - interval][:share]
     return new + due
 
 

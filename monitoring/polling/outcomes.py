@@ -32,9 +32,9 @@ def is_refusal(error: ProxmoxError) -> bool:
 def record_success(instance: Instance, memory: PollMemory, *, at: datetime) -> None:
     """Note that the instance answers: a change at once, the time of it once a minute."""
     changed = instance.state != PollState.OK
-    if not changed and at.timestamp() - memory.recorded_at < SUCCESS_RESOLUTION_SECONDS:
+    if not changed and at.timestamp() - memory.recorded_epoch < SUCCESS_RESOLUTION_SECONDS:
         return
-    memory.recorded_at = at.timestamp()
+    memory.recorded_epoch = at.timestamp()
     update(
         instance,
         state=PollState.OK,

@@ -50,7 +50,7 @@ class PbsPoll(Poll):
         memory, health = self.memory, silent.health_after(error)
         last = memory.figures.server
         if last is None:
-            return Figures(server=ServerFigures("offline", health, memory.succeeded_at))
+            return Figures(server=ServerFigures("offline", health, memory.succeeded_epoch))
         return Figures(server=replace(last, status="offline", health=health, is_stale=True))
 
     @staticmethod
@@ -109,7 +109,7 @@ def read_status(calls: Calls, memory: PollMemory, at: float) -> bool:
         return False
     memory.pbs_status = status
     if status is not None:
-        memory.pbs_status_at = at
+        memory.pbs_status_epoch = at
     return status is not None
 
 
@@ -135,7 +135,7 @@ def read_datastores(calls: Calls, memory: PollMemory, at: float, *, is_wanted: b
     is_sudden = bool(memory.datastores) and not found
     memory.empty_datastore_lists = memory.empty_datastore_lists + 1 if is_sudden else 0
     if not is_sudden or memory.empty_datastore_lists >= limits.BELIEVED_EMPTY:
-        memory.datastores, memory.datastores_at = found, at
+        memory.datastores, memory.datastores_epoch = found, at
     else:
         calls.again(Lane.DATASTORE_USE)
     return True
@@ -150,11 +150,11 @@ def picture_of(
     at: float,
 ) -> Picture:
     """Return the PBS as it is now; what could not be renewed is told for a while, marked."""
-    is_current = memory.pbs_status_at == at
-    host = memory.pbs_status if at - memory.pbs_status_at <= GRACE_SECONDS else None
+    is_current = memory.pbs_status_epoch == at
+    host = memory.pbs_status if at - memory.pbs_status_epoch <= GRACE_SECONDS else None
     states = states_now(facts, at=at)
     datastores = known_datastores(memory.datastores, states) if instance.monitor_datastores else ()
-    is_late = at - memory.datastores_at > GRACE_SECONDS
+    is_late = at - memory.datastores_epoch > GRACE_SECONDS
     told = {one.name for one in memory.datastores}
     server = ServerFigures(
         status="online",
@@ -163,7 +163,7 @@ def picture_of(
         is_stale=host is not None and not is_current,
         version=memory.pbs_version,
         host=host,
-        host_epoch=memory.pbs_status_at if host is not None else None,
+        host_epoch=memory.pbs_status_epoch if host is not None else None,
         datastores=tuple(
             datastore_figures(
                 reading,
@@ -173,13 +173,13 @@ def picture_of(
             )
             for reading in datastores
         ),
-        datastores_epoch=memory.datastores_at or None,
+        datastores_epoch=memory.datastores_epoch or None,
         jobs=jobs_of(instance, facts, judgement),
         backup_jobs=judgement.server_backup_jobs.get(instance.pk, ()),
     )
     concerns = pbs_concerns(
         datastores=datastores,
-        datastores_at=memory.datastores_at,
+        datastores_epoch=memory.datastores_epoch,
         jobs={kind: jobs for kind, jobs in facts.server_jobs.items() if kind in wanted_jobs(instance)},
         missed=judgement.missed_by(instance.pk),
         facts=facts,

@@ -44,16 +44,16 @@ class PmgPoll(Poll):
             status="online",
             health="healthy",
             seen_epoch=self.epoch,
-            is_stale=self.epoch - memory.mail_nodes_at > GRACE_SECONDS,
+            is_stale=self.epoch - memory.mail_nodes_epoch > GRACE_SECONDS,
             nodes=memory.mail_nodes,
-            nodes_epoch=memory.mail_nodes_at,
+            nodes_epoch=memory.mail_nodes_epoch,
             queues={node: queues for node, queues in memory.mail_queues.items() if node in present},
-            queues_epoch=memory.mail_queues_at or None,
+            queues_epoch=memory.mail_queues_epoch or None,
             statistics=memory.mail_statistics,
-            statistics_epoch=memory.mail_statistics_at or None,
+            statistics_epoch=memory.mail_statistics_epoch or None,
         )
         return Picture(
-            Figures(gateway=gateway), pmg_concerns(memory.mail_nodes, nodes_at=memory.mail_nodes_at)
+            Figures(gateway=gateway), pmg_concerns(memory.mail_nodes, nodes_epoch=memory.mail_nodes_epoch)
         )
 
     def finish(self, calls: Calls) -> None:
@@ -64,7 +64,7 @@ class PmgPoll(Poll):
         memory, health = self.memory, silent.health_after(error)
         last = memory.figures.gateway
         if last is None:
-            return Figures(gateway=GatewayFigures("offline", health, memory.succeeded_at))
+            return Figures(gateway=GatewayFigures("offline", health, memory.succeeded_epoch))
         return Figures(gateway=replace(last, status="offline", health=health, is_stale=True))
 
     @staticmethod
@@ -85,13 +85,13 @@ def look(calls: Calls, memory: PollMemory, *, at: float) -> None:
             raise BadAnswer(
                 "The gateway lists no node at all", remedy="Check the role of the account: audit is enough"
             )
-        memory.mail_nodes, memory.mail_nodes_at = nodes, at
+        memory.mail_nodes, memory.mail_nodes_epoch = nodes, at
         calls.done(Lane.MAIL_NODES)
     else:
         calls.ask(pve.version)
     found = quietly(lambda: calls.when_due(Lane.MAIL_STATISTICS, lambda: calls.ask(mail.mail_statistics)))
     if found is not None:
-        memory.mail_statistics, memory.mail_statistics_at = found, at
+        memory.mail_statistics, memory.mail_statistics_epoch = found, at
     for node in memory.mail_nodes:
         if not node.error:
             read_queues(calls, memory, node.name, at=at)
@@ -102,7 +102,7 @@ def read_queues(calls: Calls, memory: PollMemory, node: str, *, at: float) -> No
     """Read the queues of one node, and keep the last ones when that fails."""
     found = [one for queue in QUEUES if (one := read_queue(calls, node, queue)) is not None]
     if found:
-        memory.mail_queues, memory.mail_queues_at = {**memory.mail_queues, node: tuple(found)}, at
+        memory.mail_queues, memory.mail_queues_epoch = {**memory.mail_queues, node: tuple(found)}, at
 
 
 def read_queue(calls: Calls, node: str, queue: str) -> MailQueueReading | None:

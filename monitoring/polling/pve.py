@@ -46,7 +46,7 @@ class PvePoll(Poll):
     def refuse_known_duplicate(self) -> None:
         """Raise DuplicateCluster, without asking the host, while another instance is known to stand for its cluster."""
         memory = self.memory
-        is_recent = self.epoch - memory.duplicate_seen_at < limits.DUPLICATE_SECONDS
+        is_recent = self.epoch - memory.duplicate_seen_epoch < limits.DUPLICATE_SECONDS
         if memory.duplicate_of and is_recent:
             if Instance.objects.polled().filter(pk=memory.duplicate_of).exists():
                 raise silent.DuplicateCluster(memory.duplicate_name)
@@ -69,7 +69,7 @@ class PvePoll(Poll):
         self.picture = picture_of(
             self.instance, self.reading, self.memory, beside, at=self.epoch, interval=self.interval
         )
-        self.memory.reading, self.memory.read_at = self.reading, self.epoch
+        self.memory.reading, self.memory.read_epoch = self.reading, self.epoch
         return self.picture
 
     def refuse_duplicate(self) -> None:
@@ -78,7 +78,7 @@ class PvePoll(Poll):
         other = outcomes.earlier_instance_of(self.instance, memory.cluster)
         memory.duplicate_of = other.pk if other is not None else 0
         if other is not None:
-            memory.duplicate_name, memory.duplicate_seen_at = other.name, self.epoch
+            memory.duplicate_name, memory.duplicate_seen_epoch = other.name, self.epoch
             raise silent.DuplicateCluster(other.name)
 
     def claim_storage_ids(self) -> None:
@@ -137,8 +137,8 @@ class PvePoll(Poll):
         if isinstance(error, silent.DuplicateCluster):
             return Figures()
         if memory.login_is_refused:
-            return Figures(refused=NodeFigures("", "offline", "error", memory.succeeded_at))
-        silent_since = memory.succeeded_at or memory.first_polled_at
+            return Figures(refused=NodeFigures("", "offline", "error", memory.succeeded_epoch))
+        silent_since = memory.succeeded_epoch or memory.first_polled_epoch
         return silent.marked(memory.figures, is_down=self.epoch - silent_since > GRACE_SECONDS)
 
     @staticmethod
@@ -214,13 +214,13 @@ def read_details(
     online = list(nodes)
     for gone in memory.details.keys() - set(online) - memory.absent_since.keys():
         memory.details.pop(gone, None)
-        memory.details_at.pop(gone, None)
+        memory.details_epoch.pop(gone, None)
     until = time.monotonic() + min(limits.DETAIL_BUDGET_SECONDS, calls.seconds_left())
     any_first = False
-    for name in limits.nodes_due(online, memory.details_at, at=at, interval=interval):
+    for name in limits.nodes_due(online, memory.details_epoch, at=at, interval=interval):
         if time.monotonic() >= until:
             break
-        memory.details_at[name] = at
+        memory.details_epoch[name] = at
         detail = read_detail(calls, name)
         if detail is not None:
             any_first = any_first or name not in memory.details

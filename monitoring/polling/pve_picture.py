@@ -95,7 +95,7 @@ def node_figures(
                 memory.details.get(name),
                 status=away or node.status,
                 seen_epoch=last_seen.get(name) if away else at,
-                status_epoch=memory.details_at.get(name),
+                status_epoch=memory.details_epoch.get(name),
                 release=known.version,
                 root=None if node.disk_total_bytes else root_storage(name, resources.storages),
                 history=known.history if is_told else None,
@@ -170,7 +170,7 @@ def guest_now(
         addresses=known.shown_addresses,
         backup_state=state_of(judged) if judged is not None else "",
         backup_reason=judged.reason if judged is not None else "",
-        last_backup_epoch=judged.last_good_at if judged is not None else None,
+        last_backup_epoch=judged.last_good_epoch if judged is not None else None,
     )
 
 

@@ -44,7 +44,7 @@ def restore_inventory(at: datetime) -> int:
         memory = store().load(MEMORY, of=instance.pk) or PollMemory()
         start_anew(memory, instance)
         if instance.last_success_at is not None:
-            memory.succeeded_at = instance.last_success_at.timestamp()
+            memory.succeeded_epoch = instance.last_success_at.timestamp()
         memory.storage_ids = inventory.known_storage_ids(instance)
         memory.absent_since = inventory.known_absence(instance)
         memory.failures = 0 if instance.state == PollState.OK else 1

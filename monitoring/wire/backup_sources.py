@@ -35,7 +35,7 @@ def source_shape(source: Source) -> SourceShape:
         kind=source.kind,
         name=source.name,
         count=source.count,
-        readAt=instant(source.read_at),
+        readAt=instant(source.read_epoch),
         reason=source.reason,
         message=source.message,
         namespace=source.namespace,

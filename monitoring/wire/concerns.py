@@ -34,7 +34,7 @@ def concern_shapes(
                 code=one.code,
                 subject=one.subject,
                 text=one.text,
-                readAt=instant(one.read_at) if one.read_at else "",
+                readAt=instant(one.read_epoch) if one.read_epoch else "",
             ),
         )
     return tuple(shapes.values())

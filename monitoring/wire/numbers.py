@@ -69,13 +69,13 @@ class Number(msgspec.Struct, frozen=True):
 class When(msgspec.Struct, frozen=True):
     """When something was read, against now; epoch seconds."""
 
-    read_at: float
+    read_epoch: float
     at: float
 
     @property
     def age_seconds(self) -> int | None:
         """How old it is."""
-        return max(0, int(self.at - self.read_at)) if self.read_at else None
+        return max(0, int(self.at - self.read_epoch)) if self.read_epoch else None
 
 
 def number(
@@ -93,7 +93,7 @@ def number(
 ) -> Number:
     """Return one explained number."""
     return Number(
-        name, value, unit, formula, call, raw, instant(when.read_at), when.age_seconds, source, trust, note
+        name, value, unit, formula, call, raw, instant(when.read_epoch), when.age_seconds, source, trust, note
     )
 
 
@@ -107,7 +107,7 @@ def guest_numbers(guest: GuestFigures, memory: PollMemory, facts: Facts, *, at: 
     readings = memory.reading.guests if memory.reading is not None else ()
     reading = next((one for one in readings if one.vmid == guest.vmid), None)
     raw = reading or GuestReading(guest.vmid, guest.kind, guest.node, guest.status)
-    live = When(memory.read_at, at)
+    live = When(memory.read_epoch, at)
     known = facts.guest(guest.vmid)
     yield number(
         "cpu", guest.cpu_ratio or 0.0, "fraction of the guest's CPUs", "cpu, 0 while it does not run", RESOURCES,
@@ -208,8 +208,8 @@ def node_numbers(node: NodeFigures, memory: PollMemory, facts: Facts, *, at: flo
     raw = next((one for one in readings if one.name == node.name), None) or NodeReading(
         node.name, node.status
     )
-    live = When(memory.read_at, at)
-    status = When(memory.details_at.get(node.name, 0.0), at)
+    live = When(memory.read_epoch, at)
+    status = When(memory.details_epoch.get(node.name, 0.0), at)
     detail = memory.details.get(node.name)
     call = f"GET /nodes/{node.name}/status"
     yield number(
@@ -299,7 +299,7 @@ def storage_numbers(
         key=lambda one: (one.status != "available" or not one.total_bytes, one.node),
     )
     raw = fitting[0] if fitting else StorageReading(storage.name, storage.node or "shared", storage.status)
-    live = When(memory.read_at, at)
+    live = When(memory.read_epoch, at)
     fields: dict[str, Any] = {
         "disk": raw.used_bytes,
         "maxdisk": raw.total_bytes,

@@ -51,10 +51,10 @@ def lane_reports(memory: PollMemory, facts: Facts) -> list[LaneReport]:
     live = LaneReport(
         lane=Lane.LIVE.group,
         subjects=1,
-        read=1 if memory.succeeded_at else 0,
+        read=1 if memory.succeeded_epoch else 0,
         failing=1 if memory.failures else 0,
-        newestRead=instant(memory.succeeded_at),
-        oldestRead=instant(memory.succeeded_at),
+        newestRead=instant(memory.succeeded_epoch),
+        oldestRead=instant(memory.succeeded_epoch),
     )
     by_group: dict[str, list[Progress]] = {}
     for lane, subjects in facts.progress.items():

@@ -24,7 +24,7 @@ def server_details(
     return host_details(memory, facts) | {
         "datastores": datastore_details(memory, facts, at=at),
         "datastoresRead": instant(facts.datastore_states_epoch),
-        "usageRead": instant(memory.datastores_at),
+        "usageRead": instant(memory.datastores_epoch),
         "garbage": facts.server_jobs.get("garbage", ()),
         "garbageRead": instant(facts.server_jobs_epoch.get("garbage")),
         "places": {
@@ -44,7 +44,7 @@ def host_details(memory: PollMemory, facts: Facts) -> dict[str, Any]:
     known, held = facts.host, facts.permissions
     return {
         "status": memory.pbs_status,
-        "statusRead": instant(memory.pbs_status_at),
+        "statusRead": instant(memory.pbs_status_epoch),
         "certificates": known.certificates,
         "certificatesRead": instant(known.certificates_epoch),
         "subscription": known.subscription,
@@ -84,7 +84,7 @@ def datastore(reading: DatastoreReading, state: DatastoreStateReading | None) ->
         "pendingBytes": reading.pending_bytes,
         "removedBytes": reading.removed_bytes,
         "deduplication": reading.deduplication,
-        "collected": instant(reading.collected_at),
+        "collected": instant(reading.collected_epoch),
     }
 
 
@@ -92,8 +92,8 @@ def gateway_details(memory: PollMemory) -> dict[str, Any]:
     """Return everything about one mail gateway."""
     return {
         "nodes": memory.mail_nodes,
-        "nodesRead": instant(memory.mail_nodes_at),
+        "nodesRead": instant(memory.mail_nodes_epoch),
         "queues": memory.mail_queues,
-        "queuesRead": instant(memory.mail_queues_at),
-        "statisticsRead": instant(memory.mail_statistics_at),
+        "queuesRead": instant(memory.mail_queues_epoch),
+        "statisticsRead": instant(memory.mail_statistics_epoch),
     }

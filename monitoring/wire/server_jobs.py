@@ -57,7 +57,7 @@ def shared_fields(job: ServerJob) -> dict[str, Any]:
         "id": told.id,
         "store": told.store,
         "status": job_outcome(told),
-        "nextRun": instant(told.next_run_at),
+        "nextRun": instant(told.next_run_epoch),
         "error": job_error(told),
         "schedule": told.schedule,
         "missedAt": told_instant(job.missed_epoch),
@@ -69,7 +69,7 @@ def sync_shape(job: ServerJob) -> SyncJobShape:
     """Return one sync job."""
     return SyncJobShape(
         remote=job.told.remote,
-        lastSync=instant(job.told.last_run_ended_at),
+        lastSync=instant(job.told.last_run_ended_epoch),
         direction=job.told.direction,
         **shared_fields(job),
     )
@@ -77,18 +77,18 @@ def sync_shape(job: ServerJob) -> SyncJobShape:
 
 def verify_shape(job: ServerJob) -> VerifyJobShape:
     """Return one verify job."""
-    return VerifyJobShape(lastVerify=instant(job.told.last_run_ended_at), **shared_fields(job))
+    return VerifyJobShape(lastVerify=instant(job.told.last_run_ended_epoch), **shared_fields(job))
 
 
 def prune_shape(job: ServerJob) -> PruneJobShape:
     """Return one prune job."""
-    return PruneJobShape(lastPrune=instant(job.told.last_run_ended_at), **shared_fields(job))
+    return PruneJobShape(lastPrune=instant(job.told.last_run_ended_epoch), **shared_fields(job))
 
 
 def garbage_shape(job: ServerJob) -> GarbageJobShape:
     """Return the garbage collection of a datastore."""
     return GarbageJobShape(
-        lastGarbage=instant(job.told.last_run_ended_at),
+        lastGarbage=instant(job.told.last_run_ended_epoch),
         removedBytes=job.told.removed_bytes or 0,
         pendingBytes=job.told.pending_bytes or 0,
         **shared_fields(job),

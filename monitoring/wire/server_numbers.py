@@ -48,13 +48,13 @@ MAIL_UNITS = {"bytesIn": "bytes", "bytesOut": "bytes", "averageSeconds": "second
 
 def pbs_numbers(server: ServerFigures, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
     """Yield the numbers of a backup server and its datastores."""
-    yield from status_numbers(server, memory.pbs_status, When(memory.pbs_status_at, at))
+    yield from status_numbers(server, memory.pbs_status, When(memory.pbs_status_epoch, at))
     states = states_now(facts, at=at)
     told = {one.name: one for one in known_datastores(memory.datastores, states)}
     for store in server.datastores:
         reading = told.get(store.name) or DatastoreReading(store.name)
         listed = {"list read": instant(facts.datastore_states_epoch)} if store.name in states else {}
-        yield from datastore_numbers(store, reading, listed, When(memory.datastores_at, at))
+        yield from datastore_numbers(store, reading, listed, When(memory.datastores_epoch, at))
 
 
 def status_numbers(server: ServerFigures, told: PbsStatusReading | None, when: When) -> Iterator[Number]:
@@ -124,7 +124,7 @@ def datastore_numbers(
         yield number(
             f"{name}.fullAt", instant(store.full_epoch), "instant",
             "estimated-full-date: a straight line through a month of use; left out while that does not rise", USAGE,
-            {"estimated-full-date": reading.estimated_full_at}, when,
+            {"estimated-full-date": reading.estimated_full_epoch}, when,
         )  # fmt: skip
 
 
@@ -147,9 +147,9 @@ def pmg_numbers(gateway: GatewayFigures, memory: PollMemory, *, at: float) -> It
     for node in gateway.nodes:
         raw = told.get(node.name)
         if raw is not None and not raw.error:
-            yield from mail_node_numbers(node, raw, When(memory.mail_nodes_at, at))
-        yield from queue_numbers(node.name, memory, When(memory.mail_queues_at, at))
-    when = When(memory.mail_statistics_at, at)
+            yield from mail_node_numbers(node, raw, When(memory.mail_nodes_epoch, at))
+        yield from queue_numbers(node.name, memory, When(memory.mail_queues_epoch, at))
+    when = When(memory.mail_statistics_epoch, at)
     totals = msgspec.structs.asdict(gateway.statistics) if gateway.statistics is not None else {}
     for name, value in ((camel(key), total) for key, total in totals.items() if total is not None):
         field = MAIL_FIELDS.get(name, name)

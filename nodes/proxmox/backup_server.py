@@ -61,29 +61,29 @@ def read_snapshots(data: object) -> tuple[BackupSnapshotReading, ...]:
 def _snapshot(row: Row) -> BackupSnapshotReading | None:
     get = row.get
     kind, id = word(get("backup-type")), text(get("backup-id"))
-    taken_at = epoch(get("backup-time"))
-    if not kind or not id or taken_at is None:
+    taken_epoch = epoch(get("backup-time"))
+    if not kind or not id or taken_epoch is None:
         return None
     files = get("files")
     verification = get("verification")
-    state, verified_at = _verification(verification) if isinstance(verification, dict) else ("", None)
+    state, verified_epoch = _verification(verification) if isinstance(verification, dict) else ("", None)
     return BackupSnapshotReading(
         kind=kind,
         id=id,
-        taken_at=taken_at,
+        taken_epoch=taken_epoch,
         size_bytes=size(get("size")),
         is_protected=is_true(get("protected")),
         owner=text(get("owner")),
         comment=text(get("comment")),
         verification=state,
-        verified_at=verified_at,
+        verified_epoch=verified_epoch,
         files=_files(files) if isinstance(files, list) else (),
     )
 
 
 def _verification(told: Row) -> tuple[str, int | None]:
     upid = read_upid(told.get("upid"))
-    return word(told.get("state")), upid.started_at if upid else None
+    return word(told.get("state")), upid.started_epoch if upid else None
 
 
 def _files(told: list[object]) -> tuple[BackupFileReading, ...]:
@@ -112,8 +112,8 @@ def _job(kind: str, **told: Any) -> Callable[[Row], ServerJobReading | None]:
         comment=(text, "comment"),
         last_run_upid=(text_of(UPID_LIMIT), "last-run-upid"),
         last_run_state=(text_of(STATE_LIMIT), "last-run-state"),
-        last_run_ended_at=(epoch, "last-run-endtime"),
-        next_run_at=(epoch, "next-run"),
+        last_run_ended_epoch=(epoch, "last-run-endtime"),
+        next_run_epoch=(epoch, "next-run"),
         **told,
     )
 
@@ -144,8 +144,8 @@ def _garbage(asked_store: str) -> Callable[[Row], ServerJobReading | None]:
         schedule=(text, "schedule"),
         last_run_upid=(text_of(UPID_LIMIT), "upid"),
         last_run_state=(text_of(STATE_LIMIT), "last-run-state"),
-        last_run_ended_at=(epoch, "last-run-endtime"),
-        next_run_at=(epoch, "next-run"),
+        last_run_ended_epoch=(epoch, "last-run-endtime"),
+        next_run_epoch=(epoch, "next-run"),
         duration_seconds=(amount, "duration"),
         removed_bytes=(size, "removed-bytes"),
         pending_bytes=(size, "pending-bytes"),

@@ -87,7 +87,7 @@ def read_ha_status(data: object) -> HaReading:
         is_quorate=truth(single.get("quorum", {}).get("quorate")),
         master_node=name(master.get("node")),
         master_status=text(master.get("status"), STATUS_LIMIT),
-        master_seen_at=epoch(master.get("timestamp")),
+        master_seen_epoch=epoch(master.get("timestamp")),
         nodes=tuple(nodes[key] for key in sorted(nodes)),
         services=tuple(services[key] for key in sorted(services)),
         fencing=word(single.get("fencing", {}).get("armed-state")),

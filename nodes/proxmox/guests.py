@@ -124,7 +124,7 @@ def read_guest_snapshots(data: object) -> tuple[GuestSnapshotReading, ...]:
     rows = rows_of(data, "a guest's snapshots")
     kept = [row for row in rows if not (isinstance(row, dict) and row.get("name") == PSEUDO_SNAPSHOT)]
     readings = read_rows(kept, "a guest's snapshots", _snapshot, limit=SNAPSHOTS_LIMIT)
-    return tuple(sorted(readings, key=lambda one: (one.taken_at or 0, one.name)))
+    return tuple(sorted(readings, key=lambda one: (one.taken_epoch or 0, one.name)))
 
 
 _snapshot = row_of(GuestSnapshotReading, description=(_notes, "description"))

@@ -171,9 +171,9 @@ def read_node_history_newest(data: object) -> NodeHistoryReading:
     )
 
 
-def _pressure(row: Row, measured_at: int) -> PressureReading | None:
+def _pressure(row: Row, measured_epoch: int) -> PressureReading | None:
     pressure = read_pressure(row)
-    return None if pressure is None else msgspec.structs.replace(pressure, measured_at=measured_at)
+    return None if pressure is None else msgspec.structs.replace(pressure, measured_epoch=measured_epoch)
 
 
 DISKS = Call("/nodes/{node}/disks/list", unread)

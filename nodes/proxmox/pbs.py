@@ -42,12 +42,12 @@ def _datastore(row: Row, at: float | None) -> DatastoreReading | None:
     reading = _plain_datastore(row)
     if reading is None:
         return None
-    start, step = reading.history_start_at, reading.history_step_seconds
+    start, step = reading.history_start_epoch, reading.history_step_seconds
     now = float(start + step * len(reading.history)) if start and step and reading.history else at
-    full_at = row.get("estimated-full-date")
-    is_growing = _is_growing(full_at, now)
+    full_epoch = row.get("estimated-full-date")
+    is_growing = _is_growing(full_epoch, now)
     return msgspec.structs.replace(
-        reading, is_growing=is_growing, estimated_full_at=epoch(full_at) if is_growing else None
+        reading, is_growing=is_growing, estimated_full_epoch=epoch(full_epoch) if is_growing else None
     )
 
 
@@ -62,20 +62,20 @@ def _maintenance(error: object) -> str:
 
 def _collected_at(upid: object) -> int | None:
     collection = read_upid(upid)
-    return collection.started_at if collection else None
+    return collection.started_epoch if collection else None
 
 
 _plain_datastore = row_of(
     DatastoreReading,
     maintenance=(_maintenance, "error"),
     history=(_history, "history"),
-    collected_at=(_collected_at, "gc-status", "upid"),
+    collected_epoch=(_collected_at, "gc-status", "upid"),
 )
 
 
-def _is_growing(full_at: object, now: float | None) -> bool | None:
+def _is_growing(full_epoch: object, now: float | None) -> bool | None:
     """Return whether an estimate is one: 0, -1 (of old versions) and the past stand for a store that does not grow."""
-    estimate = whole(full_at)
+    estimate = whole(full_epoch)
     if estimate is None:
         return None
     return estimate > 0 and (now is None or estimate > now)

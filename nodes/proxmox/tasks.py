@@ -37,7 +37,7 @@ TRANSFERRED = re.compile(r"INFO: transferred (\S{1,20} [KMGTP]?i?B) in ", re.ASC
 def read_tasks(data: object) -> tuple[TaskReading, ...]:
     """Return the reading of a list of tasks of PVE or PBS, the newest first."""
     readings = read_rows(data, "the tasks", _task)
-    return tuple(sorted(readings, key=lambda task: (task.started_at or 0, task.upid), reverse=True))
+    return tuple(sorted(readings, key=lambda task: (task.started_epoch or 0, task.upid), reverse=True))
 
 
 def _task(row: Row) -> TaskReading | None:
@@ -49,7 +49,7 @@ def _task(row: Row) -> TaskReading | None:
     user, token = text(get("user"), USER_LIMIT), text(get("tokenid"), USER_LIMIT)
     if user and token and "!" not in user:
         user = f"{user}!{token}"[:USER_LIMIT]
-    ended_at = epoch(get("endtime"))
+    ended_epoch = epoch(get("endtime"))
     status = text(get("status"), STATUS_LIMIT)
     return TaskReading(
         upid=upid,
@@ -57,10 +57,10 @@ def _task(row: Row) -> TaskReading | None:
         kind=text(get("type"), KIND_LIMIT) or text(get("worker_type"), KIND_LIMIT) or known.kind,
         subject=text(get("id"), SUBJECT_LIMIT) or text(get("worker_id"), SUBJECT_LIMIT) or known.subject,
         user=user or known.user,
-        started_at=epoch(get("starttime")) or known.started_at,
-        ended_at=ended_at,
+        started_epoch=epoch(get("starttime")) or known.started_epoch,
+        ended_epoch=ended_epoch,
         # A node's own list says RUNNING of a task that has not ended.
-        status="" if ended_at is None and status.upper() == "RUNNING" else status,
+        status="" if ended_epoch is None and status.upper() == "RUNNING" else status,
     )
 
 
@@ -88,7 +88,7 @@ def _upid(told: str) -> UpidReading | None:
         kind=text(kind, KIND_LIMIT),
         subject=text(_unescaped(subject) if is_pbs else subject, SUBJECT_LIMIT),
         user=text(user, USER_LIMIT),
-        started_at=epoch(int(numbers[-1], 16)),
+        started_epoch=epoch(int(numbers[-1], 16)),
     )
 
 

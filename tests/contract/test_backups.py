@@ -34,7 +34,13 @@ def estate(db):
     host, vault = make_instance(), make_instance("pbs")
     tasks = tuple(
         TaskReading(
-            f"UPID:pve1:{number}:vzdump", "pve1", "vzdump", "100", started_at=at, ended_at=at + 9, status="OK"
+            f"UPID:pve1:{number}:vzdump",
+            "pve1",
+            "vzdump",
+            "100",
+            started_epoch=at,
+            ended_epoch=at + 9,
+            status="OK",
         )
         for number, at in ((1, T1), (2, T2))
     )

@@ -37,7 +37,9 @@ def test_without_smart_the_disks_of_a_node_tell_what_they_are_and_not_how_they_a
         "health": None,
         "life_left_percent": None,
     }
-    assert [disk[name] for name in ("temperature_celsius", "power_on_hours", "smart_read_at")] == [None] * 3
+    assert [disk[name] for name in ("temperature_celsius", "power_on_hours", "smart_read_epoch")] == [
+        None
+    ] * 3
     assert told["disksRead"].startswith("2026-01-01T12:0")
 
 
@@ -57,7 +59,7 @@ def test_with_smart_the_disks_of_a_node_tell_health_wear_temperature_and_age(fak
         "temperature_celsius": 61,
     }
     assert disk["power_on_hours"] == 9913
-    assert moment(watched).timestamp() - 80 <= disk["smart_read_at"] <= moment(watched).timestamp()
+    assert moment(watched).timestamp() - 80 <= disk["smart_read_epoch"] <= moment(watched).timestamp()
 
 
 def test_a_backup_server_tells_its_disks_and_pools(fake_pbs, details):

@@ -45,8 +45,8 @@ TASKS = {
 }
 
 
-@pytest.mark.parametrize(("ended_at", "status", "expected"), TASKS.values(), ids=TASKS)
-def test_outcome_of_a_task_in_a_list(ended_at, status, expected):
-    task = TaskReading("UPID:x", "pve", "vzdump", ended_at=ended_at, status=status)
+@pytest.mark.parametrize(("ended_epoch", "status", "expected"), TASKS.values(), ids=TASKS)
+def test_outcome_of_a_task_in_a_list(ended_epoch, status, expected):
+    task = TaskReading("UPID:x", "pve", "vzdump", ended_epoch=ended_epoch, status=status)
 
     assert task_outcome(task) == expected

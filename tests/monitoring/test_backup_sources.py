@@ -91,7 +91,7 @@ def vault(*, memory=None, **facts):
         "namespaces": {"main": (NamespaceReading(""),)},
         "backups": {("main", ""): place},
     }
-    told = {"datastores": (DatastoreReading("main", 10, 5, 5),), "datastores_at": AT}
+    told = {"datastores": (DatastoreReading("main", 10, 5, 5),), "datastores_epoch": AT}
     return collected(make_instance("pbs"), Facts(**(known | facts)), PollMemory(**(told | (memory or {}))))
 
 
@@ -396,9 +396,9 @@ def test_why_a_datastore_was_not_read(facts, memory, reason, message):
     assert (found["name"], found["reason"], found["message"]) == ("main", reason, message)
 
 
-@pytest.mark.parametrize(("datastores_at", "reason"), [(0.0, "not_read_yet"), (AT, "no_permission")])
-def test_while_no_datastore_is_known_one_entry_says_why(datastores_at, reason):
-    server = vault(memory={"datastores": (), "datastores_at": datastores_at}, namespaces={}, **UNREAD)
+@pytest.mark.parametrize(("datastores_epoch", "reason"), [(0.0, "not_read_yet"), (AT, "no_permission")])
+def test_while_no_datastore_is_known_one_entry_says_why(datastores_epoch, reason):
+    server = vault(memory={"datastores": (), "datastores_epoch": datastores_epoch}, namespaces={}, **UNREAD)
 
     (found,) = told(server, "datastore")
 
@@ -408,7 +408,7 @@ def test_while_no_datastore_is_known_one_entry_says_why(datastores_at, reason):
 # --- tasks --------------------------------------------------------------------------------------------------------
 
 TASK = TaskReading(
-    "UPID:pve1:1:vzdump", "pve1", "vzdump", "100", started_at=int(AT), ended_at=int(AT), status="OK"
+    "UPID:pve1:1:vzdump", "pve1", "vzdump", "100", started_epoch=int(AT), ended_epoch=int(AT), status="OK"
 )
 TASK_REASONS = {
     "read": ({}, {}, "", "2026-01-01T11:59:00Z"),
@@ -441,11 +441,16 @@ TASK_REASONS = {
 }
 
 
-@pytest.mark.parametrize(("facts", "memory", "reason", "read_at"), TASK_REASONS.values(), ids=TASK_REASONS)
-def test_how_far_the_tasks_of_a_node_were_read(facts, memory, reason, read_at):
+@pytest.mark.parametrize(("facts", "memory", "reason", "read_epoch"), TASK_REASONS.values(), ids=TASK_REASONS)
+def test_how_far_the_tasks_of_a_node_were_read(facts, memory, reason, read_epoch):
     (found,) = told(host(memory=memory, backup_tasks={"pve1": (TASK,)}, **facts), "tasks")
 
-    assert (found["node"], found["count"], found["reason"], found["readAt"]) == ("pve1", 1, reason, read_at)
+    assert (found["node"], found["count"], found["reason"], found["readAt"]) == (
+        "pve1",
+        1,
+        reason,
+        read_epoch,
+    )
 
 
 def test_while_no_node_is_known_no_task_was_read():
@@ -483,16 +488,16 @@ SNAPSHOT_REASONS = {
 
 
 @pytest.mark.parametrize(
-    ("guests", "progress", "reason", "message", "read_at"), SNAPSHOT_REASONS.values(), ids=SNAPSHOT_REASONS
+    ("guests", "progress", "reason", "message", "read_epoch"), SNAPSHOT_REASONS.values(), ids=SNAPSHOT_REASONS
 )
-def test_how_far_the_snapshots_of_a_node_were_read(guests, progress, reason, message, read_at):
+def test_how_far_the_snapshots_of_a_node_were_read(guests, progress, reason, message, read_epoch):
     (found,) = told(host(reading=TWO, guests=guests, progress=progress), "snapshots")
 
     assert (found["node"], found["reason"], found["message"], found["readAt"]) == (
         "pve1",
         reason,
         message,
-        read_at,
+        read_epoch,
     )
 
 

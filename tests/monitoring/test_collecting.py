@@ -704,7 +704,7 @@ def test_a_new_backup_is_seen_by_reading_its_group_alone(vault, fake_pbs):
 
     turn(vault)
 
-    assert [one.taken_at for one in place(vault, "main").snapshots["vm/777"]] == [at]
+    assert [one.taken_epoch for one in place(vault, "main").snapshots["vm/777"]] == [at]
     assert asked([fake_pbs], "/main/snapshots") == 1
 
 
@@ -820,7 +820,7 @@ def test_a_place_whose_snapshots_do_not_fit_into_an_answer_is_read_group_by_grou
     at = fake_pbs.site.add_backup("main", "vm", "777")
     forget_time(watched, "groups")
     turn(watched)
-    assert [one.taken_at for one in place(watched, "main").snapshots["vm/777"]] == [at]
+    assert [one.taken_epoch for one in place(watched, "main").snapshots["vm/777"]] == [at]
 
 
 def test_a_verification_that_ended_is_seen(vault, fake_pbs):

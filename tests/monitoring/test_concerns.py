@@ -66,7 +66,7 @@ def test_a_pool_of_zfs_is_to_be_online(health, expected):
     found = list(nodes.zfs([ZfsPoolReading("tank", health)], NOON))
 
     assert [(one.code, one.level, one.text) for one in found] == expected
-    assert {one.read_at for one in found} <= {NOON}
+    assert {one.read_epoch for one in found} <= {NOON}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_the_concern_about_a_disk_is_as_old_as_what_smart_told():
 
     (found,) = nodes.disks([DiskReading("/dev/sda", serial="S1")], smart)
 
-    assert found.read_at == NOON - 7200
+    assert found.read_epoch == NOON - 7200
 
 
 PROXY, OWN, ROOT = "pveproxy-ssl.pem", "pve-ssl.pem", "pve-root-ca.pem"
@@ -147,7 +147,7 @@ PROXY, OWN, ROOT = "pveproxy-ssl.pem", "pve-ssl.pem", "pve-root-ca.pem"
 )
 def test_the_served_certificate_is_to_last_for_two_weeks_and_no_other_to_have_expired(days, expected):
     known = [
-        CertificateReading(name, expires_at=None if left is None else int(NOON + left * DAY))
+        CertificateReading(name, expires_epoch=None if left is None else int(NOON + left * DAY))
         for name, left in days.items()
     ]
 
@@ -272,14 +272,14 @@ SERVICE = HaServiceReading("vm:100", "pve1", "started", "started")
     ],
 )
 def test_the_managers_of_high_availability_are_to_report(master, managers, expected):
-    lrms = tuple(HaNodeReading(name, seen_at=seen) for name, seen in managers.items())
-    ha = HaReading(master_node="pve1", master_seen_at=master, nodes=lrms, services=(SERVICE,))
+    lrms = tuple(HaNodeReading(name, seen_epoch=seen) for name, seen in managers.items())
+    ha = HaReading(master_node="pve1", master_seen_epoch=master, nodes=lrms, services=(SERVICE,))
 
     assert [one.text for _, one in clusters.silent_managers(ha, NOON)] == expected
 
 
 def test_managers_that_manage_nothing_may_be_silent():
-    ha = HaReading(nodes=(HaNodeReading("pve1", seen_at=5), HaNodeReading("pve2", seen_at=900)))
+    ha = HaReading(nodes=(HaNodeReading("pve1", seen_epoch=5), HaNodeReading("pve2", seen_epoch=900)))
 
     assert list(clusters.silent_managers(ha, NOON)) == []
 
@@ -431,11 +431,11 @@ def test_backups_that_failed_their_verification_are_one_concern_for_each_guest()
             [("critical", "Datastore main has 7 bad chunks: backups that need them cannot be restored")],
         ),
         (
-            {"estimated_full_at": int(NOON + 3.5 * DAY)},
+            {"estimated_full_epoch": int(NOON + 3.5 * DAY)},
             [("warning", "Datastore main will be full in 3 days if it grows on as in the last month")],
         ),
-        ({"estimated_full_at": int(NOON + 14 * DAY)}, []),
-        ({"estimated_full_at": int(NOON - DAY)}, []),
+        ({"estimated_full_epoch": int(NOON + 14 * DAY)}, []),
+        ({"estimated_full_epoch": int(NOON - DAY)}, []),
     ],
 )
 def test_a_datastore_is_to_be_usable_whole_and_not_full_soon(fields, expected):
@@ -487,7 +487,7 @@ def test_a_job_is_to_run_when_it_is_due():
     ],
 )
 def test_the_nodes_of_a_mail_gateway_are_to_be_there_and_alike(node, expected):
-    assert [one.text for one in servers.gateway_concerns([node], read_at=NOON)] == expected
+    assert [one.text for one in servers.gateway_concerns([node], read_epoch=NOON)] == expected
 
 
 # --- together -----------------------------------------------------------------------------------------------------
@@ -539,7 +539,7 @@ SICK = NodeFacts(
     thin_pools=(ThinPoolReading("data", "pve", 100, 99, 100, 99),),
     disks=(DiskReading("/dev/sda"),),
     smart={"/dev/sda": SmartFacts(listed=SmartReading("FAILED!", life_left_percent=1), listed_epoch=NOON)},
-    certificates=(CertificateReading("pve-ssl.pem", expires_at=1),),
+    certificates=(CertificateReading("pve-ssl.pem", expires_epoch=1),),
     subscription=SubscriptionReading("expired"),
 )
 
@@ -548,7 +548,7 @@ def test_every_rule_about_nodes_and_clusters_is_asked():
     facts = Facts(
         nodes={"pve1": SICK, "pve2": NodeFacts(version="8.4.1")},
         ha=HaReading(
-            master_node="pve1", master_seen_at=5, nodes=(HaNodeReading("pve1", seen_at=900), HaNodeReading("pve2", seen_at=5)),
+            master_node="pve1", master_seen_epoch=5, nodes=(HaNodeReading("pve1", seen_epoch=900), HaNodeReading("pve2", seen_epoch=5)),
             services=(SERVICE,), fencing="disarmed",
         ),
         ceph=CephReading("HEALTH_ERR"),
@@ -576,16 +576,16 @@ def test_every_rule_about_backup_servers_is_asked():
     }
     found = pbs_concerns(
         datastores=[
-            DatastoreReading("main", error="gone", bad_chunk_count=1, estimated_full_at=int(NOON + DAY))
+            DatastoreReading("main", error="gone", bad_chunk_count=1, estimated_full_epoch=int(NOON + DAY))
         ],
-        datastores_at=NOON - 30,
+        datastores_epoch=NOON - 30,
         jobs=jobs,
         missed={"sync s-1": 1},
         facts=Facts(host=SICK, server_jobs_epoch={"verify": NOON - 60}),
         at=NOON,
     )
 
-    assert {one.code: one.read_at for one in found} == {
+    assert {one.code: one.read_epoch for one in found} == {
         "datastore_unavailable": NOON - 30, "bad_chunks": NOON - 30, "datastore_filling": NOON - 30,
         "job_failed": NOON - 60, "job_missed": 0, "zfs_failed": 0, "thin_metadata_full": 0, "thin_data_full": 0,
         "certificate_expired": 0, "disk_failing": NOON, "disk_worn": NOON,
@@ -645,7 +645,7 @@ def test_a_lab_where_all_is_well_has_no_concern():
         version="9.2.1",
         zfs_pools=(ZfsPoolReading("tank", "ONLINE"),),
         subscription=SubscriptionReading("notfound"),
-        certificates=(CertificateReading("pve-ssl.pem", expires_at=int(NOON + 300 * DAY)),),
+        certificates=(CertificateReading("pve-ssl.pem", expires_epoch=int(NOON + 300 * DAY)),),
     )
 
     assert shown(statuses={"pve1": "online"}, facts=Facts(nodes={"pve1": fine})) == ()

@@ -80,7 +80,7 @@ def test_the_report_of_a_lane_tells_its_worst_subject():
         }
     )
 
-    live, disks = reports.lane_reports(PollMemory(succeeded_at=AT), facts)
+    live, disks = reports.lane_reports(PollMemory(succeeded_epoch=AT), facts)
 
     assert (live.lane, live.subjects, live.read, live.failing) == ("live", 1, 1, 0)
     assert (disks.lane, disks.subjects, disks.read, disks.failing) == ("disks", 3, 2, 2)

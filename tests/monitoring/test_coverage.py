@@ -15,7 +15,7 @@ from monitoring.backups.coverage import (
     GuestRun,
     Plan,
     coverage,
-    due_at,
+    due_epoch,
     of_snapshot,
     of_volume,
     runs_of,
@@ -36,7 +36,7 @@ GOOD = Backup(1000, "nas")
 
 
 def plan(*jobs, due=None, uncovered=frozenset(), **more):
-    return Plan(jobs, uncovered=uncovered, due_at={} if due is None else {jobs[0].id: due}, **more)
+    return Plan(jobs, uncovered=uncovered, due_epoch={} if due is None else {jobs[0].id: due}, **more)
 
 
 def seen(*backups, read=READ, unread=None):
@@ -133,7 +133,7 @@ SEEN = {
 def test_what_is_said_of_the_backups_of_a_planned_guest(backups, expected):
     found = cover(plan(NIGHTLY, due=2000), backups)
 
-    assert (found.state, found.freshness, found.reason, found.last_good_at) == expected
+    assert (found.state, found.freshness, found.reason, found.last_good_epoch) == expected
 
 
 def test_without_a_due_run_no_backup_is_too_old():
@@ -142,17 +142,17 @@ def test_without_a_due_run_no_backup_is_too_old():
 
 def test_the_job_that_was_due_last_decides():
     weekly = BackupJobReading("weekly", storage="usb", covers_all=True)
-    both = Plan((weekly, NIGHTLY), uncovered=frozenset(), due_at={"weekly": 500, "nightly": 2000})
+    both = Plan((weekly, NIGHTLY), uncovered=frozenset(), due_epoch={"weekly": 500, "nightly": 2000})
 
     found = cover(both, seen(OLD, read=frozenset({"nas", "usb"})))
 
-    assert (found.freshness, found.due_at) == ("overdue", 2000)
+    assert (found.freshness, found.due_epoch) == ("overdue", 2000)
 
 
 def test_a_guest_in_no_job_keeps_its_good_backup_and_is_never_overdue():
     found = cover(plan(job(vmids=(99,)), due=2000), seen(OLD))
 
-    assert (found.state, found.freshness, found.last_good_at, found.due_at) == (
+    assert (found.state, found.freshness, found.last_good_epoch, found.due_epoch) == (
         "uncovered",
         "good",
         1000,
@@ -169,7 +169,7 @@ def test_a_guest_in_no_job_whose_backups_may_not_be_seen_is_uncovered_and_not_wi
 def test_a_failed_verification_does_not_count_and_is_shown():
     found = cover(plan(NIGHTLY, due=500), seen(OLD, CORRUPT, UNFINISHED))
 
-    assert (found.last_good_at, found.last_good_source) == (1000, "nas")
+    assert (found.last_good_epoch, found.last_good_source) == (1000, "nas")
     assert (found.newest, found.failed_verification_count) == (CORRUPT, 1)
 
 
@@ -206,16 +206,16 @@ def test_a_template_needs_no_backup():
 
 
 VOLUMES = {
-    "a file": (BackupVolumeReading("v", 100, created_at=5, size_bytes=7, format="vma.zst"), ""),
-    "a file of one byte": (BackupVolumeReading("v", 100, created_at=5, size_bytes=1, format="tar"), ""),
-    "on a PBS": (BackupVolumeReading("v", 100, created_at=5, size_bytes=7, format="pbs-vm"), ""),
+    "a file": (BackupVolumeReading("v", 100, created_epoch=5, size_bytes=7, format="vma.zst"), ""),
+    "a file of one byte": (BackupVolumeReading("v", 100, created_epoch=5, size_bytes=1, format="tar"), ""),
+    "on a PBS": (BackupVolumeReading("v", 100, created_epoch=5, size_bytes=7, format="pbs-vm"), ""),
     "verified": (
-        BackupVolumeReading("v", 100, created_at=5, size_bytes=7, format="pbs-vm", verification="ok"), ""),
+        BackupVolumeReading("v", 100, created_epoch=5, size_bytes=7, format="pbs-vm", verification="ok"), ""),
     "not finished on a PBS": (
-        BackupVolumeReading("v", 100, created_at=5, size_bytes=1, format="pbs-ct"), "unfinished"),
-    "without a size on a PBS": (BackupVolumeReading("v", 100, created_at=5, format="pbs-ct"), "unfinished"),
+        BackupVolumeReading("v", 100, created_epoch=5, size_bytes=1, format="pbs-ct"), "unfinished"),
+    "without a size on a PBS": (BackupVolumeReading("v", 100, created_epoch=5, format="pbs-ct"), "unfinished"),
     "verification failed": (
-        BackupVolumeReading("v", 100, created_at=5, size_bytes=7, format="pbs-vm", verification="failed"),
+        BackupVolumeReading("v", 100, created_epoch=5, size_bytes=7, format="pbs-vm", verification="failed"),
         "verification_failed"),
 }  # fmt: skip
 
@@ -244,19 +244,19 @@ def test_whether_a_backup_on_a_server_is_good(told, fault):
 
 def test_the_newest_try_of_a_guest_is_its_last():
     tasks = [
-        TaskReading("b", "pve1", "vzdump", "100", started_at=200, ended_at=210, status="WARNINGS: 1"),
-        TaskReading("a", "pve1", "vzdump", "100", started_at=100, ended_at=110, status="OK"),
-        TaskReading("b", "pve1", "vzdump", "101", started_at=200, ended_at=210, status="OK"),
-        TaskReading("c", "pve1", "vzdump", "101", started_at=300),
-        TaskReading("h", "pve1", "vzdump", "²", started_at=600, ended_at=610, status="OK"),
+        TaskReading("b", "pve1", "vzdump", "100", started_epoch=200, ended_epoch=210, status="WARNINGS: 1"),
+        TaskReading("a", "pve1", "vzdump", "100", started_epoch=100, ended_epoch=110, status="OK"),
+        TaskReading("b", "pve1", "vzdump", "101", started_epoch=200, ended_epoch=210, status="OK"),
+        TaskReading("c", "pve1", "vzdump", "101", started_epoch=300),
+        TaskReading("h", "pve1", "vzdump", "²", started_epoch=600, ended_epoch=610, status="OK"),
         TaskReading("g", "pve1", "vzdump", "103", status="OK"),
-        TaskReading("d", "pve1", "vzdump", "", started_at=400, ended_at=410, status="job errors"),
-        TaskReading("e", "pve1", "qmstart", "102", started_at=500, ended_at=510, status="OK"),
+        TaskReading("d", "pve1", "vzdump", "", started_epoch=400, ended_epoch=410, status="job errors"),
+        TaskReading("e", "pve1", "qmstart", "102", started_epoch=500, ended_epoch=510, status="OK"),
     ]
 
     found = runs_of(tasks)
 
-    assert {vmid: (run.started_at, run.outcome) for vmid, run in found.items()} == {
+    assert {vmid: (run.started_epoch, run.outcome) for vmid, run in found.items()} == {
         100: (200, "warning"),
         101: (300, "running"),
     }
@@ -297,10 +297,10 @@ DUE = {
 
 @pytest.mark.parametrize(("text", "zone", "following", "first", "expected"), DUE.values(), ids=DUE)
 def test_which_run_should_have_left_a_backup(text, zone, following, first, expected):
-    one = BackupJobReading("one", schedule=text, next_run_at=epoch(following))
+    one = BackupJobReading("one", schedule=text, next_run_epoch=epoch(following))
     known = None if first is None else datetime.fromisoformat(first).replace(tzinfo=UTC)
 
-    assert due_at(one, at=NOON, zone=zone, first_seen_at=known) == epoch(expected)
+    assert due_epoch(one, at=NOON, zone=zone, first_seen_at=known) == epoch(expected)
 
 
 def test_ten_thousand_guests_take_no_time_to_speak_of():

@@ -63,7 +63,7 @@ def guest_numbers(reading, facts=None, *, rates=RATES):
     facts = facts or Facts()
     sample = Sample(AT - 60, "pve1", 60, (0, 0, 0, 0), rates)
     guest = guest_now(reading, sample, None, Beside(facts), at=AT)
-    memory = PollMemory(reading=ResourcesReading(guests=(reading,)), read_at=AT, samples={100: sample})
+    memory = PollMemory(reading=ResourcesReading(guests=(reading,)), read_epoch=AT, samples={100: sample})
     return by_name(numbers.guest_numbers(guest, memory, facts, at=AT + 7))
 
 
@@ -217,9 +217,9 @@ def test_every_reason_is_put_into_words(reason):
 
 def node_numbers(reading, detail, facts=None):
     node = live_node(reading, detail, status="online", seen_epoch=AT)
-    memory = PollMemory(reading=ResourcesReading(nodes=(reading,)), read_at=AT)
+    memory = PollMemory(reading=ResourcesReading(nodes=(reading,)), read_epoch=AT)
     if detail is not None:
-        memory.details, memory.details_at = {"pve1": detail}, {"pve1": AT - 60}
+        memory.details, memory.details_epoch = {"pve1": detail}, {"pve1": AT - 60}
     return by_name(numbers.node_numbers(node, memory, facts or Facts(), at=AT + 7))
 
 
@@ -276,7 +276,7 @@ NODE = {
             "io_full": None,
             "memory_some": None,
             "memory_full": None,
-            "measured_at": None,
+            "measured_epoch": None,
         },
         "call": "GET /nodes/pve1/rrddata?timeframe=hour",
         "readAt": AGO,
@@ -352,7 +352,7 @@ def test_the_numbers_of_a_shared_storage_are_those_of_the_node_whose_figures_are
     there = StorageReading("nas", "pve2", "available", "nfs", ("backup",), True, 30, 100)
     probe = NodeStorageReading("nas", total_bytes=100, available_bytes=60)
     (shared,) = live_storages((away, there), {("nas", "pve2"): probe}, at=AT)
-    memory = PollMemory(reading=ResourcesReading(storages=(away, there)), read_at=AT)
+    memory = PollMemory(reading=ResourcesReading(storages=(away, there)), read_epoch=AT)
     facts = Facts(nodes={"pve2": NodeFacts(storages=(probe,), storages_epoch=AT - 60)})
 
     told = by_name(numbers.storage_numbers(shared, memory, facts, at=AT + 7))

@@ -73,7 +73,7 @@ def host(*vmids, **facts):
     return collected(instance, Facts(**(known | facts)), PollMemory(reading=reading), reading.guests)
 
 
-def volumes(*told, storage="nas", read_at=AT):
+def volumes(*told, storage="nas", read_epoch=AT):
     """Backups in a storage, (vmid, age in hours), as facts of a PVE."""
     readings = tuple(
         BackupVolumeReading(
@@ -81,7 +81,7 @@ def volumes(*told, storage="nas", read_at=AT):
         )
         for vmid, hours in told
     )
-    return {"volumes": {(storage, ""): readings}, "volumes_epoch": {(storage, ""): float(read_at)}}
+    return {"volumes": {(storage, ""): readings}, "volumes_epoch": {(storage, ""): float(read_epoch)}}
 
 
 def judgement_of(*known):
@@ -128,7 +128,7 @@ def test_a_job_list_that_the_account_may_not_see_is_unknown():
 
 
 def test_a_storage_that_was_not_read_for_hours_says_nothing_about_the_runs_since():
-    found = coverages(host(100, 101, **volumes((100, 40), (101, 9), read_at=AT - 6 * HOUR)))
+    found = coverages(host(100, 101, **volumes((100, 40), (101, 9), read_epoch=AT - 6 * HOUR)))
 
     assert found == {
         100: ("covered", "unknown", "not_read_lately"),
@@ -155,7 +155,12 @@ def test_a_storage_on_local_disks_counts_as_read_when_the_slowest_node_was():
 
 def test_a_log_tells_which_guest_of_a_job_failed_until_a_later_backup_is_there():
     task = TaskReading(
-        upid(1), "pve1", "vzdump", started_at=AT - 10 * HOUR, ended_at=AT - 9 * HOUR, status="job errors"
+        upid(1),
+        "pve1",
+        "vzdump",
+        started_epoch=AT - 10 * HOUR,
+        ended_epoch=AT - 9 * HOUR,
+        status="job errors",
     )
     results = (
         VzdumpGuestReading(100, "qemu", False, "disk full"),
@@ -178,13 +183,13 @@ def test_a_log_tells_which_guest_of_a_job_failed_until_a_later_backup_is_there()
 # --- whose a backup is --------------------------------------------------------------------------------------------
 
 
-def vault(*groups, namespace="", read_at=AT, **facts):
+def vault(*groups, namespace="", read_epoch=AT, **facts):
     """A PBS `vault` with one backup of each of these groups, six hours old."""
     readings = tuple(BackupGroupReading("vm", str(vmid), AT - 6 * HOUR, 1, owner) for vmid, owner in groups)
     snapshots = {
         f"vm/{vmid}": (BackupSnapshotReading("vm", str(vmid), AT - 6 * HOUR, 100),) for vmid, _ in groups
     }
-    place = NamespaceBackups(readings, float(read_at), snapshots, float(read_at))
+    place = NamespaceBackups(readings, float(read_epoch), snapshots, float(read_epoch))
     instance = make_instance("pbs", host="https://192.0.2.100:8007")
     return collected(instance, Facts(backups={("main", namespace): place}, **facts), PollMemory())
 
@@ -301,7 +306,7 @@ def test_why_backups_behind_a_storage_were_not_seen_on_the_pbs(facts, fields, re
 
 def test_a_pbs_that_was_silent_for_hours_says_nothing_about_the_runs_since():
     known = host(100, storages=(into_vault("a@pbs"),), jobs=(TO_PBS,))
-    server = vault(read_at=AT - 5 * HOUR)
+    server = vault(read_epoch=AT - 5 * HOUR)
 
     assert coverages(known, server) == {100: ("unknown", "unknown", "not_read_lately")}
 
@@ -324,8 +329,8 @@ def ran(number, started, *, status="OK", subject="", node="pve1"):
         node,
         "vzdump",
         subject,
-        started_at=started,
-        ended_at=started + 600,
+        started_epoch=started,
+        ended_epoch=started + 600,
         status=status,
     )
 
@@ -341,28 +346,28 @@ MISSED = {
     "the list does not reach back": ((ran(1, TWO + 5 * HOUR),), {}, None),
     "there never was a backup": ((), {}, TWO),
     "it is switched off": ((ran(2, TWO - DAY),), {"is_enabled": False}, None),
-    "it was made today": ((ran(2, TWO - DAY),), {"seen_at": AT - HOUR}, None),
+    "it was made today": ((ran(2, TWO - DAY),), {"seen_epoch": AT - HOUR}, None),
     "nobody can read its schedule": ((ran(2, TWO - DAY),), {"schedule": "at tea time"}, None),
 }
 
 
 @pytest.mark.parametrize(("tasks", "given", "expected"), MISSED.values(), ids=MISSED)
 def test_a_run_that_was_missed(tasks, given, expected):
-    looked, seen_at = given.get("looked", AT), given.get("seen_at", 0.0)
-    changed = {key: value for key, value in given.items() if key not in ("looked", "seen_at")}
+    looked, seen_epoch = given.get("looked", AT), given.get("seen_epoch", 0.0)
+    changed = {key: value for key, value in given.items() if key not in ("looked", "seen_epoch")}
     job = BackupJobReading(**({"id": "nightly", "schedule": "02:00", "covers_all": True} | changed))
     facts = Facts(
         backup_tasks={"pve1": tasks},
         nodes={"pve1": NodeFacts(time_zone="UTC")},
         tasks_epoch=looked,
-        job_history={"backup nightly": JobHistory("True 02:00", seen_at, seen_at)},
+        job_history={"backup nightly": JobHistory("True 02:00", seen_epoch, seen_epoch)},
     )
 
     assert missed_backup(job, facts, tasks, at=NOON) == expected
 
 
 def test_a_job_of_a_pbs_that_should_have_run_since_it_was_looked_at_is_not_known_to_be_missed():
-    job = ServerJobReading("v1", "verify", "main", schedule="02:00", last_run_ended_at=TWO - DAY + 60)
+    job = ServerJobReading("v1", "verify", "main", schedule="02:00", last_run_ended_epoch=TWO - DAY + 60)
     seen = {"verify v1": JobHistory("False 02:00", 0.0, AT - 9 * DAY)}
     host_facts = NodeFacts(time_zone="UTC")
     looked = Facts(host=host_facts, job_history=seen, server_jobs_epoch={"verify": AT})

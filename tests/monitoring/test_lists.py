@@ -42,14 +42,14 @@ def published(instance, facts, memory=None, *, at=AT):
 
 def task(number, started, **fields):
     upid = f"UPID:pve1:{number:08X}:0000C3D4:{started:08X}:vzdump:{fields.get('subject', '')}:root@pam:"
-    return TaskReading(upid, "pve1", "vzdump", started_at=started, user="root@pam", **fields)
+    return TaskReading(upid, "pve1", "vzdump", started_epoch=started, user="root@pam", **fields)
 
 
 # --- PVE ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_backup_task_as_the_contract_has_it():
-    facts = Facts(tasks=(task(6699, T1, subject="100", ended_at=T1 + 250, status="OK"),))
+    facts = Facts(tasks=(task(6699, T1, subject="100", ended_epoch=T1 + 250, status="OK"),))
 
     (told,) = published(make_instance(), facts)["backupTasks"]
 
@@ -70,19 +70,19 @@ def test_a_backup_task_as_the_contract_has_it():
 TASKS = {
     "running": ({}, ("", "0001-01-01T00:00:00Z", 0, "running", None)),
     "a job that failed": (
-        {"ended_at": T2, "status": "job errors"},
+        {"ended_epoch": T2, "status": "job errors"},
         ("job errors", "2026-01-01T01:00:00Z", 0, "failed", "job errors"),
     ),
     "warnings": (
-        {"ended_at": T2, "status": "WARNINGS: 2"},
+        {"ended_epoch": T2, "status": "WARNINGS: 2"},
         ("WARNINGS: 2", "2026-01-01T01:00:00Z", 0, "warning", None),
     ),
     "a number in other digits is none": (
-        {"ended_at": T2, "status": "OK", "subject": "²"},
+        {"ended_epoch": T2, "status": "OK", "subject": "²"},
         ("OK", "2026-01-01T01:00:00Z", 0, "ok", None),
     ),
     "nor is one without end": (
-        {"ended_at": T2, "status": "OK", "subject": "9" * 5000},
+        {"ended_epoch": T2, "status": "OK", "subject": "9" * 5000},
         ("OK", "2026-01-01T01:00:00Z", 0, "ok", None),
     ),
 }
@@ -102,9 +102,9 @@ def test_how_a_backup_task_is_told(fields, expected):
 
 
 def test_tasks_of_the_cluster_and_of_the_nodes_are_told_once_the_newest_first():
-    newer, older = task(1, T2, ended_at=T2 + 9, status="OK"), task(2, T1, ended_at=T1 + 9, status="OK")
+    newer, older = task(1, T2, ended_epoch=T2 + 9, status="OK"), task(2, T1, ended_epoch=T1 + 9, status="OK")
     facts = Facts(
-        tasks=(newer, TaskReading("UPID:x", "pve1", "qmstart", "100", started_at=T2)),
+        tasks=(newer, TaskReading("UPID:x", "pve1", "qmstart", "100", started_epoch=T2)),
         backup_tasks={"pve1": (newer, older)},
     )
 
@@ -114,7 +114,7 @@ def test_tasks_of_the_cluster_and_of_the_nodes_are_told_once_the_newest_first():
 
 
 def volume(storage, name, **fields):
-    known = {"vmid": 100, "kind": "qemu", "created_at": T1, "size_bytes": 5, "format": "vma.zst"} | fields
+    known = {"vmid": 100, "kind": "qemu", "created_epoch": T1, "size_bytes": 5, "format": "vma.zst"} | fields
     return BackupVolumeReading(f"{storage}:backup/{name}", **known)
 
 
@@ -167,7 +167,7 @@ def test_where_a_backup_lies(config, key, expected):
 def test_a_volume_that_several_nodes_see_is_told_once():
     one = volume("local", "a")
     facts = Facts(
-        volumes={("local", "pve1"): (one,), ("local", "pve2"): (one, volume("local", "b", created_at=T2))}
+        volumes={("local", "pve1"): (one,), ("local", "pve2"): (one, volume("local", "b", created_epoch=T2))}
     )
 
     told = published(make_instance(), facts)["storageBackups"]

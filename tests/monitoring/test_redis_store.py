@@ -164,7 +164,7 @@ def test_another_database_of_the_same_server_is_another_pulse(stores, server):
 
 @scale
 def test_a_memory_is_kept_for_whoever_polls_next(stores):
-    memory = PollMemory(cycles=3, trouble="of before", details_at={"pve1": 2.5})
+    memory = PollMemory(cycles=3, trouble="of before", details_epoch={"pve1": 2.5})
 
     stores().save(MEMORY, memory, of=1)
 

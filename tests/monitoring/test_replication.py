@@ -15,7 +15,7 @@ CONFIGURED = ReplicationReading("100-0", 100, "pve1", "pve2", "*/15")
 
 def run(**fields):
     """What the node of the guest tells of the job."""
-    told = {"last_sync_at": LAST, **fields}
+    told = {"last_sync_epoch": LAST, **fields}
     return ReplicationReading("100-0", 100, "pve1", "pve2", "*/15", **told)
 
 
@@ -31,7 +31,7 @@ def told(*jobs, configured=CONFIGURED, node="pve1", ago=60.0, guest_on="pve1"):
 
 STATES = {
     "ok": run(),
-    "waiting": run(last_sync_at=None),
+    "waiting": run(last_sync_epoch=None),
     "running": run(is_running=True),
     "failing": run(failure_count=2, error="no route to host"),
     "disabled": run(is_disabled=True, failure_count=2),
@@ -57,14 +57,14 @@ def test_what_was_told_long_ago_says_nothing_of_now(ago, state):
 def test_what_was_told_last_is_kept_beside_it():
     found = told(run(failure_count=3, error="no route to host"), ago=3600.0)
 
-    assert (found.state, found.job.last_sync_at, found.job.error) == ("unknown", LAST, "no route to host")
+    assert (found.state, found.job.last_sync_epoch, found.job.error) == ("unknown", LAST, "no route to host")
 
 
 def test_a_job_that_nobody_told_of_is_shown_as_it_is_configured():
     found = told()
 
     assert (found.state, found.told_epoch) == ("unknown", 0.0)
-    assert (found.job.id, found.job.target, found.job.schedule, found.job.last_sync_at) == (
+    assert (found.job.id, found.job.target, found.job.schedule, found.job.last_sync_epoch) == (
         "100-0", "pve2", "*/15", None,
     )  # fmt: skip
 

@@ -41,8 +41,8 @@ def test_each_kind_of_job_as_the_contract_has_it():
     shared = {
         "last_run_upid": "UPID:x",
         "last_run_state": "OK",
-        "last_run_ended_at": T1,
-        "next_run_at": T2,
+        "last_run_ended_epoch": T1,
+        "next_run_epoch": T2,
         "schedule": "daily",
     }
     jobs = [

@@ -33,7 +33,7 @@ STORE = DatastoreReading(
     30,
     60,
     mount_status="nonremovable",
-    estimated_full_at=1767312000,
+    estimated_full_epoch=1767312000,
     disk_bytes=10,
     index_bytes=120,
     bad_chunk_count=2,
@@ -44,10 +44,12 @@ def by_name(numbers):
     return {one.name: msgspec.to_builtins(one) for one in numbers}
 
 
-def pbs_numbers(*stores, status=STATUS, read_at=AT, states=(), late=False):
+def pbs_numbers(*stores, status=STATUS, read_epoch=AT, states=(), late=False):
     """The numbers of a PBS; the list of its datastores was read a minute before their use."""
     known = {state.name: state for state in states}
-    memory = PollMemory(pbs_status=status, pbs_status_at=read_at, datastores=stores, datastores_at=AT - 60)
+    memory = PollMemory(
+        pbs_status=status, pbs_status_epoch=read_epoch, datastores=stores, datastores_epoch=AT - 60
+    )
     facts = Facts(datastore_states=known, datastore_states_epoch=AT - 120)
     figures = tuple(
         datastore_figures(one, known.get(one.name), (), is_stale=late)
@@ -83,14 +85,14 @@ def test_a_number_of_a_pbs(name, expected):
 
 
 def test_figures_of_a_pbs_that_could_not_be_renewed_are_not_told_as_those_of_now():
-    told = pbs_numbers(read_at=AT - 120)["cpu"]
+    told = pbs_numbers(read_epoch=AT - 120)["cpu"]
 
     assert (told["value"], told["raw"], told["note"]) == (None, {"cpu": 0.5}, "it could not be renewed")
     assert told["ageSeconds"] == 127
 
 
 def test_of_a_pbs_whose_figures_the_account_may_not_see_none_is_told():
-    told = pbs_numbers(status=None, read_at=0.0)
+    told = pbs_numbers(status=None, read_epoch=0.0)
 
     assert {name: one["value"] for name, one in told.items()} == dict.fromkeys(HOST)
 
@@ -194,11 +196,11 @@ def pmg_numbers():
     gateway = GatewayFigures("online", "healthy", AT, nodes=nodes, queues=queues, statistics=statistics)
     memory = PollMemory(
         mail_nodes=nodes,
-        mail_nodes_at=AT,
+        mail_nodes_epoch=AT,
         mail_queues=queues,
-        mail_queues_at=AT - 60,
+        mail_queues_epoch=AT - 60,
         mail_statistics=statistics,
-        mail_statistics_at=AT - 60,
+        mail_statistics_epoch=AT - 60,
     )
     return by_name(server_numbers.pmg_numbers(gateway, memory, at=AT + 7))
 

@@ -319,7 +319,13 @@ def shown(*told, serial="S1"):
     )
     return {
         name: only[name]
-        for name in ("health", "life_left_percent", "temperature_celsius", "power_on_hours", "smart_read_at")
+        for name in (
+            "health",
+            "life_left_percent",
+            "temperature_celsius",
+            "power_on_hours",
+            "smart_read_epoch",
+        )
     }
 
 
@@ -328,7 +334,7 @@ UNTOLD = {
     "life_left_percent": None,
     "temperature_celsius": None,
     "power_on_hours": None,
-    "smart_read_at": None,
+    "smart_read_epoch": None,
 }
 
 
@@ -354,7 +360,7 @@ def test_of_two_answers_the_newer_one_counts(listed_epoch, own_epoch, health, le
         "life_left_percent": left,
         "temperature_celsius": 30,
         "power_on_hours": 7,
-        "smart_read_at": 200,
+        "smart_read_epoch": 200,
     }
 
 

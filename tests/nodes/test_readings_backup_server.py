@@ -39,7 +39,7 @@ def test_a_group_is_read() -> None:
 def test_a_group_without_a_finished_backup_has_no_last_one() -> None:
     (group,) = backup_server.read_groups([{"backup-type": "vm", "backup-id": "100", "last-backup": 0}])
 
-    assert (group.last_backup_at, group.count) == (None, 0)
+    assert (group.last_backup_epoch, group.count) == (None, 0)
 
 
 def test_groups_come_by_kind_and_id() -> None:
@@ -67,13 +67,13 @@ def test_a_backup_snapshot_is_read_with_its_verification_and_files() -> None:
     assert reading == BackupSnapshotReading(
         kind="vm",
         id="100",
-        taken_at=1767225600,
+        taken_epoch=1767225600,
         size_bytes=900,
         is_protected=True,
         owner="pve@pbs!b",
         comment="web",
         verification="ok",
-        verified_at=1606311551,
+        verified_epoch=1606311551,
         files=(
             BackupFileReading("drive-scsi0.img.fidx", 800, "encrypt"),
             BackupFileReading("index.json.blob"),
@@ -141,8 +141,8 @@ def test_a_sync_job_is_read() -> None:
             comment="c",
             last_run_upid=VERIFY_UPID,
             last_run_state="WARNINGS: 2",
-            last_run_ended_at=1767225600,
-            next_run_at=1767229200,
+            last_run_ended_epoch=1767225600,
+            next_run_epoch=1767229200,
         ),
     )
 
@@ -189,8 +189,8 @@ def test_the_garbage_collection_of_a_datastore_is_read_with_its_deduplication() 
         schedule="daily",
         last_run_upid=VERIFY_UPID,
         last_run_state="OK",
-        last_run_ended_at=1767225600,
-        next_run_at=1767312000,
+        last_run_ended_epoch=1767225600,
+        next_run_epoch=1767312000,
         duration_seconds=12.0,
         removed_bytes=4,
         pending_bytes=3,

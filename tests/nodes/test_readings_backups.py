@@ -24,12 +24,12 @@ SERVER_UPID = "UPID:pbs:000004D2:00001A2B:0000002A:5FBE5E7F:verificationjob:main
 
 
 def test_the_id_of_a_pve_task_tells_what_it_is() -> None:
-    assert tasks.read_upid(UPID) == UpidReading("pve1", "vzdump", "100", "root@pam", started_at=1606311551)
+    assert tasks.read_upid(UPID) == UpidReading("pve1", "vzdump", "100", "root@pam", started_epoch=1606311551)
 
 
 def test_the_id_of_a_pbs_task_has_one_field_more_and_escapes() -> None:
     assert tasks.read_upid(SERVER_UPID) == UpidReading(
-        "pbs", "verificationjob", "main:v-12", "root@pam!job", started_at=1606311551
+        "pbs", "verificationjob", "main:v-12", "root@pam!job", started_epoch=1606311551
     )
 
 
@@ -45,7 +45,9 @@ def test_slashes_in_the_subject_of_a_pbs_task_are_escaped_as_dashes() -> None:
 def test_a_task_of_a_token_about_several_guests_has_no_subject() -> None:
     told = "UPID:pve1:00000C8B:10000D780:5FBE5E7F:vzdump::root@pam!cli:"
 
-    assert tasks.read_upid(told) == UpidReading("pve1", "vzdump", "", "root@pam!cli", started_at=1606311551)
+    assert tasks.read_upid(told) == UpidReading(
+        "pve1", "vzdump", "", "root@pam!cli", started_epoch=1606311551
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,8 +73,8 @@ def test_a_finished_task_is_read() -> None:
             kind="vzdump",
             subject="100",
             user="root@pam",
-            started_at=1606311551,
-            ended_at=1606311560,
+            started_epoch=1606311551,
+            ended_epoch=1606311560,
             status="job errors",
         ),
     )
@@ -83,7 +85,7 @@ def test_what_the_row_of_a_task_tells_goes_before_its_id() -> None:
 
     (task,) = tasks.read_tasks([row])
 
-    assert (task.node, task.kind, task.subject, task.user, task.started_at) == (
+    assert (task.node, task.kind, task.subject, task.user, task.started_epoch) == (
         "pve2",
         "qmstart",
         "7",
@@ -95,7 +97,7 @@ def test_what_the_row_of_a_task_tells_goes_before_its_id() -> None:
 def test_what_the_row_of_a_task_does_not_tell_its_id_does() -> None:
     assert tasks.read_tasks([{"upid": UPID}]) == (
         TaskReading(
-            upid=UPID, node="pve1", kind="vzdump", subject="100", user="root@pam", started_at=1606311551
+            upid=UPID, node="pve1", kind="vzdump", subject="100", user="root@pam", started_epoch=1606311551
         ),
     )
 
@@ -115,7 +117,7 @@ def test_a_running_task_has_neither_an_end_nor_a_status(
 ) -> None:
     (task,) = tasks.read_tasks([{"upid": UPID, **fields}])
 
-    assert (task.ended_at, task.status) == expected
+    assert (task.ended_epoch, task.status) == expected
 
 
 def test_a_token_is_part_of_the_user_of_a_task() -> None:
@@ -135,7 +137,7 @@ def test_tasks_of_pbs_are_read_under_their_own_names() -> None:
 
     (task,) = tasks.read_tasks([row])
 
-    assert (task.node, task.kind, task.subject, task.user, task.started_at) == (
+    assert (task.node, task.kind, task.subject, task.user, task.started_epoch) == (
         "vault",
         "verify",
         "main",
@@ -151,7 +153,7 @@ def test_tasks_come_newest_first() -> None:
         {"upid": UPID, "starttime": 2},
     ]
 
-    assert [task.started_at for task in tasks.read_tasks(rows)] == [3, 2, 1]
+    assert [task.started_epoch for task in tasks.read_tasks(rows)] == [3, 2, 1]
 
 
 @pytest.mark.parametrize("data", [None, {}, [{"node": "pve1"}], [5]])
@@ -289,7 +291,7 @@ def test_an_archive_is_read() -> None:
         volume=name,
         vmid=100,
         kind="qemu",
-        created_at=1767225600,
+        created_epoch=1767225600,
         size_bytes=9,
         format="vma.zst",
         notes="nightly",
@@ -374,7 +376,7 @@ def test_a_job_for_all_but_some_guests_is_read() -> None:
             covers_all=True,
             excluded=(103, 105),
             comment="weekly",
-            next_run_at=1767225600,
+            next_run_epoch=1767225600,
         ),
     )
 

@@ -254,7 +254,7 @@ def test_the_pressure_of_a_node_is_the_newest_one() -> None:
     ]
 
     assert hardware.read_node_history_newest(rows) == NodeHistoryReading(
-        pressure=PressureReading(cpu_some=2.5, memory_some=0.0, measured_at=1767225660)
+        pressure=PressureReading(cpu_some=2.5, memory_some=0.0, measured_epoch=1767225660)
     )
 
 
@@ -267,7 +267,7 @@ def test_the_zfs_cache_of_a_node_is_the_newest_one_whatever_other_rows_lack() ->
     ]
 
     assert hardware.read_node_history_newest(rows) == NodeHistoryReading(
-        pressure=PressureReading(cpu_some=1.5, measured_at=1767225600), arc_bytes=200
+        pressure=PressureReading(cpu_some=1.5, measured_epoch=1767225600), arc_bytes=200
     )
 
 

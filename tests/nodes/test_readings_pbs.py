@@ -38,12 +38,14 @@ def test_a_list_of_stores_that_cannot_be_read_is_a_bad_answer(data: object) -> N
         pbs.read_datastore_usage(data)
 
 
-def full_at(estimate: object, *, at: float | None = None, **fields: object) -> tuple[int | None, bool | None]:
+def full_epoch(
+    estimate: object, *, at: float | None = None, **fields: object
+) -> tuple[int | None, bool | None]:
     """Return when a datastore is full and whether it grows."""
     (reading,) = pbs.read_datastore_usage(
         [{"store": "main", "estimated-full-date": estimate, **fields}], at=at
     )
-    return reading.estimated_full_at, reading.is_growing
+    return reading.estimated_full_epoch, reading.is_growing
 
 
 MONTH = {"history-start": 1767225600, "history-delta": 1800, "history": [0.1, None, 0.3]}
@@ -63,19 +65,19 @@ MONTH = {"history-start": 1767225600, "history-delta": 1800, "history": [0.1, No
 def test_an_estimate_in_the_past_means_that_a_store_does_not_grow(
     estimate: object, expected: tuple[int | None, bool | None]
 ) -> None:
-    assert full_at(estimate, **MONTH) == expected
+    assert full_epoch(estimate, **MONTH) == expected
 
 
 def test_without_a_history_the_given_instant_is_the_present() -> None:
-    assert full_at(1767225600, at=1767225599.5) == (1767225600, True)
-    assert full_at(1767225600, at=1767225600.5) == (None, False)
-    assert full_at(1767225600) == (1767225600, True)
+    assert full_epoch(1767225600, at=1767225599.5) == (1767225600, True)
+    assert full_epoch(1767225600, at=1767225600.5) == (None, False)
+    assert full_epoch(1767225600) == (1767225600, True)
 
 
 def test_the_history_of_a_store_keeps_its_gaps() -> None:
     (reading,) = pbs.read_datastore_usage([{"store": "main", **MONTH}])
 
-    assert (reading.history, reading.history_start_at, reading.history_step_seconds) == (
+    assert (reading.history, reading.history_start_epoch, reading.history_step_seconds) == (
         (0.1, None, 0.3),
         1767225600,
         1800,
@@ -113,9 +115,9 @@ def test_the_last_garbage_collection_tells_the_deduplication() -> None:
         pending_bytes=3,
         removed_bytes=4,
         bad_chunk_count=5,
-        collected_at=0x5FBE5E7F,
+        collected_epoch=0x5FBE5E7F,
     )
-    assert (first.deduplication, second.deduplication, second.collected_at) == (2.5, None, None)
+    assert (first.deduplication, second.deduplication, second.collected_epoch) == (2.5, None, None)
 
 
 @pytest.mark.parametrize(

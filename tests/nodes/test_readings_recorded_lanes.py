@@ -297,8 +297,8 @@ def test_the_tasks_of_a_node_of_pve_6_are_read() -> None:
         kind="vzstop",
         subject="100",
         user="root@pam",
-        started_at=1606311601,
-        ended_at=1606311602,
+        started_epoch=1606311601,
+        ended_epoch=1606311602,
         status="OK",
     )
     assert {task.subject for task in readings if task.kind == "imgdel"} == {"100@local"}
@@ -310,7 +310,7 @@ def test_the_id_of_every_recorded_task_tells_what_its_row_tells() -> None:
     told = [(row["node"], row["type"], row["id"], row["user"], row["starttime"]) for row in rows]
 
     read = [tasks.read_upid(row["upid"]) for row in rows]
-    assert [(one.node, one.kind, one.subject, one.user, one.started_at) for one in read if one] == told
+    assert [(one.node, one.kind, one.subject, one.user, one.started_epoch) for one in read if one] == told
 
 
 def test_the_log_of_a_backup_of_pve_6_is_read() -> None:
@@ -384,7 +384,7 @@ def test_backups_in_a_storage_of_pve_6_are_read_and_its_images_passed_over() -> 
             volume="local:backup/vzdump-lxc-100-2020_11_25-14_39_11.tar.lzo",
             vmid=100,
             kind="lxc",
-            created_at=1606311551,
+            created_epoch=1606311551,
             size_bytes=4504446,
             format="tar.lzo",
         ),
@@ -392,7 +392,7 @@ def test_backups_in_a_storage_of_pve_6_are_read_and_its_images_passed_over() -> 
             volume="local:backup/vzdump-qemu-100-2020_11_25-14_38_36.vma.lzo",
             vmid=100,
             kind="qemu",
-            created_at=1606311516,
+            created_epoch=1606311516,
             size_bytes=370,
             format="vma.lzo",
         ),
@@ -448,7 +448,7 @@ def test_backup_snapshots_are_read_with_how_their_verification_ended() -> None:
     readings = backup_server.read_snapshots(recorded("pbs-exporter-node-inline/snapshotsRoot.json"))
 
     assert readings[0] == BackupSnapshotReading("ct", "503", 1779474301, comment="mail-archover.home.arpa")
-    assert [(one.taken_at, one.verification) for one in readings] == [
+    assert [(one.taken_epoch, one.verification) for one in readings] == [
         (1779474301, ""),
         (1780683922, "ok"),
         (1780597498, "ok"),
@@ -476,7 +476,7 @@ def test_high_availability_of_pve_9_is_read_with_its_nodes() -> None:
         is_quorate=True,
         master_node="pve3-dogfood",
         master_status="pve3-dogfood (active, Thu Jul 23 12:36:06 2026)",
-        master_seen_at=1784810166,
+        master_seen_epoch=1784810166,
         nodes=(
             HaNodeReading("pve", "pve (idle, watchdog standby, Thu Jul 23 12:36:14 2026)", 1784810174),
             HaNodeReading(
@@ -527,7 +527,7 @@ def test_a_replication_is_read() -> None:
     readings = cluster.read_replication(recorded("pve-exporter-testdata/replication.json"))
 
     assert readings == (
-        ReplicationReading("100-0", vmid=100, last_sync_at=1710000000, duration_seconds=45.5),
+        ReplicationReading("100-0", vmid=100, last_sync_epoch=1710000000, duration_seconds=45.5),
     )
 
 
@@ -619,7 +619,7 @@ def test_a_zfs_pool_is_read() -> None:
 def test_a_certificate_is_read() -> None:
     readings = hardware.read_certificates(recorded("pve-exporter-testdata/certificates.json"))
 
-    assert readings == (CertificateReading("pveproxy-ssl.pem", expires_at=1740000000),)
+    assert readings == (CertificateReading("pveproxy-ssl.pem", expires_epoch=1740000000),)
 
 
 @pytest.mark.parametrize(
@@ -651,7 +651,7 @@ def test_the_pressure_of_a_node_of_pve_9_is_read() -> None:
         io_full=0.0,
         memory_some=0.0,
         memory_full=0.0,
-        measured_at=1785169080,
+        measured_epoch=1785169080,
     )
 
 

@@ -109,10 +109,10 @@ def failed_runs(visit: Visit) -> list[TaskReading]:
     failed = [
         task
         for task in tasks.values()
-        if task.kind == "vzdump" and not task.subject and task.ended_at is not None
-        if task.status != "OK" and (task.started_at or 0) > since
+        if task.kind == "vzdump" and not task.subject and task.ended_epoch is not None
+        if task.status != "OK" and (task.started_epoch or 0) > since
     ]
-    failed.sort(key=lambda task: task.started_at or 0, reverse=True)
+    failed.sort(key=lambda task: task.started_epoch or 0, reverse=True)
     return failed[:MOST_LOGS]
 
 

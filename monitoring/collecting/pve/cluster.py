@@ -65,7 +65,7 @@ def read_tasks(visit: Visit) -> None:
     ended = [
         task
         for task in tasks
-        if task.ended_at is not None and (task.upid not in before or before[task.upid].ended_at is None)
+        if task.ended_epoch is not None and (task.upid not in before or before[task.upid].ended_epoch is None)
     ]
     if before:
         visit.hasten(consequences(visit, ended))

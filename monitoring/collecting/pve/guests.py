@@ -72,13 +72,13 @@ def questions_of(place: Whereabouts, is_there: bool, has_more: bool, may_ask: bo
     )
 
 
-def hasten_started(visit: Visit, vmid: int, started_at: float) -> None:
+def hasten_started(visit: Visit, vmid: int, started_epoch: float) -> None:
     """Let a guest that was started be read again: what was changed in its options is in force, its agent may run now."""
-    if visit.facts.guest(vmid).config_epoch > started_at + AGENT_START_SECONDS:
+    if visit.facts.guest(vmid).config_epoch > started_epoch + AGENT_START_SECONDS:
         return  # all of it has been looked at since
-    visit.hasten([(Lane.GUEST_CONFIGURATION, vmid)], since=started_at)
-    if visit.epoch - started_at >= AGENT_START_SECONDS:
-        visit.hasten(((lane, vmid) for lane in INSIDE), since=started_at + AGENT_START_SECONDS)
+    visit.hasten([(Lane.GUEST_CONFIGURATION, vmid)], since=started_epoch)
+    if visit.epoch - started_epoch >= AGENT_START_SECONDS:
+        visit.hasten(((lane, vmid) for lane in INSIDE), since=started_epoch + AGENT_START_SECONDS)
 
 
 def may_ask_agent(visit: Visit, guest: GuestReading) -> bool:

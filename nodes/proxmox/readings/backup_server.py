@@ -21,7 +21,7 @@ class BackupGroupReading(msgspec.Struct, frozen=True):
 
     kind: Annotated[Word, "backup-type"]  # vm, ct, host
     id: Annotated[Text, "backup-id"]
-    last_backup_at: Annotated[Epoch, "last-backup"] = None  # epoch seconds; None: none finished
+    last_backup_epoch: Annotated[Epoch, "last-backup"] = None  # epoch seconds; None: none finished
     count: int = 0
     owner: Annotated[Text, "owner"] = ""
     comment: Annotated[Text, "comment"] = ""
@@ -40,13 +40,13 @@ class BackupSnapshotReading(msgspec.Struct, frozen=True, gc=False):
 
     kind: str
     id: str
-    taken_at: int  # epoch seconds
+    taken_epoch: int  # epoch seconds
     size_bytes: int | None = None  # None: unfinished
     is_protected: bool = False
     owner: str = ""
     comment: str = ""
     verification: str = ""  # ok, failed; empty: never verified
-    verified_at: int | None = None  # from the UPID of the verification
+    verified_epoch: int | None = None  # from the UPID of the verification
     files: tuple[BackupFileReading, ...] = ()
 
     @property
@@ -73,8 +73,8 @@ class ServerJobReading(msgspec.Struct, frozen=True):
     is_disabled: bool = False
     last_run_upid: str = ""
     last_run_state: str = ""  # OK, WARNINGS: 2, an error; empty while it runs and before the first run
-    last_run_ended_at: int | None = None
-    next_run_at: int | None = None
+    last_run_ended_epoch: int | None = None
+    next_run_epoch: int | None = None
     duration_seconds: float | None = None  # garbage
     removed_bytes: int | None = None
     pending_bytes: int | None = None

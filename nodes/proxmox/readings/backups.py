@@ -18,8 +18,8 @@ class TaskReading(msgspec.Struct, frozen=True, gc=False):
     kind: str  # vzdump, qmigrate, ...; PBS: backup, verificationjob, ...
     subject: str = ""  # what it works on: a vmid, a storage, a datastore; empty for a job over several guests
     user: str = ""
-    started_at: int | None = None
-    ended_at: int | None = None  # None while it runs
+    started_epoch: int | None = None
+    ended_epoch: int | None = None  # None while it runs
     status: str = ""  # Proxmox's own text when it has ended: OK, WARNINGS: 2, an error; empty while it runs
 
 
@@ -30,7 +30,7 @@ class UpidReading(msgspec.Struct, frozen=True, gc=False):
     kind: str
     subject: str = ""
     user: str = ""  # or the token: root@pam!monitor
-    started_at: int | None = None  # epoch seconds
+    started_epoch: int | None = None  # epoch seconds
 
 
 class VzdumpGuestReading(msgspec.Struct, frozen=True, gc=False):
@@ -89,7 +89,7 @@ class BackupVolumeReading(msgspec.Struct, frozen=True):
     volume: str  # volid, such as nas:backup/vzdump-qemu-100-2026_01_01-01_00_00.vma.zst
     vmid: int | None = None
     kind: str = ""  # qemu, lxc, empty when it cannot be told
-    created_at: Annotated[Epoch, "ctime"] = None  # epoch seconds
+    created_epoch: Annotated[Epoch, "ctime"] = None  # epoch seconds
     size_bytes: int | None = None  # None: not told, or unfinished (PBS)
     format: Annotated[Word, "format"] = ""
     notes: Annotated[Text, "notes"] = ""
@@ -112,7 +112,7 @@ class BackupJobReading(msgspec.Struct, frozen=True):
     excluded: Annotated[Vmids, "exclude"] = ()
     pool: Annotated[Name, "pool"] = ""
     comment: Annotated[str, text_of(512), "comment"] = ""
-    next_run_at: Annotated[Epoch, "next-run"] = None
+    next_run_epoch: Annotated[Epoch, "next-run"] = None
 
 
 class UncoveredGuestReading(msgspec.Struct, frozen=True, gc=False):

@@ -55,7 +55,7 @@ class HaNodeReading(msgspec.Struct, frozen=True, gc=False):
 
     node: Annotated[Name, "node"]
     status: Annotated[str, text_of(200), "status"] = ""
-    seen_at: Annotated[Epoch, "timestamp"] = None  # epoch seconds; older than 30 s is dead
+    seen_epoch: Annotated[Epoch, "timestamp"] = None  # epoch seconds; older than 30 s is dead
 
 
 class HaReading(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ class HaReading(msgspec.Struct, frozen=True):
     is_quorate: bool | None = None
     master_node: str = ""
     master_status: str = ""
-    master_seen_at: int | None = None
+    master_seen_epoch: int | None = None
     nodes: tuple[HaNodeReading, ...] = ()
     services: tuple[HaServiceReading, ...] = ()
     fencing: str = ""  # armed-state, from PVE 9.2
@@ -135,9 +135,9 @@ class ReplicationReading(msgspec.Struct, frozen=True):
     source: Annotated[Name, "source"] = ""
     target: Annotated[Name, "target"] = ""
     schedule: Annotated[Text, "schedule"] = ""
-    last_sync_at: Annotated[Epoch, "last_sync"] = None  # None: never
-    last_try_at: Annotated[Epoch, "last_try"] = None
-    next_sync_at: Annotated[Epoch, "next_sync"] = None
+    last_sync_epoch: Annotated[Epoch, "last_sync"] = None  # None: never
+    last_try_epoch: Annotated[Epoch, "last_try"] = None
+    next_sync_epoch: Annotated[Epoch, "next_sync"] = None
     duration_seconds: Annotated[Amount, "duration"] = None
     failure_count: int = 0
     error: Annotated[str, text_of(500), "error"] = ""

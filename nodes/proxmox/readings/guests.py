@@ -63,7 +63,7 @@ class GuestSnapshotReading(msgspec.Struct, frozen=True, gc=False):
     """A row of GET .../snapshot; the pseudo entry `current` is not among them."""
 
     name: Annotated[Name, "name"]
-    taken_at: Annotated[Epoch, "snaptime"] = None  # epoch seconds
+    taken_epoch: Annotated[Epoch, "snaptime"] = None  # epoch seconds
     description: str = ""
     parent: Annotated[Name, "parent"] = ""
     has_memory: Annotated[IsTrue, "vmstate"] = False
@@ -79,7 +79,7 @@ class PressureReading(msgspec.Struct, frozen=True, gc=False):
     io_full: Annotated[Ratio, "pressureiofull"] = None
     memory_some: Annotated[Ratio, "pressurememorysome"] = None
     memory_full: Annotated[Ratio, "pressurememoryfull"] = None
-    measured_at: int | None = None  # of a node: epoch seconds of the minute before which it was measured
+    measured_epoch: int | None = None  # of a node: epoch seconds of the minute before which it was measured
 
 
 class GuestDetailReading(msgspec.Struct, frozen=True):

@@ -64,7 +64,7 @@ class CertificateReading(msgspec.Struct, frozen=True, gc=False):
     subject: Annotated[str, text_of(512), "subject"] = ""
     issuer: Annotated[str, text_of(512), "issuer"] = ""
     fingerprint: Annotated[Fingerprint, "fingerprint"] = ""  # SHA-256, hex, lower case, without colons
-    expires_at: Annotated[Epoch, "notafter"] = None  # epoch seconds
+    expires_epoch: Annotated[Epoch, "notafter"] = None  # epoch seconds
 
 
 class SubscriptionReading(msgspec.Struct, frozen=True, gc=False):

@@ -163,10 +163,10 @@ class DatastoreReading(msgspec.Struct, frozen=True, gc=False):
     mount_status: Annotated[Word, "mount-status"] = ""  # mounted, notmounted, nonremovable
     backend: Annotated[Word, "backend-type"] = ""  # filesystem, s3; from PBS 4
     maintenance: str = ""  # what the error tells of it, as offline; DatastoreStateReading knows every kind
-    estimated_full_at: int | None = None  # only where it grows
+    estimated_full_epoch: int | None = None  # only where it grows
     is_growing: bool | None = None  # None: fewer than seven points of history
     history: tuple[float | None, ...] = ()  # ratios of use over the last month, oldest first
-    history_start_at: Annotated[Epoch, "history-start"] = None
+    history_start_epoch: Annotated[Epoch, "history-start"] = None
     history_step_seconds: Annotated[Size, "history-delta"] = None
     disk_bytes: Annotated[Size, "gc-status", "disk-bytes"] = (
         None  # the rest is of the last garbage collection
@@ -177,7 +177,7 @@ class DatastoreReading(msgspec.Struct, frozen=True, gc=False):
     pending_bytes: Annotated[Size, "gc-status", "pending-bytes"] = None
     removed_bytes: Annotated[Size, "gc-status", "removed-bytes"] = None
     bad_chunk_count: Annotated[Size, "gc-status", "still-bad"] = None
-    collected_at: int | None = None  # when it began
+    collected_epoch: int | None = None  # when it began
 
     @property
     def deduplication(self) -> float | None:

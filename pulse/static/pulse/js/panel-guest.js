@@ -52,12 +52,12 @@ function backupSection(judged, now) {
     now,
     make("p", { class: "verdict" }, badge(state), backupWhy(told)),
     facts([
-      ["Last good backup", judged.last_good_at ? make("span", {}, ago(instant(judged.last_good_at), now), ` on ${printable(judged.last_good_source)}`) : "none known"],
+      ["Last good backup", judged.last_good_epoch ? make("span", {}, ago(instant(judged.last_good_epoch), now), ` on ${printable(judged.last_good_source)}`) : "none known"],
       ["Newest of all", newest && newest.fault ? make("span", {}, ago(epoch(newest.at), now), ` on ${printable(newest.source)}: ${FAULTS[newest.fault] ?? reasonText(newest.fault)}`) : ""],
       ["Failed verifications", judged.failed_verification_count ? String(judged.failed_verification_count) : ""],
       ["Jobs", judged.jobs.length ? printable(judged.jobs.join(", ")) : "none takes it"],
-      ["Due since", judged.due_at && told.backupState === "overdue" ? ago(instant(judged.due_at), now) : ""],
-      ["Last run", run ? make("span", {}, outcomeBadge(run.outcome), " ", ago(epoch(run.started_at), now), endText(run) && `: ${endText(run)}`) : ""],
+      ["Due since", judged.due_epoch && told.backupState === "overdue" ? ago(instant(judged.due_epoch), now) : ""],
+      ["Last run", run ? make("span", {}, outcomeBadge(run.outcome), " ", ago(epoch(run.started_epoch), now), endText(run) && `: ${endText(run)}`) : ""],
       ["Disks no job takes", excluded === null ? "not known" : excluded.length ? excluded.map((disk) => printable(disk.reason ? `${disk.key} (${disk.reason})` : disk.key)).join(", ") : ""],
       ["Not known because", judged.reason ? reasonText(judged.reason) : ""],
     ]),
@@ -119,7 +119,7 @@ function snapshotSection({ snapshots, snapshotsRead }, now) {
   if (!snapshots?.length) return section("Snapshots", snapshotsRead, now, quiet(instant(snapshotsRead) === null ? "They have not been read yet." : "It has none."));
   const rows = snapshots.map((one) => [
     printable(one.name),
-    ago(epoch(one.taken_at), now),
+    ago(epoch(one.taken_epoch), now),
     one.has_memory ? "with memory" : "",
     one.state ? poor(printable(one.state)) : "",
     one.parent ? printable(one.parent) : "",

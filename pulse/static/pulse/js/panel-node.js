@@ -120,7 +120,7 @@ function smartCells(disk) {
 
 function smartText({ smartIsRead, disks }, now) {
   if (!smartIsRead) return "SMART is not read here: turn it on in the settings of this node.";
-  const times = disks.map((disk) => disk.smart_read_at).filter(Boolean);
+  const times = disks.map((disk) => disk.smart_read_epoch).filter(Boolean);
   return times.length ? `SMART was read ${since(epoch(Math.min(...times)), now)} ago; it is asked twice a day.` : "SMART has not been read yet; it is asked twice a day.";
 }
 
@@ -153,7 +153,7 @@ function cephSection({ ceph, cephOsds, cephPools }, now) {
 function haSection(ha, now) {
   if (!ha || (!ha.services.length && !ha.master_node)) return null;
   const services = ha.services.map((one) => [printable(one.id), printable(one.node), one.state === "error" || one.state === "fence" ? poor(printable(one.state), "bad") : printable(one.state), printable(one.requested_state)]);
-  const nodes = ha.nodes.map((one) => [printable(one.node), printable(one.status), ago(epoch(one.seen_at), now)]);
+  const nodes = ha.nodes.map((one) => [printable(one.node), printable(one.status), ago(epoch(one.seen_epoch), now)]);
   return section(
     "High availability", "", now,
     facts([["Master", printable(`${ha.master_node}: ${ha.master_status}`)], ["Fencing", printable(ha.fencing ?? "")]]),

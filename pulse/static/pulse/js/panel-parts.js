@@ -85,8 +85,8 @@ export function taskSection(tasks, now, title = "Tasks") {
     printable(task.kind),
     task.subject ? printable(task.subject) : UNKNOWN,
     outcomeBadge(task.outcome),
-    ago(epoch(task.started_at), now),
-    task.ended_at && task.started_at ? duration(task.ended_at - task.started_at) : UNKNOWN,
+    ago(epoch(task.started_epoch), now),
+    task.ended_epoch && task.started_epoch ? duration(task.ended_epoch - task.started_epoch) : UNKNOWN,
     printable(task.user),
     endText(task),
   ]);
@@ -110,8 +110,8 @@ export function replicationSection(jobs, now) {
     printable(job.id),
     printable(`${job.source || UNKNOWN} → ${job.target}`),
     replicationBadge(job, now),
-    ago(epoch(job.last_sync_at), now, "never"),
-    ahead(epoch(job.next_sync_at), now),
+    ago(epoch(job.last_sync_epoch), now, "never"),
+    ahead(epoch(job.next_sync_epoch), now),
     job.error ? printable(job.error) : printable(job.schedule),
   ]);
   return section("Replication", "", now, table("Replication", ["Job", "Way", "State", "Last sync", "Next", "What it says"], rows));

@@ -101,7 +101,7 @@ function garbageRow(store, job, now) {
   if (!job && bad === null && factor === null) return null;
   return [
     printable(store.name),
-    ago(instant(store.collected) ?? epoch(job?.last_run_ended_at), now, "never"),
+    ago(instant(store.collected) ?? epoch(job?.last_run_ended_epoch), now, "never"),
     job?.duration_seconds ? duration(job.duration_seconds) : UNKNOWN,
     removed === null ? UNKNOWN : bytes(removed),
     pending === null ? UNKNOWN : bytes(pending),
