@@ -71,7 +71,7 @@ class Tab:
         self.socket.send(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.is_greeted = True
 
-    def take(self, at: float) -> bool:
+    def take(self, at_epoch: float) -> bool:
         """Count the messages that came; False when the connection has ended."""
         try:
             data = self.socket.recv(1 << 20)
@@ -91,7 +91,7 @@ class Tab:
             if opcode == PING:
                 self.pong(payload)
             else:
-                self.note(self.kind_of(payload), at)
+                self.note(self.kind_of(payload), at_epoch)
         return bool(data)
 
     def pong(self, payload: bytes) -> None:
@@ -120,13 +120,13 @@ class Tab:
         _, _, rest = payload[:KNOWN_BYTES].partition(b'"type":"')
         return rest.partition(b'"')[0].decode()
 
-    def note(self, kind: str, at: float) -> None:
+    def note(self, kind: str, at_epoch: float) -> None:
         """Count a message and remember when the states came."""
         self.kinds[kind] += 1
         if kind in STATES and not self.state_at:
-            self.state_at = at
+            self.state_at = at_epoch
         if kind in ("rawData", "changes"):
-            self.raw_at.append(at)
+            self.raw_at.append(at_epoch)
 
 
 class Crowd:

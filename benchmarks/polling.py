@@ -82,7 +82,7 @@ def main(clusters: int = 10, guests: int = 1000) -> None:
             picture = timed(
                 "figures and concerns",
                 lambda i=instance, r=readings, m=memory, s=step: picture_of(
-                    i, r, m, at=s * 10.0, interval=10.0
+                    i, r, m, at_epoch=s * 10.0, interval=10.0
                 ),
             )
             after: Shapes = timed(

@@ -194,10 +194,12 @@ class InstanceReportView(Endpoint):
             raise ApiError(404, "node not found", code="node_not_found")
         memory = store().load(MEMORY, of=instance.pk) or PollMemory()
         facts = store().load(FACTS, of=instance.pk) or Facts()
-        return Response(KeptReport(**kept_report(instance, memory, facts, at=timezone.now().timestamp())))
+        return Response(
+            KeptReport(**kept_report(instance, memory, facts, at_epoch=timezone.now().timestamp()))
+        )
 
 
-def report(at: float) -> Diagnostics:
+def report(at_epoch: float) -> Diagnostics:
     """Return everything that is told, with all instances tried at once within the limit."""
     errors: list[str] = []
     try:
@@ -206,7 +208,7 @@ def report(at: float) -> Diagnostics:
         instances = []
         errors.append(f"the database cannot be read ({type(error).__name__})")
     tried = try_all(instances)
-    told = {instance.pk: described(instance, tried[instance.pk], at=at) for instance in instances}
+    told = {instance.pk: described(instance, tried[instance.pk], at_epoch=at_epoch) for instance in instances}
     return Diagnostics(
         version=f"v{pulse.__version__}",
         runtime="python",
@@ -253,7 +255,7 @@ def outcome(done: Future[Probe]) -> Probe | str:
     )
 
 
-def described(instance: Instance, tried: Probe | str, *, at: float) -> InstanceReport:
+def described(instance: Instance, tried: Probe | str, *, at_epoch: float) -> InstanceReport:
     """Return one entry: the contract's keys, then our own."""
     found = tried if isinstance(tried, Probe) else None
     is_pve = instance.kind == InstanceKind.PVE
@@ -266,7 +268,7 @@ def described(instance: Instance, tried: Probe | str, *, at: float) -> InstanceR
         type=instance.kind,
         auth_method=auth_method(instance),
         connected=found is not None,
-        **kept_report(instance, memory, facts, at=at),
+        **kept_report(instance, memory, facts, at_epoch=at_epoch),
     )
     if found is None:
         entry.error = str(tried)
@@ -279,14 +281,14 @@ def described(instance: Instance, tried: Probe | str, *, at: float) -> InstanceR
     return entry
 
 
-def kept_report(instance: Instance, memory: PollMemory, facts: Facts, *, at: float) -> dict[str, Any]:
+def kept_report(instance: Instance, memory: PollMemory, facts: Facts, *, at_epoch: float) -> dict[str, Any]:
     """Return how the lanes of an instance are doing, what they cost, and what its account lacks; no host is asked."""
     return {
         "node_id": instance.wire_id,
         "paused": instance.is_paused,
         "state": instance.state,
         "lanes": reports.lane_reports(memory, facts),
-        "cost": reports.cost_report(memory, facts, at=at),
+        "cost": reports.cost_report(memory, facts, at_epoch=at_epoch),
         "permissions": permission_summary(instance, memory, facts),
     }
 

@@ -74,7 +74,9 @@ class ResourceView(Endpoint):
         guest had before it was migrated leads to it too.
         """
         found = find(identity)
-        details = details_of(found, store().load(JUDGEMENT) or NOTHING_JUDGED, at=timezone.now().timestamp())
+        details = details_of(
+            found, store().load(JUDGEMENT) or NOTHING_JUDGED, at_epoch=timezone.now().timestamp()
+        )
         details["concerns"] = concerns_of(found)
         return Response(
             answers.Resource(found.item.id, found.collection, msgspec.Raw(found.item.body), details)
@@ -98,7 +100,7 @@ class ExplanationView(Endpoint):
         is to be trusted, and why.
         """
         found = find(identity)
-        told = list(numbers_of(found, at=timezone.now().timestamp()))
+        told = list(numbers_of(found, at_epoch=timezone.now().timestamp()))
         return Response(answers.Explanation(found.item.id, found.collection, told))
 
 
@@ -152,39 +154,43 @@ def moved_guest(identity: str, fragments: Fragments) -> tuple[Fragment, str, Ite
     return None
 
 
-def numbers_of(found: Found, *, at: float) -> Iterator[Number]:
+def numbers_of(found: Found, *, at_epoch: float) -> Iterator[Number]:
     """Yield the explained numbers of a resource."""
     memory, facts = found.memory, found.facts
     match found.figures:
         case GuestFigures() as guest:
-            return numbers.guest_numbers(guest, memory, facts, at=at)
+            return numbers.guest_numbers(guest, memory, facts, at_epoch=at_epoch)
         case NodeFigures() as node:
-            return numbers.node_numbers(node, memory, facts, at=at)
+            return numbers.node_numbers(node, memory, facts, at_epoch=at_epoch)
         case StorageFigures() as storage:
-            return numbers.storage_numbers(storage, memory, facts, at=at)
+            return numbers.storage_numbers(storage, memory, facts, at_epoch=at_epoch)
         case ServerFigures() as server:
-            return server_numbers.pbs_numbers(server, memory, facts, at=at)
+            return server_numbers.pbs_numbers(server, memory, facts, at_epoch=at_epoch)
         case GatewayFigures() as gateway:
-            return server_numbers.pmg_numbers(gateway, memory, at=at)
+            return server_numbers.pmg_numbers(gateway, memory, at_epoch=at_epoch)
 
 
-def details_of(found: Found, judgement: Judgement, *, at: float) -> dict[str, Any]:
+def details_of(found: Found, judgement: Judgement, *, at_epoch: float) -> dict[str, Any]:
     """Return what was collected of a resource, in our own words; instants are RFC 3339."""
     facts, pk = found.facts, found.instance_id
     match found.figures:
         case GuestFigures(vmid=vmid):
             return guest_details(vmid, facts) | {
                 "backups": backup_details(judgement, found, vmid),
-                "replication": [told for told in replication_details(found, at=at) if told["vmid"] == vmid],
+                "replication": [
+                    told for told in replication_details(found, at_epoch=at_epoch) if told["vmid"] == vmid
+                ],
             }
         case NodeFigures(name=name):
-            jobs = [told for told in replication_details(found, at=at) if told["source"] == name]
+            jobs = [told for told in replication_details(found, at_epoch=at_epoch) if told["source"] == name]
             disks = disk_details(facts.node(name), pk)
-            return node_details(name, found.memory, facts, at=at) | disks | {"replication": jobs}
+            return node_details(name, found.memory, facts, at_epoch=at_epoch) | disks | {"replication": jobs}
         case StorageFigures(name=name):
             return {"definition": next((one for one in facts.storages if one.name == name), None)}
         case ServerFigures():
-            return server_details(found.memory, facts, judgement, pk, at=at) | disk_details(facts.host, pk)
+            return server_details(found.memory, facts, judgement, pk, at_epoch=at_epoch) | disk_details(
+                facts.host, pk
+            )
         case GatewayFigures():
             return gateway_details(found.memory)
 
@@ -245,11 +251,11 @@ def concerns_of(found: Found) -> list[ConcernShape]:
     )
 
 
-def replication_details(found: Found, *, at: float) -> Iterator[dict[str, Any]]:
+def replication_details(found: Found, *, at_epoch: float) -> Iterator[dict[str, Any]]:
     """Yield every configured replication job with how it goes, and when its node told that."""
     reading = found.memory.reading
     nodes = nodes_of(reading.guests if reading is not None else ())
-    for one in replications(found.facts, nodes, at=at):
+    for one in replications(found.facts, nodes, at_epoch=at_epoch):
         yield msgspec.structs.asdict(one.job) | {"state": one.state, "read": instant(one.told_epoch)}
 
 
@@ -277,7 +283,7 @@ def backup_details(judgement: Judgement, found: Found, vmid: int) -> dict[str, A
     return told
 
 
-def node_details(name: str, memory: PollMemory, facts: Facts, *, at: float) -> dict[str, Any]:
+def node_details(name: str, memory: PollMemory, facts: Facts, *, at_epoch: float) -> dict[str, Any]:
     """Return everything about one node."""
     known, held = facts.node(name), facts.permissions
     versions = {node: one.version for node, one in facts.nodes.items() if one.version}
@@ -303,18 +309,18 @@ def node_details(name: str, memory: PollMemory, facts: Facts, *, at: float) -> d
         "tasks": task_details(task for task in facts.tasks if task.node == name),
         "ha": facts.ha,
         "quorum": memory.cluster.is_quorate if memory.cluster is not None else None,
-        "quorumDetail": quorum_details(memory.cluster, facts, at=at),
+        "quorumDetail": quorum_details(memory.cluster, facts, at_epoch=at_epoch),
         "ceph": facts.ceph,
         "cephOsds": [one for one in facts.ceph_osds if one.host == name],
         "cephPools": facts.ceph_pools,
     }
 
 
-def quorum_details(cluster: ClusterReading | None, facts: Facts, *, at: float) -> dict[str, Any] | None:
+def quorum_details(cluster: ClusterReading | None, facts: Facts, *, at_epoch: float) -> dict[str, Any] | None:
     """Return the votes of a cluster and its QDevice as the answering node sees them, None for a host of its own."""
     if cluster is None or not cluster.is_cluster:
         return None
-    is_known = at - facts.qdevice_epoch <= TOLD_SECONDS
+    is_known = at_epoch - facts.qdevice_epoch <= TOLD_SECONDS
     quorum = quorum_of(cluster, facts.votes, facts.qdevice, qdevice_is_known=is_known)
     return {
         "name": cluster.name,

@@ -37,7 +37,7 @@ UNFINISHED_BYTES = 1
 class Backup(msgspec.Struct, frozen=True, gc=False):
     """One backup of a guest; only one without a fault is good."""
 
-    at: int
+    taken_epoch: int
     source: str  # storage, or <server>/<datastore>
     fault: Fault = ""
 
@@ -234,7 +234,7 @@ def judge(
     if is_planned is False:
         taking = []
     backups = seen.backups.get(guest.vmid, ())
-    good = max((one for one in backups if not one.fault), key=lambda one: one.at, default=None)
+    good = max((one for one in backups if not one.fault), key=lambda one: one.taken_epoch, default=None)
     freshness, due = freshness_of(good, backups, taking, plan, seen)
     state: State = "unknown" if is_planned is None else "covered" if is_planned else "uncovered"
     reason = plan.reason if is_planned is None else ""
@@ -249,9 +249,9 @@ def judge(
         reason=reason,
         jobs=tuple(job.id for job in taking),
         excluded_disks=excluded_disks(guest.vmid, taking),
-        last_good_epoch=good.at if good else None,
+        last_good_epoch=good.taken_epoch if good else None,
         last_good_source=good.source if good else "",
-        newest=max(backups, key=lambda one: one.at, default=None),
+        newest=max(backups, key=lambda one: one.taken_epoch, default=None),
         failed_verification_count=sum(one.fault == "verification_failed" for one in backups),
         due_epoch=due,
         last_run=run,
@@ -284,7 +284,7 @@ def freshness_of(
     """
     dues = {job: plan.due_epoch[job.id] for job in taking if job.id in plan.due_epoch}
     due = max(dues.values(), default=None)
-    behind = [job for job, at in dues.items() if good is None or good.at < at]
+    behind = [job for job, due in dues.items() if good is None or good.taken_epoch < due]
     if good is not None and not behind:
         return "good", due
     if not seen.unread:

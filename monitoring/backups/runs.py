@@ -38,4 +38,6 @@ def newest_runs(facts: Facts) -> dict[int, GuestRun]:
 
 def is_outdated(run: GuestRun, backups: Iterable[Backup]) -> bool:
     """Return whether a later run must have gone well: a backup tells so, where the logs of good jobs are not read."""
-    return run.outcome != "ok" and any(not one.fault and one.at > run.started_epoch for one in backups)
+    return run.outcome != "ok" and any(
+        not one.fault and one.taken_epoch > run.started_epoch for one in backups
+    )

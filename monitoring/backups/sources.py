@@ -176,7 +176,7 @@ def of_server(server: Collected, *, at: datetime) -> Iterator[Source]:
     if not server.monitors_datastores:
         return
     facts = server.facts
-    known = known_datastores(server.memory.datastores, states_now(facts, at=at.timestamp()))
+    known = known_datastores(server.memory.datastores, states_now(facts, at_epoch=at.timestamp()))
     stores = {one.name: one for one in known}
     names = sorted(stores.keys() | facts.namespaces.keys())
     if not names:

@@ -31,11 +31,11 @@ class Calls:
     """The calls of one poll or visit. Every method raises ProxmoxError and nothing else."""
 
     def __init__(
-        self, connection: Connection, memory: PollMemory, *, at: float, deadline_seconds: float
+        self, connection: Connection, memory: PollMemory, *, at_epoch: float, deadline_seconds: float
     ) -> None:
         self.connection = connection
         self._memory = memory
-        self._epoch = at
+        self._epoch = at_epoch
         self._until = time.monotonic() + deadline_seconds
         self._refused: dict[Key, Progress] = {}
         #: How many calls were made so far, logins and second tries not counted, and how many of them failed.

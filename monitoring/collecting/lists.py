@@ -20,7 +20,7 @@ from nodes.models import Instance
 _pack = msgspec.msgpack.encode
 
 
-def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at: float) -> bool:
+def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at_epoch: float) -> bool:
     """Replace the lists of an instance if what they are made from has changed; returns whether it did.
 
     While the login is refused for good they are empty: nothing of such an instance is shown (state.md 6).
@@ -45,12 +45,12 @@ def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at: float) 
     store().publish(
         Fragment(
             key=key,
-            version=next_version(known.version if known is not None else 0, at),
+            version=next_version(known.version if known is not None else 0, at_epoch),
             name=instance.name,
             health_key=instance.health_key,
             is_healthy=True,
             items=items,
-            polled_epoch=at,
+            polled_epoch=at_epoch,
         )
     )
     return True

@@ -104,7 +104,7 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
     if not polled.filter(version=instance.version).exists():
         return False
     try:
-        lists.publish(instance, facts, memory, at=at.timestamp())
+        lists.publish(instance, facts, memory, at_epoch=at.timestamp())
     except Exception:  # a flaw of ours in the lists must not cost what was read
         logger.exception("%s: the lists could not be made", instance.name)
     try:
@@ -122,7 +122,7 @@ def make_visit(
 ) -> None:
     """Ask what is due, the most urgent first, until the calls or the time of the visit are used up."""
     begin(facts, instance, memory, epoch=epoch)
-    calls = Calls(connection, memory, at=epoch, deadline_seconds=DEADLINE_SECONDS)
+    calls = Calls(connection, memory, at_epoch=epoch, deadline_seconds=DEADLINE_SECONDS)
     visit = Visit(instance, calls, facts, memory, epoch, servers_of(instance))
     spent = Spent(time.monotonic())
     held = facts.permissions
@@ -224,7 +224,7 @@ def planned(visit: Visit) -> list[Question]:
 def ask(visit: Visit, question: Question) -> tuple[int, ProxmoxError | None]:
     """Ask one question and note how it went; returns how many calls it made, and its failure."""
     facts = visit.facts
-    ledger = LaneLedger(facts.costs, question.lane.group, at=visit.epoch)
+    ledger = LaneLedger(facts.costs, question.lane.group, at_epoch=visit.epoch)
     known = facts.progress_of(question.lane, question.subject)
     failure: ProxmoxError | None = None
     flaw: Exception | None = None

@@ -33,16 +33,16 @@ def pve_concerns(
     facts: Facts,
     coverage: Mapping[int, Coverage],
     judged_epoch: float,
-    at: float,
+    at_epoch: float,
 ) -> tuple[Concern, ...]:
     """Return what is wrong with a PVE; of a node that is away nothing but that is told."""
     online = {node.name: About("node", node.name) for node in figures.nodes if node.status == "online"}
     found = list(cluster_concerns(instance, cluster, facts, online))
     for name, about in online.items():
-        found += concerning(about, node_concerns(name, facts, at=at))
+        found += concerning(about, node_concerns(name, facts, at_epoch=at_epoch))
     for name, one in (
         *silent_managers(facts.ha, facts.ha_epoch),
-        *replication_concerns(figures, facts, at=at),
+        *replication_concerns(figures, facts, at_epoch=at_epoch),
     ):
         if name in online:
             found += concerning(online[name], [one])
@@ -57,11 +57,11 @@ def pve_concerns(
     return tuple(found)
 
 
-def replication_concerns(figures: Figures, facts: Facts, *, at: float) -> Iterator[tuple[str, Concern]]:
+def replication_concerns(figures: Figures, facts: Facts, *, at_epoch: float) -> Iterator[tuple[str, Concern]]:
     """Yield (node, what is wrong) for the replication jobs, at the node that runs them."""
     if facts.replication_jobs:
         places = {one.vmid: one.node for one in figures.guests}
-        yield from failing_replications(replications(facts, places, at=at))
+        yield from failing_replications(replications(facts, places, at_epoch=at_epoch))
 
 
 def pbs_concerns(
@@ -71,10 +71,12 @@ def pbs_concerns(
     jobs: Mapping[str, Iterable[ServerJobReading]],
     missed: Mapping[str, int],
     facts: Facts,
-    at: float,
+    at_epoch: float,
 ) -> tuple[Concern, ...]:
     """Return what is wrong with a PBS."""
-    found = server_concerns(datastores, jobs, missed, facts, datastores_epoch=datastores_epoch, at=at)
+    found = server_concerns(
+        datastores, jobs, missed, facts, datastores_epoch=datastores_epoch, at_epoch=at_epoch
+    )
     return tuple(concerning(SERVER, found))
 
 

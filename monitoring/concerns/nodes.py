@@ -24,19 +24,19 @@ SERVED_CERTIFICATES = ("pveproxy-ssl.pem", "pve-ssl.pem")
 BAD_SUBSCRIPTIONS = frozenset({"expired", "invalid", "suspended"})
 
 
-def node_concerns(name: str, facts: Facts, *, at: float) -> Iterator[Concern]:
+def node_concerns(name: str, facts: Facts, *, at_epoch: float) -> Iterator[Concern]:
     """Yield what is wrong with a node of a PVE that is online."""
     known = facts.node(name)
     yield from hardware(known)
-    yield from certificates(known.certificates, known.certificates_epoch, at=at)
+    yield from certificates(known.certificates, known.certificates_epoch, at_epoch=at_epoch)
     yield from subscription(known.subscription, known.subscription_epoch)
 
 
-def host_concerns(facts: Facts, *, at: float) -> Iterator[Concern]:
+def host_concerns(facts: Facts, *, at_epoch: float) -> Iterator[Concern]:
     """Yield what is wrong with the host of a PBS, which shows each of the certificates that it lists."""
     yield from hardware(facts.host)
     for one in facts.host.certificates:
-        yield from certificate(one, facts.host.certificates_epoch, at=at, days=CERTIFICATE_DAYS)
+        yield from certificate(one, facts.host.certificates_epoch, at_epoch=at_epoch, days=CERTIFICATE_DAYS)
 
 
 def hardware(known: NodeFacts) -> Iterator[Concern]:
@@ -111,23 +111,29 @@ def worn_disk(device: str, left_percent: int | None, read_epoch: float) -> Itera
         yield Concern("disk_worn", level, device, text, read_epoch)
 
 
-def certificates(known: Iterable[CertificateReading], read_epoch: float, *, at: float) -> Iterator[Concern]:
+def certificates(
+    known: Iterable[CertificateReading], read_epoch: float, *, at_epoch: float
+) -> Iterator[Concern]:
     """Yield the served certificate of a PVE node when it expires soon, and every one that has expired."""
     by_name = {one.filename: one for one in known}
     served = next((name for name in SERVED_CERTIFICATES if name in by_name), "")
     for one in by_name.values():
-        yield from certificate(one, read_epoch, at=at, days=CERTIFICATE_DAYS if one.filename == served else 0)
+        yield from certificate(
+            one, read_epoch, at_epoch=at_epoch, days=CERTIFICATE_DAYS if one.filename == served else 0
+        )
 
 
-def certificate(one: CertificateReading, read_epoch: float, *, at: float, days: int) -> Iterator[Concern]:
+def certificate(
+    one: CertificateReading, read_epoch: float, *, at_epoch: float, days: int
+) -> Iterator[Concern]:
     """Yield a certificate that has expired, or will within so many days."""
     if one.expires_epoch is None:
         return
-    if one.expires_epoch <= at:
+    if one.expires_epoch <= at_epoch:
         text = f"Certificate {one.filename} has expired"
         yield Concern("certificate_expired", CRITICAL, one.filename, text, read_epoch)
-    elif one.expires_epoch < at + days * DAY_SECONDS:
-        text = f"Certificate {one.filename} expires {days_left(one.expires_epoch, at)}"
+    elif one.expires_epoch < at_epoch + days * DAY_SECONDS:
+        text = f"Certificate {one.filename} expires {days_left(one.expires_epoch, at_epoch)}"
         yield Concern("certificate_expires", WARNING, one.filename, text, read_epoch)
 
 

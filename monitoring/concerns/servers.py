@@ -24,20 +24,20 @@ def server_concerns(
     facts: Facts,
     *,
     datastores_epoch: float,
-    at: float,
+    at_epoch: float,
 ) -> Iterator[Concern]:
     """Yield what is wrong with a PBS; `jobs` are those that are to be monitored, `missed` as the judgement has it."""
     for store in datastores:
-        yield from datastore(store, datastores_epoch, at=at)
+        yield from datastore(store, datastores_epoch, at_epoch=at_epoch)
     for kind, known in jobs.items():
         read_epoch = facts.server_jobs_epoch.get(kind, 0.0)
         for job in known:
             yield from failed_job(job, read_epoch)
             yield from missed_job(job, missed, read_epoch)
-    yield from host_concerns(facts, at=at)
+    yield from host_concerns(facts, at_epoch=at_epoch)
 
 
-def datastore(one: DatastoreReading, read_epoch: float, *, at: float) -> Iterator[Concern]:
+def datastore(one: DatastoreReading, read_epoch: float, *, at_epoch: float) -> Iterator[Concern]:
     """Yield what is wrong with a datastore; one in maintenance cannot be asked for more."""
     if one.maintenance:
         text = f"Datastore {one.name} is in maintenance: {one.maintenance}"
@@ -58,8 +58,11 @@ def datastore(one: DatastoreReading, read_epoch: float, *, at: float) -> Iterato
         )
         text = f"Datastore {one.name} has {what}: backups that need {them} cannot be restored"
         yield Concern("bad_chunks", CRITICAL, one.name, text, read_epoch)
-    if one.estimated_full_epoch is not None and at < one.estimated_full_epoch < at + FULL_DAYS * DAY_SECONDS:
-        when = days_left(one.estimated_full_epoch, at)
+    if (
+        one.estimated_full_epoch is not None
+        and at_epoch < one.estimated_full_epoch < at_epoch + FULL_DAYS * DAY_SECONDS
+    ):
+        when = days_left(one.estimated_full_epoch, at_epoch)
         text = f"Datastore {one.name} will be full {when} if it grows on as in the last month"
         yield Concern("datastore_filling", WARNING, one.name, text, read_epoch)
 

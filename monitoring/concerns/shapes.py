@@ -62,9 +62,9 @@ def cut(words: str) -> str:
     return words if len(words) <= WORDS_LIMIT else f"{words[: WORDS_LIMIT - 1].rstrip()}…"
 
 
-def days_left(until: float, at: float) -> str:
+def days_left(until: float, at_epoch: float) -> str:
     """Return how long it is until an instant in whole days, rounded down: it changes once a day."""
-    days = int((until - at) // DAY_SECONDS)
+    days = int((until - at_epoch) // DAY_SECONDS)
     return "in less than a day" if days < 1 else "in 1 day" if days == 1 else f"in {days} days"
 
 

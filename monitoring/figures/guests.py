@@ -70,7 +70,7 @@ class GuestFigures(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 def live_guest(
     reading: GuestReading,
     *,
-    at: float,
+    at_epoch: float,
     name: str,
     tags: tuple[str, ...],
     sample: Sample | None,
@@ -90,7 +90,7 @@ def live_guest(
         cpu_ratio, uptime_seconds = reading.cpu_ratio, reading.uptime_seconds
     else:
         cpu_ratio, uptime_seconds = (None, None) if reading.status in UNKNOWN else (0.0, 0)
-    age = at - detail_epoch
+    age = at_epoch - detail_epoch
     memory = guest_memory(reading, detail, detail_age_seconds=age)
     if detail is None or age > DETAIL_SECONDS:
         swap_used, swap_total, pressure, told_epoch = None, None, None, None
@@ -103,7 +103,7 @@ def live_guest(
         reading.node,
         reading.status,
         name,
-        at,
+        at_epoch,
         False,
         tags,
         reading.pool,
@@ -115,7 +115,7 @@ def live_guest(
         memory,
         disk,
         sample.rates if sample is not None else None,
-        sample.at if sample is not None else None,
+        sample.told_epoch if sample is not None else None,
         swap_used,
         swap_total,
         pressure,
@@ -140,7 +140,7 @@ def machine_disk(
     told: DiskUse | None,
     *,
     age_seconds: float,
-    at: float,
+    at_epoch: float,
     agent_is_enabled: bool | None,
     agent_code: str,
 ) -> GuestDisk:
@@ -152,6 +152,6 @@ def machine_disk(
     if is_running and told is not None and age_seconds <= AGENT_SECONDS:
         if told.reason or told.used_bytes is None:
             return GuestDisk(None, reading.disk_total_bytes, "", told.reason or "not_supported")
-        return GuestDisk(told.used_bytes, told.total_bytes, "agent", "", at - age_seconds)
+        return GuestDisk(told.used_bytes, told.total_bytes, "agent", "", at_epoch - age_seconds)
     reason = why_unknown(is_running=is_running, agent_is_enabled=agent_is_enabled, code=agent_code)
     return GuestDisk(None, reading.disk_total_bytes, "", reason)

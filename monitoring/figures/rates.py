@@ -46,7 +46,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     `rates` None: there are none yet, it takes two readings.
     """
 
-    at: float
+    told_epoch: float
     node: str
     uptime_seconds: int
     counters: Counters
@@ -54,7 +54,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 
 
 def advance(
-    previous: Sample | None, reading: GuestReading, *, at: float, is_fresh: bool, interval: float
+    previous: Sample | None, reading: GuestReading, *, at_epoch: float, is_fresh: bool, interval: float
 ) -> Sample:
     """Return the sample after this reading; its `rates` are what is shown.
 
@@ -67,23 +67,23 @@ def advance(
     )  # fmt: skip
     uptime = reading.uptime_seconds or 0
     if previous is None or previous.node != reading.node:
-        return Sample(at, reading.node, uptime, counters)
-    elapsed = at - previous.at
+        return Sample(at_epoch, reading.node, uptime, counters)
+    elapsed = at_epoch - previous.told_epoch
     if elapsed > MOST_INTERVALS * max(interval, REFRESH_SECONDS):
-        return Sample(at, reading.node, uptime, counters)
+        return Sample(at_epoch, reading.node, uptime, counters)
     if reading.status == "stopped":
-        return Sample(at, reading.node, uptime, counters, ZERO_RATES)
+        return Sample(at_epoch, reading.node, uptime, counters, ZERO_RATES)
     if not has_moved(previous, uptime, counters, is_fresh=is_fresh):
         return previous
     grown = uptime - previous.uptime_seconds
     if elapsed < SHORTEST_SECONDS or grown < 0:
-        return Sample(at, reading.node, uptime, counters, UNKNOWN_RATES)
+        return Sample(at_epoch, reading.node, uptime, counters, UNKNOWN_RATES)
     if grown > 0 and abs(grown - elapsed) > UPTIME_TOLERANCE_SECONDS:
         elapsed = float(grown)
     steps = [step(*pair, elapsed, grown) for pair in zip(previous.counters, counters, strict=True)]
     (net_in, rate_in), (net_out, rate_out), (read, rate_read), (written, rate_written) = steps
     rates = Rates(rate_in, rate_out, rate_read, rate_written)
-    return Sample(at, reading.node, uptime, (net_in, net_out, read, written), rates)
+    return Sample(at_epoch, reading.node, uptime, (net_in, net_out, read, written), rates)
 
 
 def step(

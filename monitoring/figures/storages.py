@@ -53,7 +53,7 @@ def key_of(reading: StorageReading) -> Key:
 
 
 def live_storages(
-    readings: Iterable[StorageReading], probed: Mapping[Key, NodeStorageReading], *, at: float
+    readings: Iterable[StorageReading], probed: Mapping[Key, NodeStorageReading], *, at_epoch: float
 ) -> list[StorageFigures]:
     """Return the storages that were listed just now; `probed` is what nodes told of (name, node) not long ago."""
     shared: dict[str, list[StorageReading]] = {}
@@ -62,12 +62,12 @@ def live_storages(
         if reading.is_shared:
             shared.setdefault(reading.name, []).append(reading)
         else:
-            figures.append(live_storage(reading, probed.get((reading.name, reading.node)), at=at))
+            figures.append(live_storage(reading, probed.get((reading.name, reading.node)), at_epoch=at_epoch))
     for seen_by in shared.values():
         seen_by.sort(key=lambda one: one.node)
         first = next((one for one in seen_by if one.status == "available" and one.total_bytes), seen_by[0])
         nodes = tuple(one.node for one in seen_by)
-        figures.append(live_storage(first, probed.get((first.name, first.node)), nodes, at=at))
+        figures.append(live_storage(first, probed.get((first.name, first.node)), nodes, at_epoch=at_epoch))
     return figures
 
 
@@ -76,7 +76,7 @@ def live_storage(
     probe: NodeStorageReading | None,
     nodes: tuple[str, ...] = (),
     *,
-    at: float,
+    at_epoch: float,
 ) -> StorageFigures:
     """Return one storage; `nodes` are those that see a shared one."""
     status: Literal["available", "inactive", "disabled"]
@@ -90,7 +90,7 @@ def live_storage(
         status=status,
         plugin=reading.plugin,
         content=reading.content,
-        seen_epoch=at,
+        seen_epoch=at_epoch,
         used_bytes=reading.used_bytes,
         total_bytes=reading.total_bytes,
         free_bytes=told_free(reading, probe) if status == "available" else None,

@@ -40,10 +40,10 @@ class LaneCost(msgspec.Struct, frozen=True):
 class LaneLedger:
     """Writes the calls of one lane into an account; see nodes.proxmox.metering.Ledger."""
 
-    def __init__(self, costs: Costs, lane: str, *, at: float) -> None:
+    def __init__(self, costs: Costs, lane: str, *, at_epoch: float) -> None:
         self.calls = 0
         self._lock = threading.Lock()
-        self._minute = minute_of(costs, lane, at=at)
+        self._minute = minute_of(costs, lane, at_epoch=at_epoch)
 
     def record(self, *, seconds: float, bytes_received: int, status: int | None, is_failure: bool) -> None:
         """Note one call."""
@@ -58,9 +58,9 @@ class LaneLedger:
             minute.unanswered += status is None
 
 
-def minute_of(costs: Costs, lane: str, *, at: float) -> Minute:
+def minute_of(costs: Costs, lane: str, *, at_epoch: float) -> Minute:
     """Return the account of a lane for the minute of an instant, made if need be; forgets those over an hour old."""
-    now = int(at // 60)
+    now = int(at_epoch // 60)
     minutes = costs.get(lane, [])
     if not minutes or minutes[-1].minute != now:
         # Replaced, not changed: somebody may be adding them up in another thread.
@@ -78,9 +78,9 @@ def own(costs: Costs) -> Costs:
     }
 
 
-def summary(costs: Costs, *, at: float, minutes: int = 10) -> dict[str, LaneCost]:
+def summary(costs: Costs, *, at_epoch: float, minutes: int = 10) -> dict[str, LaneCost]:
     """Return what each lane has cost over the last whole minutes, the current one not counted; idle lanes are left out."""
-    last = int(at // 60)
+    last = int(at_epoch // 60)
     found: dict[str, LaneCost] = {}
     for lane, known in list(costs.items()):
         span = [one for one in known if last - minutes <= one.minute < last]

@@ -19,9 +19,9 @@ STATES_SECONDS = 900.0
 States = Mapping[str, DatastoreStateReading]
 
 
-def states_now(facts: Facts, *, at: float) -> States:
+def states_now(facts: Facts, *, at_epoch: float) -> States:
     """Return the list by name, nothing when it is too old."""
-    return facts.datastore_states if at - facts.datastore_states_epoch <= STATES_SECONDS else {}
+    return facts.datastore_states if at_epoch - facts.datastore_states_epoch <= STATES_SECONDS else {}
 
 
 def known_datastores(readings: Iterable[DatastoreReading], states: States) -> tuple[DatastoreReading, ...]:

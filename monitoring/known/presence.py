@@ -23,14 +23,14 @@ def absent_nodes(resources: ResourcesReading, cluster: ClusterReading | None) ->
     return absent
 
 
-def remember_absence(memory: PollMemory, absent: Mapping[str, str], at: float) -> None:
+def remember_absence(memory: PollMemory, absent: Mapping[str, str], at_epoch: float) -> None:
     """Keep since when each node is not online."""
-    memory.absent_since = {name: memory.absent_since.get(name, at) for name in absent}
+    memory.absent_since = {name: memory.absent_since.get(name, at_epoch) for name in absent}
 
 
-def is_within_grace(memory: PollMemory, node: str, at: float) -> bool:
+def is_within_grace(memory: PollMemory, node: str, at_epoch: float) -> bool:
     """Return whether a node has been absent so shortly that what it had is still shown, marked."""
-    return at - memory.absent_since.get(node, at) <= GRACE_SECONDS
+    return at_epoch - memory.absent_since.get(node, at_epoch) <= GRACE_SECONDS
 
 
 def fresh_nodes(memory: PollMemory, resources: ResourcesReading) -> set[str]:
@@ -55,14 +55,14 @@ def unreadable_guests(
     before: Mapping[int, GuestFigures],
     wanted: frozenset[str],
     *,
-    at: float,
+    at_epoch: float,
 ) -> list[GuestFigures]:
     """Return the guests that may be among rows nobody can read, as last seen, for a while."""
     if not resources.skipped:
         memory.incomplete_since = 0.0
         return []
-    memory.incomplete_since = memory.incomplete_since or at
-    if at - memory.incomplete_since > GRACE_SECONDS:
+    memory.incomplete_since = memory.incomplete_since or at_epoch
+    if at_epoch - memory.incomplete_since > GRACE_SECONDS:
         return []
     listed = {guest.vmid for guest in resources.guests}
     missing = (guest for vmid, guest in before.items() if vmid not in listed and guest.kind in wanted)

@@ -45,7 +45,7 @@ def replicating_nodes(jobs: Iterable[ReplicationReading], nodes: Mapping[int, st
     return frozenset(source_of(job, nodes) for job in jobs) - {""}
 
 
-def replications(facts: Facts, nodes: Mapping[int, str], *, at: float) -> tuple[Replication, ...]:
+def replications(facts: Facts, nodes: Mapping[int, str], *, at_epoch: float) -> tuple[Replication, ...]:
     """Return every configured job; `nodes` are those of the guests."""
     newest: dict[str, tuple[float, str, ReplicationReading]] = {}
     for node, known in facts.nodes.items():
@@ -53,20 +53,24 @@ def replications(facts: Facts, nodes: Mapping[int, str], *, at: float) -> tuple[
             if job.id not in newest or known.replications_epoch > newest[job.id][0]:
                 newest[job.id] = (known.replications_epoch, node, job)
     return tuple(
-        replication_of(job, source_of(job, nodes), newest.get(job.id), at=at)
+        replication_of(job, source_of(job, nodes), newest.get(job.id), at_epoch=at_epoch)
         for job in facts.replication_jobs
     )
 
 
 def replication_of(
-    job: ReplicationReading, source: str, told: tuple[float, str, ReplicationReading] | None, *, at: float
+    job: ReplicationReading,
+    source: str,
+    told: tuple[float, str, ReplicationReading] | None,
+    *,
+    at_epoch: float,
 ) -> Replication:
     """Return one job by its configuration, its source now, and what was told of it last: when, by whom."""
     if told is None:
         state: State = "disabled" if job.is_disabled else "unknown"
         return Replication(msgspec.structs.replace(job, source=source), state, 0.0)
     told_epoch, node, run = told
-    if node == source and at - told_epoch <= TOLD_SECONDS:
+    if node == source and at_epoch - told_epoch <= TOLD_SECONDS:
         return Replication(msgspec.structs.replace(run, source=source), state_of(run), told_epoch)
     merged = msgspec.structs.replace(
         run, source=source, target=job.target, schedule=job.schedule, is_disabled=job.is_disabled

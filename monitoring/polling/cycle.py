@@ -71,7 +71,7 @@ class Poll(ABC):
 
     @staticmethod
     @abstractmethod
-    def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at: float) -> Figures:
+    def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at_epoch: float) -> Figures:
         """Return what is remembered of an instance that was not polled since the start.
 
         Nothing is invented: what is not known yet is `unknown`, neither running nor offline.
@@ -98,9 +98,11 @@ class Poll(ABC):
     def look(self) -> None:
         """Read the instance and publish what was seen."""
         memory, deadline = self.memory, limits.deadline_seconds(self.interval)
-        self.calls = Calls(connection_for(self.instance), memory, at=self.epoch, deadline_seconds=deadline)
+        self.calls = Calls(
+            connection_for(self.instance), memory, at_epoch=self.epoch, deadline_seconds=deadline
+        )
         judgement = store().load(JUDGEMENT) or NOTHING_JUDGED
-        with accounted(LaneLedger(memory.costs, Lane.LIVE.group, at=self.epoch)):
+        with accounted(LaneLedger(memory.costs, Lane.LIVE.group, at_epoch=self.epoch)):
             self.read(self.calls)
         picture = self.true_now(judgement)
         memory.succeeded_epoch = self.epoch
@@ -142,7 +144,7 @@ class Poll(ABC):
         spent = Spent(
             time.monotonic() - self.started, made + self.facts.calls, failed + self.facts.failed_calls
         )
-        publish(self.instance, self.memory, picture, at=self.epoch, spent=spent)
+        publish(self.instance, self.memory, picture, at_epoch=self.epoch, spent=spent)
 
     def report(self, error: Exception) -> None:
         """Log what went wrong beside the reading, once until it is gone or another."""

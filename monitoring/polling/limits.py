@@ -34,7 +34,7 @@ def deadline_seconds(interval: float) -> float:
 
 
 def nodes_due(
-    online: Iterable[str], read_epoch: Mapping[str, float], *, at: float, interval: float
+    online: Iterable[str], read_epoch: Mapping[str, float], *, at_epoch: float, interval: float
 ) -> list[str]:
     """Return the nodes whose details are due, the oldest first.
 
@@ -45,9 +45,9 @@ def nodes_due(
     old = sorted((name for name in names if name in read_epoch), key=lambda name: read_epoch[name])
     share = max(1, -(-len(names) * int(interval) // int(NODE_DETAIL_SECONDS)))
     if len(names) * interval < NODE_DETAIL_SECONDS:
-        due = [name for name in old if at - read_epoch[name] >= NODE_DETAIL_SECONDS - 0.5][:1]
+        due = [name for name in old if at_epoch - read_epoch[name] >= NODE_DETAIL_SECONDS - 0.5][:1]
     else:
-        due = [name for name in old if at - read_epoch[name] >= NODE_DETAIL_SECONDS - interval][:share]
+        due = [name for name in old if at_epoch - read_epoch[name] >= NODE_DETAIL_SECONDS - interval][:share]
     return new + due
 
 

@@ -34,11 +34,11 @@ class PbsPoll(Poll):
 
     def read(self, calls: Calls) -> None:
         """Read what is due."""
-        look(self.instance, calls, self.memory, at=self.epoch)
+        look(self.instance, calls, self.memory, at_epoch=self.epoch)
 
     def true_now(self, judgement: Judgement) -> Picture:
         """Return the server as it is now."""
-        return picture_of(self.instance, self.memory, self.facts, judgement, at=self.epoch)
+        return picture_of(self.instance, self.memory, self.facts, judgement, at_epoch=self.epoch)
 
     def finish(self, calls: Calls) -> None:
         """Bring the inventory up to date."""
@@ -54,7 +54,7 @@ class PbsPoll(Poll):
         return Figures(server=replace(last, status="offline", health=health, is_stale=True))
 
     @staticmethod
-    def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at: float) -> Figures:
+    def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at_epoch: float) -> Figures:
         """Return the server with the datastores of the inventory, and with its jobs."""
         stores = Datastore.objects.filter(instance=instance, gone_at=None)
         names = stores.values_list("name", flat=True) if instance.monitor_datastores else ()
@@ -71,13 +71,13 @@ class PbsPoll(Poll):
         )
 
 
-def look(instance: Instance, calls: Calls, memory: PollMemory, *, at: float) -> None:
+def look(instance: Instance, calls: Calls, memory: PollMemory, *, at_epoch: float) -> None:
     """Read what is due and remember it.
 
     The server's figures prove that it answers; where the account may not read them, or they alone fail, its version
     does, and at last its datastores. Raises the ProxmoxError of a server that does not answer.
     """
-    answers = read_status(calls, memory, at)
+    answers = read_status(calls, memory, at_epoch)
     failure: ProxmoxError | None = None
     if not answers or calls.is_due(Lane.SERVER_VERSION):
         try:
@@ -88,7 +88,7 @@ def look(instance: Instance, calls: Calls, memory: PollMemory, *, at: float) -> 
                 raise
             failure = error
     if instance.monitor_datastores:
-        answers = read_datastores(calls, memory, at, is_wanted=not answers) or answers
+        answers = read_datastores(calls, memory, at_epoch, is_wanted=not answers) or answers
     if failure is not None and not answers:
         raise failure
     calls.remember_refusals()
@@ -99,7 +99,7 @@ def is_final(error: ProxmoxError) -> bool:
     return error.is_connection_level or isinstance(error, LoginFailed)
 
 
-def read_status(calls: Calls, memory: PollMemory, at: float) -> bool:
+def read_status(calls: Calls, memory: PollMemory, at_epoch: float) -> bool:
     """Read the figures of the server; returns whether it told them."""
     try:
         status = calls.when_due(Lane.SERVER_STATUS, lambda: calls.ask(pbs.node_status))
@@ -109,7 +109,7 @@ def read_status(calls: Calls, memory: PollMemory, at: float) -> bool:
         return False
     memory.pbs_status = status
     if status is not None:
-        memory.pbs_status_epoch = at
+        memory.pbs_status_epoch = at_epoch
     return status is not None
 
 
@@ -120,7 +120,7 @@ def read_version(calls: Calls, memory: PollMemory) -> None:
     calls.done(Lane.SERVER_VERSION)
 
 
-def read_datastores(calls: Calls, memory: PollMemory, at: float, *, is_wanted: bool) -> bool:
+def read_datastores(calls: Calls, memory: PollMemory, at_epoch: float, *, is_wanted: bool) -> bool:
     """Read the use of all datastores in one call, and keep the last figures when that fails; returns whether it did not.
 
     An empty list where there were datastores is believed only when it comes often.
@@ -135,7 +135,7 @@ def read_datastores(calls: Calls, memory: PollMemory, at: float, *, is_wanted: b
     is_sudden = bool(memory.datastores) and not found
     memory.empty_datastore_lists = memory.empty_datastore_lists + 1 if is_sudden else 0
     if not is_sudden or memory.empty_datastore_lists >= limits.BELIEVED_EMPTY:
-        memory.datastores, memory.datastores_epoch = found, at
+        memory.datastores, memory.datastores_epoch = found, at_epoch
     else:
         calls.again(Lane.DATASTORE_USE)
     return True
@@ -147,19 +147,19 @@ def picture_of(
     facts: Facts = NOTHING_COLLECTED,
     judgement: Judgement = NOTHING_JUDGED,
     *,
-    at: float,
+    at_epoch: float,
 ) -> Picture:
     """Return the PBS as it is now; what could not be renewed is told for a while, marked."""
-    is_current = memory.pbs_status_epoch == at
-    host = memory.pbs_status if at - memory.pbs_status_epoch <= GRACE_SECONDS else None
-    states = states_now(facts, at=at)
+    is_current = memory.pbs_status_epoch == at_epoch
+    host = memory.pbs_status if at_epoch - memory.pbs_status_epoch <= GRACE_SECONDS else None
+    states = states_now(facts, at_epoch=at_epoch)
     datastores = known_datastores(memory.datastores, states) if instance.monitor_datastores else ()
-    is_late = at - memory.datastores_epoch > GRACE_SECONDS
+    is_late = at_epoch - memory.datastores_epoch > GRACE_SECONDS
     told = {one.name for one in memory.datastores}
     server = ServerFigures(
         status="online",
         health="healthy",
-        seen_epoch=at,
+        seen_epoch=at_epoch,
         is_stale=host is not None and not is_current,
         version=memory.pbs_version,
         host=host,
@@ -183,7 +183,7 @@ def picture_of(
         jobs={kind: jobs for kind, jobs in facts.server_jobs.items() if kind in wanted_jobs(instance)},
         missed=judgement.missed_by(instance.pk),
         facts=facts,
-        at=at,
+        at_epoch=at_epoch,
     )
     return Picture(Figures(server=server), concerns)
 

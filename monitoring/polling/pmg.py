@@ -34,7 +34,7 @@ class PmgPoll(Poll):
 
     def read(self, calls: Calls) -> None:
         """Read what is due."""
-        look(calls, self.memory, at=self.epoch)
+        look(calls, self.memory, at_epoch=self.epoch)
 
     def true_now(self, judgement: Judgement) -> Picture:
         """Return the gateway as it is now; figures that could not be renewed are marked."""
@@ -68,13 +68,13 @@ class PmgPoll(Poll):
         return Figures(gateway=replace(last, status="offline", health=health, is_stale=True))
 
     @staticmethod
-    def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at: float) -> Figures:
+    def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at_epoch: float) -> Figures:
         """Return that there is a gateway: nothing of it is kept."""
         health, seen = silent.last_health(instance), silent.last_seen(instance)
         return Figures(gateway=GatewayFigures("unknown", health, seen, is_stale=True))
 
 
-def look(calls: Calls, memory: PollMemory, *, at: float) -> None:
+def look(calls: Calls, memory: PollMemory, *, at_epoch: float) -> None:
     """Read what is due and remember it; raises the ProxmoxError of a gateway that does not answer.
 
     Between two looks at the nodes the statistics, or at least the version, prove that it answers.
@@ -85,24 +85,24 @@ def look(calls: Calls, memory: PollMemory, *, at: float) -> None:
             raise BadAnswer(
                 "The gateway lists no node at all", remedy="Check the role of the account: audit is enough"
             )
-        memory.mail_nodes, memory.mail_nodes_epoch = nodes, at
+        memory.mail_nodes, memory.mail_nodes_epoch = nodes, at_epoch
         calls.done(Lane.MAIL_NODES)
     else:
         calls.ask(pve.version)
     found = quietly(lambda: calls.when_due(Lane.MAIL_STATISTICS, lambda: calls.ask(mail.mail_statistics)))
     if found is not None:
-        memory.mail_statistics, memory.mail_statistics_epoch = found, at
+        memory.mail_statistics, memory.mail_statistics_epoch = found, at_epoch
     for node in memory.mail_nodes:
         if not node.error:
-            read_queues(calls, memory, node.name, at=at)
+            read_queues(calls, memory, node.name, at_epoch=at_epoch)
     calls.remember_refusals()
 
 
-def read_queues(calls: Calls, memory: PollMemory, node: str, *, at: float) -> None:
+def read_queues(calls: Calls, memory: PollMemory, node: str, *, at_epoch: float) -> None:
     """Read the queues of one node, and keep the last ones when that fails."""
     found = [one for queue in QUEUES if (one := read_queue(calls, node, queue)) is not None]
     if found:
-        memory.mail_queues, memory.mail_queues_epoch = {**memory.mail_queues, node: tuple(found)}, at
+        memory.mail_queues, memory.mail_queues_epoch = {**memory.mail_queues, node: tuple(found)}, at_epoch
 
 
 def read_queue(calls: Calls, node: str, queue: str) -> MailQueueReading | None:

@@ -54,7 +54,7 @@ _published: dict[int, Published] = {}
 
 
 def publish(
-    instance: Instance, memory: PollMemory, picture: Picture, *, at: float, spent: Spent = NOTHING_SPENT
+    instance: Instance, memory: PollMemory, picture: Picture, *, at_epoch: float, spent: Spent = NOTHING_SPENT
 ) -> None:
     """Replace the instance's fragment, unless the instance was edited, paused or removed meanwhile."""
     polled = Instance.objects.polled().filter(pk=instance.pk)
@@ -67,7 +67,7 @@ def publish(
     is_heard = store().has_listeners
     before = published(instance.pk, memory.fragment_version) if is_heard else None
     based_on = memory.fragment_version if before is not None else 0
-    version = fragments.next_version(memory.fragment_version, at)
+    version = fragments.next_version(memory.fragment_version, at_epoch)
     is_known = memory.fragment_version and ids_of(memory.figures) == ids_of(picture.figures)
     memory.figures, memory.fragment_version = picture.figures, version
     if not is_known:
@@ -83,7 +83,7 @@ def publish(
             items=fragments.items_of(shapes, number=instance.number),
             changes=fragments.changes_between(before, shapes) if before is not None else b"{}",
             based_on=based_on,
-            polled_epoch=at,
+            polled_epoch=at_epoch,
             poll_seconds=spent.seconds,
             calls=memory.calls + spent.calls,
             failed_calls=memory.failed_calls + spent.failed_calls,

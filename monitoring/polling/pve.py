@@ -67,7 +67,7 @@ class PvePoll(Poll):
         pk = self.instance.pk
         beside = Beside(self.facts, judgement.coverage_of(pk), judgement.judged_epoch)
         self.picture = picture_of(
-            self.instance, self.reading, self.memory, beside, at=self.epoch, interval=self.interval
+            self.instance, self.reading, self.memory, beside, at_epoch=self.epoch, interval=self.interval
         )
         self.memory.reading, self.memory.read_epoch = self.reading, self.epoch
         return self.picture
@@ -123,10 +123,10 @@ class PvePoll(Poll):
         """Read node details, and bring inventory and membership up to date."""
         memory, reading = self.memory, self.reading
         online = [node.name for node in reading.nodes if node.name not in memory.absent_since]
-        with accounted(LaneLedger(memory.costs, Lane.NODE_STATUS.group, at=self.epoch)):
-            is_first = read_details(calls, memory, online, at=self.epoch, interval=self.interval)
+        with accounted(LaneLedger(memory.costs, Lane.NODE_STATUS.group, at_epoch=self.epoch)):
+            is_first = read_details(calls, memory, online, at_epoch=self.epoch, interval=self.interval)
         if is_first:
-            nodes = node_figures(reading, memory, self.facts, at=self.epoch)
+            nodes = node_figures(reading, memory, self.facts, at_epoch=self.epoch)
             self.publish(self.picture._replace(figures=replace(memory.figures, nodes=nodes)))
         self.record_inventory()
         outcomes.record_membership(self.instance, memory.cluster, at=self.at)
@@ -142,7 +142,7 @@ class PvePoll(Poll):
         return silent.marked(memory.figures, is_down=self.epoch - silent_since > GRACE_SECONDS)
 
     @staticmethod
-    def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at: float) -> Figures:
+    def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at_epoch: float) -> Figures:
         """Return what the inventory has; figures are not kept over a restart."""
         beside = Beside(facts, judgement.coverage_of(instance.pk), judgement.judged_epoch)
         seen, health = silent.last_seen(instance), silent.last_health(instance)
@@ -151,7 +151,7 @@ class PvePoll(Poll):
         storages = Storage.objects.filter(instance=instance, gone_at=None)
         return Figures(
             nodes=tuple(known_node(row, seen, health, facts) for row in nodes),
-            guests=tuple(known_guest(row, seen, beside, at=at) for row in guests),
+            guests=tuple(known_guest(row, seen, beside, at_epoch=at_epoch) for row in guests),
             storages=tuple(known_storage(row) for row in storages),
         )
 
@@ -205,7 +205,7 @@ def refuse_sudden_emptiness(resources: ResourcesReading, memory: PollMemory) -> 
 
 
 def read_details(
-    calls: Calls, memory: PollMemory, nodes: Iterable[str], *, at: float, interval: float
+    calls: Calls, memory: PollMemory, nodes: Iterable[str], *, at_epoch: float, interval: float
 ) -> bool:
     """Read the details of those online nodes that are due; returns whether a node's first ones came.
 
@@ -217,10 +217,10 @@ def read_details(
         memory.details_epoch.pop(gone, None)
     until = time.monotonic() + min(limits.DETAIL_BUDGET_SECONDS, calls.seconds_left())
     any_first = False
-    for name in limits.nodes_due(online, memory.details_epoch, at=at, interval=interval):
+    for name in limits.nodes_due(online, memory.details_epoch, at_epoch=at_epoch, interval=interval):
         if time.monotonic() >= until:
             break
-        memory.details_epoch[name] = at
+        memory.details_epoch[name] = at_epoch
         detail = read_detail(calls, name)
         if detail is not None:
             any_first = any_first or name not in memory.details

@@ -51,19 +51,21 @@ def picture_of(
     memory: PollMemory,
     beside: Beside = NOTHING_BESIDE,
     *,
-    at: float,
+    at_epoch: float,
     interval: float,
 ) -> Picture:
     """Return all that is true of the instance now, with what the slow lanes know of it, and what is wrong."""
     absent = absent_nodes(resources, memory.cluster)
-    remember_absence(memory, absent, at)
+    remember_absence(memory, absent, at_epoch)
     facts = beside.facts
     figures = Figures(
         guests=tuple(
-            guest_figures(instance, resources, memory, beside, absent=absent, at=at, interval=interval)
+            guest_figures(
+                instance, resources, memory, beside, absent=absent, at_epoch=at_epoch, interval=interval
+            )
         ),
-        nodes=node_figures(resources, memory, facts, at=at),
-        storages=tuple(storage_figures(instance, resources, memory, facts, absent=absent, at=at)),
+        nodes=node_figures(resources, memory, facts, at_epoch=at_epoch),
+        storages=tuple(storage_figures(instance, resources, memory, facts, absent=absent, at_epoch=at_epoch)),
     )
     concerns = pve_concerns(
         figures,
@@ -73,13 +75,13 @@ def picture_of(
         facts=facts,
         coverage=beside.coverage,
         judged_epoch=beside.judged_epoch,
-        at=at,
+        at_epoch=at_epoch,
     )
     return Picture(figures, concerns)
 
 
 def node_figures(
-    resources: ResourcesReading, memory: PollMemory, facts: Facts, *, at: float
+    resources: ResourcesReading, memory: PollMemory, facts: Facts, *, at_epoch: float
 ) -> tuple[NodeFigures, ...]:
     """Return the nodes; one that is not online keeps its facts and when it was last seen."""
     absent = absent_nodes(resources, memory.cluster)
@@ -88,13 +90,13 @@ def node_figures(
     figures: list[NodeFigures] = []
     for node in resources.nodes:
         name, away, known = node.name, absent.get(node.name), facts.node(node.name)
-        is_told = known.history is not None and at - known.history_epoch <= PROBE_SECONDS
+        is_told = known.history is not None and at_epoch - known.history_epoch <= PROBE_SECONDS
         figures.append(
             live_node(
                 node,
                 memory.details.get(name),
                 status=away or node.status,
-                seen_epoch=last_seen.get(name) if away else at,
+                seen_epoch=last_seen.get(name) if away else at_epoch,
                 status_epoch=memory.details_epoch.get(name),
                 release=known.version,
                 root=None if node.disk_total_bytes else root_storage(name, resources.storages),
@@ -113,7 +115,7 @@ def guest_figures(
     beside: Beside,
     *,
     absent: Mapping[str, str],
-    at: float,
+    at_epoch: float,
     interval: float,
 ) -> list[GuestFigures]:
     """Return the guests, and those of nodes that are not online as they were last seen, for a while."""
@@ -124,15 +126,19 @@ def guest_figures(
     for guest in wanted_guests(instance, resources.guests):
         known = before.get(guest.vmid)
         if guest.node in absent:
-            if known is not None and is_within_grace(memory, guest.node, at):
+            if known is not None and is_within_grace(memory, guest.node, at_epoch):
                 figures.append(known if known.is_stale else replace(known, is_stale=True))
             continue
         sample = samples[guest.vmid] = rates.advance(
-            memory.samples.get(guest.vmid), guest, at=at, is_fresh=guest.node in fresh, interval=interval
+            memory.samples.get(guest.vmid),
+            guest,
+            at_epoch=at_epoch,
+            is_fresh=guest.node in fresh,
+            interval=interval,
         )
-        figures.append(guest_now(guest, sample, known, beside, at=at))
+        figures.append(guest_now(guest, sample, known, beside, at_epoch=at_epoch))
     memory.samples = samples
-    return figures + unreadable_guests(memory, resources, before, wanted_kinds(instance), at=at)
+    return figures + unreadable_guests(memory, resources, before, wanted_kinds(instance), at_epoch=at_epoch)
 
 
 def guest_now(
@@ -141,7 +147,7 @@ def guest_now(
     before: GuestFigures | None,
     beside: Beside,
     *,
-    at: float,
+    at_epoch: float,
 ) -> GuestFigures:
     """Return a listed guest with what the slow lanes know of it; one without a name for a moment keeps the one it had."""
     vmid, known = reading.vmid, beside.facts.guest(reading.vmid)
@@ -153,14 +159,14 @@ def guest_now(
         disk = machine_disk(
             reading,
             known.disk,
-            age_seconds=at - known.disk_epoch,
-            at=at,
+            age_seconds=at_epoch - known.disk_epoch,
+            at_epoch=at_epoch,
             agent_is_enabled=known.config.agent_is_enabled if known.config is not None else None,
             agent_code=known.agent_code,
         )
     return live_guest(
         reading,
-        at=at,
+        at_epoch=at_epoch,
         name=named.name,
         tags=named.tags,
         sample=sample,
@@ -186,7 +192,7 @@ def storage_figures(
     facts: Facts,
     *,
     absent: Mapping[str, str],
-    at: float,
+    at_epoch: float,
 ) -> list[StorageFigures]:
     """Return the storages, and those that only absent nodes see as they were last seen, for a while."""
     if not instance.monitor_storage:
@@ -198,23 +204,23 @@ def storage_figures(
         return []
     memory.empty_storage_lists = 0
     present = [reading for reading in resources.storages if reading.node not in absent]
-    figures = live_storages(present, probed_storages(facts, at), at=at)
+    figures = live_storages(present, probed_storages(facts, at_epoch), at_epoch=at_epoch)
     shown = {storage.key for storage in figures}
     before = {storage.key: storage for storage in memory.figures.storages}
     for reading in resources.storages:
         key = key_of(reading)
         known = before.get(key)
-        if key not in shown and known is not None and is_within_grace(memory, reading.node, at):
+        if key not in shown and known is not None and is_within_grace(memory, reading.node, at_epoch):
             shown.add(key)
             figures.append(replace(known, is_stale=True))
     return figures
 
 
-def probed_storages(facts: Facts, at: float) -> dict[Key, NodeStorageReading]:
+def probed_storages(facts: Facts, at_epoch: float) -> dict[Key, NodeStorageReading]:
     """Return what the nodes told of their storages not long ago, by (storage, node)."""
     return {
         (storage.name, node): storage
         for node, known in facts.nodes.items()
-        if at - known.storages_epoch <= PROBE_SECONDS
+        if at_epoch - known.storages_epoch <= PROBE_SECONDS
         for storage in known.storages
     }

@@ -104,5 +104,5 @@ def restore(
 ) -> None:
     """Publish what is remembered of an instance, marked as old."""
     epoch = at.timestamp()
-    figures = POLLS[instance.kind].restored(instance, facts, judgement, at=epoch)
-    publish(instance, memory, Picture(wanted_figures(instance, figures)), at=epoch)
+    figures = POLLS[instance.kind].restored(instance, facts, judgement, at_epoch=epoch)
+    publish(instance, memory, Picture(wanted_figures(instance, figures)), at_epoch=epoch)

@@ -33,11 +33,11 @@ def known_node(row: Node, seen: float | None, health: Health, facts: Facts) -> N
     return remembered_node(known, health=health)
 
 
-def known_guest(row: Guest, seen: float | None, beside: Beside, *, at: float) -> GuestFigures:
+def known_guest(row: Guest, seen: float | None, beside: Beside, *, at_epoch: float) -> GuestFigures:
     """Return a guest of which only the facts are known. How full its disks are is told only while it is known to run."""
     tags = tuple(tag for tag in row.tags.split(";") if tag)
     reading = GuestReading(row.vmid, row.kind, row.node_name, "unknown", name=row.name, tags=tags)
-    guest = guest_now(reading, None, None, beside, at=at)
+    guest = guest_now(reading, None, None, beside, at_epoch=at_epoch)
     return replace(guest, seen_epoch=seen, is_stale=True, disk=GuestDisk())
 
 

@@ -70,12 +70,12 @@ class When(msgspec.Struct, frozen=True):
     """When something was read, against now; epoch seconds."""
 
     read_epoch: float
-    at: float
+    at_epoch: float
 
     @property
     def age_seconds(self) -> int | None:
         """How old it is."""
-        return max(0, int(self.at - self.read_epoch)) if self.read_epoch else None
+        return max(0, int(self.at_epoch - self.read_epoch)) if self.read_epoch else None
 
 
 def number(
@@ -102,19 +102,21 @@ def told_usage(figures: Usage) -> dict[str, Any]:
     return msgspec.structs.asdict(figures)
 
 
-def guest_numbers(guest: GuestFigures, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+def guest_numbers(
+    guest: GuestFigures, memory: PollMemory, facts: Facts, *, at_epoch: float
+) -> Iterator[Number]:
     """Yield the numbers of a guest."""
     readings = memory.reading.guests if memory.reading is not None else ()
     reading = next((one for one in readings if one.vmid == guest.vmid), None)
     raw = reading or GuestReading(guest.vmid, guest.kind, guest.node, guest.status)
-    live = When(memory.read_epoch, at)
+    live = When(memory.read_epoch, at_epoch)
     known = facts.guest(guest.vmid)
     yield number(
         "cpu", guest.cpu_ratio or 0.0, "fraction of the guest's CPUs", "cpu, 0 while it does not run", RESOURCES,
         {"cpu": raw.cpu_ratio, "maxcpu": raw.cpu_count, "status": raw.status}, live,
     )  # fmt: skip
     yield guest_memory_number(guest, raw, known, live)
-    yield disk_number(guest, raw, known, live, at)
+    yield disk_number(guest, raw, known, live, at_epoch)
     yield from rate_numbers(guest, raw, memory.samples.get(guest.vmid), live)
     yield number(
         "uptime",
@@ -147,7 +149,9 @@ def guest_memory_number(guest: GuestFigures, raw: GuestReading, known: GuestFact
     )  # fmt: skip
 
 
-def disk_number(guest: GuestFigures, raw: GuestReading, known: GuestFacts, live: When, at: float) -> Number:
+def disk_number(
+    guest: GuestFigures, raw: GuestReading, known: GuestFacts, live: When, at_epoch: float
+) -> Number:
     """Return how the use of a guest's disks was found: see monitoring.figures.filesystems."""
     disk = guest.disk
     note = REASONS.get(disk.reason, disk.reason)
@@ -163,7 +167,7 @@ def disk_number(guest: GuestFigures, raw: GuestReading, known: GuestFacts, live:
     return number(
         "disk", value, "bytes", "the sum over the counted file systems; Proxmox itself tells 0 for every VM",
         f"GET /nodes/{guest.node}/qemu/{guest.vmid}/agent/get-fsinfo",
-        {"filesystems": files, "maxdisk (boot disk only)": raw.disk_total_bytes}, When(known.disk_epoch, at),
+        {"filesystems": files, "maxdisk (boot disk only)": raw.disk_total_bytes}, When(known.disk_epoch, at_epoch),
         source=disk.source, note=note,
     )  # fmt: skip
 
@@ -195,21 +199,21 @@ def rate_numbers(
     for (name, (field, told)), rate in zip(counters.items(), rates, strict=True):
         fields: dict[str, Any] = {field: told}
         if sample is not None:
-            fields["counters moved at"] = instant(sample.at)
+            fields["counters moved at"] = instant(sample.told_epoch)
         yield number(
             name, rate, "bytes per second", f"growth of {field} since it last moved, by the time in which it did",
             RESOURCES, fields, live, note=note,
         )  # fmt: skip
 
 
-def node_numbers(node: NodeFigures, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+def node_numbers(node: NodeFigures, memory: PollMemory, facts: Facts, *, at_epoch: float) -> Iterator[Number]:
     """Yield the numbers of a node."""
     readings = memory.reading.nodes if memory.reading is not None else ()
     raw = next((one for one in readings if one.name == node.name), None) or NodeReading(
         node.name, node.status
     )
-    live = When(memory.read_epoch, at)
-    status = When(memory.details_epoch.get(node.name, 0.0), at)
+    live = When(memory.read_epoch, at_epoch)
+    status = When(memory.details_epoch.get(node.name, 0.0), at_epoch)
     detail = memory.details.get(node.name)
     call = f"GET /nodes/{node.name}/status"
     yield number(
@@ -248,7 +252,7 @@ def node_numbers(node: NodeFigures, memory: PollMemory, facts: Facts, *, at: flo
         pressure = msgspec.structs.asdict(history.pressure)
         yield number(
             "pressure", pressure, "percent of the last 10 s", "the newest row with pressure columns",
-            HISTORY.format(node=node.name), pressure, When(facts.node(node.name).history_epoch, at),
+            HISTORY.format(node=node.name), pressure, When(facts.node(node.name).history_epoch, at_epoch),
         )  # fmt: skip
 
 
@@ -286,7 +290,7 @@ def node_memory_number(
 
 
 def storage_numbers(
-    storage: StorageFigures, memory: PollMemory, facts: Facts, *, at: float
+    storage: StorageFigures, memory: PollMemory, facts: Facts, *, at_epoch: float
 ) -> Iterator[Number]:
     """Yield the numbers of a storage; of a shared one with the node whose figures are shown."""
     readings = memory.reading.storages if memory.reading is not None else ()
@@ -299,7 +303,7 @@ def storage_numbers(
         key=lambda one: (one.status != "available" or not one.total_bytes, one.node),
     )
     raw = fitting[0] if fitting else StorageReading(storage.name, storage.node or "shared", storage.status)
-    live = When(memory.read_epoch, at)
+    live = When(memory.read_epoch, at_epoch)
     fields: dict[str, Any] = {
         "disk": raw.used_bytes,
         "maxdisk": raw.total_bytes,
@@ -315,5 +319,5 @@ def storage_numbers(
     yield number(
         "free", told.free, "bytes", "avail of the node's own list while its total agrees, else maxdisk - disk",
         f"GET /nodes/{raw.node}/storage", {"avail": probe.available_bytes if probe else None},
-        When(known.storages_epoch, at),
+        When(known.storages_epoch, at_epoch),
     )  # fmt: skip

@@ -82,10 +82,10 @@ def lane_report(group: str, progress: Sequence[Progress]) -> LaneReport:
     )
 
 
-def cost_report(memory: PollMemory, facts: Facts, *, at: float) -> CostReport:
+def cost_report(memory: PollMemory, facts: Facts, *, at_epoch: float) -> CostReport:
     """Return what the instance has been asked in the last whole minutes."""
-    by_lane = costs.summary(memory.costs, at=at, minutes=COST_MINUTES)
-    by_lane |= costs.summary(facts.costs, at=at, minutes=COST_MINUTES)
+    by_lane = costs.summary(memory.costs, at_epoch=at_epoch, minutes=COST_MINUTES)
+    by_lane |= costs.summary(facts.costs, at_epoch=at_epoch, minutes=COST_MINUTES)
     every = by_lane.values()
     return CostReport(
         minutes=COST_MINUTES,

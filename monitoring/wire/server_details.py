@@ -18,11 +18,11 @@ from pulse.lib.instants import instant
 
 
 def server_details(
-    memory: PollMemory, facts: Facts, judgement: Judgement, instance_id: int, *, at: float
+    memory: PollMemory, facts: Facts, judgement: Judgement, instance_id: int, *, at_epoch: float
 ) -> dict[str, Any]:
     """Return everything about one backup server; groups with whose they are, and why."""
     return host_details(memory, facts) | {
-        "datastores": datastore_details(memory, facts, at=at),
+        "datastores": datastore_details(memory, facts, at_epoch=at_epoch),
         "datastoresRead": instant(facts.datastore_states_epoch),
         "usageRead": instant(memory.datastores_epoch),
         "garbage": facts.server_jobs.get("garbage", ()),
@@ -62,9 +62,9 @@ def task_details(tasks: Iterable[TaskReading]) -> list[dict[str, Any]]:
     return [msgspec.structs.asdict(task) | {"outcome": task_outcome(task)} for task in tasks]
 
 
-def datastore_details(memory: PollMemory, facts: Facts, *, at: float) -> list[dict[str, Any]]:
+def datastore_details(memory: PollMemory, facts: Facts, *, at_epoch: float) -> list[dict[str, Any]]:
     """Return every datastore with its maintenance and what the last garbage collection has left of it."""
-    states = states_now(facts, at=at)
+    states = states_now(facts, at_epoch=at_epoch)
     return [
         datastore(reading, states.get(reading.name))
         for reading in known_datastores(memory.datastores, states)

@@ -46,15 +46,17 @@ MAIL_FIELDS = {
 MAIL_UNITS = {"bytesIn": "bytes", "bytesOut": "bytes", "averageSeconds": "seconds"}
 
 
-def pbs_numbers(server: ServerFigures, memory: PollMemory, facts: Facts, *, at: float) -> Iterator[Number]:
+def pbs_numbers(
+    server: ServerFigures, memory: PollMemory, facts: Facts, *, at_epoch: float
+) -> Iterator[Number]:
     """Yield the numbers of a backup server and its datastores."""
-    yield from status_numbers(server, memory.pbs_status, When(memory.pbs_status_epoch, at))
-    states = states_now(facts, at=at)
+    yield from status_numbers(server, memory.pbs_status, When(memory.pbs_status_epoch, at_epoch))
+    states = states_now(facts, at_epoch=at_epoch)
     told = {one.name: one for one in known_datastores(memory.datastores, states)}
     for store in server.datastores:
         reading = told.get(store.name) or DatastoreReading(store.name)
         listed = {"list read": instant(facts.datastore_states_epoch)} if store.name in states else {}
-        yield from datastore_numbers(store, reading, listed, When(memory.datastores_epoch, at))
+        yield from datastore_numbers(store, reading, listed, When(memory.datastores_epoch, at_epoch))
 
 
 def status_numbers(server: ServerFigures, told: PbsStatusReading | None, when: When) -> Iterator[Number]:
@@ -141,15 +143,15 @@ def note_of(store: DatastoreFigures, *, is_told: bool) -> str:
     )
 
 
-def pmg_numbers(gateway: GatewayFigures, memory: PollMemory, *, at: float) -> Iterator[Number]:
+def pmg_numbers(gateway: GatewayFigures, memory: PollMemory, *, at_epoch: float) -> Iterator[Number]:
     """Yield the numbers of a mail gateway and its nodes."""
     told = {node.name: node for node in memory.mail_nodes}
     for node in gateway.nodes:
         raw = told.get(node.name)
         if raw is not None and not raw.error:
-            yield from mail_node_numbers(node, raw, When(memory.mail_nodes_epoch, at))
-        yield from queue_numbers(node.name, memory, When(memory.mail_queues_epoch, at))
-    when = When(memory.mail_statistics_epoch, at)
+            yield from mail_node_numbers(node, raw, When(memory.mail_nodes_epoch, at_epoch))
+        yield from queue_numbers(node.name, memory, When(memory.mail_queues_epoch, at_epoch))
+    when = When(memory.mail_statistics_epoch, at_epoch)
     totals = msgspec.structs.asdict(gateway.statistics) if gateway.statistics is not None else {}
     for name, value in ((camel(key), total) for key, total in totals.items() if total is not None):
         field = MAIL_FIELDS.get(name, name)

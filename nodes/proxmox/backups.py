@@ -129,7 +129,7 @@ def read_node_time(data: object) -> TimeReading:
     offset = None if at is None or wall is None else wall - at
     if offset is not None and (offset % 60 or abs(offset) > OFFSET_LIMIT_SECONDS):
         offset = None
-    return TimeReading(zone=text(row.get("timezone")), offset_seconds=offset, at=at)
+    return TimeReading(zone=text(row.get("timezone")), offset_seconds=offset, told_epoch=at)
 
 
 #: The recent tasks of all nodes, the newest first: all that run, and of the others at most 25 of each node.

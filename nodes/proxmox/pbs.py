@@ -29,21 +29,21 @@ MAINTENANCE = re.compile(r"\b([a-z0-9-]{1,30}) maintenance mode\b")
 read_node_status = Thing("the server's status", row_of(PbsStatusReading, kernel_version=kernel_version))
 
 
-def read_datastore_usage(data: object, *, at: float | None = None) -> tuple[DatastoreReading, ...]:
+def read_datastore_usage(data: object, *, at_epoch: float | None = None) -> tuple[DatastoreReading, ...]:
     """Return the reading of GET /status/datastore-usage; a store that is not mounted has no sizes.
 
     The server's line through a month of use may meet the full store in the past, which means that it shrinks: this is
     judged by the end of the history, or by `at` (epoch seconds) where there is none.
     """
-    return read_rows(data, "the datastores", lambda row: _datastore(row, at))
+    return read_rows(data, "the datastores", lambda row: _datastore(row, at_epoch))
 
 
-def _datastore(row: Row, at: float | None) -> DatastoreReading | None:
+def _datastore(row: Row, at_epoch: float | None) -> DatastoreReading | None:
     reading = _plain_datastore(row)
     if reading is None:
         return None
     start, step = reading.history_start_epoch, reading.history_step_seconds
-    now = float(start + step * len(reading.history)) if start and step and reading.history else at
+    now = float(start + step * len(reading.history)) if start and step and reading.history else at_epoch
     full_epoch = row.get("estimated-full-date")
     is_growing = _is_growing(full_epoch, now)
     return msgspec.structs.replace(

@@ -51,10 +51,10 @@ def estate(db):
         guests={100: GuestFacts(snapshots=(GuestSnapshotReading("s", T1),))},
     )
     reading = ResourcesReading(guests=(GuestReading(100, "qemu", "pve1", "running"),))
-    lists.publish(host, facts, PollMemory(reading=reading), at=NOON.timestamp())
+    lists.publish(host, facts, PollMemory(reading=reading), at_epoch=NOON.timestamp())
     snapshots = tuple(BackupSnapshotReading("vm", "100", at, 7) for at in (T1, T2))
     place = NamespaceBackups(snapshots={"vm/100": snapshots})
-    lists.publish(vault, Facts(backups={("main", ""): place}), PollMemory(), at=NOON.timestamp())
+    lists.publish(vault, Facts(backups={("main", ""): place}), PollMemory(), at_epoch=NOON.timestamp())
     Publisher().publish(vault.pk, [0.5], kind="pbs")
 
 

@@ -25,7 +25,7 @@ def test_snapshots_of_all_guests_the_newest_first(api):
     )
     reading = ResourcesReading(guests=(GuestReading(100, "qemu", "pve1", "running"),))
     facts = Facts(guests={100: GuestFacts(snapshots=snapshots)})
-    lists.publish(make_instance(), facts, PollMemory(reading=reading), at=NOON.timestamp())
+    lists.publish(make_instance(), facts, PollMemory(reading=reading), at_epoch=NOON.timestamp())
 
     response = api.get(ROUTE)
 

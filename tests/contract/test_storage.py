@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 def publish(pk, name, *storages, nodes=("pve1", "pve2"), ids=None):
     figures = Figures(
         nodes=tuple(NodeFigures(node, "online") for node in nodes),
-        storages=tuple(live_storages(storages, {}, at=0.0)),
+        storages=tuple(live_storages(storages, {}, at_epoch=0.0)),
     )
     shapes = shapes_of(figures, (), Label(name, storage_ids=ids or {}))
     current.store().save(MEMORY, PollMemory(figures=figures, storage_ids=ids or {}), of=pk)

@@ -77,7 +77,7 @@ def test_after_a_restart_all_is_counted_from_the_start(host, document):
 
 def test_what_others_ask_over_the_same_connection_is_not_counted(host):
     connection = connection_for(host.instance)
-    own, other = (Calls(connection, PollMemory(), at=0.0, deadline_seconds=5.0) for _ in range(2))
+    own, other = (Calls(connection, PollMemory(), at_epoch=0.0, deadline_seconds=5.0) for _ in range(2))
 
     other.ask(pve.cluster_resources)
     own.ask_here(pve.version, longest_seconds=5.0)

@@ -151,7 +151,7 @@ def test_the_served_certificate_is_to_last_for_two_weeks_and_no_other_to_have_ex
         for name, left in days.items()
     ]
 
-    assert told(nodes.certificates(known, NOON - 60, at=NOON)) == expected
+    assert told(nodes.certificates(known, NOON - 60, at_epoch=NOON)) == expected
 
 
 @pytest.mark.parametrize(
@@ -439,7 +439,7 @@ def test_backups_that_failed_their_verification_are_one_concern_for_each_guest()
     ],
 )
 def test_a_datastore_is_to_be_usable_whole_and_not_full_soon(fields, expected):
-    assert told(servers.datastore(DatastoreReading("main", **fields), NOON, at=NOON)) == expected
+    assert told(servers.datastore(DatastoreReading("main", **fields), NOON, at_epoch=NOON)) == expected
 
 
 @pytest.mark.parametrize(
@@ -510,7 +510,7 @@ def shown(*, statuses, facts, guests=(), coverage=None, cluster=None):
         facts=facts,
         coverage=coverage or {},
         judged_epoch=NOON,
-        at=NOON,
+        at_epoch=NOON,
     )
 
 
@@ -582,7 +582,7 @@ def test_every_rule_about_backup_servers_is_asked():
         jobs=jobs,
         missed={"sync s-1": 1},
         facts=Facts(host=SICK, server_jobs_epoch={"verify": NOON - 60}),
-        at=NOON,
+        at_epoch=NOON,
     )
 
     assert {one.code: one.read_epoch for one in found} == {

@@ -13,7 +13,7 @@ AT = 1767268800.0  # a whole minute
 
 
 def record(account, lane, *, at, status=200, seconds=0.5, size=100):
-    LaneLedger(account, lane, at=at).record(
+    LaneLedger(account, lane, at_epoch=at).record(
         seconds=seconds, bytes_received=size, status=status, is_failure=status != 200
     )
 
@@ -23,18 +23,18 @@ def test_the_last_whole_minutes_are_added_up_without_the_current_one():
     for minute in range(12):
         record(account, "tasks", at=AT + 60 * minute)
 
-    found = costs.summary(account, at=AT + 60 * 11 + 30, minutes=10)
+    found = costs.summary(account, at_epoch=AT + 60 * 11 + 30, minutes=10)
 
     assert found == {"tasks": LaneCost(calls=10, calls_per_minute=1.0, bytes=1000, seconds=5.0)}
 
 
 def test_answers_are_told_apart():
     account = {}
-    ledger = LaneLedger(account, "disks", at=AT)
+    ledger = LaneLedger(account, "disks", at_epoch=AT)
     for status in (200, 399, 400, 403, 499, 500, 595, None):
         ledger.record(seconds=0.0, bytes_received=0, status=status, is_failure=True)
 
-    found = costs.summary(account, at=AT + 60)["disks"]
+    found = costs.summary(account, at_epoch=AT + 60)["disks"]
 
     assert (found.calls, found.refused, found.broken, found.unanswered) == (8, 3, 2, 1)
     assert ledger.calls == 8
@@ -44,10 +44,10 @@ def test_a_lane_that_did_nothing_lately_is_left_out():
     account = {}
     record(account, "disks", at=AT)
 
-    assert costs.summary(account, at=AT + 60 * 10) == {
+    assert costs.summary(account, at_epoch=AT + 60 * 10) == {
         "disks": LaneCost(calls=1, calls_per_minute=0.1, bytes=100, seconds=0.5)
     }
-    assert costs.summary(account, at=AT + 60 * 11) == {}
+    assert costs.summary(account, at_epoch=AT + 60 * 11) == {}
 
 
 def test_only_the_last_hour_is_kept():
@@ -94,7 +94,7 @@ def test_the_report_of_costs_adds_the_live_lane_and_the_slow_ones():
     record(facts.costs, "disks", at=AT, status=403)
     record(facts.costs, "disks", at=AT, status=None)
 
-    told = reports.cost_report(memory, facts, at=AT + 60)
+    told = reports.cost_report(memory, facts, at_epoch=AT + 60)
 
     assert (told.minutes, told.callsPerMinute, told.bytesPerMinute, told.secondsPerMinute) == (
         10,

@@ -62,9 +62,9 @@ RATES = Rates(10, 20, 30, 40)
 def guest_numbers(reading, facts=None, *, rates=RATES):
     facts = facts or Facts()
     sample = Sample(AT - 60, "pve1", 60, (0, 0, 0, 0), rates)
-    guest = guest_now(reading, sample, None, Beside(facts), at=AT)
+    guest = guest_now(reading, sample, None, Beside(facts), at_epoch=AT)
     memory = PollMemory(reading=ResourcesReading(guests=(reading,)), read_epoch=AT, samples={100: sample})
-    return by_name(numbers.guest_numbers(guest, memory, facts, at=AT + 7))
+    return by_name(numbers.guest_numbers(guest, memory, facts, at_epoch=AT + 7))
 
 
 GUEST = {
@@ -199,9 +199,9 @@ def test_mount_points_of_a_container_are_told_with_their_size_and_without_their_
 
 
 def test_a_guest_that_is_no_longer_listed_has_null_fields():
-    guest = guest_now(machine(), None, None, Beside(), at=AT)
+    guest = guest_now(machine(), None, None, Beside(), at_epoch=AT)
 
-    told = by_name(numbers.guest_numbers(guest, PollMemory(), Facts(), at=AT))["cpu"]
+    told = by_name(numbers.guest_numbers(guest, PollMemory(), Facts(), at_epoch=AT))["cpu"]
 
     assert told["raw"] == {"cpu": None, "maxcpu": None, "status": "running"}
     assert (told["readAt"], told["ageSeconds"]) == ("0001-01-01T00:00:00Z", None)
@@ -220,7 +220,7 @@ def node_numbers(reading, detail, facts=None):
     memory = PollMemory(reading=ResourcesReading(nodes=(reading,)), read_epoch=AT)
     if detail is not None:
         memory.details, memory.details_epoch = {"pve1": detail}, {"pve1": AT - 60}
-    return by_name(numbers.node_numbers(node, memory, facts or Facts(), at=AT + 7))
+    return by_name(numbers.node_numbers(node, memory, facts or Facts(), at_epoch=AT + 7))
 
 
 LISTED = NodeReading("pve1", "online", 0.5, 8, 60, 100, 5, 10, 99)
@@ -351,11 +351,11 @@ def test_the_numbers_of_a_shared_storage_are_those_of_the_node_whose_figures_are
     away = StorageReading("nas", "pve1", "unknown", "nfs", ("backup",), True)
     there = StorageReading("nas", "pve2", "available", "nfs", ("backup",), True, 30, 100)
     probe = NodeStorageReading("nas", total_bytes=100, available_bytes=60)
-    (shared,) = live_storages((away, there), {("nas", "pve2"): probe}, at=AT)
+    (shared,) = live_storages((away, there), {("nas", "pve2"): probe}, at_epoch=AT)
     memory = PollMemory(reading=ResourcesReading(storages=(away, there)), read_epoch=AT)
     facts = Facts(nodes={"pve2": NodeFacts(storages=(probe,), storages_epoch=AT - 60)})
 
-    told = by_name(numbers.storage_numbers(shared, memory, facts, at=AT + 7))
+    told = by_name(numbers.storage_numbers(shared, memory, facts, at_epoch=AT + 7))
 
     assert {name: one["value"] for name, one in told.items()} == {
         "used": 30,

@@ -45,7 +45,7 @@ GUESTS = {
 
 @pytest.mark.parametrize(("reading", "expected"), GUESTS.values(), ids=GUESTS)
 def test_what_a_guest_uses_is_unknown_unless_it_was_told_or_the_guest_does_not_run(reading, expected):
-    guest = guest_now(reading, None, None, Beside(), at=AT)
+    guest = guest_now(reading, None, None, Beside(), at_epoch=AT)
 
     assert (guest.cpu_ratio, guest.memory.used_bytes, guest.uptime_seconds) == expected
 
@@ -60,7 +60,7 @@ def test_a_guest_has_all_that_is_known_of_it_each_with_its_instant():
     sample = Sample(AT - 10, "pve1", 60, (1, 2, 3, 4), Rates(10, None, 30, 0))
     beside = Beside(Facts(guests={101: GuestFacts(detail=detail, detail_epoch=AT - 90)}))
 
-    guest = guest_now(reading, sample, None, beside, at=AT)
+    guest = guest_now(reading, sample, None, beside, at_epoch=AT)
 
     assert (guest.seen_epoch, guest.rates_epoch, guest.detail_epoch) == (AT, AT - 10, AT - 90)
     assert (guest.tags, guest.lock, guest.pool, guest.ha_state) == (("prod",), "backup", "office", "started")
@@ -73,17 +73,17 @@ def test_what_was_told_of_a_guest_long_ago_is_not_true_now():
     detail = GuestDetailReading(101, "lxc", swap_used_bytes=10)
     beside = Beside(Facts(guests={101: GuestFacts(detail=detail, detail_epoch=AT - 301)}))
 
-    guest = guest_now(GuestReading(101, "lxc", "pve1", "running"), None, None, beside, at=AT)
+    guest = guest_now(GuestReading(101, "lxc", "pve1", "running"), None, None, beside, at_epoch=AT)
 
     assert (guest.swap_used_bytes, guest.detail_epoch) == (None, None)
 
 
 def test_a_guest_without_a_name_for_a_moment_keeps_the_one_it_had():
     named = guest_now(
-        GuestReading(100, "qemu", "pve1", "running", "web", tags=("prod",)), None, None, Beside(), at=AT
+        GuestReading(100, "qemu", "pve1", "running", "web", tags=("prod",)), None, None, Beside(), at_epoch=AT
     )
 
-    guest = guest_now(GuestReading(100, "qemu", "pve1", "unknown"), None, named, Beside(), at=AT + 10)
+    guest = guest_now(GuestReading(100, "qemu", "pve1", "unknown"), None, named, Beside(), at_epoch=AT + 10)
 
     assert (guest.name, guest.tags, guest.status) == ("web", ("prod",), "unknown")
 
@@ -116,7 +116,7 @@ def test_each_figure_of_a_guest_has_its_place_on_the_wire():
 def test_rates_on_the_wire(rates, expected):
     sample = Sample(AT, "pve1", 60, (1, 2, 3, 4), rates)
     shape = guest_shape(
-        guest_now(GuestReading(100, "qemu", "pve1", "running"), sample, None, Beside(), at=AT), LAB
+        guest_now(GuestReading(100, "qemu", "pve1", "running"), sample, None, Beside(), at_epoch=AT), LAB
     )
 
     assert (shape.networkIn, shape.networkOut, shape.diskRead, shape.diskWrite) == expected
@@ -201,7 +201,7 @@ def test_a_shared_storage_is_one_with_the_figures_of_the_first_node_that_tells_t
     there = StorageReading("nas", "pve2", "available", "nfs", ("backup",), True, 30, 100)
     own = StorageReading("local", "pve1", "available", "dir", (), False, 5, 10)
 
-    local, nas = live_storages([away, there, own], {}, at=AT)
+    local, nas = live_storages([away, there, own], {}, at_epoch=AT)
 
     assert (local.key, local.is_shared, local.nodes) == (("local", "pve1"), False, ())
     assert (nas.key, nas.is_shared, nas.nodes, nas.told_by) == (("nas", ""), True, ("pve1", "pve2"), "pve2")
@@ -221,7 +221,7 @@ def test_a_shared_storage_is_one_with_the_figures_of_the_first_node_that_tells_t
 def test_what_is_free_is_told_by_the_node(probe, free):
     reading = StorageReading("local", "pve1", "available", used_bytes=30, total_bytes=100)
 
-    (storage,) = live_storages([reading], {("local", "pve1"): probe} if probe else {}, at=AT)
+    (storage,) = live_storages([reading], {("local", "pve1"): probe} if probe else {}, at_epoch=AT)
 
     assert storage.free_bytes == free
 
@@ -241,12 +241,12 @@ def test_a_storage_that_is_switched_off_is_there_on_the_nodes_that_it_is_for():
 
 
 def test_another_name_is_only_another_wire():
-    guest = guest_now(GuestReading(100, "qemu", "pve1", "running"), None, None, Beside(), at=AT)
+    guest = guest_now(GuestReading(100, "qemu", "pve1", "running"), None, None, Beside(), at_epoch=AT)
     nas = StorageReading("nas", "pve1", "available", is_shared=True)
     figures = Figures(
         nodes=(NodeFigures("pve1", "online"),),
         guests=(guest,),
-        storages=tuple(live_storages([nas], {}, at=AT)),
+        storages=tuple(live_storages([nas], {}, at_epoch=AT)),
     )
 
     told = shapes_of(figures, (), Label("office", storage_ids={"nas/": "shared-lab-nas"}))

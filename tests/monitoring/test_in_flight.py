@@ -33,7 +33,7 @@ class Beside:
         memory = store().load(MEMORY, of=watched.instance.pk)
         connection = connecting.connection_for(watched.row())
         at = moment(watched).timestamp()
-        calls = Calls(connection, memory, at=at, deadline_seconds=LONG_SECONDS)
+        calls = Calls(connection, memory, at_epoch=at, deadline_seconds=LONG_SECONDS)
         self.visit = Visit(watched.row(), calls, facts, memory, at)
         possible = [question for question in module.questions(self.visit) if question.is_possible]
         self.questions = [question for question in possible if not wanted or question.lane.group in wanted][

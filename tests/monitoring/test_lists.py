@@ -33,7 +33,7 @@ def memory_of(*guests):
 
 def published(instance, facts, memory=None, *, at=AT):
     """Publish, and return the lists as clients see them."""
-    lists.publish(instance, facts, memory or PollMemory(), at=at)
+    lists.publish(instance, facts, memory or PollMemory(), at_epoch=at)
     fragment = current.store().fragments()[FragmentKey(instance.pk, "lists")]
     return {
         name: [msgspec.json.decode(item.body) for item in items] for name, items in fragment.items.items()
@@ -319,7 +319,7 @@ def test_twenty_thousand_backups_are_listed_newest_first():
         "main/", *(backup("vm", str(100 + number % 1000), T1 + number) for number in range(20_000))
     )
 
-    lists.publish(instance, facts, PollMemory(), at=AT)
+    lists.publish(instance, facts, PollMemory(), at_epoch=AT)
 
     items = current.store().fragments()[FragmentKey(instance.pk, "lists")].items["pbsBackups"]
     assert len(items) == 20_000
@@ -362,14 +362,14 @@ def test_the_order_of_one_instance_is_that_of_several():
 
 def test_nothing_is_published_while_nothing_has_changed():
     instance, facts = make_instance("pbs"), on_server("main/", backup())
-    assert lists.publish(instance, facts, PollMemory(), at=AT) is True
-    assert lists.publish(instance, facts, PollMemory(), at=AT + 10) is False
+    assert lists.publish(instance, facts, PollMemory(), at_epoch=AT) is True
+    assert lists.publish(instance, facts, PollMemory(), at_epoch=AT + 10) is False
 
     facts.version += 1
-    assert lists.publish(instance, facts, PollMemory(), at=AT + 20) is False
+    assert lists.publish(instance, facts, PollMemory(), at_epoch=AT + 20) is False
 
     facts.backups, facts.version = on_server("main/", backup(), backup(at=T2)).backups, facts.version + 1
-    assert lists.publish(instance, facts, PollMemory(), at=AT + 30) is True
+    assert lists.publish(instance, facts, PollMemory(), at_epoch=AT + 30) is True
 
 
 def test_another_judgement_is_published():

@@ -44,7 +44,9 @@ def test_templates_are_not_shown(watch, fake_pve):
         ),
     )
 
-    picture = pve_picture.picture_of(watch(fake_pve).instance, readings, PollMemory(), at=0.0, interval=10.0)
+    picture = pve_picture.picture_of(
+        watch(fake_pve).instance, readings, PollMemory(), at_epoch=0.0, interval=10.0
+    )
 
     assert [guest.vmid for guest in picture.figures.guests] == [100]
 

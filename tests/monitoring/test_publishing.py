@@ -34,7 +34,7 @@ def lab(leave, monkeypatch):
 def shown(instance, memory, cpu, *, after=0.0):
     """Publish one guest with this CPU; returns the fragment."""
     figures = Figures(guests=(GuestFigures(100, "qemu", "pve1", "running", cpu_ratio=cpu),))
-    publish(instance, memory, Picture(figures), at=AT + after)
+    publish(instance, memory, Picture(figures), at_epoch=AT + after)
     return store().fragments()[FragmentKey(instance.pk, "resources")]
 
 

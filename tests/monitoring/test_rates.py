@@ -34,7 +34,7 @@ CASES = {
 
 @pytest.mark.parametrize(("now", "at", "is_fresh", "expected"), CASES.values(), ids=CASES)
 def test_rate(now, at, is_fresh, expected):
-    after = advance(BEFORE, now, at=at, is_fresh=is_fresh, interval=10.0)
+    after = advance(BEFORE, now, at_epoch=at, is_fresh=is_fresh, interval=10.0)
 
     assert after.rates.network_in_bytes_per_second == expected
 
@@ -48,13 +48,13 @@ ANEW = {
 
 @pytest.mark.parametrize(("before", "now", "at"), ANEW.values(), ids=ANEW)
 def test_there_are_no_rates_yet(before, now, at):
-    assert advance(before, now, at=at, is_fresh=True, interval=10.0).rates is None
+    assert advance(before, now, at_epoch=at, is_fresh=True, interval=10.0).rates is None
 
 
 def test_a_counter_that_qemu_did_not_tell_makes_no_spike_afterwards():
-    untold = advance(BEFORE, reading(0, uptime=1010), at=110.0, is_fresh=True, interval=10.0)
-    back = advance(untold, reading(7000, uptime=1020), at=120.0, is_fresh=True, interval=10.0)
-    steady = advance(back, reading(8000, uptime=1030), at=130.0, is_fresh=True, interval=10.0)
+    untold = advance(BEFORE, reading(0, uptime=1010), at_epoch=110.0, is_fresh=True, interval=10.0)
+    back = advance(untold, reading(7000, uptime=1020), at_epoch=120.0, is_fresh=True, interval=10.0)
+    steady = advance(back, reading(8000, uptime=1030), at_epoch=130.0, is_fresh=True, interval=10.0)
 
     assert [one.rates.network_in_bytes_per_second for one in (untold, back, steady)] == [None, None, 100]
 
@@ -62,9 +62,9 @@ def test_a_counter_that_qemu_did_not_tell_makes_no_spike_afterwards():
 def test_a_stopped_guest_has_zero_rates_from_its_second_sample():
     stopped = GuestReading(100, "qemu", "pve1", "stopped", network_in_bytes=0, network_out_bytes=0,
                            disk_read_bytes=0, disk_write_bytes=0, uptime_seconds=0)  # fmt: skip
-    first = advance(None, stopped, at=100.0, is_fresh=True, interval=10.0)
+    first = advance(None, stopped, at_epoch=100.0, is_fresh=True, interval=10.0)
 
-    second = advance(first, stopped, at=110.0, is_fresh=True, interval=10.0)
+    second = advance(first, stopped, at_epoch=110.0, is_fresh=True, interval=10.0)
 
     assert second.rates == Rates(0, 0, 0, 0)
 
@@ -86,7 +86,7 @@ def test_no_rate_is_ever_absurd(steps):
 
     for counter, uptime, at, is_fresh, node in steps:
         sample = advance(
-            sample, reading(counter, uptime=uptime, node=node), at=at, is_fresh=is_fresh, interval=10.0
+            sample, reading(counter, uptime=uptime, node=node), at_epoch=at, is_fresh=is_fresh, interval=10.0
         )
 
         rate = sample.rates.network_in_bytes_per_second if sample.rates is not None else None

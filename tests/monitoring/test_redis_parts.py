@@ -170,7 +170,7 @@ def test_costs_that_are_edited_in_place_are_sent_and_nobody_sees_them_before(pro
     writer.save(thing(costs={"tasks": [costs.Minute(5, calls=1), costs.Minute(6, calls=1)]}))
     mine = writer.load()
 
-    LaneLedger(mine.costs, "tasks", at=6 * 60.0).record(
+    LaneLedger(mine.costs, "tasks", at_epoch=6 * 60.0).record(
         seconds=0.0, bytes_received=7, status=200, is_failure=False
     )
     before = [one.calls for one in writer.load().costs["tasks"]]

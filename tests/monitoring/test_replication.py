@@ -25,7 +25,7 @@ def told(*jobs, configured=CONFIGURED, node="pve1", ago=60.0, guest_on="pve1"):
         replication_jobs=(configured,),
         nodes={node: NodeFacts(replications=jobs, replications_epoch=AT - ago)},
     )
-    (found,) = replications(facts, {100: guest_on} if guest_on else {}, at=AT)
+    (found,) = replications(facts, {100: guest_on} if guest_on else {}, at_epoch=AT)
     return found
 
 
@@ -94,7 +94,7 @@ def test_of_two_nodes_that_told_the_newer_one_counts():
         },
     )
 
-    (found,) = replications(facts, {100: "pve2"}, at=AT)
+    (found,) = replications(facts, {100: "pve2"}, at_epoch=AT)
 
     assert (found.state, found.job.error, found.told_epoch) == ("ok", "", AT - 30)
 

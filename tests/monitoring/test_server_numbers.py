@@ -56,7 +56,7 @@ def pbs_numbers(*stores, status=STATUS, read_epoch=AT, states=(), late=False):
         for one in known_datastores(stores, known)
     )
     server = ServerFigures("online", "healthy", AT, version="4.2", host=status, datastores=figures)
-    return by_name(server_numbers.pbs_numbers(server, memory, facts, at=AT + 7))
+    return by_name(server_numbers.pbs_numbers(server, memory, facts, at_epoch=AT + 7))
 
 
 HOST = {
@@ -202,7 +202,7 @@ def pmg_numbers():
         mail_statistics=statistics,
         mail_statistics_epoch=AT - 60,
     )
-    return by_name(server_numbers.pmg_numbers(gateway, memory, at=AT + 7))
+    return by_name(server_numbers.pmg_numbers(gateway, memory, at_epoch=AT + 7))
 
 
 MAIL = {

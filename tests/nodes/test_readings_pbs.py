@@ -43,7 +43,7 @@ def full_epoch(
 ) -> tuple[int | None, bool | None]:
     """Return when a datastore is full and whether it grows."""
     (reading,) = pbs.read_datastore_usage(
-        [{"store": "main", "estimated-full-date": estimate, **fields}], at=at
+        [{"store": "main", "estimated-full-date": estimate, **fields}], at_epoch=at
     )
     return reading.estimated_full_epoch, reading.is_growing
 

@@ -49,7 +49,7 @@ class TimeReading(msgspec.Struct, frozen=True, gc=False):
 
     zone: str = ""  # Europe/Vienna
     offset_seconds: int | None = None  # east of UTC is positive
-    at: int | None = None  # epoch seconds, by the clock of the node
+    told_epoch: int | None = None  # epoch seconds, by the clock of the node
 
 
 class StorageConfigReading(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ function backupSection(judged, now) {
     make("p", { class: "verdict" }, badge(state), backupWhy(told)),
     facts([
       ["Last good backup", judged.last_good_epoch ? make("span", {}, ago(instant(judged.last_good_epoch), now), ` on ${printable(judged.last_good_source)}`) : "none known"],
-      ["Newest of all", newest && newest.fault ? make("span", {}, ago(epoch(newest.at), now), ` on ${printable(newest.source)}: ${FAULTS[newest.fault] ?? reasonText(newest.fault)}`) : ""],
+      ["Newest of all", newest && newest.fault ? make("span", {}, ago(epoch(newest.taken_epoch), now), ` on ${printable(newest.source)}: ${FAULTS[newest.fault] ?? reasonText(newest.fault)}`) : ""],
       ["Failed verifications", judged.failed_verification_count ? String(judged.failed_verification_count) : ""],
       ["Jobs", judged.jobs.length ? printable(judged.jobs.join(", ")) : "none takes it"],
       ["Due since", judged.due_epoch && told.backupState === "overdue" ? ago(instant(judged.due_epoch), now) : ""],
