@@ -8,8 +8,11 @@ from monitoring.backups.coverage import Coverage
 from monitoring.concerns.shapes import CRITICAL, WARNING, About, Concern
 from monitoring.figures.guests import GuestFigures
 
-#: What QEMU says of a machine that it had to halt.
+#: The states of QEMU in which a machine stands still and nobody wanted it to (qapi/run-state.json, RunState). In all
+#: others it runs, is on its way, or was stopped by a person: paused, suspended, debug, shutdown.
 HALTED = {
+    "guest-panicked": "stands still after its kernel panicked",
+    "watchdog": "stands still because its watchdog ran out",
     "io-error": "stands still after an error of its disk",
     "internal-error": "stands still after an error inside QEMU",
 }

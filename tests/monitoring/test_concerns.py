@@ -387,6 +387,22 @@ def guest(vmid, status, *, node="pve1"):
             "internal-error",
             [("critical", "Guest 100 stands still after an error inside QEMU (internal-error)")],
         ),
+        (
+            "guest-panicked",
+            [("critical", "Guest 100 stands still after its kernel panicked (guest-panicked)")],
+        ),
+        ("watchdog", [("critical", "Guest 100 stands still because its watchdog ran out (watchdog)")]),
+        ("suspended", []),
+        ("shutdown", []),
+        ("debug", []),
+        ("prelaunch", []),
+        ("inmigrate", []),
+        ("postmigrate", []),
+        ("finish-migrate", []),
+        ("restore-vm", []),
+        ("save-vm", []),
+        ("colo", []),
+        ("unknown", []),
     ],
 )
 def test_a_machine_that_qemu_has_halted_is_a_concern(status, expected):
