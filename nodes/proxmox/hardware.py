@@ -42,6 +42,8 @@ TEMPERATURE_ATTRIBUTES = (194, 190, "temperature")
 #: Which disks either product takes: PVE by their path, a PBS by their name.
 SMART_PATH = re.compile(r"/dev/[A-Za-z0-9/]{1,64}")
 SMART_NAME = re.compile(r"(?:[hs]|x?v)d[a-z]{1,32}|nvme[0-9]{1,8}n[0-9]{1,8}", re.ASCII)
+#: An NVMe counts its use up to 255 % and stays there.
+LIFE_LEAST = 100 - 255
 LEADING_NUMBER = re.compile(r"\s*(-?\d{1,12})", re.ASCII)
 TEXT_TEMPERATURE = re.compile(r"^(?:Current Drive )?Temperature:\s+(-?\d{1,4}) C", re.ASCII | re.MULTILINE)
 TEXT_USED = re.compile(r"^Percentage used[^:\n]{0,40}:\s+(\d{1,3})%", re.ASCII | re.IGNORECASE | re.MULTILINE)
@@ -71,9 +73,18 @@ def read_disks(data: object, *, with_smart: bool) -> tuple[DiskReading, ...]:
 
 
 def _percent(value: object) -> int | None:
-    """Return a share of 0 to 100, None for "N/A" and what is out of range."""
+    """Return a share of 0 to 100, None for what is out of range."""
     number = real(value)
     return round(number) if number is not None and 0 <= number <= 100 else None
+
+
+def _life_left(value: object) -> int | None:
+    """Return what is left of a life, in percent: 0 for one that is over by more than all of it, None for "N/A".
+
+    PVE takes 100 less what is used, which goes below 0. More than 100 is the count of a maker whose scale is not told.
+    """
+    number = real(value)
+    return max(0, round(number)) if number is not None and LIFE_LEAST <= number <= 100 else None
 
 
 def _osds(row: Row) -> tuple[int, ...]:
@@ -89,7 +100,7 @@ _disks = Rows(
         DiskReading,
         kind=lambda row: str(first(word, "type", "disk-type")(row)).lower(),
         health=first(word, "health", "status"),
-        life_left_percent=(_percent, "wearout"),
+        life_left_percent=(_life_left, "wearout"),
         osd_ids=_osds,
     ),
     by=("device",),
@@ -110,9 +121,10 @@ def read_smart(data: object) -> SmartReading:
     found = TEXT_TEMPERATURE.search(words)
     temperatures.append(whole(found[1]) if found else None)
     used, hours = TEXT_USED.search(words), TEXT_HOURS.search(words)
-    life_left = _percent(row.get("wearout"))
-    if life_left is None and used:
-        life_left = max(0, 100 - int(used[1]))
+    life_used = int(used[1]) if used else _figure(raw.get("percentage_used", ""))
+    life_left = _life_left(row.get("wearout"))
+    if life_left is None and life_used is not None:
+        life_left = _life_left(100 - life_used)
     return SmartReading(
         health=word(row.get("health")) or word(row.get("status")),
         temperature_celsius=next((one for one in temperatures if one in TEMPERATURES), None),

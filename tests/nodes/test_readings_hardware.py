@@ -38,12 +38,16 @@ def test_a_disk_is_read() -> None:
         ("N/A", None),
         ("", None),
         (None, None),
-        (-1, None),
+        (-156, None),
         (101, None),
         (True, None),
         ("100", 100),
         (0, 0),
         (96.6, 97),
+        (-1, 0),
+        ("-3", 0),
+        (-0.4, 0),
+        (-155, 0),
     ],
 )
 def test_a_wear_that_is_not_told_is_unknown_and_not_zero(wearout: object, expected: int | None) -> None:
@@ -122,6 +126,28 @@ def test_a_wear_that_is_told_goes_before_the_words() -> None:
     reading = hardware.read_smart({"wearout": 69, "text": "Percentage Used: 30%\n", "health": "PASSED"})
 
     assert reading.life_left_percent == 69
+
+
+@pytest.mark.parametrize(
+    ("used", "wearout", "expected"),
+    [
+        ("0", None, 100),
+        ("98", None, 2),
+        ("100", None, 0),
+        ("103", None, 0),
+        ("255", None, 0),
+        ("256", None, None),
+        ("7", 91.0, 91),
+        ("", None, None),
+    ],
+)
+def test_an_nvme_disk_of_a_backup_server_counts_what_is_used(used, wearout, expected) -> None:
+    """PBS fills `wearout` up to 100 % of use alone; the attribute goes on to 255."""
+    rows = [{"name": "percentage_used", "value": used, "raw": used}]
+
+    reading = hardware.read_smart({"status": "passed", "wearout": wearout, "attributes": rows})
+
+    assert reading.life_left_percent == expected
 
 
 def test_a_sas_disk_tells_its_hours_and_minutes() -> None:
