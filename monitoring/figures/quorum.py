@@ -29,17 +29,29 @@ class NodeVotes(msgspec.Struct, frozen=True, gc=False):
 
 
 class Quorum(msgspec.Struct, frozen=True):
-    """The votes of a cluster; None: what it would take to count them is not known."""
+    """The votes of a cluster; None: what it would take to count them is not known. `is_quorate` as the host tells it."""
 
     nodes: tuple[NodeVotes, ...]
     qdevice_votes: int | None
     expected_votes: int | None
     present_votes: int | None
+    is_quorate: bool | None = None
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Return whether the host has a quorum with too few votes for one, or none with enough.
+
+        Corosync has options that Proxmox does not tell (two_node, wait_for_all, last_man_standing, auto_tie_breaker), and
+        the expected votes can be set while it runs.
+        """
+        if self.is_quorate is None or self.expected_votes is None or self.present_votes is None:
+            return False
+        return self.is_quorate != (self.present_votes >= majority(self.expected_votes))
 
     @property
     def needed_votes(self) -> int | None:
-        """More than half."""
-        return None if self.expected_votes is None else self.expected_votes // 2 + 1
+        """More than half, unless the host's own word says that it is another number."""
+        return None if self.expected_votes is None or self.is_contradicted else majority(self.expected_votes)
 
 
 def quorum_of(
@@ -60,7 +72,13 @@ def quorum_of(
         qdevice_votes=device,
         expected_votes=total([*(one.votes for one in nodes), device]),
         present_votes=total([*(counted(one.votes, one.is_online) for one in nodes), counted(device, casts)]),
+        is_quorate=cluster.is_quorate,
     )
+
+
+def majority(votes: int) -> int:
+    """Return more than half of the votes."""
+    return votes // 2 + 1
 
 
 def qdevice_votes(qdevice: QdeviceReading | None, node_count: int) -> int | None:

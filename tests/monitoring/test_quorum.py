@@ -57,6 +57,31 @@ def test_votes_of_a_node_that_are_not_told_are_not_guessed(votes):
     assert counted(votes=votes)[0][0] is None
 
 
+def cluster_of(online, *, is_quorate, count=2):
+    members = tuple(MemberReading(f"pve{n}", is_online=n <= online) for n in range(1, count + 1))
+    return ClusterReading(members=members, name="lab", is_quorate=is_quorate)
+
+
+QUORUMS = {
+    "two_node with one there": (cluster_of(1, is_quorate=True), None, (2, 1, None)),
+    "two_node with both there": (cluster_of(2, is_quorate=True), None, (2, 2, 2)),
+    "two without two_node, one there": (cluster_of(1, is_quorate=False), None, (2, 1, 2)),
+    "wait_for_all after a cold start": (cluster_of(3, is_quorate=False, count=4), None, (4, 3, None)),
+    "expected votes lowered by hand": (cluster_of(1, is_quorate=True, count=4), None, (4, 1, None)),
+    "auto_tie_breaker on the side of the lowest": (cluster_of(2, is_quorate=True, count=4), None, (4, 2, None)),
+    "half of four without a tie breaker": (cluster_of(2, is_quorate=False, count=4), None, (4, 2, 3)),
+    "a QDevice makes up for one": (cluster_of(1, is_quorate=True), device(), (3, 2, 2)),
+    "a quorum that is not told": (cluster_of(1, is_quorate=None), None, (2, 1, 2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("cluster", "qdevice", "expected"), QUORUMS.values(), ids=QUORUMS)
+def test_needed_votes_are_not_told_against_the_word_of_the_host(cluster, qdevice, expected):
+    votes = tuple(VoteReading(member.name, number, 1) for number, member in enumerate(cluster.members))
+
+    assert counted(cluster, votes, qdevice)[0] == expected
+
+
 def test_a_node_of_which_it_is_not_told_whether_it_is_there_is_not_counted_as_present():
     members = (*FOUR.members[:3], MemberReading("pve4"))
 

@@ -67,12 +67,22 @@ function clusterSection({ quorum, quorumDetail: told }, now) {
   return section("Cluster", told.votesRead, now, cut, facts([
     ["Name", printable(told.name)],
     ["Quorum", quorum === null ? UNKNOWN : quorum ? good("yes") : poor("no", "bad")],
-    ["Votes", `${count(told.presentVotes)} of ${count(told.expectedVotes)}, ${count(told.neededVotes)} needed`],
+    ["Votes", votesText(told, quorum)],
     ["Configuration", told.configVersion === null ? "" : `version ${told.configVersion}`],
     ["QDevice", device ? printable([device.model, device.host && `at ${device.host}`].filter(Boolean).join(" ")) : told.qdeviceKnown ? "none" : `${UNKNOWN} not told`],
     ["QDevice state", device ? qdeviceState(device, told, now) : ""],
     ["QDevice votes", device ? printable(`${count(device.votes)}${device.algorithm ? `, ${device.algorithm}` : ""}`) : ""],
   ]), table("Votes of the nodes", ["Node", "#Votes", "State"], rows));
+}
+
+/** The votes; where the host's own word on the quorum is another than more than half would have, how many it takes is not known. */
+function votesText({ presentVotes, expectedVotes, neededVotes }, quorum) {
+  const count = (votes) => (votes === null ? UNKNOWN : String(votes));
+  const there = `${count(presentVotes)} of ${count(expectedVotes)}`;
+  if (neededVotes !== null || presentVotes === null || expectedVotes === null) return `${there}, ${count(neededVotes)} needed`;
+  return quorum
+    ? `${there}, enough here (two_node is set, or the expected votes were lowered)`
+    : `${there}, not enough here (the cluster may wait for all, or this node is apart)`;
 }
 
 /** What the daemon of one node says of the QDevice; that of another may say otherwise. */
