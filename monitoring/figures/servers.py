@@ -18,6 +18,13 @@ DatastoreStatus = Literal["available", "unavailable", "unknown"]
 #: Kinds of maintenance in which nothing can be read; in all others, such as read-only, it can.
 CLOSED = frozenset({"offline", "unmount", "delete", "s3-refresh"})
 NOT_MOUNTED = "notmounted"
+#: The backend whose sizes are those of a local cache; how much lies in the object store PBS does not tell.
+OBJECT_STORE = "s3"
+
+
+def is_cached(backend: str) -> bool:
+    """Return whether the sizes of a datastore are those of a cache and not its own."""
+    return backend == OBJECT_STORE
 
 
 class DatastoreFigures(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

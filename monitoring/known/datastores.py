@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from monitoring.figures.servers import CLOSED
+from monitoring.figures.servers import CLOSED, is_cached
 from monitoring.known.facts import Facts
 from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading
 
@@ -36,13 +36,18 @@ def known_datastores(readings: Iterable[DatastoreReading], states: States) -> tu
 
 def completed(reading: DatastoreReading, state: DatastoreStateReading | None) -> DatastoreReading:
     """Return a datastore with what the list tells of it; whether it is mounted, its use tells oftener."""
-    if state is None:
-        return reading
-    return replace(
-        reading,
-        maintenance=state.maintenance,
-        mount_status=reading.mount_status or state.mount_status,
-        backend=reading.backend or state.backend,
+    if state is not None:
+        reading = replace(
+            reading,
+            maintenance=state.maintenance,
+            mount_status=reading.mount_status or state.mount_status,
+            backend=reading.backend or state.backend,
+        )
+    # The sizes of an object store are those of its cache, which fills up on purpose: no day is foretold for it.
+    return (
+        replace(reading, is_growing=None, estimated_full_epoch=None)
+        if is_cached(reading.backend)
+        else reading
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from monitoring.figures.instances import GRACE_SECONDS
-from monitoring.figures.servers import DatastoreFigures, GatewayFigures, ServerFigures
+from monitoring.figures.servers import DatastoreFigures, GatewayFigures, ServerFigures, is_cached
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
@@ -107,8 +107,13 @@ def datastore_numbers(
     fields |= {key: value for key, value in upkeep.items() if value}
     fields |= {"mount-status": reading.mount_status} if reading.mount_status else {}
     used, free = max(store.used_bytes or 0, 0), max(store.available_bytes or 0, 0)
+    formula = "used of used + avail, as PBS itself has it"
+    if is_cached(store.backend):
+        formula += (
+            ": of the local cache, which fills up on purpose; the object store has no end that PBS knows"
+        )
     yield number(
-        f"{name}.usage", percent(used, used + free) if is_told else None, "percent", "used of used + avail, as PBS itself has it",
+        f"{name}.usage", percent(used, used + free) if is_told else None, "percent", formula,
         f"{USAGE}; {LIST}" if listed else USAGE, fields | listed, when, note=note_of(store, is_told=is_told),
     )  # fmt: skip
     if reading.deduplication is not None:

@@ -69,6 +69,34 @@ def test_whether_it_is_mounted_is_taken_from_the_call_that_is_made_oftener():
     assert [(one.mount_status, one.backend) for one in known] == [("notmounted", "s3"), ("notmounted", "")]
 
 
+FULL_SOON = {"total_bytes": 100, "used_bytes": 95, "estimated_full_epoch": 2_000_000_000, "is_growing": True}
+BACKENDS = {
+    "an object store": ({"backend": "s3"}, "", None),
+    "an object store as the list alone tells": ({}, "s3", None),
+    "an object store that is read-only": ({"backend": "s3", "maintenance": "read-only"}, "s3", None),
+    "an object store that has not filled up": ({"backend": "s3", "used_bytes": 1}, "", None),
+    "a file system": ({"backend": "filesystem"}, "", 2_000_000_000),
+    "a file system as the list alone tells": ({}, "filesystem", 2_000_000_000),
+    "a PBS that tells no backend": ({}, "", 2_000_000_000),
+    "a backend to come": ({"backend": "tape"}, "", 2_000_000_000),
+}
+
+
+@pytest.mark.parametrize(("told", "listed", "expected"), BACKENDS.values(), ids=BACKENDS)
+def test_no_day_is_foretold_for_the_cache_of_an_object_store(told, listed, expected):
+    reading = DatastoreReading("cloud", **(FULL_SOON | told))
+
+    (store,) = known_datastores([reading], {"cloud": DatastoreStateReading("cloud", backend=listed)})
+
+    assert store.estimated_full_epoch == expected
+
+
+def test_no_day_is_foretold_for_an_object_store_before_the_list_is_read():
+    (store,) = known_datastores([DatastoreReading("cloud", backend="s3", **FULL_SOON)], {})
+
+    assert (store.estimated_full_epoch, store.is_growing) == (None, None)
+
+
 def facts(*states, left_out=()):
     return Facts(datastore_states={one.name: one for one in states}, datastores_left_out=left_out)
 

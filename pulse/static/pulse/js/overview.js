@@ -4,6 +4,7 @@ import { concernProblems, concernsOf, LEVELS, levelOf, makeProblemLine } from ".
 import { age, bytes, clock, duration, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
 import { naturalKey } from "./order.js";
 import { find, icon, keep, make, makeBar, panelAddress, setData, setIcon, setText } from "./page.js";
+import { isCached } from "./server-words.js";
 import { minutesSince } from "./state.js";
 import { setTitle } from "./table.js";
 
@@ -174,7 +175,8 @@ export function drawSummary(state, guests, { isLive, now }) {
   const busy = sum(online, (node) => node.cpu * node.cpuInfo.cores);
   // A backup server's store is counted where it is, not once more where it is mounted.
   const storages = [...state.storage.values()].filter((one) => one.type !== "pbs" && one.status === "available");
-  const servers = [...state.pbs.values()].flatMap((server) => server.datastores);
+  // What PBS tells of an object store is how full its cache is.
+  const servers = [...state.pbs.values()].flatMap((server) => server.datastores).filter((store) => !isCached(store));
   const facts = [
     { key: "Nodes", text: `${online.length}`, detail: `of ${nodes.length} online`, share: null },
     { key: "Guests", text: `${running}`, detail: `of ${guests.length} running`, share: null },

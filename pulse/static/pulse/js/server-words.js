@@ -18,7 +18,10 @@ export const MAINTENANCES = {
   "s3-refresh": "being read anew from S3",
 };
 
-const BACKENDS = { filesystem: "file system", s3: "S3" };
+const BACKENDS = { filesystem: "file system", s3: "S3: the figures are of its local cache" };
+
+/** Whether the sizes of a datastore are those of the local cache of an object store. */
+export const isCached = (store) => store.backend === "s3";
 
 /** Returns the maintenance of a datastore with its message, "" when it is in service. */
 export function upkeepText({ maintenance, maintenanceMessage }) {

@@ -4,6 +4,7 @@ import { concernsOf, makeMark } from "./concerns.js";
 import { age, bytes, level, percent, printable, UNKNOWN } from "./format.js";
 import { fits, parseFilter, sorted } from "./order.js";
 import { find, icon, make, panelAddress, setIcon, setText } from "./page.js";
+import { isCached } from "./server-words.js";
 import { minutesSince } from "./state.js";
 import { barCell, fitting, textCell, WindowedTable } from "./table.js";
 
@@ -37,7 +38,8 @@ const NUMBERS = LARGEST_FIRST;
 /** Returns how full a storage or datastore is; nothing of one that cannot be read. */
 export const usageFigure = (storage) => {
   if (!isKnown(storage)) return { share: null, level: "", text: UNKNOWN, detail: "" };
-  return { share: storage.usage, level: level(storage.usage, "disk"), text: percent(storage.usage), detail: "" };
+  const detail = isCached(storage) ? "of the cache" : "";
+  return { share: storage.usage, level: detail ? "" : level(storage.usage, "disk"), text: percent(storage.usage), detail };
 };
 
 /** Returns what makes the cell of one of its sizes. */
