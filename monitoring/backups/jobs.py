@@ -12,7 +12,7 @@ from monitoring.backups.attribution import Estate
 from monitoring.backups.calendar import NotASchedule, missed_run, parse
 from monitoring.backups.collected import Collected
 from monitoring.backups.results import job_outcome, task_outcome
-from monitoring.backups.runs import backup_tasks
+from monitoring.backups.tries import backup_tasks
 from monitoring.figures.servers import BackupJob
 from monitoring.known.facts import Facts
 from nodes.proxmox.readings.backup_server import ServerJobReading

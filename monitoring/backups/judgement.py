@@ -12,8 +12,8 @@ from monitoring.backups.attribution import Attribution, Estate, Group, KnownGues
 from monitoring.backups.collected import Collected
 from monitoring.backups.coverage import Backup, Coverage, FoundBackups, Plan
 from monitoring.backups.jobs import jobs_into, last_due, missed_jobs
-from monitoring.backups.runs import is_outdated, newest_runs
 from monitoring.backups.storages import pbs_storages, sources_of
+from monitoring.backups.tries import is_outdated, newest_runs
 from monitoring.figures.servers import BackupJob
 from monitoring.known.facts import Facts
 from monitoring.known.kinds import Kind, Outline

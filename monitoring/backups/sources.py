@@ -15,13 +15,13 @@ import msgspec
 from monitoring.backups import rights
 from monitoring.backups.attribution import Estate
 from monitoring.backups.collected import Collected
-from monitoring.backups.runs import backup_tasks
 from monitoring.backups.storages import (
     backup_storages,
     read_at_server,
     storages_on_servers,
     when_unread,
 )
+from monitoring.backups.tries import backup_tasks
 from monitoring.figures.servers import status_of
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.lanes import Key, Lane

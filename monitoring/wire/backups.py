@@ -14,7 +14,7 @@ import msgspec
 from monitoring.backups.attribution import VMID, Attribution
 from monitoring.backups.judgement import GroupKey, group_key
 from monitoring.backups.results import task_outcome
-from monitoring.backups.runs import backup_tasks
+from monitoring.backups.tries import backup_tasks
 from monitoring.known.facts import Facts, NamespaceBackups, NamespaceKey
 from nodes.proxmox.readings.backup_server import BackupSnapshotReading
 from nodes.proxmox.readings.backups import BackupVolumeReading, TaskReading
