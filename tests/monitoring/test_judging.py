@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from monitoring.backups.jobs import missed_backup, missed_server_run
 from monitoring.backups.judgement import JUDGEMENT, estate_of, judge
+from monitoring.backups.missed import missed_backup, missed_server_run
 from monitoring.backups.storages import sources_of
 from monitoring.collecting import judging
 from monitoring.collecting.evidence import collected, collected_of
