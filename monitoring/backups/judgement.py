@@ -11,7 +11,8 @@ from monitoring.backups import attribution, coverage
 from monitoring.backups.attribution import Attribution, Estate, Group, KnownGuest
 from monitoring.backups.collected import Collected
 from monitoring.backups.coverage import Backup, Coverage, FoundBackups, Plan
-from monitoring.backups.missed import jobs_into, last_due, missed_jobs
+from monitoring.backups.missed import last_due, missed_jobs
+from monitoring.backups.pve_jobs import jobs_into
 from monitoring.backups.storages import pbs_storages, sources_of
 from monitoring.backups.tries import is_outdated, newest_runs
 from monitoring.figures.servers import BackupJob
