@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.collecting.calls import Calls, quietly
-from monitoring.concerns.instances import pbs_concerns
+from monitoring.concerns.applying import pbs_concerns
 from monitoring.figures.instances import GRACE_SECONDS, Figures
 from monitoring.figures.servers import (
     DatastoreFigures,

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from monitoring.backups.judgement import Judgement
 from monitoring.collecting.calls import Calls, quietly
-from monitoring.concerns.instances import pmg_concerns
+from monitoring.concerns.applying import pmg_concerns
 from monitoring.figures.instances import GRACE_SECONDS, Figures
 from monitoring.figures.servers import GatewayFigures
 from monitoring.known.facts import Facts

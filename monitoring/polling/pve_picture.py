@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from monitoring.backups.coverage import Coverage
-from monitoring.concerns.instances import pve_concerns
+from monitoring.concerns.applying import pve_concerns
 from monitoring.figures import rates
 from monitoring.figures.guests import GuestFigures, container_disk, live_guest, machine_disk
 from monitoring.figures.instances import Figures

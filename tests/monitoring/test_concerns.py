@@ -8,7 +8,7 @@ from msgspec import structs
 
 from monitoring.backups.coverage import Coverage
 from monitoring.concerns import clusters, guests, nodes, servers, storages
-from monitoring.concerns.instances import pbs_concerns, pve_concerns
+from monitoring.concerns.applying import pbs_concerns, pve_concerns
 from monitoring.concerns.shapes import INSTANCE, SERVER, About
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
