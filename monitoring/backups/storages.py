@@ -13,7 +13,7 @@ from monitoring.backups.collected import Collected
 from nodes.proxmox.readings.backups import StorageConfigReading
 
 #: A place that was not read for this long says nothing about the backups made since.
-STALE_SECONDS = 3 * 3600.0
+UNREAD_SECONDS = 3 * 3600.0
 
 
 class BackupStorage(msgspec.Struct, frozen=True):
@@ -131,4 +131,4 @@ def read_at_server(
 
 def when_unread(read_epoch: float, *, at: datetime) -> str:
     """Return "" for what was read lately: backups may have been made since what was read long ago."""
-    return "" if at.timestamp() - read_epoch <= STALE_SECONDS else "not_read_lately"
+    return "" if at.timestamp() - read_epoch <= UNREAD_SECONDS else "not_read_lately"
