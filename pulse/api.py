@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from accounts import api as accounts
-from monitoring.api import charts, listings, resources, state
+from monitoring.api import backups, charts, resources, state
 from nodes import api as nodes
 from pulse import diagnostics, views
 from pulse.openapi import views as openapi
@@ -18,16 +18,16 @@ urlpatterns: list[URLPattern] = [
     path("api/config", state.PublicConfigView.as_view()),
     # 4. Monitoring data
     path("api/charts", charts.ChartsView.as_view()),
-    path("api/storage", listings.StorageListView.as_view()),
-    path("api/storage/", listings.StorageListView.as_view()),
-    path("api/storage/<str:identity>", listings.StorageView.as_view()),
-    path("api/backups", listings.BackupsView.as_view()),
-    path("api/backups/", listings.BackupsView.as_view()),
-    path("api/backups/unified", listings.BackupsView.as_view()),
-    path("api/backups/pve", listings.PveBackupsView.as_view()),
-    path("api/backups/pbs", listings.PbsBackupsView.as_view()),
-    path("api/backups/sources", listings.BackupSourcesView.as_view()),
-    path("api/snapshots", listings.SnapshotsView.as_view()),
+    path("api/storage", backups.StorageListView.as_view()),
+    path("api/storage/", backups.StorageListView.as_view()),
+    path("api/storage/<str:identity>", backups.StorageView.as_view()),
+    path("api/backups", backups.BackupsView.as_view()),
+    path("api/backups/", backups.BackupsView.as_view()),
+    path("api/backups/unified", backups.BackupsView.as_view()),
+    path("api/backups/pve", backups.PveBackupsView.as_view()),
+    path("api/backups/pbs", backups.PbsBackupsView.as_view()),
+    path("api/backups/sources", backups.BackupSourcesView.as_view()),
+    path("api/snapshots", backups.SnapshotsView.as_view()),
     path("api/resources/<path:identity>/explain", resources.ExplanationView.as_view()),
     path("api/resources/<path:identity>", resources.ResourceView.as_view()),
     # 5. Node configuration
