@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from accounts import api as accounts
-from monitoring.api import backups, charts, resources, state
+from monitoring.api import backups, charts, resources, state, storages
 from nodes import api as nodes
 from pulse import diagnostics, views
 from pulse.openapi import views as openapi
@@ -18,9 +18,9 @@ urlpatterns: list[URLPattern] = [
     path("api/config", state.PublicConfigView.as_view()),
     # 4. Monitoring data
     path("api/charts", charts.ChartsView.as_view()),
-    path("api/storage", backups.StorageListView.as_view()),
-    path("api/storage/", backups.StorageListView.as_view()),
-    path("api/storage/<str:identity>", backups.StorageView.as_view()),
+    path("api/storage", storages.StorageListView.as_view()),
+    path("api/storage/", storages.StorageListView.as_view()),
+    path("api/storage/<str:identity>", storages.StorageView.as_view()),
     path("api/backups", backups.BackupsView.as_view()),
     path("api/backups/", backups.BackupsView.as_view()),
     path("api/backups/unified", backups.BackupsView.as_view()),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
+from rest_framework.response import Response
 
 from monitoring.wire.backup_sources import SourceShape
 from monitoring.wire.backups import BackupTaskShape, GuestSnapshotShape, PbsBackupShape, StorageBackupShape
@@ -185,3 +188,11 @@ class Explanation(msgspec.Struct):
     id: str
     collection: Collection
     numbers: list[Number]
+
+
+def joined(parts: Mapping[str, bytes], *, is_stamped: bool = False) -> Response:
+    """Return an object of encoded parts; `timestamp` is in Unix seconds."""
+    body: dict[str, object] = {name: msgspec.Raw(part) for name, part in parts.items()}
+    if is_stamped:
+        body["timestamp"] = int(time.time())
+    return Response(body, headers={"Cache-Control": "private, no-cache"})
