@@ -15,16 +15,6 @@ import msgspec
 
 from nodes.proxmox.readings.guests import FilesystemReading
 
-UnknownReason = Literal[
-    "agent_disabled",
-    "agent_not_running",
-    "agent_timeout",
-    "agent_refused",
-    "no_permission",
-    "stopped",
-    "not_supported",
-    "not_read_yet",
-]
 #: Why a listed file system is not in the sum.
 SkipReason = Literal["", "network", "fuse", "system", "read_only", "same_device", "loop", "no_size"]
 
@@ -75,7 +65,7 @@ class DiskUse(msgspec.Struct, frozen=True):
 
     used_bytes: int | None = None
     total_bytes: int | None = None
-    reason: UnknownReason | Literal[""] = ""
+    reason: Literal["", "not_supported"] = ""
     filesystems: tuple[Filesystem, ...] = ()
     exceeds_configured: bool = False
 
@@ -166,34 +156,3 @@ def identities(one: FilesystemReading, kind: str) -> tuple[tuple[object, ...], .
     if kind == "btrfs":
         return (("device", one.device), ("btrfs", one.total_bytes, one.used_bytes))
     return (("device", one.device),)
-
-
-def unknown(reason: UnknownReason) -> DiskUse:
-    """Return what is shown when the file systems could not be read."""
-    return DiskUse(reason=reason)
-
-
-#: Code of the error with which the last try ended (nodes.proxmox.errors) to what it means for the figure.
-FAILURES: dict[str, UnknownReason] = {
-    "agent_disabled": "agent_disabled",
-    "agent_not_running": "agent_not_running",
-    "agent_timeout": "agent_timeout",
-    "agent_refused": "agent_refused",
-    "not_supported": "not_supported",
-    "permission_denied": "no_permission",
-    "stopped": "stopped",
-    "timeout": "agent_timeout",  # the node gave up later than the client
-}
-
-
-def why_unknown(*, is_running: bool, agent_is_enabled: bool | None, code: str = "") -> UnknownReason:
-    """Return why nothing is known of a guest's file systems.
-
-    `agent_is_enabled` is None while the configuration has not been read; `code` is that of the error of the last try,
-    empty when there was none. A host that did not answer says nothing about the agent: not read yet.
-    """
-    if not is_running:
-        return "stopped"
-    if agent_is_enabled is False:
-        return "agent_disabled"
-    return FAILURES.get(code, "not_read_yet")

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-from monitoring.figures.filesystems import DiskUse, UnknownReason, why_unknown
+from monitoring.figures.guest_disk import GuestDisk
 from monitoring.figures.guest_memory import DETAIL_SECONDS, UNKNOWN, GuestMemory, guest_memory
 from monitoring.figures.rates import Rates, Sample
 from nodes.proxmox.readings.guests import GuestDetailReading, PressureReading
 from nodes.proxmox.readings.live import GuestReading
-
-#: What an agent told of the file systems longer ago than this says nothing of now.
-AGENT_SECONDS = 1800.0
-
-DiskReason = UnknownReason | Literal["", "not_told"]
-
-
-class GuestDisk(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """How full the disks of a guest are; `used_bytes` None: not known, for the `reason`.
-
-    `source`: `host` is the root file system of a container, `agent` the sum over the file systems of a VM, as it was told at
-    `read_epoch`. Where the use is not known `total_bytes` is what Proxmox lists: of a VM its boot disk alone.
-    """
-
-    used_bytes: int | None = None
-    total_bytes: int | None = None
-    source: Literal["", "host", "agent"] = ""
-    reason: DiskReason = "not_read_yet"
-    read_epoch: float | None = None  # None: with the poll
 
 
 class GuestFigures(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -125,33 +104,3 @@ def live_guest(
         backup_reason,
         last_backup_epoch,
     )
-
-
-def container_disk(reading: GuestReading) -> GuestDisk:
-    """Return how full the root file system of a container is; the list writes 0 for what it does not know."""
-    total = reading.disk_total_bytes
-    if reading.disk_used_bytes:
-        return GuestDisk(reading.disk_used_bytes, total, "host", "")
-    return GuestDisk(None, total, "", "not_told" if reading.status == "running" else "stopped")
-
-
-def machine_disk(
-    reading: GuestReading,
-    told: DiskUse | None,
-    *,
-    age_seconds: float,
-    at_epoch: float,
-    agent_is_enabled: bool | None,
-    agent_code: str,
-) -> GuestDisk:
-    """Return how full the disks of a VM are as its agent told it not long ago, else why that is not known.
-
-    `agent_is_enabled` None: its configuration was not read yet; `agent_code` is that of the last failure to ask it.
-    """
-    is_running = reading.status == "running"
-    if is_running and told is not None and age_seconds <= AGENT_SECONDS:
-        if told.reason or told.used_bytes is None:
-            return GuestDisk(None, reading.disk_total_bytes, "", told.reason or "not_supported")
-        return GuestDisk(told.used_bytes, told.total_bytes, "agent", "", at_epoch - age_seconds)
-    reason = why_unknown(is_running=is_running, agent_is_enabled=agent_is_enabled, code=agent_code)
-    return GuestDisk(None, reading.disk_total_bytes, "", reason)

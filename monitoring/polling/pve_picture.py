@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from monitoring.backups.coverage import Coverage
 from monitoring.concerns.applying import pve_concerns
 from monitoring.figures import rates
-from monitoring.figures.guests import GuestFigures, container_disk, live_guest, machine_disk
+from monitoring.figures.guest_disk import container_disk, machine_disk
+from monitoring.figures.guests import GuestFigures, live_guest
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures, live_node, root_storage
 from monitoring.figures.storages import Key, StorageFigures, key_of, live_storages

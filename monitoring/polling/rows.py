@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from monitoring.figures.guests import GuestDisk, GuestFigures
+from monitoring.figures.guest_disk import GuestDisk
+from monitoring.figures.guests import GuestFigures
 from monitoring.figures.nodes import Health, NodeFigures, memory_source, remembered_node
 from monitoring.figures.storages import StorageFigures
 from monitoring.known.facts import Facts

@@ -152,7 +152,7 @@ def guest_memory_number(guest: GuestFigures, raw: GuestReading, known: GuestFact
 def disk_number(
     guest: GuestFigures, raw: GuestReading, known: GuestFacts, live: When, at_epoch: float
 ) -> Number:
-    """Return how the use of a guest's disks was found: see monitoring.figures.filesystems."""
+    """Return how the use of a guest's disks was found: see monitoring.figures.guest_disk."""
     disk = guest.disk
     note = REASONS.get(disk.reason, disk.reason)
     value = None if disk.reason else told_usage(usage(disk.used_bytes, disk.total_bytes))

@@ -16,7 +16,7 @@ import pytest
 
 from monitoring.backups import attribution, coverage, results
 from monitoring.concerns import shapes
-from monitoring.figures import filesystems, guest_memory
+from monitoring.figures import filesystems, guest_disk, guest_memory
 from monitoring.known import datastores
 from monitoring.polling import silent
 from monitoring.wire import numbers
@@ -135,7 +135,7 @@ def told(*literals: object) -> set[str]:
     return {value for literal in literals for value in get_args(literal)} - {""}
 
 
-REASONS = told(guest_memory.Reason, filesystems.UnknownReason)
+REASONS = told(guest_memory.Reason, guest_disk.UnknownReason)
 SENT = {
     "reasons of figures": (REASONS, "REASONS"),
     "reasons of places": (reasons_of_places(), "REASONS"),

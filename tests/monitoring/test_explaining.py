@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from monitoring.figures import filesystems, guest_memory
+from monitoring.figures import guest_disk, guest_memory
 from monitoring.figures.filesystems import DiskUse, Filesystem
 from monitoring.figures.nodes import live_node
 from monitoring.figures.rates import Rates, Sample
@@ -207,7 +207,7 @@ def test_a_guest_that_is_no_longer_listed_has_null_fields():
     assert (told["readAt"], told["ageSeconds"]) == ("0001-01-01T00:00:00Z", None)
 
 
-@pytest.mark.parametrize("reason", [*get_args(guest_memory.Reason), *get_args(filesystems.UnknownReason)])
+@pytest.mark.parametrize("reason", [*get_args(guest_memory.Reason), *get_args(guest_disk.UnknownReason)])
 def test_every_reason_is_put_into_words(reason):
     assert reason in numbers.REASONS
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from monitoring.figures.guest_disk import GuestDisk
 from monitoring.figures.guest_memory import GuestMemory
-from monitoring.figures.guests import GuestDisk, GuestFigures
+from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures, RootDisk, live_node, remembered_node
 from monitoring.figures.rates import Rates, Sample

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.figures.filesystems import DiskUse, summarise, unknown, why_unknown
+from monitoring.figures.filesystems import DiskUse, summarise
 from nodes.proxmox.readings.guests import FilesystemReading
 
 ROOT = FilesystemReading("/", "ext4", "/dev/sda1", 100, 40)
@@ -172,37 +172,6 @@ SHARES = {
 @pytest.mark.parametrize(("use", "expected"), SHARES.values(), ids=SHARES)
 def test_a_share_needs_both_parts(use, expected):
     assert use.usage_percent == expected
-
-
-WHY = {
-    "a stopped guest": ({"is_running": False}, "stopped"),
-    "stopped wins over a missing agent": ({"is_running": False, "agent_is_enabled": False}, "stopped"),
-    "no agent in the configuration": ({"agent_is_enabled": False}, "agent_disabled"),
-    "switched off since the last try": (
-        {"agent_is_enabled": False, "code": "agent_timeout"},
-        "agent_disabled",
-    ),
-    "never tried": ({}, "not_read_yet"),
-    "the configuration is not read yet": ({"agent_is_enabled": None}, "not_read_yet"),
-    "Proxmox says that there is none": ({"code": "agent_disabled"}, "agent_disabled"),
-    "installed and stopped": ({"code": "agent_not_running"}, "agent_not_running"),
-    "stopped meanwhile": ({"code": "stopped"}, "stopped"),
-    "a hanging mount": ({"code": "agent_timeout"}, "agent_timeout"),
-    "a hanging mount, longer than the call": ({"code": "timeout"}, "agent_timeout"),
-    "an agent told to keep silent": ({"code": "agent_refused"}, "agent_refused"),
-    "an agent too old": ({"code": "not_supported"}, "not_supported"),
-    "no right": ({"code": "permission_denied"}, "no_permission"),
-    "a host that is away": ({"code": "unreachable"}, "not_read_yet"),
-}
-
-
-@pytest.mark.parametrize(("told", "expected"), WHY.values(), ids=WHY)
-def test_why_nothing_is_known(told, expected):
-    assert why_unknown(**{"is_running": True, "agent_is_enabled": True, **told}) == expected
-
-
-def test_an_unknown_use_has_no_figures():
-    assert unknown("agent_timeout") == DiskUse(used_bytes=None, total_bytes=None, reason="agent_timeout")
 
 
 SIZE = st.none() | st.integers(0, 2**63 - 1)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from monitoring.collecting.pve.common import version_of
 from monitoring.collecting.schedule import Question
 from monitoring.collecting.visit import AGENT_SECONDS, Visit
-from monitoring.figures.filesystems import FAILURES, summarise
+from monitoring.figures.filesystems import summarise
+from monitoring.figures.guest_disk import FAILURES
 from monitoring.known.lanes import Lane
 from nodes.proxmox import guests
 from nodes.proxmox.errors import ProxmoxError
