@@ -17,6 +17,7 @@ from monitoring.figures.storages import StorageFigures
 from monitoring.known.facts import Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import PollMemory
 from monitoring.wire.guests import NO_RATES, rates_of
+from monitoring.wire.reasons import REASONS
 from monitoring.wire.shapes import Usage
 from monitoring.wire.usage import usage
 from nodes.proxmox.readings.live import GuestReading, NodeReading, NodeStatusReading, StorageReading
@@ -30,23 +31,6 @@ USED_MEMORY = {
     "available": "used is MemTotal - MemAvailable (from PVE 8.4 on), so the ZFS cache counts as used",
     "free": "used is MemTotal - MemFree - Buffers - Cached (before PVE 8.4), so the ZFS cache counts as used",
     "": "what counts as used depends on the version, which is not known yet; the ZFS cache does in all",
-}
-
-#: Why there is no figure, or why it is not to be trusted, in words.
-REASONS = {
-    "": "",
-    "no_balloon": "the balloon driver of the guest does not report, so this is what the host has given it",
-    "near_maximum": "it is the host's view and near the maximum, where caches of the guest count as used",
-    "just_booted": "the guest has booted just now",
-    "stopped": "the guest does not run",
-    "not_told": "Proxmox did not tell it",
-    "not_read_yet": "it has not been read yet",
-    "agent_disabled": "the guest agent is not enabled in the guest's options",
-    "agent_not_running": "the guest agent is enabled and does not answer: is it installed and running?",
-    "agent_timeout": "the guest agent did not answer in time",
-    "agent_refused": "the guest agent does not allow this call",
-    "no_permission": "the account may not see it",
-    "not_supported": "the guest tells no file system that can be counted",
 }
 
 

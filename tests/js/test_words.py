@@ -19,7 +19,7 @@ from monitoring.concerns import shapes
 from monitoring.figures import filesystems, guest_disk, guest_memory
 from monitoring.known import datastores
 from monitoring.polling import silent
-from monitoring.wire import numbers
+from monitoring.wire import reasons
 from nodes.proxmox.errors import ProxmoxError
 
 ROOT = Path(__file__).parents[2]
@@ -160,7 +160,7 @@ def test_what_the_server_can_send_has_words_on_the_page(sent, table, words):
 
 @pytest.mark.parametrize("reason", sorted(REASONS))
 def test_a_reason_has_words_where_a_number_is_explained(reason):
-    assert numbers.REASONS.get(reason)
+    assert reasons.REASONS.get(reason)
 
 
 def test_what_is_looked_for_is_found():

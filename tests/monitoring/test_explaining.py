@@ -15,7 +15,7 @@ from monitoring.figures.storages import live_storages
 from monitoring.known.facts import Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import PollMemory
 from monitoring.polling.pve_picture import Beside, guest_now
-from monitoring.wire import numbers
+from monitoring.wire import numbers, reasons
 from nodes.proxmox.readings.backups import NodeStorageReading
 from nodes.proxmox.readings.guests import (
     GuestConfigReading,
@@ -209,7 +209,7 @@ def test_a_guest_that_is_no_longer_listed_has_null_fields():
 
 @pytest.mark.parametrize("reason", [*get_args(guest_memory.Reason), *get_args(guest_disk.UnknownReason)])
 def test_every_reason_is_put_into_words(reason):
-    assert reason in numbers.REASONS
+    assert reason in reasons.REASONS
 
 
 # --- nodes --------------------------------------------------------------------------------------------------------
