@@ -55,7 +55,10 @@ export const FAULTS = {
   verification_failed: "its verification failed",
 };
 
-/** Codes of the server, as parts of sentences: why a figure is not known or not to be trusted, and what a call came to. */
+/**
+ * Codes of the server, as parts of sentences: why a figure is not known or not to be trusted, and what a call came to.
+ * The server says those of figures in the same words (monitoring/wire/reasons.py); a test compares them.
+ */
 export const REASONS = {
   no_permission: "the account may not see it",
   not_read_yet: "it has not been read yet",
@@ -64,13 +67,13 @@ export const REASONS = {
   node_offline: "its node is not online",
   stopped: "the guest does not run",
   not_told: "Proxmox did not tell it",
-  no_balloon: "the balloon driver of the guest does not report: this is what the host has given it",
-  near_maximum: "this is the host's view and near the maximum, where caches of the guest count as used",
+  no_balloon: "the balloon driver of the guest does not report, so this is what the host has given it",
+  near_maximum: "it is the host's view and near the maximum, where caches of the guest count as used",
   just_booted: "the guest has booted just now",
   agent_disabled: "the guest agent is not enabled in the guest's options",
-  agent_not_running: "the guest agent is enabled and does not answer",
+  agent_not_running: "the guest agent is enabled and does not answer: is it installed and running?",
   agent_timeout: "the guest agent did not answer in time",
-  agent_refused: "the guest agent does not allow the question",
+  agent_refused: "the guest agent does not allow this call",
   not_supported: "the guest tells no file system that can be counted",
   permission_denied: "the account may not ask",
   unreachable: "the host cannot be reached",
