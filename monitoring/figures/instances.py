@@ -9,9 +9,6 @@ from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.servers import GatewayFigures, ServerFigures
 from monitoring.figures.storages import StorageFigures
 
-#: After this long without an answer the last figures no longer count as the present (state.md 6).
-GRACE_SECONDS = 60.0
-
 
 class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
     """A PVE has nodes, guests and storages, a PBS a server, a PMG a gateway.

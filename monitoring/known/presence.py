@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from monitoring.figures.guests import GuestFigures
-from monitoring.figures.instances import GRACE_SECONDS
+from monitoring.figures.staleness import GRACE_SECONDS
 from monitoring.known.memory import Mark, PollMemory
 from nodes.proxmox.readings.live import ClusterReading, ResourcesReading
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from monitoring.backups.judgement import NOTHING_JUDGED, Judgement
 from monitoring.collecting.calls import Calls, quietly
 from monitoring.concerns.applying import pbs_concerns
-from monitoring.figures.instances import GRACE_SECONDS, Figures
+from monitoring.figures.instances import Figures
 from monitoring.figures.servers import (
     DatastoreFigures,
     ServerFigures,
@@ -15,6 +15,7 @@ from monitoring.figures.servers import (
     datastore_figures,
     paths_of,
 )
+from monitoring.figures.staleness import GRACE_SECONDS
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.lanes import Lane

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from monitoring.backups.judgement import Judgement
 from monitoring.collecting.calls import Calls, quietly
 from monitoring.concerns.applying import pmg_concerns
-from monitoring.figures.instances import GRACE_SECONDS, Figures
+from monitoring.figures.instances import Figures
 from monitoring.figures.servers import GatewayFigures
+from monitoring.figures.staleness import GRACE_SECONDS
 from monitoring.known.facts import Facts
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory

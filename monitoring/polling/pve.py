@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from monitoring.backups.judgement import Judgement
 from monitoring.collecting.calls import Calls, quietly
-from monitoring.figures.instances import GRACE_SECONDS, Figures
+from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
+from monitoring.figures.staleness import GRACE_SECONDS
 from monitoring.figures.storages import disabled_storages
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import Facts

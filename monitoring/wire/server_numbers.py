@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from monitoring.figures.instances import GRACE_SECONDS
 from monitoring.figures.servers import DatastoreFigures, GatewayFigures, ServerFigures, is_cached
+from monitoring.figures.staleness import GRACE_SECONDS
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
