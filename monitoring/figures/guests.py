@@ -76,6 +76,7 @@ def live_guest(
     else:
         swap_used, swap_total = detail.swap_used_bytes, detail.swap_total_bytes
         pressure, told_epoch = detail.pressure, detail_epoch
+    # By position, in the order of the fields, a new one last: see `monitoring.wire.guests.guest_shape`, which does so too.
     return GuestFigures(
         reading.vmid,
         reading.kind,

@@ -16,7 +16,8 @@ NO_RATES = (-1, -1, -1, -1)
 def guest_shape(guest: GuestFigures, label: Label) -> GuestShape:
     """Return a guest; what is not known is 0, or -1 of a rate that does not exist yet."""
     memory, disk, node = guest.memory, guest.disk, guest.node
-    # By position, in the order of the fields: there are thousands of them in every poll.
+    # By position, in the order of the fields of GuestShape, a new one last: with keywords here and in `live_guest` the cycle of
+    # ten thousand guests costs 6 % more.
     return GuestShape(
         label.guest_id(node, guest.vmid),
         guest.vmid,
