@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,42 @@ def test_the_recipes_name_files_and_the_introduction_targets():
     assert len(paths_named(recipes)) > 15
     assert targets_named(recipes) >= {"check", "test", "browser", "scale", "bench", "format"}
     assert targets_named(ROOT / "README.md") == {"demo", "test", "run"}
+
+
+def section_of(document: Path, title: str) -> str:
+    """Return a section of a document without its title."""
+    return re.split(r"^## ", document.read_text().partition(f"## {title}\n")[2], flags=re.MULTILINE)[0]
+
+
+def names_beside_files(text: str) -> Iterator[tuple[Path, str]]:
+    """Yield (file, name) of the tables in a text: each name in backquotes is one of the file before it, "" the file itself."""
+    for row in re.findall(r"^\|.*", text, flags=re.MULTILINE):
+        path = ROOT
+        for quoted in re.findall(r"`([^`]+)`", row):
+            path = ROOT / quoted if "/" in quoted else path
+            yield path, "" if "/" in quoted else quoted
+
+
+def names_in(path: Path) -> set[str]:
+    """Return what a file defines: functions, classes, fields and constants; all words of one that is no Python."""
+    source = path.read_text()
+    if path.suffix != ".py":
+        return set(re.findall(r"\w+", source))
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+    return names
+
+
+def test_where_to_change_what_names_what_is_there():
+    section = section_of(ROOT / "docs" / "architecture.md", "Where to change what")
+    named = list(names_beside_files(section))
+    absent = [(path, name) for path, name in named if not path.is_file() or name not in names_in(path) | {""}]
+
+    assert [f"{path.relative_to(ROOT)}: {name}" for path, name in absent] == []
+    assert len(named) > 60
+    assert len(section.splitlines()) <= 40
