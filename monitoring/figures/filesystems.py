@@ -87,36 +87,42 @@ def summarise(filesystems: Iterable[FilesystemReading], *, configured_bytes: int
     used = total = 0
     pools: dict[str, tuple[int, int]] = {}
     # The shortest path first: of a device that is mounted several times, "/" is the one that counts.
-    for one in sorted(filesystems, key=lambda one: (len(one.mount_point), one.mount_point)):
-        kind = one.kind.lower()
+    for reading in sorted(filesystems, key=lambda reading: (len(reading.mount_point), reading.mount_point)):
+        kind = reading.kind.lower()
         if kind in HIDDEN_KINDS:
             continue
-        reason = skip_reason(one, kind)
+        reason = skip_reason(reading, kind)
         if not reason:
-            keys = identities(one, kind)
+            keys = identities(reading, kind)
             reason = "same_device" if seen.intersection(keys) else ""
             seen.update(keys)
         shown.append(
             Filesystem(
-                one.mount_point, one.kind, one.device, one.total_bytes, one.used_bytes, not reason, reason
+                reading.mount_point,
+                reading.kind,
+                reading.device,
+                reading.total_bytes,
+                reading.used_bytes,
+                not reason,
+                reason,
             )
         )
-        if reason or one.total_bytes is None or one.used_bytes is None:
+        if reason or reading.total_bytes is None or reading.used_bytes is None:
             continue
-        own_used = min(one.used_bytes, one.total_bytes)
+        own_used = min(reading.used_bytes, reading.total_bytes)
         if kind == ZFS_KIND:
-            pool = one.device.partition("/")[0]
+            pool = reading.device.partition("/")[0]
             pool_used, pool_free = pools.get(pool, (0, 0))
-            pools[pool] = (pool_used + own_used, max(pool_free, one.total_bytes - own_used))
+            pools[pool] = (pool_used + own_used, max(pool_free, reading.total_bytes - own_used))
         else:
             used += own_used
-            total += one.total_bytes
+            total += reading.total_bytes
     # Each dataset shows the free space of the whole pool as its own.
     for pool_used, pool_free in pools.values():
         used += pool_used
         total += pool_used + pool_free
-    shown.sort(key=lambda one: one.mount_point)
-    if not any(one.counted for one in shown):
+    shown.sort(key=lambda filesystem: filesystem.mount_point)
+    if not any(filesystem.counted for filesystem in shown):
         return DiskUse(reason="not_supported", filesystems=tuple(shown))
     return DiskUse(
         used_bytes=used,
@@ -126,33 +132,33 @@ def summarise(filesystems: Iterable[FilesystemReading], *, configured_bytes: int
     )
 
 
-def skip_reason(one: FilesystemReading, kind: str) -> SkipReason:
+def skip_reason(reading: FilesystemReading, kind: str) -> SkipReason:
     """Return why a file system is not counted, apart from being mounted twice; "" when it is."""
     if kind.removeprefix("fuse.") in NETWORK_KINDS:
         return "network"
     if kind.startswith("fuse."):
         return "fuse"  # mostly a second view of what is mounted anyway; `fuseblk` is a disk
-    mount = one.mount_point.rstrip("/").lower()
+    mount = reading.mount_point.rstrip("/").lower()
     if mount == SYSTEM_MOUNT or (kind in FAT_KINDS and mount in EFI_MOUNTS):
         return "system"
-    if kind in READ_ONLY_KINDS or (kind == ZFS_KIND and "@" in one.device):
+    if kind in READ_ONLY_KINDS or (kind == ZFS_KIND and "@" in reading.device):
         return "read_only"
-    if LOOP_DEVICE.fullmatch(one.device):
+    if LOOP_DEVICE.fullmatch(reading.device):
         return "loop"  # a file of another file system, where it is counted
-    if not one.total_bytes or one.used_bytes is None:
+    if not reading.total_bytes or reading.used_bytes is None:
         return "no_size"
     return ""
 
 
-def identities(one: FilesystemReading, kind: str) -> tuple[tuple[object, ...], ...]:
+def identities(reading: FilesystemReading, kind: str) -> tuple[tuple[object, ...], ...]:
     """Return by what the same file system is recognised when it is mounted again.
 
     Bind mounts and btrfs subvolumes have the device in common. A btrfs over several disks may be listed by another
     of them, and old agents tell no device: sizes that agree to the byte stand in for it.
     """
-    sizes = (kind, one.total_bytes, one.used_bytes, one.disks)
-    if not one.device:
+    sizes = (kind, reading.total_bytes, reading.used_bytes, reading.disks)
+    if not reading.device:
         return (("sizes", *sizes),)
     if kind == "btrfs":
-        return (("device", one.device), ("btrfs", one.total_bytes, one.used_bytes))
-    return (("device", one.device),)
+        return (("device", reading.device), ("btrfs", reading.total_bytes, reading.used_bytes))
+    return (("device", reading.device),)

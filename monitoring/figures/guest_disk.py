@@ -64,7 +64,7 @@ def container_disk(reading: GuestReading) -> GuestDisk:
 
 def machine_disk(
     reading: GuestReading,
-    told: DiskUse | None,
+    use: DiskUse | None,
     *,
     age_seconds: float,
     at_epoch: float,
@@ -76,10 +76,10 @@ def machine_disk(
     `agent_is_enabled` None: its configuration was not read yet; `agent_code` is that of the last failure to ask it.
     """
     is_running = reading.status == "running"
-    if is_running and told is not None and age_seconds <= TOLD_SECONDS:
-        if told.reason or told.used_bytes is None:
-            return GuestDisk(None, reading.disk_total_bytes, "", told.reason or "not_supported")
-        return GuestDisk(told.used_bytes, told.total_bytes, "agent", "", at_epoch - age_seconds)
+    if is_running and use is not None and age_seconds <= TOLD_SECONDS:
+        if use.reason or use.used_bytes is None:
+            return GuestDisk(None, reading.disk_total_bytes, "", use.reason or "not_supported")
+        return GuestDisk(use.used_bytes, use.total_bytes, "agent", "", at_epoch - age_seconds)
     reason = why_unknown(is_running=is_running, agent_is_enabled=agent_is_enabled, code=agent_code)
     return GuestDisk(None, reading.disk_total_bytes, "", reason)
 

@@ -125,13 +125,13 @@ def live_node(
     )
 
 
-def remembered_node(known: NodeFigures, *, health: Health, is_down: bool = False) -> NodeFigures:
+def remembered_node(node: NodeFigures, *, health: Health, is_down: bool = False) -> NodeFigures:
     """Return a node of an instance that does not answer; `is_down` once that has lasted, and the node counts as offline."""
     if is_down:
         return msgspec.structs.replace(
-            known, status="offline", health="error", cpu_ratio=None, uptime_seconds=None, is_stale=True
+            node, status="offline", health="error", cpu_ratio=None, uptime_seconds=None, is_stale=True
         )
-    return msgspec.structs.replace(known, health=health, is_stale=True)
+    return msgspec.structs.replace(node, health=health, is_stale=True)
 
 
 def untold_reason(may_see: bool | None) -> Literal["no_permission", "not_told"]:

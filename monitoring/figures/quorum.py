@@ -62,16 +62,20 @@ def quorum_of(
     qdevice_is_known: bool,
 ) -> Quorum:
     """Return the votes; `qdevice` None with `qdevice_is_known` is a cluster without one."""
-    told = {one.node: one.votes for one in votes}
+    by_node = {vote.node: vote.votes for vote in votes}
     online = {member.name: member.is_online for member in cluster.members}
-    nodes = tuple(NodeVotes(name, told.get(name), online.get(name)) for name in sorted({*told, *online}))
+    nodes = tuple(
+        NodeVotes(name, by_node.get(name), online.get(name)) for name in sorted({*by_node, *online})
+    )
     device = qdevice_votes(qdevice, len(nodes)) if qdevice_is_known else None
     casts = (qdevice is None or qdevice.casts_vote) if qdevice_is_known else None
     return Quorum(
         nodes=nodes,
         qdevice_votes=device,
-        expected_votes=total([*(one.votes for one in nodes), device]),
-        present_votes=total([*(counted(one.votes, one.is_online) for one in nodes), counted(device, casts)]),
+        expected_votes=total([*(node.votes for node in nodes), device]),
+        present_votes=total(
+            [*(counted(node.votes, node.is_online) for node in nodes), counted(device, casts)]
+        ),
         is_quorate=cluster.is_quorate,
     )
 
@@ -97,5 +101,5 @@ def counted(votes: int | None, is_present: bool | None) -> int | None:
 
 def total(votes: Iterable[int | None]) -> int | None:
     """Return the sum, None when one of them is not known."""
-    known = list(votes)
-    return None if None in known else sum(one for one in known if one is not None)
+    parts = list(votes)
+    return None if None in parts else sum(part for part in parts if part is not None)

@@ -149,4 +149,4 @@ def status_of(reading: DatastoreReading) -> DatastoreStatus:
 
 def paths_of(namespaces: Iterable[NamespaceReading]) -> tuple[str, ...]:
     """Return the paths of the namespaces of a datastore, the root first."""
-    return tuple(sorted(one.path for one in namespaces))
+    return tuple(sorted(namespace.path for namespace in namespaces))

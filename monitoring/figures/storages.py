@@ -64,9 +64,12 @@ def live_storages(
         else:
             figures.append(live_storage(reading, probed.get((reading.name, reading.node)), at_epoch=at_epoch))
     for seen_by in shared.values():
-        seen_by.sort(key=lambda one: one.node)
-        first = next((one for one in seen_by if one.status == "available" and one.total_bytes), seen_by[0])
-        nodes = tuple(one.node for one in seen_by)
+        seen_by.sort(key=lambda reading: reading.node)
+        first = next(
+            (reading for reading in seen_by if reading.status == "available" and reading.total_bytes),
+            seen_by[0],
+        )
+        nodes = tuple(reading.node for reading in seen_by)
         figures.append(live_storage(first, probed.get((first.name, first.node)), nodes, at_epoch=at_epoch))
     return figures
 
@@ -113,9 +116,9 @@ def disabled_storages(
     """Return the storages that are configured and switched off, which the live list leaves out, as if it had them."""
     names = {storage.name for storage in listed}
     return tuple(
-        StorageReading(one.name, node, DISABLED, one.plugin, one.content, one.is_shared)
-        for one in configured
-        if one.is_disabled and one.name not in names
-        for node in (one.nodes or nodes)
+        StorageReading(storage.name, node, DISABLED, storage.plugin, storage.content, storage.is_shared)
+        for storage in configured
+        if storage.is_disabled and storage.name not in names
+        for node in (storage.nodes or nodes)
         if node in nodes
     )
