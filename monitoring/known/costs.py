@@ -64,7 +64,7 @@ def minute_of(costs: Costs, lane: str, *, at_epoch: float) -> Minute:
     minutes = costs.get(lane, [])
     if not minutes or minutes[-1].minute != now:
         # Replaced, not changed: somebody may be adding them up in another thread.
-        minutes = [one for one in minutes if now - KEPT_MINUTES < one.minute < now] + [Minute(now)]
+        minutes = [minute for minute in minutes if now - KEPT_MINUTES < minute.minute < now] + [Minute(now)]
         costs[lane] = minutes
     return minutes[-1]
 
@@ -81,18 +81,18 @@ def own(costs: Costs) -> Costs:
 def summary(costs: Costs, *, at_epoch: float, minutes: int = 10) -> dict[str, LaneCost]:
     """Return what each lane has cost over the last whole minutes, the current one not counted; idle lanes are left out."""
     last = int(at_epoch // 60)
-    found: dict[str, LaneCost] = {}
-    for lane, known in list(costs.items()):
-        span = [one for one in known if last - minutes <= one.minute < last]
+    summed: dict[str, LaneCost] = {}
+    for lane, counted in list(costs.items()):
+        span = [minute for minute in counted if last - minutes <= minute.minute < last]
         if span:
-            calls = sum(one.calls for one in span)
-            found[lane] = LaneCost(
+            calls = sum(minute.calls for minute in span)
+            summed[lane] = LaneCost(
                 calls=calls,
                 calls_per_minute=round(calls / minutes, 2),
-                bytes=sum(one.bytes for one in span),
-                seconds=round(sum(one.seconds for one in span), 3),
-                refused=sum(one.refused for one in span),
-                broken=sum(one.broken for one in span),
-                unanswered=sum(one.unanswered for one in span),
+                bytes=sum(minute.bytes for minute in span),
+                seconds=round(sum(minute.seconds for minute in span), 3),
+                refused=sum(minute.refused for minute in span),
+                broken=sum(minute.broken for minute in span),
+                unanswered=sum(minute.unanswered for minute in span),
             )
-    return found
+    return summed

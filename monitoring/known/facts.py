@@ -105,7 +105,7 @@ class GuestFacts(msgspec.Struct, frozen=True):
     @property
     def shown_addresses(self) -> tuple[str, ...]:
         """The first few addresses that others can reach: no loopback, no link-local ones."""
-        shown = [one.address for one in self.addresses if is_reachable(one.address)]
+        shown = [reading.address for reading in self.addresses if is_reachable(reading.address)]
         return tuple(shown[:SHOWN_ADDRESSES])
 
 
@@ -239,12 +239,12 @@ class Facts(Progressing):
     def note_jobs(self, kind: str, schedules: Mapping[str, str], *, epoch: float) -> None:
         """Note the jobs of a kind with their schedules; one that is new or changed counts from now on."""
         is_first = kind not in self.job_kinds_read
-        history = {name: one for name, one in self.job_history.items() if not name.startswith(f"{kind} ")}
+        history = {name: job for name, job in self.job_history.items() if not name.startswith(f"{kind} ")}
         for identity, schedule in schedules.items():
-            known = self.job_history.get(f"{kind} {identity}")
-            if known is None or known.schedule != schedule:
-                known = JobHistory(schedule, 0.0 if is_first else epoch, epoch)
-            history[f"{kind} {identity}"] = known
+            job = self.job_history.get(f"{kind} {identity}")
+            if job is None or job.schedule != schedule:
+                job = JobHistory(schedule, 0.0 if is_first else epoch, epoch)
+            history[f"{kind} {identity}"] = job
         self.job_history = history
         if is_first:
             self.job_kinds_read = (*self.job_kinds_read, kind)

@@ -84,10 +84,13 @@ class PollMemory(Progressing):
         if self.reading is None:
             return None
         guests = [
-            (one.vmid, one.kind, one.node, one.name, one.pool, one.is_template) for one in self.reading.guests
+            (guest.vmid, guest.kind, guest.node, guest.name, guest.pool, guest.is_template)
+            for guest in self.reading.guests
         ]
         storages = [
-            (one.name, one.node, one.is_shared) for one in self.reading.storages if "backup" in one.content
+            (storage.name, storage.node, storage.is_shared)
+            for storage in self.reading.storages
+            if "backup" in storage.content
         ]
         return crc32(msgspec.msgpack.encode((guests, storages)))
 

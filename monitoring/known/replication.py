@@ -48,10 +48,10 @@ def replicating_nodes(jobs: Iterable[ReplicationReading], nodes: Mapping[int, st
 def replications(facts: Facts, nodes: Mapping[int, str], *, at_epoch: float) -> tuple[Replication, ...]:
     """Return every configured job; `nodes` are those of the guests."""
     newest: dict[str, tuple[float, str, ReplicationReading]] = {}
-    for node, known in facts.nodes.items():
-        for job in known.replications:
-            if job.id not in newest or known.replications_epoch > newest[job.id][0]:
-                newest[job.id] = (known.replications_epoch, node, job)
+    for node, node_facts in facts.nodes.items():
+        for job in node_facts.replications:
+            if job.id not in newest or node_facts.replications_epoch > newest[job.id][0]:
+                newest[job.id] = (node_facts.replications_epoch, node, job)
     return tuple(
         replication_of(job, source_of(job, nodes), newest.get(job.id), at_epoch=at_epoch)
         for job in facts.replication_jobs
@@ -61,15 +61,15 @@ def replications(facts: Facts, nodes: Mapping[int, str], *, at_epoch: float) -> 
 def replication_of(
     job: ReplicationReading,
     source: str,
-    told: tuple[float, str, ReplicationReading] | None,
+    newest: tuple[float, str, ReplicationReading] | None,
     *,
     at_epoch: float,
 ) -> Replication:
     """Return one job by its configuration, its source now, and what was told of it last: when, by whom."""
-    if told is None:
+    if newest is None:
         state: State = "disabled" if job.is_disabled else "unknown"
         return Replication(msgspec.structs.replace(job, source=source), state, 0.0)
-    told_epoch, node, run = told
+    told_epoch, node, run = newest
     if node == source and at_epoch - told_epoch <= TOLD_SECONDS:
         return Replication(msgspec.structs.replace(run, source=source), state_of(run), told_epoch)
     merged = msgspec.structs.replace(
