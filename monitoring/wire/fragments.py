@@ -88,29 +88,29 @@ class Collection:
         self.figures = getter(*figures)
         self.facts = getter(*(path for path in leaves(struct) if path not in figures))
 
-    def items(self, views: Iterable[Any], *, number: int) -> tuple[Item, ...]:
+    def items(self, shapes: Iterable[Any], *, number: int) -> tuple[Item, ...]:
         """Return the encoded resources in order; `number` is that of their instance by creation."""
-        order = self.order or (lambda view: (number, view.id))
-        items = [Item(view.id, order(view), _encode(view)) for view in views]
+        order = self.order or (lambda shape: (number, shape.id))
+        items = [Item(shape.id, order(shape), _encode(shape)) for shape in shapes]
         items.sort(key=attrgetter("order"))
         return tuple(items)
 
     def change(self, before: Sequence[Any], after: Sequence[Any]) -> dict[str, Any]:
         """Return what turns these resources into the others, empty when nothing does."""
-        old = {view.id: view for view in before}
+        old = {shape.id: shape for shape in before}
         facts, figures = self.facts, self.figures
         whole: list[Any] = []
         moved: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = []
-        for view in after:
-            last = old.pop(view.id, None)
-            if last is view:
+        for shape in after:
+            last = old.pop(shape.id, None)
+            if last is shape:
                 continue
-            if last is None or facts(last) != facts(view):
-                whole.append(view)
+            if last is None or facts(last) != facts(shape):
+                whole.append(shape)
                 continue
-            was, now = figures(last), figures(view)
+            was, now = figures(last), figures(shape)
             if was != now:
-                moved.append((view.id, was, now))
+                moved.append((shape.id, was, now))
         columns = [
             column
             for column in range(len(self.columns))
@@ -134,7 +134,7 @@ def getter(*paths: str) -> Callable[[Any], tuple[Any, ...]]:
     if len(paths) > 1:
         return attrgetter(*paths)
     only = attrgetter(*paths)
-    return lambda view: (only(view),)
+    return lambda shape: (only(shape),)
 
 
 def leaves(struct: type[msgspec.Struct]) -> list[str]:

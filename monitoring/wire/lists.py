@@ -20,30 +20,32 @@ def items_of(lists: Lists) -> dict[str, tuple[Item, ...]]:
     return {name: encoded(getattr(lists, name)) for name in LISTS}
 
 
-def encoded(views: Iterable[msgspec.Struct]) -> tuple[Item, ...]:
+def encoded(shapes: Iterable[msgspec.Struct]) -> tuple[Item, ...]:
     """Return the entries in order; their place is their instant, turned around because it is a text."""
     items = [
-        Item(view.id, (newest_first(view), view.id), _encode(view))  # type: ignore[attr-defined]
-        for view in unique(views)
+        Item(shape.id, (newest_first(shape), shape.id), _encode(shape))  # type: ignore[attr-defined]
+        for shape in unique(shapes)
     ]
     items.sort(key=lambda item: item.order)
     return tuple(items)
 
 
-def unique(views: Iterable[msgspec.Struct]) -> Iterator[msgspec.Struct]:
+def unique(shapes: Iterable[msgspec.Struct]) -> Iterator[msgspec.Struct]:
     """Yield the entries, those with the id of another one under one of their own.
 
     The ids of the contract are names joined by dashes, and names hold dashes: backups in the namespace `b-c` of `a` and in
     `c` of `a-b` meet.
     """
     met: Counter[str] = Counter()
-    for view in views:
-        identity: str = view.id  # type: ignore[attr-defined]
+    for shape in shapes:
+        identity: str = shape.id  # type: ignore[attr-defined]
         met[identity] += 1
-        yield view if met[identity] == 1 else msgspec.structs.replace(view, id=f"{identity}~{met[identity]}")
+        yield (
+            shape if met[identity] == 1 else msgspec.structs.replace(shape, id=f"{identity}~{met[identity]}")
+        )
 
 
-def newest_first(view: msgspec.Struct) -> str:
+def newest_first(shape: msgspec.Struct) -> str:
     """Return a text that is the smaller the younger the entry is: each digit of its instant taken from nine."""
-    told = next(getattr(view, name) for name in ("startTime", "time", "backupTime") if hasattr(view, name))
+    told = next(getattr(shape, name) for name in ("startTime", "time", "backupTime") if hasattr(shape, name))
     return str(told).translate(NINES)
