@@ -135,12 +135,16 @@ def pve_lists(
     instance: str, facts: Facts, guests: Mapping[int, GuestPlace], *, with_backups: bool = True
 ) -> Lists:
     """Return the lists of a PVE instance; snapshots only of guests that exist."""
-    snapshots = newest_first(guest_snapshots(instance, facts, guests), lambda one: (one.time, one.id))
+    snapshots = newest_first(
+        guest_snapshots(instance, facts, guests), lambda snapshot: (snapshot.time, snapshot.id)
+    )
     if not with_backups:
         return Lists(guestSnapshots=snapshots)
     return Lists(
-        backupTasks=newest_first((task_shape(instance, one) for one in backup_tasks(facts)), task_order),
-        storageBackups=newest_first(storage_backups(instance, facts), lambda one: (one.ctime, one.id)),
+        backupTasks=newest_first((task_shape(instance, task) for task in backup_tasks(facts)), task_order),
+        storageBackups=newest_first(
+            storage_backups(instance, facts), lambda backup: (backup.ctime, backup.id)
+        ),
         guestSnapshots=snapshots,
     )
 
@@ -175,15 +179,15 @@ def task_shape(instance: str, task: TaskReading) -> BackupTaskShape:
 
 def storage_backups(instance: str, facts: Facts) -> Iterator[StorageBackupShape]:
     """Yield the backups in all storages, each volume once however many nodes see it."""
-    shared = {one.name for one in facts.storages if one.is_shared}
-    servers = {one.name for one in facts.storages if one.plugin == "pbs"}
-    seen: set[str] = set()
+    shared = {storage.name for storage in facts.storages if storage.is_shared}
+    servers = {storage.name for storage in facts.storages if storage.plugin == "pbs"}
+    yielded: set[str] = set()
     for (storage, node), volumes in facts.volumes.items():
         is_pbs = storage in servers or storage.startswith("pbs-")  # state.md 2.7
         where = storage if not node or is_pbs or storage in shared else node
         for volume in volumes:
-            if volume.volume not in seen:
-                seen.add(volume.volume)
+            if volume.volume not in yielded:
+                yielded.add(volume.volume)
                 yield storage_backup_shape(instance, storage, where, volume, is_pbs=is_pbs)
 
 
@@ -216,10 +220,10 @@ def guest_snapshots(
     instance: str, facts: Facts, guests: Mapping[int, GuestPlace]
 ) -> Iterator[GuestSnapshotShape]:
     """Yield the snapshots of all guests."""
-    for vmid, known in facts.guests.items():
+    for vmid, guest in facts.guests.items():
         place = guests.get(vmid)
         if place is not None:
-            yield from (guest_snapshot_shape(instance, vmid, place, one) for one in known.snapshots)
+            yield from (guest_snapshot_shape(instance, vmid, place, snapshot) for snapshot in guest.snapshots)
 
 
 def guest_snapshot_shape(
@@ -248,7 +252,7 @@ def pbs_lists(instance: str, facts: Facts, attributions: Attributions) -> Lists:
         for key, place in facts.backups.items()
         for shape in namespace_backups(instance, key, place, attributions)
     )
-    return Lists(pbsBackups=newest_first(shapes, lambda one: (one.backupTime, one.id)))
+    return Lists(pbsBackups=newest_first(shapes, lambda backup: (backup.backupTime, backup.id)))
 
 
 def namespace_backups(

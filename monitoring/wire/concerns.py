@@ -19,22 +19,22 @@ def concern_shapes(
     An object that has no key is not known to the inventory yet: what is wrong with it is told by the next poll.
     """
     shapes: dict[str, ConcernShape] = {}
-    for one in concerns:
-        key = keys.get(one.about)
+    for concern in concerns:
+        key = keys.get(concern.about)
         if key is None:
             continue
-        identity = str(MatterKey(key, one.code, one.subject))
+        identity = str(MatterKey(key, concern.code, concern.subject))
         shapes.setdefault(
             identity,
             ConcernShape(
                 id=identity,
                 instance=label.name,
-                resourceId=resource_id(one.about, label, nodes),
-                level=one.level,
-                code=one.code,
-                subject=one.subject,
-                text=one.text,
-                readAt=instant(one.read_epoch) if one.read_epoch else "",
+                resourceId=resource_id(concern.about, label, nodes),
+                level=concern.level,
+                code=concern.code,
+                subject=concern.subject,
+                text=concern.text,
+                readAt=instant(concern.read_epoch) if concern.read_epoch else "",
             ),
         )
     return tuple(shapes.values())

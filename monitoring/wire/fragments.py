@@ -178,11 +178,11 @@ def items_of(shapes: Shapes, *, number: int) -> dict[str, tuple[Item, ...]]:
 
 def shapes_in(fragment: Fragment) -> Shapes:
     """Return the resources that a fragment holds; raises MsgspecError when they are none of this release."""
-    found: dict[str, Any] = {
+    shapes: dict[str, Any] = {
         name: tuple(collection.decode(item.body) for item in fragment.items.get(name, ()))
         for name, collection in POLLED.items()
     }
-    return Shapes(**found)
+    return Shapes(**shapes)
 
 
 def changes_between(before: Shapes, after: Shapes) -> bytes:

@@ -47,5 +47,5 @@ def unique(shapes: Iterable[msgspec.Struct]) -> Iterator[msgspec.Struct]:
 
 def newest_first(shape: msgspec.Struct) -> str:
     """Return a text that is the smaller the younger the entry is: each digit of its instant taken from nine."""
-    told = next(getattr(shape, name) for name in ("startTime", "time", "backupTime") if hasattr(shape, name))
-    return str(told).translate(NINES)
+    when = next(getattr(shape, name) for name in ("startTime", "time", "backupTime") if hasattr(shape, name))
+    return str(when).translate(NINES)

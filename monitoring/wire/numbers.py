@@ -91,16 +91,16 @@ def guest_numbers(
 ) -> Iterator[Number]:
     """Yield the numbers of a guest."""
     readings = memory.reading.guests if memory.reading is not None else ()
-    reading = next((one for one in readings if one.vmid == guest.vmid), None)
+    reading = next((reading for reading in readings if reading.vmid == guest.vmid), None)
     raw = reading or GuestReading(guest.vmid, guest.kind, guest.node, guest.status)
     live = When(memory.read_epoch, at_epoch)
-    known = facts.guest(guest.vmid)
+    guest_facts = facts.guest(guest.vmid)
     yield number(
         "cpu", guest.cpu_ratio or 0.0, "fraction of the guest's CPUs", "cpu, 0 while it does not run", RESOURCES,
         {"cpu": raw.cpu_ratio, "maxcpu": raw.cpu_count, "status": raw.status}, live,
     )  # fmt: skip
-    yield guest_memory_number(guest, raw, known, live)
-    yield disk_number(guest, raw, known, live, at_epoch)
+    yield guest_memory_number(guest, raw, guest_facts, live)
+    yield disk_number(guest, raw, guest_facts, live, at_epoch)
     yield from rate_numbers(guest, raw, memory.samples.get(guest.vmid), live)
     yield number(
         "uptime",
@@ -113,17 +113,17 @@ def guest_numbers(
     )
 
 
-def guest_memory_number(guest: GuestFigures, raw: GuestReading, known: GuestFacts, live: When) -> Number:
+def guest_memory_number(guest: GuestFigures, raw: GuestReading, facts: GuestFacts, live: When) -> Number:
     """Return how the memory of a guest was found: see monitoring.figures.guest_memory."""
     memory = guest.memory
     fields: dict[str, Any] = {"mem": raw.memory_used_bytes, "maxmem": raw.memory_total_bytes}
     formula, call = "mem of maxmem", RESOURCES
-    if guest.kind == "qemu" and known.detail is not None:
+    if guest.kind == "qemu" and facts.detail is not None:
         fields |= {
-            "ballooninfo.actual": known.detail.balloon_actual_bytes,
-            "ballooninfo.free_mem": known.detail.guest_free_bytes,
-            "memhost": known.detail.host_memory_bytes,
-            "detail read": instant(known.detail_epoch),
+            "ballooninfo.actual": facts.detail.balloon_actual_bytes,
+            "ballooninfo.free_mem": facts.detail.guest_free_bytes,
+            "memhost": facts.detail.host_memory_bytes,
+            "detail read": instant(facts.detail_epoch),
         }
         call = f"{RESOURCES}; GET /nodes/{guest.node}/qemu?full=1"
         formula = "mem of maxmem, or of ballooninfo.actual while that is less"
@@ -134,7 +134,7 @@ def guest_memory_number(guest: GuestFigures, raw: GuestReading, known: GuestFact
 
 
 def disk_number(
-    guest: GuestFigures, raw: GuestReading, known: GuestFacts, live: When, at_epoch: float
+    guest: GuestFigures, raw: GuestReading, facts: GuestFacts, live: When, at_epoch: float
 ) -> Number:
     """Return how the use of a guest's disks was found: see monitoring.figures.guest_disk."""
     disk = guest.disk
@@ -143,28 +143,30 @@ def disk_number(
     if guest.kind == "lxc":
         return number(
             "disk", value, "bytes", "disk of maxdisk: the root file system; mount points are not in it",
-            RESOURCES if known.config is None else f"{RESOURCES}; GET /nodes/{guest.node}/lxc/{guest.vmid}/config",
-            {"disk": raw.disk_used_bytes, "maxdisk": raw.disk_total_bytes} | mount_point_fields(known), live,
+            RESOURCES if facts.config is None else f"{RESOURCES}; GET /nodes/{guest.node}/lxc/{guest.vmid}/config",
+            {"disk": raw.disk_used_bytes, "maxdisk": raw.disk_total_bytes} | mount_point_fields(facts), live,
             source=disk.source, note=note,
         )  # fmt: skip
-    files = [msgspec.structs.asdict(one) for one in known.disk.filesystems] if known.disk else []
+    files = (
+        [msgspec.structs.asdict(filesystem) for filesystem in facts.disk.filesystems] if facts.disk else []
+    )
     return number(
         "disk", value, "bytes", "the sum over the counted file systems; Proxmox itself tells 0 for every VM",
         f"GET /nodes/{guest.node}/qemu/{guest.vmid}/agent/get-fsinfo",
-        {"filesystems": files, "maxdisk (boot disk only)": raw.disk_total_bytes}, When(known.disk_epoch, at_epoch),
+        {"filesystems": files, "maxdisk (boot disk only)": raw.disk_total_bytes}, When(facts.disk_epoch, at_epoch),
         source=disk.source, note=note,
     )  # fmt: skip
 
 
-def mount_point_fields(known: GuestFacts) -> dict[str, Any]:
+def mount_point_fields(facts: GuestFacts) -> dict[str, Any]:
     """Return the mount points of a container as its configuration has them; nobody tells how full they are."""
-    disks = known.config.disks if known.config is not None else ()
-    found = [
+    disks = facts.config.disks if facts.config is not None else ()
+    mount_points = [
         {"key": disk.key, "mp": disk.mount_point, "size": disk.size_bytes, "used": None}
         for disk in disks
         if disk.key.startswith("mp")
     ]
-    return {"mount points": found} if found else {}
+    return {"mount points": mount_points} if mount_points else {}
 
 
 def rate_numbers(
@@ -180,8 +182,8 @@ def rate_numbers(
     is_known = guest.rates is not None
     note = "" if is_known else "no rate yet: it takes two readings, and a guest that has moved begins anew"
     rates = rates_of(guest.rates) if is_known else (None,) * len(NO_RATES)
-    for (name, (field, told)), rate in zip(counters.items(), rates, strict=True):
-        fields: dict[str, Any] = {field: told}
+    for (name, (field, counter)), rate in zip(counters.items(), rates, strict=True):
+        fields: dict[str, Any] = {field: counter}
         if sample is not None:
             fields["counters moved at"] = instant(sample.told_epoch)
         yield number(
@@ -193,7 +195,7 @@ def rate_numbers(
 def node_numbers(node: NodeFigures, memory: PollMemory, facts: Facts, *, at_epoch: float) -> Iterator[Number]:
     """Yield the numbers of a node."""
     readings = memory.reading.nodes if memory.reading is not None else ()
-    raw = next((one for one in readings if one.name == node.name), None) or NodeReading(
+    raw = next((reading for reading in readings if reading.name == node.name), None) or NodeReading(
         node.name, node.status
     )
     live = When(memory.read_epoch, at_epoch)
@@ -249,7 +251,7 @@ def node_memory_number(
     node: NodeFigures,
     raw: NodeReading,
     detail: NodeStatusReading | None,
-    known: NodeFacts,
+    facts: NodeFacts,
     live: When,
     status: When,
 ) -> Number:
@@ -264,8 +266,8 @@ def node_memory_number(
     if detail is not None:
         fields["memory.available"] = detail.memory_available_bytes
         calls.append(f"GET /nodes/{node.name}/status")
-    if known.history is not None:
-        fields |= {"arcsize": known.history.arc_bytes, "arcsize read": instant(known.history_epoch)}
+    if facts.history is not None:
+        fields |= {"arcsize": facts.history.arc_bytes, "arcsize read": instant(facts.history_epoch)}
         calls.append(HISTORY.format(node=node.name))
     return number(
         "memory", told_usage(usage(node.memory_used_bytes, node.memory_total_bytes)), "bytes",
@@ -280,11 +282,11 @@ def storage_numbers(
     readings = memory.reading.storages if memory.reading is not None else ()
     fitting = sorted(
         (
-            one
-            for one in readings
-            if one.name == storage.name and (storage.is_shared or one.node == storage.node)
+            reading
+            for reading in readings
+            if reading.name == storage.name and (storage.is_shared or reading.node == storage.node)
         ),
-        key=lambda one: (one.status != "available" or not one.total_bytes, one.node),
+        key=lambda reading: (reading.status != "available" or not reading.total_bytes, reading.node),
     )
     raw = fitting[0] if fitting else StorageReading(storage.name, storage.node or "shared", storage.status)
     live = When(memory.read_epoch, at_epoch)
@@ -294,14 +296,14 @@ def storage_numbers(
         "node": raw.node,
         "status": raw.status,
     }
-    told = usage(storage.used_bytes, storage.total_bytes, storage.free_bytes)
-    yield number("used", told.used, "bytes", "disk", RESOURCES, fields, live)
-    yield number("total", told.total, "bytes", "maxdisk", RESOURCES, fields, live)
-    yield number("usage", told.usage, "percent", "disk of maxdisk", RESOURCES, fields, live)
-    known = facts.node(raw.node)
-    probe = next((one for one in known.storages if one.name == storage.name), None)
+    use = usage(storage.used_bytes, storage.total_bytes, storage.free_bytes)
+    yield number("used", use.used, "bytes", "disk", RESOURCES, fields, live)
+    yield number("total", use.total, "bytes", "maxdisk", RESOURCES, fields, live)
+    yield number("usage", use.usage, "percent", "disk of maxdisk", RESOURCES, fields, live)
+    node = facts.node(raw.node)
+    probe = next((probe for probe in node.storages if probe.name == storage.name), None)
     yield number(
-        "free", told.free, "bytes", "avail of the node's own list while its total agrees, else maxdisk - disk",
+        "free", use.free, "bytes", "avail of the node's own list while its total agrees, else maxdisk - disk",
         f"GET /nodes/{raw.node}/storage", {"avail": probe.available_bytes if probe else None},
-        When(known.storages_epoch, at_epoch),
+        When(node.storages_epoch, at_epoch),
     )  # fmt: skip

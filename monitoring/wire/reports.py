@@ -67,9 +67,9 @@ def lane_report(group: str, progress: Sequence[Progress]) -> LaneReport:
 
     `message` is the failure of the subject that has failed most often.
     """
-    read = [one.done_epoch for one in progress if one.done_epoch]
-    failing = [one for one in progress if one.code]
-    worst = max(failing, key=lambda one: one.failures, default=None)
+    read = [subject.done_epoch for subject in progress if subject.done_epoch]
+    failing = [subject for subject in progress if subject.code]
+    worst = max(failing, key=lambda subject: subject.failures, default=None)
     return LaneReport(
         lane=group,
         subjects=len(progress),
@@ -89,12 +89,12 @@ def cost_report(memory: PollMemory, facts: Facts, *, at_epoch: float) -> CostRep
     every = by_lane.values()
     return CostReport(
         minutes=COST_MINUTES,
-        callsPerMinute=round(sum(one.calls for one in every) / COST_MINUTES, 2),
-        bytesPerMinute=sum(one.bytes for one in every) // COST_MINUTES,
-        secondsPerMinute=round(sum(one.seconds for one in every) / COST_MINUTES, 3),
-        refused=sum(one.refused for one in every),
-        broken=sum(one.broken for one in every),
-        unanswered=sum(one.unanswered for one in every),
+        callsPerMinute=round(sum(lane.calls for lane in every) / COST_MINUTES, 2),
+        bytesPerMinute=sum(lane.bytes for lane in every) // COST_MINUTES,
+        secondsPerMinute=round(sum(lane.seconds for lane in every) / COST_MINUTES, 3),
+        refused=sum(lane.refused for lane in every),
+        broken=sum(lane.broken for lane in every),
+        unanswered=sum(lane.unanswered for lane in every),
         slowedAt=instant(facts.slowed_epoch),
         lanes=by_lane,
     )

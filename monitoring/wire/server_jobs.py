@@ -52,16 +52,16 @@ def backup_shape(job: BackupJob) -> BackupJobShape:
 
 def shared_fields(job: ServerJob) -> dict[str, Any]:
     """Return what the shapes of all other kinds have in common."""
-    told = job.told
+    reading = job.told
     return {
-        "id": told.id,
-        "store": told.store,
-        "status": job_outcome(told),
-        "nextRun": instant(told.next_run_epoch),
-        "error": job_error(told),
-        "schedule": told.schedule,
+        "id": reading.id,
+        "store": reading.store,
+        "status": job_outcome(reading),
+        "nextRun": instant(reading.next_run_epoch),
+        "error": job_error(reading),
+        "schedule": reading.schedule,
         "missedAt": told_instant(job.missed_epoch),
-        "disabled": told.is_disabled,
+        "disabled": reading.is_disabled,
     }
 
 

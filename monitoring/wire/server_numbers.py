@@ -52,22 +52,22 @@ def pbs_numbers(
     """Yield the numbers of a backup server and its datastores."""
     yield from status_numbers(server, memory.pbs_status, When(memory.pbs_status_epoch, at_epoch))
     states = states_now(facts, at_epoch=at_epoch)
-    told = {one.name: one for one in known_datastores(memory.datastores, states)}
+    listed_stores = {store.name: store for store in known_datastores(memory.datastores, states)}
     for store in server.datastores:
-        reading = told.get(store.name) or DatastoreReading(store.name)
+        reading = listed_stores.get(store.name) or DatastoreReading(store.name)
         listed = {"list read": instant(facts.datastore_states_epoch)} if store.name in states else {}
         yield from datastore_numbers(store, reading, listed, When(memory.datastores_epoch, at_epoch))
 
 
-def status_numbers(server: ServerFigures, told: PbsStatusReading | None, when: When) -> Iterator[Number]:
+def status_numbers(server: ServerFigures, status: PbsStatusReading | None, when: When) -> Iterator[Number]:
     """Yield what the server tells of itself."""
-    raw, host = told or PbsStatusReading(), server.host or PbsStatusReading()
+    raw, host = status or PbsStatusReading(), server.host or PbsStatusReading()
     share = percent(host.memory_used_bytes or 0, host.memory_total_bytes or 0)
     is_late = when.age_seconds is not None and when.age_seconds > GRACE_SECONDS
     note = "it could not be renewed" if is_late else ""
 
     def figure(name: str, value: Any, unit: str, formula: str, fields: dict[str, Any]) -> Number:
-        is_known = told is not None and not is_late
+        is_known = status is not None and not is_late
         return number(name, value if is_known else None, unit, formula, STATUS, fields, when, note=note)
 
     memory = {"memory.used": raw.memory_used_bytes, "memory.total": raw.memory_total_bytes}
@@ -150,9 +150,9 @@ def note_of(store: DatastoreFigures, *, is_told: bool) -> str:
 
 def pmg_numbers(gateway: GatewayFigures, memory: PollMemory, *, at_epoch: float) -> Iterator[Number]:
     """Yield the numbers of a mail gateway and its nodes."""
-    told = {node.name: node for node in memory.mail_nodes}
+    readings = {node.name: node for node in memory.mail_nodes}
     for node in gateway.nodes:
-        raw = told.get(node.name)
+        raw = readings.get(node.name)
         if raw is not None and not raw.error:
             yield from mail_node_numbers(node, raw, When(memory.mail_nodes_epoch, at_epoch))
         yield from queue_numbers(node.name, memory, When(memory.mail_queues_epoch, at_epoch))
@@ -192,8 +192,8 @@ def told_of(used: int | None, total: int | None) -> dict[str, Any] | None:
 
 def queue_numbers(node: str, memory: PollMemory, when: When) -> Iterator[Number]:
     """Yield how many messages wait in each queue of a node, with their ages."""
-    for one in memory.mail_queues.get(node, ()):
+    for queue in memory.mail_queues.get(node, ()):
         yield number(
-            f"nodes.{node}.queues.{one.queue}", one.total, "mails", "total of the row TOTAL; the others count by age",
-            f"GET /nodes/{node}/postfix/qshape?queue={one.queue}", {"total": one.total, **dict(one.by_minutes)}, when,
+            f"nodes.{node}.queues.{queue.queue}", queue.total, "mails", "total of the row TOTAL; the others count by age",
+            f"GET /nodes/{node}/postfix/qshape?queue={queue.queue}", {"total": queue.total, **dict(queue.by_minutes)}, when,
         )  # fmt: skip

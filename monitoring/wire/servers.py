@@ -33,7 +33,7 @@ def server_shape(server: ServerFigures, label: Label) -> PbsShape:
         memoryUsed=used,
         memoryTotal=total,
         uptime=host.uptime_seconds or 0,
-        datastores=tuple(datastore_shape(one) for one in server.datastores),
+        datastores=tuple(datastore_shape(store) for store in server.datastores),
         backupJobs=jobs.backup,
         syncJobs=jobs.sync,
         verifyJobs=jobs.verify,
@@ -85,7 +85,7 @@ def namespace_shapes(paths: Iterable[str]) -> tuple[NamespaceShape, ...]:
 
 def gateway_shape(gateway: GatewayFigures, label: Label) -> PmgShape:
     """Return a mail gateway; statistics that were not told are left out."""
-    told = msgspec.structs.asdict(gateway.statistics) if gateway.statistics is not None else {}
+    statistics = msgspec.structs.asdict(gateway.statistics) if gateway.statistics is not None else {}
     return PmgShape(
         id=label.gateway_id,
         name=label.name,
@@ -94,7 +94,7 @@ def gateway_shape(gateway: GatewayFigures, label: Label) -> PmgShape:
         nodes=tuple(mail_node_shape(node, gateway.queues.get(node.name, ())) for node in gateway.nodes),
         connectionHealth=gateway.health,
         lastSeen=instant(gateway.seen_epoch),
-        statistics={camel(key): value for key, value in told.items() if value is not None},
+        statistics={camel(key): value for key, value in statistics.items() if value is not None},
         stale=gateway.is_stale,
     )
 
