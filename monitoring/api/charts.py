@@ -67,14 +67,14 @@ def charts_of(instances: Iterable[Named], *, at_ms: int) -> dict[str, Any]:
     node_data: dict[str, Series] = {}
     storage_data: dict[str, Series] = {}
     for label, figures in instances:
-        for identity, found in resources_of(figures, label):
-            match found:
+        for identity, resource in resources_of(figures, label):
+            match resource:
                 case GuestFigures():
-                    data[identity] = guest_series(found, at_ms)
+                    data[identity] = guest_series(resource, at_ms)
                 case NodeFigures():
-                    node_data[identity] = node_series(found, at_ms)
+                    node_data[identity] = node_series(resource, at_ms)
                 case StorageFigures():
-                    storage_data[identity] = storage_series(found, at_ms)
+                    storage_data[identity] = storage_series(resource, at_ms)
     return {
         "data": data,
         "nodeData": node_data,

@@ -59,9 +59,9 @@ class StorageView(Endpoint):
             raise ApiError(
                 404, f"there is no storage and no node called {identity!r:.200}", code="storage_not_found"
             )
-        seen = seen_by(nodes, instances)
+        visible = seen_by(nodes, instances)
         return joined(
-            {"data": b"[%s]" % b",".join(body for key, body in bodies.items() if key in seen)},
+            {"data": b"[%s]" % b",".join(body for key, body in bodies.items() if key in visible)},
             is_stamped=True,
         )
 
@@ -69,12 +69,12 @@ class StorageView(Endpoint):
 def nodes_called(identity: str, instances: Iterable[Named]) -> set[tuple[str, str]]:
     """Return (instance, node) of the node with this id, else of all nodes with this name."""
     nodes = [
-        (known, (label.name, found.name))
+        (resource_id, (label.name, resource.name))
         for label, figures in instances
-        for known, found in resources_of(figures, label)
-        if isinstance(found, NodeFigures)
+        for resource_id, resource in resources_of(figures, label)
+        if isinstance(resource, NodeFigures)
     ]
-    by_id = {node for known, node in nodes if known == identity}
+    by_id = {node for node_id, node in nodes if node_id == identity}
     return by_id or {node for _, node in nodes if node[1] == identity}
 
 

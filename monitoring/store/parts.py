@@ -214,13 +214,13 @@ class KeptInParts(Generic[Kept]):
         """Fetch the parts that are not known with the index that they belong to, None when there are none any more."""
         for tries_left in reversed(range(TRIES)):
             wanted = self._outdated(index, last) if tries_left else list(self._decoders)
-            found, *raws = self._redis.hmget(key, [INDEX, *wanted])
-            if found is None:
+            newer, *raws = self._redis.hmget(key, [INDEX, *wanted])
+            if newer is None:
                 return None
-            if found == index or not tries_left:
-                index = found
+            if newer == index or not tries_left:
+                index = newer
                 break
-            index = found  # saved in between: other parts are new
+            index = newer  # saved in between: other parts are new
         return Save(index, self._decoded(index, last, dict(zip(wanted, raws, strict=True))))
 
     def _outdated(self, index: bytes, last: Mapping[str, Attribute]) -> list[str]:
