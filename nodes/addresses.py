@@ -47,8 +47,8 @@ def normalise_host(kind: str, text: str) -> str:
 
 def _split(text: str) -> tuple[str, str]:
     """Return scheme and authority; everything after the authority is dropped."""
-    scheme, found, rest = text.partition("://")
-    if not found:
+    scheme, separator, rest = text.partition("://")
+    if not separator:
         scheme, rest = "https", text
     scheme = scheme.lower()
     if scheme not in SCHEMES:
@@ -62,8 +62,8 @@ def _split(text: str) -> tuple[str, str]:
 def _host_and_port(authority: str) -> tuple[str, int | None]:
     """Return the checked host and the port, None where it is left out."""
     if authority.startswith("["):
-        inside, found, after = authority[1:].partition("]")
-        if not found or (after and not after.startswith(":")):
+        inside, bracket, after = authority[1:].partition("]")
+        if not bracket or (after and not after.startswith(":")):
             raise ValueError("host holds an IPv6 address without its closing bracket")
         if ":" not in inside:
             raise ValueError("only an IPv6 address stands in brackets")

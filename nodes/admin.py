@@ -264,8 +264,8 @@ class InstanceAdmin(InstanceModelAdmin):
             results = list(pool.map(tried, [opened(instance) for instance in instances]))
         for instance, result in zip(instances, results, strict=True):
             if isinstance(result, ProxmoxError):
-                told = without_secrets(str(result))
-                self.message_user(request, f"Test of {instance}: {told}", messages.ERROR)
+                message = without_secrets(str(result))
+                self.message_user(request, f"Test of {instance}: {message}", messages.ERROR)
             else:
                 self.message_user(request, f"Test of {instance}: {result}", messages.SUCCESS)
 
@@ -322,10 +322,10 @@ def tried(target: Target | ProxmoxError) -> str | ProxmoxError:
     if isinstance(target, ProxmoxError):
         return target
     try:
-        found = probe.probe(target, timeout_seconds=TEST_SECONDS)
+        probed = probe.probe(target, timeout_seconds=TEST_SECONDS)
     except ProxmoxError as error:
         return error
-    return f"answers as {found.kind.upper()} {found.version} after {found.latency_ms} ms"
+    return f"answers as {probed.kind.upper()} {probed.version} after {probed.latency_ms} ms"
 
 
 def ago(at: datetime | None, now: datetime) -> str | None:

@@ -186,13 +186,13 @@ class NodeListView(Endpoint):
         """
         with refusals():
             added = editing.add(draft_from(self.taken(request)), at=timezone.now())
-        told = NodeAdded("success", added.instance.wire_id, f"{added.instance.name} is added")
+        answer = NodeAdded("success", added.instance.wire_id, f"{added.instance.name} is added")
         if added.outcome is editing.Outcome.MERGED:
-            told.merged, told.cluster = True, added.instance.cluster_name
-            told.message = f"This host belongs to the cluster {told.cluster}, which is monitored as {added.instance.name}"
+            answer.merged, answer.cluster = True, added.instance.cluster_name
+            answer.message = f"This host belongs to the cluster {answer.cluster}, which is monitored as {added.instance.name}"
         elif added.outcome is editing.Outcome.UPDATED:
-            told.message = f"This host was configured already; {added.instance.name} is updated"
-        return Response(told, status=201 if added.outcome is editing.Outcome.ADDED else 200)
+            answer.message = f"This host was configured already; {added.instance.name} is updated"
+        return Response(answer, status=201 if added.outcome is editing.Outcome.ADDED else 200)
 
 
 def place_in_list(instance: Instance) -> tuple[int, int]:
@@ -256,8 +256,8 @@ class ConnectionTestView(Endpoint):
         The body is that of a new instance. The host is asked for at most 10 seconds. A failure is 400, with its cause.
         """
         with refusals():
-            found = tried(configuring.target_of(draft_from(self.taken(request))))
-        return Response(connection_found(found))
+            probed = tried(configuring.target_of(draft_from(self.taken(request))))
+        return Response(connection_found(probed))
 
 
 class ConfigTestView(Endpoint):
@@ -276,10 +276,10 @@ class ConfigTestView(Endpoint):
         if draft.kind not in InstanceKind.values:
             raise ApiError(400, UNKNOWN_KIND)
         try:
-            found = tried(configuring.target_of(draft))
+            probed = tried(configuring.target_of(draft))
         except (NotValid, ProxmoxError, SealBroken) as error:
             return Response(Tested("error", sentence(error)))
-        return Response(Tested("success", summary(found), found.latency_ms))
+        return Response(Tested("success", summary(probed), probed.latency_ms))
 
 
 class NodeTestView(Endpoint):
@@ -299,10 +299,10 @@ class NodeTestView(Endpoint):
         if instance is None:
             return Response(Tested("error", "node not found"))
         try:
-            found = tried(connecting.target_of(instance))
+            probed = tried(connecting.target_of(instance))
         except ProxmoxError as error:
             return Response(Tested("error", sentence(error)))
-        return Response(Tested("success", summary(found), found.latency_ms))
+        return Response(Tested("success", summary(probed), probed.latency_ms))
 
 
 class NodePermissionsView(Endpoint):
@@ -355,7 +355,8 @@ def feature_report(finding: Finding) -> FeatureReport:
         user_repair=list(finding.user_repair),
         user_note=finding.user_note,
         paths=[
-            PathReport(one.path, list(one.needed), list(one.held), list(one.missing)) for one in finding.paths
+            PathReport(path.path, list(path.needed), list(path.held), list(path.missing))
+            for path in finding.paths
         ],
     )
 
@@ -403,23 +404,23 @@ def tried(target: Target) -> Probe:
     return probe.probe(target, timeout_seconds=TEST_SECONDS)
 
 
-def connection_found(found: Probe) -> ConnectionFound:
+def connection_found(probed: Probe) -> ConnectionFound:
     """Return the answer to a good connection test (http-api.md 5.7)."""
-    told = ConnectionFound("success", summary(found), found.latency_ms)
-    if found.kind == InstanceKind.PBS:
-        told.datastore_count = found.datastore_count
-        return told
-    told.is_cluster, told.node_count = found.is_cluster, found.node_count
-    if found.is_cluster:
-        told.cluster_node_count = len(found.cluster.members) if found.cluster else found.node_count
-    return told
+    answer = ConnectionFound("success", summary(probed), probed.latency_ms)
+    if probed.kind == InstanceKind.PBS:
+        answer.datastore_count = probed.datastore_count
+        return answer
+    answer.is_cluster, answer.node_count = probed.is_cluster, probed.node_count
+    if probed.is_cluster:
+        answer.cluster_node_count = len(probed.cluster.members) if probed.cluster else probed.node_count
+    return answer
 
 
-def summary(found: Probe) -> str:
+def summary(probed: Probe) -> str:
     """Return one sentence about what a try found."""
-    if found.kind == InstanceKind.PBS:
-        return f"Reached PBS {found.version} with {found.datastore_count} datastore(s)"
-    return f"Reached {found.node_count} node(s), {found.kind.upper()} {found.version}"
+    if probed.kind == InstanceKind.PBS:
+        return f"Reached PBS {probed.version} with {probed.datastore_count} datastore(s)"
+    return f"Reached {probed.node_count} node(s), {probed.kind.upper()} {probed.version}"
 
 
 def draft_from(fields: dict[str, Any]) -> Draft:
@@ -456,8 +457,8 @@ def refusals() -> Iterator[None]:
     except editing.UnknownInstance:
         refuse_unknown()
     except NotValid as error:
-        field, told = WIRE_NAMES.get(error.field, error.field), plain(error.message)
-        raise ApiError(400, told, details={field: told}) from None
+        field, message = WIRE_NAMES.get(error.field, error.field), plain(error.message)
+        raise ApiError(400, message, details={field: message}) from None
     except ProxmoxError as error:
         raise ApiError(400, sentence(error), code="connection_failed") from None
     except SealBroken as error:

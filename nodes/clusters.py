@@ -74,17 +74,17 @@ def look(instance: Instance, credential: drafts.Credential | None) -> HostFacts 
     """
     try:
         target = target_with(instance, credential)
-        told = probe.probe(target, timeout_seconds=LOOK_SECONDS[instance.kind])
+        probed = probe.probe(target, timeout_seconds=LOOK_SECONDS[instance.kind])
     except ProxmoxError:
         return None
     will_be_pinned = bool(instance.fingerprint) or instance.is_fingerprint_learned
     certificates: Mapping[str, str] = {}
-    if told.cluster is not None and told.cluster.is_cluster and will_be_pinned:
+    if probed.cluster is not None and probed.cluster.is_cluster and will_be_pinned:
         certificates = member_certificates(target)
     return HostFacts(
-        fingerprint=told.fingerprint,
-        server_name=told.server_name,
-        cluster=told.cluster,
+        fingerprint=probed.fingerprint,
+        server_name=probed.server_name,
+        cluster=probed.cluster,
         certificates=certificates,
     )
 
@@ -120,8 +120,8 @@ def is_same_cluster(instance: Instance, reading: ClusterReading) -> bool:
     """Return whether a cluster is the one of this instance: same name and at least one member in common."""
     if not reading.is_cluster or (reading.name or UNKNOWN_CLUSTER) != instance.cluster_name:
         return False
-    known = list(instance.endpoints.all())
-    return any(is_same_member(endpoint, member) for endpoint in known for member in reading.members)
+    endpoints = list(instance.endpoints.all())
+    return any(is_same_member(endpoint, member) for endpoint in endpoints for member in reading.members)
 
 
 def is_same_member(endpoint: ClusterEndpoint, member: MemberReading) -> bool:
@@ -176,17 +176,17 @@ def store_members(instance: Instance, facts: HostFacts, *, at: datetime) -> None
 
 def readable_members(members: Iterable[MemberReading]) -> tuple[MemberReading, ...]:
     """Return the members with a name that fits, each once; an address that is none is left out."""
-    found: dict[str, MemberReading] = {}
+    readable: dict[str, MemberReading] = {}
     for member in members:
-        if member.name and len(member.name) <= 128 and len(found) < MEMBER_LIMIT:
+        if member.name and len(member.name) <= 128 and len(readable) < MEMBER_LIMIT:
             address = member.address if is_ip_address(member.address) else ""
-            found.setdefault(
+            readable.setdefault(
                 member.name,
                 MemberReading(
                     name=member.name, address=address, is_online=member.is_online, is_local=member.is_local
                 ),
             )
-    return tuple(found.values())
+    return tuple(readable.values())
 
 
 def is_ip_address(text: str) -> bool:

@@ -216,7 +216,10 @@ def members_of(instance: Instance) -> tuple[Member, ...]:
     """Return the other addresses of an instance; no query when its endpoints were read with it."""
     if not instance.is_cluster:
         return ()
-    return tuple(Member(one.node_name, one.address, one.fingerprint) for one in instance.endpoints.all())
+    return tuple(
+        Member(endpoint.node_name, endpoint.address, endpoint.fingerprint)
+        for endpoint in instance.endpoints.all()
+    )
 
 
 def connection_for(instance: Instance) -> Connection:

@@ -110,16 +110,16 @@ def stored(instance: Instance, draft: Draft, facts: HostFacts | None, *, at: dat
     """Store what `add` has prepared, unless the host turns out to be watched already."""
     with transaction.atomic():
         counter, _ = InstanceCounter.objects.select_for_update().get_or_create(kind=instance.kind)
-        known = Instance.objects.filter(kind=instance.kind, host=instance.host).first()
+        existing = Instance.objects.filter(kind=instance.kind, host=instance.host).first()
         holder = None
-        if known is None and instance.kind == InstanceKind.PVE:
+        if existing is None and instance.kind == InstanceKind.PVE:
             holder = clusters.holder_of(instance.host, facts)
-        if known is None and holder is None:
+        if existing is None and holder is None:
             create(instance, draft, facts, counter, at=at)
             feed.broadcast("nodes_changed")
             return Added(instance, Outcome.ADDED)
-    if known is not None:
-        return Added(change(known.pk, draft, at=at), Outcome.UPDATED)
+    if existing is not None:
+        return Added(change(existing.pk, draft, at=at), Outcome.UPDATED)
     assert holder is not None  # noqa: S101  # one of the three cases holds
     return Added(merge(holder.pk, facts, at=at), Outcome.MERGED)
 

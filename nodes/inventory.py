@@ -132,9 +132,9 @@ _looked_at: dict[tuple[int, str], tuple[Mapping[Any, Facts], str]] = {}
 def mark_of(instance: Instance, model: type[Row], facts: Mapping[Any, Facts]) -> str:
     """Return the digest of these facts, the one of last time when they are the same."""
     key = (instance.pk, model.__name__)
-    known = _looked_at.get(key)
-    if known is not None and known[0] == facts:
-        return known[1]
+    remembered = _looked_at.get(key)
+    if remembered is not None and remembered[0] == facts:
+        return remembered[1]
     mark = digest(facts)
     _looked_at[key] = (facts, mark)
     return mark
@@ -216,11 +216,11 @@ def claim(
     at: datetime,
 ) -> dict[str, str]:
     """Do as `claim_storage_ids`; raises IntegrityError when another instance was faster."""
-    seen: dict[str, StorageReading] = {}
+    by_key: dict[str, StorageReading] = {}
     for reading in storages:
-        seen.setdefault(f"{reading.name}/{owning_node(reading)}", reading)
-    new = {key: reading for key, reading in seen.items() if key not in known}
-    ids = {key: known.get(key, "") for key in seen} | free_wire_ids(instance, new)
+        by_key.setdefault(f"{reading.name}/{owning_node(reading)}", reading)
+    new = {key: reading for key, reading in by_key.items() if key not in known}
+    ids = {key: known.get(key, "") for key in by_key} | free_wire_ids(instance, new)
     facts: dict[Hashable, Facts] = {
         (reading.name, owning_node(reading)): {
             "name": reading.name,
@@ -229,7 +229,7 @@ def claim(
             "content": ",".join(reading.content)[:200],
             "wire_id": ids[key],
         }
-        for key, reading in seen.items()
+        for key, reading in by_key.items()
     }
     keep(instance, Storage, facts, lambda row: (row.name, row.node_name), written=written, at=at)
     return ids
@@ -250,13 +250,15 @@ def free_wire_ids(instance: Instance, storages: Mapping[str, StorageReading]) ->
     own = known_storage_ids(instance)
     taken = set(Storage.objects.values_list("wire_id", flat=True))
     taken -= {own[key] for key in storages if key in own}
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for key, reading in storages.items():
         is_kept = reading.is_shared and key in own
         candidates = spellings(instance.name, reading.name, owning_node(reading))
-        found[key] = own[key] if is_kept else next(one for one in candidates if one not in taken)
-        taken.add(found[key])
-    return found
+        ids[key] = (
+            own[key] if is_kept else next(candidate for candidate in candidates if candidate not in taken)
+        )
+        taken.add(ids[key])
+    return ids
 
 
 def spellings(instance: str, name: str, node: str) -> Iterator[str]:

@@ -83,11 +83,11 @@ def judged(
         version=version,
         account=account,
         nodes=nodes,
-        storages=[one.name for one in storages],
+        storages=[storage.name for storage in storages],
         backup_storages=[
-            one.name
-            for one in storages
-            if "backup" in one.content and one.plugin != "pbs" and not one.is_disabled
+            storage.name
+            for storage in storages
+            if "backup" in storage.content and storage.plugin != "pbs" and not storage.is_disabled
         ],
         datastores=datastores,
     )

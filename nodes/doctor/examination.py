@@ -109,9 +109,9 @@ def _examined(
     has_privilege_separation: bool | None,
 ) -> Finding:
     fillings = _fillings(feature, names)
-    found = [(_best(feature, permissions, name), name) for name in fillings]
-    lacking = [(paths, name) for paths, name in found if any(one.missing for one in paths)]
-    state: State = "ok" if not lacking else "partial" if len(lacking) < len(found) else "missing"
+    checked = [(_best(feature, permissions, name), name) for name in fillings]
+    lacking = [(paths, name) for paths, name in checked if any(path.missing for path in paths)]
+    state: State = "ok" if not lacking else "partial" if len(lacking) < len(checked) else "missing"
     if state == "missing" and any(_is_held_below(permissions, way) for way in feature.ways):
         state = "partial"
     repair: tuple[str, ...] = ()
@@ -137,7 +137,7 @@ def _examined(
         title=feature.title,
         state=state,
         is_optional=feature.is_optional,
-        paths=tuple(dict.fromkeys(one for paths, _ in found for one in paths)),
+        paths=tuple(dict.fromkeys(path for paths, _ in checked for path in paths)),
         why=feature.why,
         without=feature.without,
         note=note,
@@ -150,9 +150,9 @@ def _examined(
 
 def _fillings(feature: Feature, names: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
     """Return what the paths of a feature are filled with, (placeholder, name); one with no name for fixed paths."""
-    for placeholder, known in names.items():
+    for placeholder, known_names in names.items():
         if f"{{{placeholder}}}" in feature.ways[0][0][0]:
-            return [(placeholder, name) for name in known] or [(placeholder, "")]
+            return [(placeholder, name) for name in known_names] or [(placeholder, "")]
     return [("", "")]
 
 
@@ -167,7 +167,7 @@ def _best(
 ) -> tuple[PathFinding, ...]:
     """Return what the first way that is open needs, by path, else what the one that is asked for lacks."""
     ways = [_checked(way, permissions, filling) for way in feature.ways]
-    whole = [way for way in ways if not any(one.missing for one in way)]
+    whole = [way for way in ways if not any(path.missing for path in way)]
     return whole[0] if whole else ways[0]
 
 
@@ -179,8 +179,8 @@ def _checked(way: Way, permissions: PermissionsReading, filling: tuple[str, str]
         PathFinding(
             path,
             tuple(privileges),
-            tuple(one for one in privileges if permissions.has(path, one)),
-            tuple(one for one in privileges if not permissions.has(path, one)),
+            tuple(privilege for privilege in privileges if permissions.has(path, privilege)),
+            tuple(privilege for privilege in privileges if not permissions.has(path, privilege)),
         )
         for path, privileges in needed.items()
     )
@@ -206,9 +206,9 @@ def _target(
     It is the path of the role, unless an entry further down replaces what would come from there.
     """
     target = _path(role.path, filling)
-    for one in paths:
-        if one.missing:
-            target = max(target, _entry_above(permissions, one.path), key=len)
+    for path in paths:
+        if path.missing:
+            target = max(target, _entry_above(permissions, path.path), key=len)
     return target if PATH.fullmatch(target) else ""
 
 

@@ -138,8 +138,8 @@ class Command(BaseCommand):
         )  # what is wrong with it is told before anything is sent
         if not options["no_test"]:
             draft = self.confirmed(draft, is_accepted=options["accept_certificate"])
-            found = probe.probe(configuring.target_of(draft), timeout_seconds=TEST_SECONDS)
-            self.tell(f"Login works: {found.kind.upper()} {found.version}, {found.latency_ms} ms")
+            probed = probe.probe(configuring.target_of(draft), timeout_seconds=TEST_SECONDS)
+            self.tell(f"Login works: {probed.kind.upper()} {probed.version}, {probed.latency_ms} ms")
         added = editing.add(draft, at=timezone.now())
         words = {
             Outcome.ADDED: "Added {0.wire_id}, {0.name}.",
@@ -221,13 +221,13 @@ class Command(BaseCommand):
             )
         else:
             self.step("certificate", "none: the connection is not encrypted")
-        found = self.tried("login", lambda: probe.probe(target, timeout_seconds=TEST_SECONDS))
-        self.step("login", f"accepted by {found.kind.upper()} {found.version} after {found.latency_ms} ms")
-        if found.kind == InstanceKind.PBS:
-            self.step("contents", f"{found.datastore_count} datastore(s)")
+        probed = self.tried("login", lambda: probe.probe(target, timeout_seconds=TEST_SECONDS))
+        self.step("login", f"accepted by {probed.kind.upper()} {probed.version} after {probed.latency_ms} ms")
+        if probed.kind == InstanceKind.PBS:
+            self.step("contents", f"{probed.datastore_count} datastore(s)")
         else:
-            cluster = f" of the cluster {found.cluster.name}" if found.cluster and found.is_cluster else ""
-            self.step("contents", f"{found.node_count} node(s){cluster}")
+            cluster = f" of the cluster {probed.cluster.name}" if probed.cluster and probed.is_cluster else ""
+            self.step("contents", f"{probed.node_count} node(s){cluster}")
 
     def tried(self, step: str, call: Callable[[], Any]) -> Any:
         """Return what the step brings; print the failure and leave with 1 when it fails."""
