@@ -26,8 +26,8 @@ def read_permissions(data: object) -> PermissionsReading:
         raise BadAnswer("The answer about permissions is not an object, or one of too many paths")
     held: dict[str, frozenset[str]] = {}
     inherited: dict[str, frozenset[str]] = {}
-    for told, privileges in data.items():
-        path = text(told, PATH_LIMIT)
+    for spelled, privileges in data.items():
+        path = text(spelled, PATH_LIMIT)
         if not path.startswith("/"):
             continue
         flags = {

@@ -144,15 +144,15 @@ def error_of(reply: Response, *, kind: str, place: Place, hidden: Sequence[str] 
     Source: api-facts.md section 2; before PVE 8.4 the text is only in the reason phrase.
     """
     status = reply.status_code
-    told = message_of(reply, kind=kind, hidden=hidden)
-    because = f": {told}" if told else ""
+    message = message_of(reply, kind=kind, hidden=hidden)
+    because = f": {message}" if message else ""
     if 300 <= status < 400:
         return BadAnswer(f"{place} wants to redirect the call, which a Proxmox host never does")
     if status == 401:
         return LoginFailed(f"{place} refused the login{because}")
     if status == 403:
-        found = MISSING_PRIVILEGE.search(told)
-        path, privilege = found.groups() if found else ("", "")
+        match = MISSING_PRIVILEGE.search(message)
+        path, privilege = match.groups() if match else ("", "")
         return PermissionDenied(f"{place} refused the call{because}", path=path, privilege=privilege.strip())
     if status in (404, 501):
         return NotFound(f"{place} does not know this call{because}")
@@ -162,15 +162,15 @@ def error_of(reply: Response, *, kind: str, place: Place, hidden: Sequence[str] 
         wait_seconds = retry_after_seconds(reply.headers.get("Retry-After", ""))
         return ServerError(f"{place} is not ready{because}", retry_after_seconds=wait_seconds)
     if status >= 400:
-        failure = failure_of(told) if status == 500 else ServerError
+        failure = failure_of(message) if status == 500 else ServerError
         return failure(f"{place} could not answer ({status}){because}")
     return BadAnswer(f"{place} answered with the unexpected status {status}")
 
 
-def failure_of(told: str) -> type[ServerError]:
+def failure_of(message: str) -> type[ServerError]:
     """Return the class of a failure by what Proxmox says about it; ServerError for what is not told apart."""
     for pattern, failure in FAILURES:
-        if pattern.match(told):
+        if pattern.match(message):
             return failure
     return ServerError
 
@@ -181,18 +181,18 @@ def message_of(reply: Response, *, kind: str, hidden: Sequence[str] = ()) -> str
     Only Proxmox's own shapes are quoted, so that a foreign server's page never shows up in a message of ours.
     """
     envelope = _error_envelope(reply.content)
-    told = _quoted(envelope.get("message"), hidden) or _quoted(reply.reason, hidden)
+    message = _quoted(envelope.get("message"), hidden) or _quoted(reply.reason, hidden)
     problems = envelope.get("errors")
     if isinstance(problems, dict):
         named = "; ".join(
             f"{_quoted(key, hidden, 100)}: {_quoted(text, hidden, 100)}"
             for key, text in list(problems.items())[:5]
         )
-        return values.text(f"{told} ({named})", MESSAGE_LIMIT)
+        return values.text(f"{message} ({named})", MESSAGE_LIMIT)
     if kind == "pbs" and reply.status_code == 400 and not envelope and _is_labelled_json(reply):
         # PBS sends the plain text of an error under the label of JSON.
-        return _quoted(reply.content[:QUOTED_BYTES].decode("utf-8", "replace"), hidden) or told
-    return told
+        return _quoted(reply.content[:QUOTED_BYTES].decode("utf-8", "replace"), hidden) or message
+    return message
 
 
 def _quoted(text: object, hidden: Sequence[str], limit: int = MESSAGE_LIMIT) -> str:

@@ -35,10 +35,10 @@ TASKS_LIMIT = 500
 
 
 def _namespace(row: Row) -> NamespaceReading | None:
-    told = row.get("ns")  # the root is ""
-    if not isinstance(told, str):
+    path = row.get("ns")  # the root is ""
+    if not isinstance(path, str):
         return None
-    return NamespaceReading(path=text(told, NAMESPACE_LIMIT), comment=text(row.get("comment")))
+    return NamespaceReading(path=text(path, NAMESPACE_LIMIT), comment=text(row.get("comment")))
 
 
 read_namespaces = Rows("the namespaces", _namespace, by=("path",), limit=NAMESPACES_LIMIT)
@@ -81,26 +81,26 @@ def _snapshot(row: Row) -> BackupSnapshotReading | None:
     )
 
 
-def _verification(told: Row) -> tuple[str, int | None]:
-    upid = read_upid(told.get("upid"))
-    return word(told.get("state")), upid.started_epoch if upid else None
+def _verification(verification: Row) -> tuple[str, int | None]:
+    upid = read_upid(verification.get("upid"))
+    return word(verification.get("state")), upid.started_epoch if upid else None
 
 
-def _files(told: list[object]) -> tuple[BackupFileReading, ...]:
+def _files(listed: list[object]) -> tuple[BackupFileReading, ...]:
     """Return the files of a snapshot: objects, although the schema says texts; both are read."""
-    found: list[BackupFileReading] = []
-    for file in told[:FILES_LIMIT]:
+    files: list[BackupFileReading] = []
+    for file in listed[:FILES_LIMIT]:
         if isinstance(file, dict):
             filename = text(file.get("filename"))
             size_bytes, crypt_mode = size(file.get("size")), word(file.get("crypt-mode"))
         else:
             filename, size_bytes, crypt_mode = text(file), None, ""
         if filename:
-            found.append(BackupFileReading(filename, size_bytes, crypt_mode))
-    return tuple(found)
+            files.append(BackupFileReading(filename, size_bytes, crypt_mode))
+    return tuple(files)
 
 
-def _job(kind: str, **told: Any) -> Callable[[Row], ServerJobReading | None]:
+def _job(kind: str, **own: Any) -> Callable[[Row], ServerJobReading | None]:
     """Return the reader of a job; `last-run-state` is missing while it runs and before the first run."""
     return row_of(
         ServerJobReading,
@@ -114,7 +114,7 @@ def _job(kind: str, **told: Any) -> Callable[[Row], ServerJobReading | None]:
         last_run_state=(text_of(STATE_LIMIT), "last-run-state"),
         last_run_ended_epoch=(epoch, "last-run-endtime"),
         next_run_epoch=(epoch, "next-run"),
-        **told,
+        **own,
     )
 
 

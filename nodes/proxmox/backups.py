@@ -67,8 +67,8 @@ def _is_other_content(row: Row) -> bool:
 def _named(row: Row) -> tuple[str, str]:
     """Return kind and vmid as the name of a volume has them, empty where it has none."""
     volume = _volume_name(row.get("volid"))
-    found = ARCHIVE_NAME.search(volume) or SERVER_NAME.search(volume)
-    return (KINDS[found[1]], found[2]) if found else ("", "")
+    match = ARCHIVE_NAME.search(volume) or SERVER_NAME.search(volume)
+    return (KINDS[match[1]], match[2]) if match else ("", "")
 
 
 def _kind(row: Row) -> str:
@@ -76,9 +76,10 @@ def _kind(row: Row) -> str:
 
 
 def _size(row: Row) -> int | None:
-    told = size(row.get("size"))
-    is_unfinished = told == 1 and word(row.get("format")).startswith("pbs-")  # how PVE tells it of a PBS
-    return None if is_unfinished else told
+    size_bytes = size(row.get("size"))
+    # How PVE tells an unfinished one of a PBS.
+    is_unfinished = size_bytes == 1 and word(row.get("format")).startswith("pbs-")
+    return None if is_unfinished else size_bytes
 
 
 _volume_name = text_of(VOLUME_LIMIT)
@@ -99,8 +100,8 @@ def read_job_volumes(data: object) -> tuple[JobVolumeReading, ...]:
     """
     row = fields_of(data, "the volumes of a backup job")
     guests = entries(row.get("children"), VOLUMES_LIMIT)
-    found = [volume for guest in guests for volume in _job_volumes(guest)]
-    return tuple(sorted(found, key=lambda one: (one.vmid, one.volume))[:VOLUMES_LIMIT])
+    volumes = [volume for guest in guests for volume in _job_volumes(guest)]
+    return tuple(sorted(volumes, key=lambda volume: (volume.vmid, volume.volume))[:VOLUMES_LIMIT])
 
 
 def _job_volumes(guest: Row) -> list[JobVolumeReading]:

@@ -106,21 +106,23 @@ def _osd_figure(key: str) -> Callable[[Row], int | None]:
 
 def _monitor_count(monitors: object) -> int | None:
     """Return how many monitors there are; from Squid on they are only counted."""
-    told = fields(monitors)
-    listed = told.get("mons")
-    return len(listed) if isinstance(listed, list) else size(told.get("num_mons"))
+    monmap = fields(monitors)
+    listed = monmap.get("mons")
+    return len(listed) if isinstance(listed, list) else size(monmap.get("num_mons"))
 
 
-def _quorum(told: object) -> tuple[str, ...]:
+def _quorum(listed: object) -> tuple[str, ...]:
     return (
-        tuple(sorted({name(one) for one in told[:MONITORS_LIMIT]} - {""})) if isinstance(told, list) else ()
+        tuple(sorted({name(monitor) for monitor in listed[:MONITORS_LIMIT]} - {""}))
+        if isinstance(listed, list)
+        else ()
     )
 
 
 def _checks(told: object) -> tuple[CephCheckReading, ...]:
     """Return the checks by name; very old releases have a list without names instead."""
     health = fields(told)
-    found = [
+    checks = [
         CephCheckReading(
             name=label,
             severity=word(check.get("severity")),
@@ -130,19 +132,19 @@ def _checks(told: object) -> tuple[CephCheckReading, ...]:
         for key, told in list(fields(health.get("checks")).items())[:CHECKS_LIMIT]
         if (label := name(key)) and (check := fields(told))
     ]
-    if not found:
-        found = [
+    if not checks:
+        checks = [
             CephCheckReading(name="", severity=word(line.get("severity")), message=text(line.get("summary")))
             for line in entries(health.get("summary"), CHECKS_LIMIT)
         ]
-    return tuple(sorted(found, key=lambda check: (check.name, check.message)))
+    return tuple(sorted(checks, key=lambda check: (check.name, check.message)))
 
 
 def _placement_groups(value: object) -> tuple[tuple[str, int], ...]:
-    found = (
+    states = (
         (text(entry.get("state_name")), size(entry.get("count"))) for entry in entries(value, STATES_LIMIT)
     )
-    return tuple(sorted((state, count) for state, count in found if state and count is not None))
+    return tuple(sorted((state, count) for state, count in states if state and count is not None))
 
 
 #: Ceph's own words, which have changed with its releases.
@@ -166,11 +168,11 @@ read_ceph_status = Thing(
 def read_ceph_osds(data: object) -> tuple[CephOsdReading, ...]:
     """Return the reading of GET /nodes/{node}/ceph/osd: the leaves of its tree, by number, each once."""
     root = fields(fields_of(data, "the OSDs").get("root"))
-    found: dict[int, CephOsdReading] = {}
+    osds: dict[int, CephOsdReading] = {}
     for row, host in _leaves(root):
         if (osd := _osd(row)) is not None:
-            found[osd.id] = osd if osd.host else msgspec.structs.replace(osd, host=host)
-    return tuple(found[key] for key in sorted(found))
+            osds[osd.id] = osd if osd.host else msgspec.structs.replace(osd, host=host)
+    return tuple(osds[key] for key in sorted(osds))
 
 
 def _leaves(root: Row) -> Iterator[tuple[Row, str]]:

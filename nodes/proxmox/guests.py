@@ -72,14 +72,14 @@ def _notes(value: object) -> str:
 
 def _disks(config: Row) -> tuple[GuestDiskReading, ...]:
     """Return disks and mount points by kind and number: the order of the answer is random."""
-    found: list[tuple[str, int, GuestDiskReading]] = []
+    disks: list[tuple[str, int, GuestDiskReading]] = []
     for key, value in config.items():
         match = DISK_KEY.fullmatch(key) if isinstance(key, str) else None
         disk = _disk(key, match[1] or "", value) if match else None
         if match and disk:
-            found.append((match[1] or "", int(match[2] or 0), disk))
-    found.sort(key=lambda entry: entry[:2])
-    return tuple(disk for _, _, disk in found[:DISKS_LIMIT])
+            disks.append((match[1] or "", int(match[2] or 0), disk))
+    disks.sort(key=lambda entry: entry[:2])
+    return tuple(disk for _, _, disk in disks[:DISKS_LIMIT])
 
 
 def _disk(key: str, bus: str, value: object) -> GuestDiskReading | None:
@@ -109,9 +109,9 @@ _config = row_of(
     GuestConfigReading,
     name=first(text, "name", "hostname"),
     notes=(_notes, "description"),
-    agent_is_enabled=(lambda told: is_true(properties(told, first="enabled").get("enabled")), "agent"),
+    agent_is_enabled=(lambda options: is_true(properties(options, first="enabled").get("enabled")), "agent"),
     memory_bytes=(
-        lambda told: _mebibytes(properties(told, first="current").get("current")),
+        lambda options: _mebibytes(properties(options, first="current").get("current")),
         "memory",
     ),  # from PVE 8.1
     balloon_bytes=(_mebibytes, "balloon"),
@@ -124,7 +124,7 @@ def read_guest_snapshots(data: object) -> tuple[GuestSnapshotReading, ...]:
     rows = rows_of(data, "a guest's snapshots")
     kept = [row for row in rows if not (isinstance(row, dict) and row.get("name") == PSEUDO_SNAPSHOT)]
     readings = read_rows(kept, "a guest's snapshots", _snapshot, limit=SNAPSHOTS_LIMIT)
-    return tuple(sorted(readings, key=lambda one: (one.taken_epoch or 0, one.name)))
+    return tuple(sorted(readings, key=lambda snapshot: (snapshot.taken_epoch or 0, snapshot.name)))
 
 
 _snapshot = row_of(GuestSnapshotReading, description=(_notes, "description"))
@@ -177,8 +177,10 @@ _filesystem = row_of(FilesystemReading, disks=(_disk_labels, "disk"))
 def read_agent_addresses(data: object) -> tuple[AddressReading, ...]:
     """Return the reading of GET .../agent/network-get-interfaces, loopback and link-local addresses among them."""
     rows = _agent_rows(data, "a guest's interfaces", INTERFACES_LIMIT)
-    found = [address for row in rows for address in _addresses(row, text(row.get("hardware-address"), 64))]
-    return tuple(found[:ADDRESSES_LIMIT])
+    addresses = [
+        address for row in rows for address in _addresses(row, text(row.get("hardware-address"), 64))
+    ]
+    return tuple(addresses[:ADDRESSES_LIMIT])
 
 
 def read_container_addresses(data: object) -> tuple[AddressReading, ...]:
@@ -188,30 +190,32 @@ def read_container_addresses(data: object) -> tuple[AddressReading, ...]:
     """
     if data is None:
         return ()
-    found: list[AddressReading] = []
+    listed: list[AddressReading] = []
     for row in entries(rows_of(data, "a container's interfaces"), INTERFACES_LIMIT):
         hardware = text(row.get("hardware-address"), 64) or text(row.get("hwaddr"), 64)
         addresses = _addresses(row, hardware)
         if not addresses:
             interface = name(row.get("name"))
-            told = (row.get("inet"), row.get("inet6"))
-            addresses = [one for value in told if (one := _address(interface, value, None, hardware))]
-        found += addresses
-    return tuple(found[:ADDRESSES_LIMIT])
+            values = (row.get("inet"), row.get("inet6"))
+            addresses = [
+                address for value in values if (address := _address(interface, value, None, hardware))
+            ]
+        listed += addresses
+    return tuple(listed[:ADDRESSES_LIMIT])
 
 
 def _addresses(row: Row, hardware: str) -> list[AddressReading]:
     interface = name(row.get("name"))
     rows = entries(row.get("ip-addresses"), ADDRESSES_LIMIT)
-    found = (
+    addresses = (
         _address(interface, address.get("ip-address"), address.get("prefix"), hardware) for address in rows
     )
-    return [address for address in found if address is not None]
+    return [address for address in addresses if address is not None]
 
 
-def _address(interface: str, told: object, prefix: object, hardware: str) -> AddressReading | None:
+def _address(interface: str, value: object, prefix: object, hardware: str) -> AddressReading | None:
     """Return an address in its one spelling, None for what is none; "/24" may hang on it."""
-    spelled, _, length = text(told, 64).partition("/")
+    spelled, _, length = text(value, 64).partition("/")
     try:
         address = ipaddress.ip_address(spelled.partition("%")[0])
     except ValueError:
@@ -230,8 +234,8 @@ _pressure = row_of(PressureReading)
 
 def read_pressure(row: Row) -> PressureReading | None:
     """Return the pressures of a row, None when it has none of them: they came with PVE 9, and nodes lack one."""
-    told = _pressure(row)
-    return None if told == PressureReading() else told
+    pressure = _pressure(row)
+    return None if pressure == PressureReading() else pressure
 
 
 def _free_bytes(row: Row) -> int | None:
@@ -291,9 +295,9 @@ def _unless_refused(data: object, vmid: int) -> object:
     """Return the answer of an agent. Raises AgentRefused or AgentUnsupported for an error inside a success."""
     problem = fields(fields(data).get("result")).get("error")
     if problem:
-        told = text(fields(problem).get("desc"), 200)
-        failure = AgentRefused if "disabled" in told else AgentUnsupported
-        raise failure(f"The agent of guest {vmid} could not answer{': ' if told else ''}{told}")
+        words = text(fields(problem).get("desc"), 200)
+        failure = AgentRefused if "disabled" in words else AgentUnsupported
+        raise failure(f"The agent of guest {vmid} could not answer{': ' if words else ''}{words}")
     return data
 
 

@@ -90,8 +90,8 @@ def _life_left(value: object) -> int | None:
 def _osds(row: Row) -> tuple[int, ...]:
     """Return the OSDs on a disk; -1 stands for none, and releases before PVE 8 tell one only."""
     listed = row.get("osdid-list")
-    told = listed[:OSDS_LIMIT] if isinstance(listed, list) else [row.get("osdid")]
-    return tuple(sorted({number for entry in told if (number := size(entry)) is not None}))
+    numbers = listed[:OSDS_LIMIT] if isinstance(listed, list) else [row.get("osdid")]
+    return tuple(sorted({number for entry in numbers if (number := size(entry)) is not None}))
 
 
 _disks = Rows(
@@ -114,12 +114,12 @@ def read_smart(data: object) -> SmartReading:
     smartctl, by a PBS in attributes that have a name alone.
     """
     row = fields_of(data, "a disk")
-    told = row.get("text")
-    words = told[:SMART_TEXT_LIMIT] if isinstance(told, str) else ""
+    output = row.get("text")
+    words = output[:SMART_TEXT_LIMIT] if isinstance(output, str) else ""
     raw = _raw_values(row)
     temperatures = [_figure(raw.get(key, "")) for key in TEMPERATURE_ATTRIBUTES]
-    found = TEXT_TEMPERATURE.search(words)
-    temperatures.append(whole(found[1]) if found else None)
+    match = TEXT_TEMPERATURE.search(words)
+    temperatures.append(whole(match[1]) if match else None)
     used, hours = TEXT_USED.search(words), TEXT_HOURS.search(words)
     life_used = int(used[1]) if used else _figure(raw.get("percentage_used", ""))
     life_left = _life_left(row.get("wearout"))
@@ -127,7 +127,7 @@ def read_smart(data: object) -> SmartReading:
         life_left = _life_left(100 - life_used)
     return SmartReading(
         health=word(row.get("health")) or word(row.get("status")),
-        temperature_celsius=next((one for one in temperatures if one in TEMPERATURES), None),
+        temperature_celsius=next((celsius for celsius in temperatures if celsius in TEMPERATURES), None),
         life_left_percent=life_left,
         power_on_hours=size(hours[1].replace(",", "")) if hours else _power_on_hours(raw),
     )
@@ -150,8 +150,8 @@ def _power_on_hours(raw: dict[int | str, str]) -> int | None:
 
 def _figure(raw: str) -> int | None:
     """Return the number that a raw value begins with: "32 (Min/Max 22/46)", "1309h+05m"."""
-    found = LEADING_NUMBER.match(raw)
-    return int(found[1]) if found else None
+    match = LEADING_NUMBER.match(raw)
+    return int(match[1]) if match else None
 
 
 read_zfs_pools = Rows(
@@ -178,8 +178,8 @@ def read_node_history_newest(data: object) -> NodeHistoryReading:
     dated.sort(key=lambda entry: entry[0], reverse=True)
     caches = (size(row.get("arcsize")) for _, row in dated)
     return NodeHistoryReading(
-        pressure=next((found for at, row in dated if (found := _pressure(row, at)) is not None), None),
-        arc_bytes=next((found for found in caches if found is not None), None),
+        pressure=next((pressure for at, row in dated if (pressure := _pressure(row, at)) is not None), None),
+        arc_bytes=next((cache for cache in caches if cache is not None), None),
     )
 
 

@@ -44,8 +44,8 @@ def read_mail_queue(data: object, *, queue: str) -> MailQueueReading:
         raise BadAnswer("The answer about a mail queue holds no total")
     columns = [
         (int(age[1]), age[2], str(key), count)
-        for key, told in list((totals or {}).items())[: COLUMNS_LIMIT * 4]
-        if (age := AGE.fullmatch(str(key))) and (count := size(told)) is not None
+        for key, value in list((totals or {}).items())[: COLUMNS_LIMIT * 4]
+        if (age := AGE.fullmatch(str(key))) and (count := size(value)) is not None
     ]
     return MailQueueReading(
         queue=word(queue),

@@ -51,13 +51,13 @@ def _datastore(row: Row, at_epoch: float | None) -> DatastoreReading | None:
     )
 
 
-def _history(told: object) -> tuple[float | None, ...]:
-    return tuple(ratio(point) for point in told[:HISTORY_LIMIT]) if isinstance(told, list) else ()
+def _history(points: object) -> tuple[float | None, ...]:
+    return tuple(ratio(point) for point in points[:HISTORY_LIMIT]) if isinstance(points, list) else ()
 
 
 def _maintenance(error: object) -> str:
-    found = MAINTENANCE.search(text(error, ERROR_LIMIT))
-    return found[1] if found else ""
+    match = MAINTENANCE.search(text(error, ERROR_LIMIT))
+    return match[1] if match else ""
 
 
 def _collected_at(upid: object) -> int | None:
@@ -83,7 +83,7 @@ def _is_growing(full_epoch: object, now: float | None) -> bool | None:
 
 def _maintenance_text(key: str, limit: int) -> Callable[[object], str]:
     """Return what reads a part of a maintenance: a property string ("type=read-only,message=..."), or just the type."""
-    return lambda told: properties(told, first="type").get(key, "").strip('"')[:limit]
+    return lambda value: properties(value, first="type").get(key, "").strip('"')[:limit]
 
 
 #: The names of the datastores alone.

@@ -38,9 +38,9 @@ def properties(value: object, *, first: str = "") -> dict[str, str]:
     """
     pairs: dict[str, str] = {}
     for part in text(value, PROPERTIES_LIMIT).split(","):
-        key, separator, told = part.strip().partition("=")
+        key, separator, option = part.strip().partition("=")
         if separator:
-            pairs.setdefault(key.strip(), told.strip())
+            pairs.setdefault(key.strip(), option.strip())
         elif key and first:
             pairs.setdefault(first, key)
     return pairs
@@ -48,10 +48,10 @@ def properties(value: object, *, first: str = "") -> dict[str, str]:
 
 def unit_size(value: object) -> int | None:
     """Return the bytes of a size with a unit, or without one; None for everything else."""
-    found = SIZE.fullmatch(text(value, 40))
-    if not found:
+    match = SIZE.fullmatch(text(value, 40))
+    if not match:
         return None
-    number, fraction, unit = found.groups()
+    number, fraction, unit = match.groups()
     factor = UNITS[unit]
     return size(int(number) * factor + (int(fraction) * factor // 10 ** len(fraction) if fraction else 0))
 
@@ -62,9 +62,9 @@ def tags(value: object) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=16_384)
-def _tags(told: str) -> tuple[str, ...]:
+def _tags(spelled: str) -> tuple[str, ...]:
     # Remembered: thousands of guests carry the same few, in every poll.
-    parts = SEPARATOR.split(text(told, TAGS_LIMIT * 2))
+    parts = SEPARATOR.split(text(spelled, TAGS_LIMIT * 2))
     return _fitting(dict.fromkeys(part[:TAG_LIMIT] for part in parts if part), TAGS_LIMIT)
 
 
@@ -83,8 +83,8 @@ def names(value: object) -> tuple[str, ...]:
 def vmids(value: object) -> tuple[int, ...]:
     """Return a list of vmids: sorted, each once, without what cannot be one."""
     parts = SEPARATOR.split(text(value, VMIDS_TEXT_LIMIT))
-    found = {number for part in parts if (number := vmid(part)) is not None}
-    return tuple(sorted(found)[:VMIDS_LIMIT])
+    numbers = {number for part in parts if (number := vmid(part)) is not None}
+    return tuple(sorted(numbers)[:VMIDS_LIMIT])
 
 
 def vmid(value: object) -> int | None:

@@ -73,7 +73,7 @@ def read_cluster_resources(data: object) -> ResourcesReading:
     if rows and skipped == len(rows):
         raise BadAnswer("No entry of the answer about the cluster's resources can be read")
     for guest in twice:
-        guests[guest.vmid] = max(guests[guest.vmid], guest, key=lambda one: _claim(one, nodes))
+        guests[guest.vmid] = max(guests[guest.vmid], guest, key=lambda claimant: _claim(claimant, nodes))
     return ResourcesReading(
         nodes=tuple(nodes.values()),
         guests=tuple(guests.values()),
@@ -203,8 +203,8 @@ def read_cluster_status(data: object) -> ClusterReading:
 
 def kernel_version(row: Row) -> str:
     """Return `kversion`, or the same composed from `current-kernel` where only that is told."""
-    if told := text(row.get("kversion"), KERNEL_LIMIT):
-        return told
+    if version := text(row.get("kversion"), KERNEL_LIMIT):
+        return version
     kernel = fields(row.get("current-kernel"))
     parts = (kernel.get("sysname"), kernel.get("release"), kernel.get("version"))
     return text(" ".join(text(part, 100) for part in parts), KERNEL_LIMIT)
