@@ -82,8 +82,8 @@ class InstanceSerializer(serializers.Serializer[Instance]):
 
     def get_fields(self) -> dict[str, Field]:
         """Return the fields in the order of the contract, those of the columns that a person decides among them."""
-        told = super().get_fields()
-        contract: dict[str, Field] = {"id": told.pop("id")}
+        fields = super().get_fields()
+        contract: dict[str, Field] = {"id": fields.pop("id")}
         ours: dict[str, Field] = {}
         for column in DECIDED:
             group = ours if isinstance(column, Flag) and column.is_ours else contract
@@ -91,8 +91,8 @@ class InstanceSerializer(serializers.Serializer[Instance]):
             if isinstance(column, Secret):
                 source = f"has_{column.name.removeprefix('sealed_')}"
                 group[column.shown_as] = serializers.BooleanField(source=source, read_only=True)
-        ours |= {name: told.pop(name) for name in self.OURS}
-        return contract | told | ours
+        ours |= {name: fields.pop(name) for name in self.OURS}
+        return contract | fields | ours
 
     def get_status(self, instance: Instance) -> str:
         """Return whether the last poll succeeded, failed to log in, or failed otherwise."""
@@ -104,17 +104,17 @@ class InstanceSerializer(serializers.Serializer[Instance]):
 
     def to_representation(self, instance: Instance) -> dict[str, Any]:
         """Return the object of the list: the flags of its own kind, and no empty key that the contract omits."""
-        told = dict(super().to_representation(instance))
-        told["fingerprint"] = spelled_fingerprint(instance.fingerprint)  # as the Proxmox pages show it
+        shown = dict(super().to_representation(instance))
+        shown["fingerprint"] = spelled_fingerprint(instance.fingerprint)  # as the Proxmox pages show it
         foreign = {flag.wire for flag in FLAGS if instance.kind not in flag.kinds}
-        empty = {name for name in self.OMITTED_WHEN_EMPTY if not told[name]}
+        empty = {name for name in self.OMITTED_WHEN_EMPTY if not shown[name]}
         if instance.failing_since is None:
             empty.add("failingSince")
         if instance.last_success_at is None:
             empty.add("lastSeen")
         if not instance.fingerprint:
             empty.add("fingerprintLearned")
-        return {name: value for name, value in told.items() if name not in foreign | empty}
+        return {name: value for name, value in shown.items() if name not in foreign | empty}
 
 
 def field_of(column: Decided) -> Field:
@@ -130,9 +130,9 @@ class InstanceChangeSerializer(InstanceSerializer):
 
     def get_fields(self) -> dict[str, Field]:
         """Return the fields without the kind."""
-        told = super().get_fields()
-        del told["type"]
-        return told
+        fields = super().get_fields()
+        del fields["type"]
+        return fields
 
 
 class HostSerializer(serializers.Serializer[Any]):

@@ -43,8 +43,8 @@ def read_tasks(data: object) -> tuple[TaskReading, ...]:
 def _task(row: Row) -> TaskReading | None:
     get = row.get
     upid = text(get("upid"), UPID_LIMIT)
-    known = read_upid(upid)
-    if known is None:
+    parsed = read_upid(upid)
+    if parsed is None:
         return None
     user, token = text(get("user"), USER_LIMIT), text(get("tokenid"), USER_LIMIT)
     if user and token and "!" not in user:
@@ -53,11 +53,11 @@ def _task(row: Row) -> TaskReading | None:
     status = text(get("status"), STATUS_LIMIT)
     return TaskReading(
         upid=upid,
-        node=name(get("node")) or known.node,
-        kind=text(get("type"), KIND_LIMIT) or text(get("worker_type"), KIND_LIMIT) or known.kind,
-        subject=text(get("id"), SUBJECT_LIMIT) or text(get("worker_id"), SUBJECT_LIMIT) or known.subject,
-        user=user or known.user,
-        started_epoch=epoch(get("starttime")) or known.started_epoch,
+        node=name(get("node")) or parsed.node,
+        kind=text(get("type"), KIND_LIMIT) or text(get("worker_type"), KIND_LIMIT) or parsed.kind,
+        subject=text(get("id"), SUBJECT_LIMIT) or text(get("worker_id"), SUBJECT_LIMIT) or parsed.subject,
+        user=user or parsed.user,
+        started_epoch=epoch(get("starttime")) or parsed.started_epoch,
         ended_epoch=ended_epoch,
         # A node's own list says RUNNING of a task that has not ended.
         status="" if ended_epoch is None and status.upper() == "RUNNING" else status,
@@ -74,9 +74,9 @@ def read_upid(value: object) -> UpidReading | None:
 
 
 @lru_cache(maxsize=4096)
-def _upid(told: str) -> UpidReading | None:
+def _upid(upid: str) -> UpidReading | None:
     # Remembered: one verification stands in thousands of snapshots, and a task in every list until it leaves it.
-    parts = told.split(":")
+    parts = upid.split(":")
     if len(parts) not in (9, 10) or parts[0] != "UPID" or not parts[1] or parts[-1]:
         return None
     is_pbs = len(parts) == 10
@@ -92,9 +92,9 @@ def _upid(told: str) -> UpidReading | None:
     )
 
 
-def _unescaped(told: str) -> str:
+def _unescaped(escaped: str) -> str:
     """Return an id as it was before PBS escaped it: "main\\x3avm-100" is "main:vm/100"."""
-    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), told.replace("-", "/"))
+    return ESCAPED.sub(lambda match: chr(int(match[1], 16)), escaped.replace("-", "/"))
 
 
 def read_task_log(data: object) -> tuple[str, ...]:
@@ -109,37 +109,37 @@ def read_vzdump_log(lines: Iterable[str]) -> tuple[VzdumpGuestReading, ...]:
 
     The status of the whole task is "job errors" when one guest of many failed: only the log tells which.
     """
-    found: dict[int, VzdumpGuestReading] = {}
+    guests: dict[int, VzdumpGuestReading] = {}
     kind, size_bytes, begun = "", None, None
     for line in lines:
         if match := STARTING.match(line):
             begun, kind, size_bytes = vmid(match[1]), match[2], None
-            if begun is not None and len(found) < GUESTS_LIMIT:
-                found[begun] = VzdumpGuestReading(vmid=begun, kind=_kind(kind))
+            if begun is not None and len(guests) < GUESTS_LIMIT:
+                guests[begun] = VzdumpGuestReading(vmid=begun, kind=_kind(kind))
         elif (match := ARCHIVE_SIZE.match(line)) or (match := TRANSFERRED.match(line)):
             size_bytes = unit_size(match[1])
         elif match := FINISHED.match(line):
             number = vmid(match[1])
-            if number is not None and number in found:
+            if number is not None and number in guests:
                 hours, minutes, seconds = (int(part) for part in match.groups()[1:])
-                found[number] = VzdumpGuestReading(
+                guests[number] = VzdumpGuestReading(
                     vmid=number,
-                    kind=found[number].kind,
+                    kind=guests[number].kind,
                     is_ok=True,
                     seconds=hours * 3600 + minutes * 60 + seconds,
                     size_bytes=size_bytes if number == begun else None,
                 )
         elif match := FAILED.match(line):
             number = vmid(match[1])
-            if number is not None and (number in found or len(found) < GUESTS_LIMIT):
-                known = found.get(number)
-                found[number] = VzdumpGuestReading(
+            if number is not None and (number in guests or len(guests) < GUESTS_LIMIT):
+                begun_guest = guests.get(number)
+                guests[number] = VzdumpGuestReading(
                     vmid=number,
-                    kind=known.kind if known else "",
+                    kind=begun_guest.kind if begun_guest else "",
                     is_ok=False,
                     error=text(match[2], STATUS_LIMIT),
                 )
-    return tuple(found.values())
+    return tuple(guests.values())
 
 
 def _kind(word: str) -> str:

@@ -153,10 +153,10 @@ def lines(value: object, limit: int = 8192) -> str:
     """
     if not isinstance(value, str):
         return text(value, limit)
-    told = value[: limit * 4].replace("\r\n", "\n").replace("\r", "\n")
+    bounded = value[: limit * 4].replace("\r\n", "\n").replace("\r", "\n")
     cleaned = (
         line if line.isascii() and line.isprintable() else "".join(_clean(character) for character in line)
-        for line in told.split("\n")
+        for line in bounded.split("\n")
     )
     return "\n".join(line.rstrip() for line in cleaned).strip("\n")[:limit].rstrip()
 
