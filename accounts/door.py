@@ -130,8 +130,8 @@ def access_of(request: HttpRequest, policy: Policy) -> Access:
     method = "GET" if request.method == "HEAD" else str(request.method)
     access = policy.methods.get(method)
     if access is None:
-        known = [*policy.methods, *(["HEAD"] if "GET" in policy.methods else []), "OPTIONS"]
-        raise ApiError(405, f"this path does not answer {method}", headers={"Allow": ", ".join(known)})
+        methods = [*policy.methods, *(["HEAD"] if "GET" in policy.methods else []), "OPTIONS"]
+        raise ApiError(405, f"this path does not answer {method}", headers={"Allow": ", ".join(methods)})
     return access
 
 

@@ -30,24 +30,24 @@ class SessionStore(db.SessionStore):
     """Django's own store, which shows the key to the browser and its digest to the database."""
 
     def _get_session_from_db(self) -> AbstractBaseSession | None:
-        found: AbstractBaseSession | None = None
+        session: AbstractBaseSession | None = None
         if self.session_key is not None:
-            found = self.model.objects.filter(
+            session = self.model.objects.filter(
                 session_key=stored_key(self.session_key), expire_date__gt=timezone.now()
             ).first()
-        if found is None:
+        if session is None:
             self._session_key = None
-        return found
+        return session
 
     async def _aget_session_from_db(self) -> AbstractBaseSession | None:
-        found: AbstractBaseSession | None = None
+        session: AbstractBaseSession | None = None
         if self.session_key is not None:
-            found = await self.model.objects.filter(
+            session = await self.model.objects.filter(
                 session_key=stored_key(self.session_key), expire_date__gt=timezone.now()
             ).afirst()
-        if found is None:
+        if session is None:
             self._session_key = None
-        return found
+        return session
 
     def exists(self, session_key: str) -> bool:
         """Return whether there is a session with this key."""

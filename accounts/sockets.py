@@ -110,14 +110,14 @@ async def still_valid(caller: Caller) -> bool:
     Sockets of the same caller share one look-up. Not knowing counts as no.
     """
     now = time.monotonic()
-    known = rechecks.get(caller)
-    if known is None or now - known[0] >= MEMORY_SECONDS:
+    recheck = rechecks.get(caller)
+    if recheck is None or now - recheck[0] >= MEMORY_SECONDS:
         if len(rechecks) >= MAX_RECHECKS:
             rechecks.clear()
         look_up = DatabaseSyncToAsync(is_still_valid, thread_sensitive=False, executor=LOOKUPS)
-        known = rechecks[caller] = now, asyncio.ensure_future(look_up(caller))
+        recheck = rechecks[caller] = now, asyncio.ensure_future(look_up(caller))
     try:
-        return await asyncio.shield(known[1])
+        return await asyncio.shield(recheck[1])
     except DatabaseError as error:
         logger.warning("open sockets end: their callers could not be looked up: %s", error)
         return False
@@ -130,8 +130,8 @@ def is_still_valid(caller: Caller) -> bool:
     if caller.kind == "loopback":
         return settings.PULSE_AUTH == "auto" and not is_configured()
     if caller.kind == "session":
-        found = caller_by_session(open_session(caller.session_key)) if caller.session_key else None
-        return found is not None and found.user_pk == caller.user_pk
+        session_caller = caller_by_session(open_session(caller.session_key)) if caller.session_key else None
+        return session_caller is not None and session_caller.user_pk == caller.user_pk
     if caller.token_pk is not None:
         return ApiToken.objects.usable(timezone.now()).filter(pk=caller.token_pk).exists()
     return caller.kind == "token"  # API_TOKEN: another one needs a restart
