@@ -61,15 +61,15 @@ def check_sqlite(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
     """Refuse a SQLite file on which the needed modes are not in force, as on some network file systems."""
     if connection.vendor != "sqlite" or connection.is_in_memory_db():  # type: ignore[attr-defined]
         return []
-    found = {}
+    modes = {}
     try:
         with connection.cursor() as cursor:
             for name in SQLITE_PRAGMAS:
                 cursor.execute(f"PRAGMA {name}")  # from the table above
-                found[name] = cursor.fetchone()[0]
+                modes[name] = cursor.fetchone()[0]
     except DatabaseError as error:
         return [Error(f"the database cannot be opened: {error}", id="pulse.E002")]
-    if found == SQLITE_PRAGMAS:
+    if modes == SQLITE_PRAGMAS:
         return []
     hint = "Put PULSE_DATA_DIR on a local disk."
-    return [Error(f"SQLite does not run in the mode that Pulse needs: {found}", hint=hint, id="pulse.E002")]
+    return [Error(f"SQLite does not run in the mode that Pulse needs: {modes}", hint=hint, id="pulse.E002")]

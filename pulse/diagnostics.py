@@ -188,8 +188,8 @@ class InstanceReportView(Endpoint):
         asked.
         """
         kind, _, number = node_id.partition("-")
-        known = Instance.objects.by_wire_id(kind, int(number)) if NUMBER.fullmatch(number) else None
-        instance = known.first() if known is not None else None
+        candidates = Instance.objects.by_wire_id(kind, int(number)) if NUMBER.fullmatch(number) else None
+        instance = candidates.first() if candidates is not None else None
         if instance is None:
             raise ApiError(404, "node not found", code="node_not_found")
         memory = store().load(MEMORY, of=instance.pk) or PollMemory()
@@ -208,14 +208,20 @@ def report(at_epoch: float) -> Diagnostics:
         instances = []
         errors.append(f"the database cannot be read ({type(error).__name__})")
     tried = try_all(instances)
-    told = {instance.pk: described(instance, tried[instance.pk], at_epoch=at_epoch) for instance in instances}
+    reports = {
+        instance.pk: described(instance, tried[instance.pk], at_epoch=at_epoch) for instance in instances
+    }
     return Diagnostics(
         version=f"v{pulse.__version__}",
         runtime="python",
         uptime=round(time.monotonic() - STARTED_SECONDS, 1),
-        nodes=[told[one.pk] for one in instances if one.kind == InstanceKind.PVE],
-        pbs=[told[one.pk] for one in instances if one.kind == InstanceKind.PBS],
-        pmg=[told[one.pk] for one in instances if one.kind not in (InstanceKind.PVE, InstanceKind.PBS)],
+        nodes=[reports[instance.pk] for instance in instances if instance.kind == InstanceKind.PVE],
+        pbs=[reports[instance.pk] for instance in instances if instance.kind == InstanceKind.PBS],
+        pmg=[
+            reports[instance.pk]
+            for instance in instances
+            if instance.kind not in (InstanceKind.PVE, InstanceKind.PBS)
+        ],
         system=system(),
         errors=errors,
     )
@@ -257,7 +263,7 @@ def outcome(done: Future[Probe]) -> Probe | str:
 
 def described(instance: Instance, tried: Probe | str, *, at_epoch: float) -> InstanceReport:
     """Return one entry: the contract's keys, then our own."""
-    found = tried if isinstance(tried, Probe) else None
+    probed = tried if isinstance(tried, Probe) else None
     is_pve = instance.kind == InstanceKind.PVE
     memory = store().load(MEMORY, of=instance.pk) or PollMemory()
     facts = store().load(FACTS, of=instance.pk) or Facts()
@@ -267,15 +273,15 @@ def described(instance: Instance, tried: Probe | str, *, at_epoch: float) -> Ins
         host=instance.host,
         type=instance.kind,
         auth_method=auth_method(instance),
-        connected=found is not None,
+        connected=probed is not None,
         **kept_report(instance, memory, facts, at_epoch=at_epoch),
     )
-    if found is None:
+    if probed is None:
         entry.error = str(tried)
     else:
-        entry.details = Found(found.version, found.node_count if is_pve else None)
-        if is_pve and found.cluster is not None:
-            entry.cluster_info = ClusterInfo(len(found.cluster.members) + (1 if found.cluster.name else 0))
+        entry.details = Found(probed.version, probed.node_count if is_pve else None)
+        if is_pve and probed.cluster is not None:
+            entry.cluster_info = ClusterInfo(len(probed.cluster.members) + (1 if probed.cluster.name else 0))
     if instance.last_success_at is not None:
         entry.last_poll = rfc3339(instance.last_success_at.replace(microsecond=0))
     return entry
@@ -297,7 +303,9 @@ def permission_summary(instance: Instance, memory: PollMemory, facts: Facts) -> 
     """Return what the account lacks by what was read last, and the lines that repair it; empty while nothing is known."""
     if facts.permissions is None:
         return []
-    version = facts.server_version or next((one.version for one in facts.nodes.values() if one.version), "")
+    version = facts.server_version or next(
+        (node.version for node in facts.nodes.values() if node.version), ""
+    )
     server = memory.figures.server
     examination = permissions.judged(
         instance,
@@ -305,22 +313,22 @@ def permission_summary(instance: Instance, memory: PollMemory, facts: Facts) -> 
         version,
         nodes=tuple(node.name for node in memory.figures.nodes),
         storages=facts.storages,
-        datastores=tuple(one.name for one in server.datastores) if server is not None else (),
+        datastores=tuple(store.name for store in server.datastores) if server is not None else (),
     )
     return [
         PermissionGap(
-            feature=one.feature,
-            state=one.state,
-            optional=one.is_optional,
-            without=one.without,
-            note=one.note,
-            caution=one.caution,
-            repair=list(one.repair),
-            user_repair=list(one.user_repair),
-            user_note=one.user_note,
+            feature=finding.feature,
+            state=finding.state,
+            optional=finding.is_optional,
+            without=finding.without,
+            note=finding.note,
+            caution=finding.caution,
+            repair=list(finding.repair),
+            user_repair=list(finding.user_repair),
+            user_note=finding.user_note,
         )
-        for one in examination.findings
-        if one.state != "ok"
+        for finding in examination.findings
+        if finding.state != "ok"
     ]
 
 

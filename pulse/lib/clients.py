@@ -125,10 +125,10 @@ def client_address(peer: str, forwarded_for: str, trusted: Sequence[str]) -> str
     """
     address = peer
     for hop in reversed(forwarded_for.split(",")[-MAX_HOPS:]):
-        found = parse_address(hop)
-        if found is None:
+        hop_address = parse_address(hop)
+        if hop_address is None:
             return address
-        address = str(found)
+        address = str(hop_address)
         if not is_in(address, trusted):
             return address
     return address
@@ -136,40 +136,40 @@ def client_address(peer: str, forwarded_for: str, trusted: Sequence[str]) -> str
 
 def limit_key(address: str) -> str:
     """Return under which name a client is counted: its address, or the /64 that an IPv6 client owns."""
-    found = parse_address(address)
-    if found is None:
+    parsed = parse_address(address)
+    if parsed is None:
         return "unknown"
-    return network_of(address) if found.version == 6 else str(found)
+    return network_of(address) if parsed.version == 6 else str(parsed)
 
 
 def network_of(address: str) -> str:
     """Return the /24 or /64 of an address, empty when it is none."""
-    found = parse_address(address)
-    if found is None:
+    parsed = parse_address(address)
+    if parsed is None:
         return ""
-    return str(ipaddress.ip_network((found, 24 if found.version == 4 else 64), strict=False))
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 64), strict=False))
 
 
 def parse_address(text: str) -> Address | None:
     """Return the address, with IPv4 taken out of IPv6; None for anything else."""
     try:
-        found = ipaddress.ip_address(text.strip().strip("[]").partition("%")[0])
+        parsed = ipaddress.ip_address(text.strip().strip("[]").partition("%")[0])
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return mapped or parsed
 
 
 def is_loopback(text: str) -> bool:
     """Return whether the address is this machine."""
-    found = parse_address(text)
-    return found is not None and found.is_loopback
+    address = parse_address(text)
+    return address is not None and address.is_loopback
 
 
 def is_in(text: str, networks: Sequence[str]) -> bool:
     """Return whether the address lies in one of the networks."""
-    found = parse_address(text) if networks else None
-    return found is not None and any(found in network for network in parse_networks(tuple(networks)))
+    address = parse_address(text) if networks else None
+    return address is not None and any(address in network for network in parse_networks(tuple(networks)))
 
 
 @lru_cache(maxsize=16)

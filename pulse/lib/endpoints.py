@@ -100,7 +100,8 @@ class Endpoint(APIView):
         super().__init_subclass__(**options)
         declared = {name.upper(): operation_of(cls, name) for name in cls.http_method_names}
         cls.policy = Policy(
-            {name: found.access for name, found in declared.items() if found is not None}, limit=cls.limit
+            {name: operation.access for name, operation in declared.items() if operation is not None},
+            limit=cls.limit,
         )
 
     @property

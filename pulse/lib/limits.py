@@ -25,8 +25,8 @@ class Verdict:
     @property
     def headers(self) -> dict[str, str]:
         """The headers that tell the client."""
-        told = {"X-RateLimit-Limit": str(self.limit.count), "X-RateLimit-Remaining": str(self.remaining)}
-        return told if self.is_allowed else told | {"Retry-After": str(self.wait_seconds)}
+        headers = {"X-RateLimit-Limit": str(self.limit.count), "X-RateLimit-Remaining": str(self.remaining)}
+        return headers if self.is_allowed else headers | {"Retry-After": str(self.wait_seconds)}
 
 
 def hit(limit: Limit, client: str) -> Verdict:

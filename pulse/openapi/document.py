@@ -103,7 +103,7 @@ def operations() -> list[Operation]:
     """Return what all of them declare."""
     views = [route.callback.cls for route in routes()]  # type: ignore[attr-defined]
     declared = [operation_of(view, method) for view in views for method in Endpoint.http_method_names]
-    return [found for found in declared if found is not None]
+    return [operation for operation in declared if operation is not None]
 
 
 @cache
@@ -137,14 +137,14 @@ def document() -> bytes:
 def flowing(value: Any) -> Any:
     """Return the document with its descriptions in one line a paragraph: a break of ours would be one on the page."""
     if isinstance(value, list):
-        return [flowing(one) for one in value]
+        return [flowing(entry) for entry in value]
     if not isinstance(value, dict):
         return value
     return {
-        key: BREAK.sub(" ", inspect.cleandoc(one))
-        if key == "description" and isinstance(one, str)
-        else flowing(one)
-        for key, one in value.items()
+        key: BREAK.sub(" ", inspect.cleandoc(entry))
+        if key == "description" and isinstance(entry, str)
+        else flowing(entry)
+        for key, entry in value.items()
     }
 
 
@@ -157,11 +157,11 @@ def mend_bodies(schemas: dict[str, Json]) -> None:
 
 def add_examples(paths: dict[str, dict[str, Json]]) -> None:
     """Put the examples where they belong: `body` or a status, by method and path; a text names another operation's."""
-    known = json.loads(EXAMPLES.read_text())
-    for key, examples in known.items():
+    all_examples = json.loads(EXAMPLES.read_text())
+    for key, examples in all_examples.items():
         method, _, path = key.partition(" ")
         described = paths[path][method.lower()]
-        for name, example in (known[examples] if isinstance(examples, str) else examples).items():
+        for name, example in (all_examples[examples] if isinstance(examples, str) else examples).items():
             holder: dict[str, Any] = (
                 described["requestBody"] if name == "body" else described["responses"][name]
             )
@@ -171,5 +171,5 @@ def add_examples(paths: dict[str, dict[str, Json]]) -> None:
 
 def with_short_names(text: bytes) -> bytes:
     """Name the shapes of the wire as their readers would: `Guest`, not how our modules call it."""
-    names = rb"(\"(?:#/components/schemas/)?)([A-Z][A-Za-z]*?)(?:View|Shape)\""
+    names = rb"(\"(?:#/components/schemas/)?)([A-Z][A-Za-z]*?)Shape\""
     return re.sub(names, rb'\1\2"', text)

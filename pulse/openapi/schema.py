@@ -110,10 +110,10 @@ class OperationSchema(AutoSchema):
     @property
     def operation(self) -> Operation:
         """What the method declares."""
-        found = operation_of(self.view, self.method)
-        if found is None:
+        operation = operation_of(self.view, self.method)
+        if operation is None:
             raise LookupError(f"{type(self.view).__name__} declares nothing for {self.method}")
-        return found
+        return operation
 
     def get_operation_id(self) -> str:
         """Return a name from method and path: `get_config_nodes_node_id_test`."""
@@ -177,10 +177,10 @@ class OperationSchema(AutoSchema):
 
     def get_response_serializers(self) -> Any:
         """Return what is answered, by status."""
-        known, _ = shapes(self.types)
+        components, _ = shapes(self.types)
         return {
             status: OpenApiResponse(
-                answer if answer is None or is_serializer(answer) else known[answer],
+                answer if answer is None or is_serializer(answer) else components[answer],
                 description=done_words(status),
             )
             for status, answer in self.operation.answers.items()

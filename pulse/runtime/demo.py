@@ -83,17 +83,17 @@ def watch(instances: list[dict[str, Any]]) -> None:
     from nodes.models import Instance
 
     at = timezone.now()
-    for told in instances:
+    for simulated in instances:
         draft = Draft(
-            kind=told["kind"],
-            name=told["name"],
-            host=told["url"],
-            token_id=told["tokenId"],
-            token_value=told["tokenValue"],
-            fingerprint=told["fingerprint"],
+            kind=simulated["kind"],
+            name=simulated["name"],
+            host=simulated["url"],
+            token_id=simulated["tokenId"],
+            token_value=simulated["tokenValue"],
+            fingerprint=simulated["fingerprint"],
         )
-        known = Instance.objects.filter(kind=told["kind"], name=told["name"]).first()
-        if known is None:
+        existing = Instance.objects.filter(kind=simulated["kind"], name=simulated["name"]).first()
+        if existing is None:
             editing.add(draft, at=at)
         else:
-            editing.change(known.pk, draft, at=at)
+            editing.change(existing.pk, draft, at=at)

@@ -175,9 +175,9 @@ def start_django() -> None:
     app.loader.import_default_modules()
     schema.bring_up_to_date()
     sealed.keys_in_order()
-    found = checks.run_checks(tags=["pulse"])
-    problems = [message for message in found if message.level >= checks.ERROR]
-    for warning in found:
+    messages = checks.run_checks(tags=["pulse"])
+    problems = [message for message in messages if message.level >= checks.ERROR]
+    for warning in messages:
         if warning not in problems:
             logger.warning("%s (%s)", warning.msg, warning.id)
     if problems:

@@ -53,24 +53,24 @@ def resolve(host: str, *, policy: AddressPolicy, seconds: float) -> tuple[str, .
     Raises NameNotFound, LookupTimedOut or AddressRefused.
     """
     try:
-        found: tuple[str, ...] = (str(ipaddress.ip_address(host)),)
+        addresses: tuple[str, ...] = (str(ipaddress.ip_address(host)),)
     except ValueError:
-        found = _found(host, min(seconds, LOOKUP_SECONDS))
-    return _allowed(host, found, policy)
+        addresses = _found(host, min(seconds, LOOKUP_SECONDS))
+    return _allowed(host, addresses, policy)
 
 
 def _found(host: str, seconds: float) -> tuple[str, ...]:
     """Return what the name stands for, or stood for a while ago when the name server is silent."""
     try:
-        found = _looked_up(host, seconds)
+        addresses = _looked_up(host, seconds)
     except (NameNotFound, LookupTimedOut) as error:
         remembered = _remembered(host)
         # A name server that says "no such name" is believed; one that says nothing is bridged.
         if remembered and not (isinstance(error, NameNotFound) and error.is_certain):
             return remembered
         raise
-    _remember(host, found)
-    return found
+    _remember(host, addresses)
+    return addresses
 
 
 def _looked_up(host: str, seconds: float) -> tuple[str, ...]:
@@ -94,14 +94,14 @@ def _looked_up(host: str, seconds: float) -> tuple[str, ...]:
     raise NameNotFound(f"The name {host} is not known")
 
 
-def _allowed(host: str, found: Sequence[str], policy: AddressPolicy) -> tuple[str, ...]:
+def _allowed(host: str, addresses: Sequence[str], policy: AddressPolicy) -> tuple[str, ...]:
     """Return the addresses that the policy allows; AddressRefused when none is left."""
-    refusals = {address: policy.refusal_of(ipaddress.ip_address(address)) for address in found}
-    allowed = tuple(address for address in found if not refusals[address])
+    refusals = {address: policy.refusal_of(ipaddress.ip_address(address)) for address in addresses}
+    allowed = tuple(address for address in addresses if not refusals[address])
     if not allowed:
-        address = found[0]
-        told = address if address == host else f"{host} leads to {address}, which"
-        raise AddressRefused(f"{told} {refusals[address]}")
+        address = addresses[0]
+        subject = address if address == host else f"{host} leads to {address}, which"
+        raise AddressRefused(f"{subject} {refusals[address]}")
     return allowed[:ADDRESS_LIMIT]
 
 

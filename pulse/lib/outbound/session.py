@@ -105,17 +105,17 @@ class Adapter(BaseAdapter):
         """Return the connection to the place that was used last, unless the host has closed it by now."""
         oldest = time.monotonic() - self._idle_seconds
         fresh: list[tuple[Place, float, HTTPConnection]] = []
-        found: HTTPConnection | None = None
+        kept: HTTPConnection | None = None
         with self._lock:
             for where, since, connection in reversed(self._idle):
                 if since < oldest or not connection.is_connected:
                     connection.close()
-                elif where == place and found is None:
-                    found = connection
+                elif where == place and kept is None:
+                    kept = connection
                 else:
                     fresh.insert(0, (where, since, connection))
             self._idle = fresh
-        return found
+        return kept
 
     def _keep(self, connection: HTTPConnection, place: Place) -> None:
         """Keep an open connection for the next call."""
