@@ -44,9 +44,9 @@ def moved_items(before: Fragments, now: Fragments) -> dict[str, dict[str, Item]]
     """Return the items, by collection and id, that an instance has lost and another one has now."""
     moved: dict[str, dict[str, Item]] = {}
     for collection, lost in lost_ids(before, now).items():
-        found = {item.id: item for items in groups_in(now, collection) for item in items if item.id in lost}
-        if found:
-            moved[collection] = found
+        arrived = {item.id: item for items in groups_in(now, collection) for item in items if item.id in lost}
+        if arrived:
+            moved[collection] = arrived
     return moved
 
 

@@ -42,10 +42,10 @@ class MemoryStore(LocalFragments):
     def outlines(self, kinds: Collection[Kind[Any, Any]], instance_ids: Collection[int]) -> Outlines:
         """See StateStore."""
         with self._lock:
-            found = {
+            by_key = {
                 (kind, pk): self._kept[kind.name, pk]
                 for kind in kinds
                 for pk in instance_ids
                 if (kind.name, pk) in self._kept
             }
-        return Outlines({(kind.name, pk): kind.outline_of(kept) for (kind, pk), kept in found.items()})
+        return Outlines({(kind.name, pk): kind.outline_of(kept) for (kind, pk), kept in by_key.items()})
