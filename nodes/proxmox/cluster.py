@@ -119,9 +119,9 @@ def _quorum(listed: object) -> tuple[str, ...]:
     )
 
 
-def _checks(told: object) -> tuple[CephCheckReading, ...]:
+def _checks(value: object) -> tuple[CephCheckReading, ...]:
     """Return the checks by name; very old releases have a list without names instead."""
-    health = fields(told)
+    health = fields(value)
     checks = [
         CephCheckReading(
             name=label,
@@ -129,8 +129,8 @@ def _checks(told: object) -> tuple[CephCheckReading, ...]:
             message=text(fields(check.get("summary")).get("message")),
             is_muted=is_true(check.get("muted")),
         )
-        for key, told in list(fields(health.get("checks")).items())[:CHECKS_LIMIT]
-        if (label := name(key)) and (check := fields(told))
+        for key, entry in list(fields(health.get("checks")).items())[:CHECKS_LIMIT]
+        if (label := name(key)) and (check := fields(entry))
     ]
     if not checks:
         checks = [
