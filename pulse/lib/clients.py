@@ -99,9 +99,9 @@ class ArrivalMiddleware:
 
 def arrival_of(request: HttpRequest) -> Arrival:
     """Return how the request came, read once."""
-    known = getattr(request, "arrival", None)
-    if isinstance(known, Arrival):
-        return known
+    earlier = getattr(request, "arrival", None)
+    if isinstance(earlier, Arrival):
+        return earlier
     headers = {name.lower(): value for name, value in request.headers.items()}
     request.META.pop(
         "HTTP_X_FORWARDED_PROTO", None

@@ -30,14 +30,14 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
     @staticmethod
     def serve(static_file: Any, request: HttpRequest) -> HttpResponse:  # type: ignore[override]
         """Return the file, a part of it, or 304, as WhiteNoise decides."""
-        told = static_file.get_response(request.method, request.META)
+        reply = static_file.get_response(request.method, request.META)
         body = b""
-        if told.file is not None:
-            with told.file:
-                body = told.file.read()
-        response = HttpResponse(body, status=int(told.status))
+        if reply.file is not None:
+            with reply.file:
+                body = reply.file.read()
+        response = HttpResponse(body, status=int(reply.status))
         del response["Content-Type"]
-        for name, value in told.headers:
+        for name, value in reply.headers:
             response[name] = value
         if response.status_code == 200 and response.get("Content-Type", "").startswith(TEXT_TYPES):
             patch_vary_headers(response, ("Accept-Encoding",))

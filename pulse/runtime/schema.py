@@ -43,9 +43,9 @@ def bring_up_to_date() -> None:
 
 def refuse_newer(executor: MigrationExecutor) -> None:
     """Raise WrongConfiguration if the database has a migration of our apps that this version does not know."""
-    known = executor.loader.disk_migrations or {}
+    migrations = executor.loader.disk_migrations or {}
     for app, name in sorted(executor.loader.applied_migrations):
-        if app in executor.loader.migrated_apps and (app, name) not in known:
+        if app in executor.loader.migrated_apps and (app, name) not in migrations:
             raise WrongConfiguration(
                 f"the database was written by a newer version of Pulse (it has {app}.{name}); "
                 "start that version, or restore a copy from before the update"

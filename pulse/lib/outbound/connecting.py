@@ -123,14 +123,14 @@ def _unreachable(place: Place, cause: BaseException | None) -> OutboundError:
     number = cause.errno if isinstance(cause, OSError) else None
     if number == errno.ECONNREFUSED:
         return Refused(f"{place} refused the connection")
-    told = errno.errorcode.get(number or 0, "")
+    code = errno.errorcode.get(number or 0, "")
     words = {
         "EHOSTUNREACH": "no route to the host",
         "ENETUNREACH": "no route to the network",
         "ECONNRESET": "the connection was reset",
         "EMFILE": "this machine has too many open files",
         "ENFILE": "this machine has too many open files",
-    }.get(told, told or "no connection")
+    }.get(code, code or "no connection")
     return Unreachable(f"{place} cannot be reached: {words}")
 
 

@@ -72,13 +72,13 @@ def _meanings_of(address: IPAddress) -> tuple[IPAddress, ...]:
         return (address.ipv4_mapped,)
     bits = int(address)
     last = IPv4Address(bits & 0xFFFFFFFF)
-    found: list[IPAddress | None] = [address.sixtofour, *(address.teredo or ())]
+    meanings: list[IPAddress | None] = [address.sixtofour, *(address.teredo or ())]
     is_compatible = bits >> 32 == 0 and bits > 0xFFFF  # ::192.0.2.1, long out of use
     is_isatap = (bits >> 32) & 0xFFFFFFFF in ISATAP
     if is_compatible or is_isatap or any(address in network for network in TRANSLATED):
-        found.append(last)
+        meanings.append(last)
     if address in LOCAL_NAT64:
         # RFC 6052 has the address of a /48 around eight bits that stay empty.
         halves = (bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF
-        found += [meant for meant in (last, IPv4Address(halves)) if int(meant)]
-    return (*(meant for meant in found if meant is not None), address)
+        meanings += [meant for meant in (last, IPv4Address(halves)) if int(meant)]
+    return (*(meant for meant in meanings if meant is not None), address)
