@@ -39,6 +39,8 @@ TEMPERATURES = range(-40, 151)
 POWER_ON_ATTRIBUTES = (9, "power_on_hours")
 #: The drive's own, then that of the air flow.
 TEMPERATURE_ATTRIBUTES = (194, 190, "temperature")
+#: An NVMe of a PBS has it; beyond 100 % its `wearout` is empty.
+USED_ATTRIBUTE = "percentage_used"
 #: Which disks either product takes: PVE by their path, a PBS by their name.
 SMART_PATH = re.compile(r"/dev/[A-Za-z0-9/]{1,64}")
 SMART_NAME = re.compile(r"(?:[hs]|x?v)d[a-z]{1,32}|nvme[0-9]{1,8}n[0-9]{1,8}", re.ASCII)
@@ -121,7 +123,7 @@ def read_smart(data: object) -> SmartReading:
     match = TEXT_TEMPERATURE.search(words)
     temperatures.append(whole(match[1]) if match else None)
     used, hours = TEXT_USED.search(words), TEXT_HOURS.search(words)
-    life_used = int(used[1]) if used else _figure(raw.get("percentage_used", ""))
+    life_used = int(used[1]) if used else _figure(raw.get(USED_ATTRIBUTE, ""))
     life_left = _life_left(row.get("wearout"))
     if life_left is None and life_used is not None:
         life_left = _life_left(100 - life_used)

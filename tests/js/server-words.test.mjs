@@ -29,7 +29,7 @@ test("what keeps a datastore from being used is told whole", () => {
 
 test("a datastore tells on what it is kept", () => {
   assert.equal(keptOn({}), "");
-  assert.equal(keptOn({ backend: "s3", mountStatus: "nonremovable" }), "S3");
+  assert.equal(keptOn({ backend: "s3", mountStatus: "nonremovable" }), "S3: the figures are of its local cache");
   assert.equal(keptOn({ backend: "filesystem", mountStatus: "notmounted" }), "file system, removable");
   assert.equal(keptOn({ backend: "tape" }), "tape");
 });
