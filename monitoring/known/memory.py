@@ -56,7 +56,8 @@ class PollMemory(Progressing):
     read_epoch: float = 0.0
     cluster: ClusterReading | None = None
     details: dict[str, NodeStatusReading] = {}
-    details_epoch: dict[str, float] = {}  # when they were last asked for
+    details_epoch: dict[str, float] = {}  # when each of these was read
+    details_asked_epoch: dict[str, float] = {}  # when it was last asked for, whatever came of it
     marks: dict[str, Mark] = {}
     samples: dict[int, Sample] = {}
     empty_guest_lists: int = 0  # in a row

@@ -167,7 +167,7 @@ def start_anew(memory: PollMemory, instance: Instance) -> None:
     memory.login_is_refused = False
     memory.duplicate_of = 0
     memory.datastores_epoch = memory.mail_nodes_epoch = 0.0
-    memory.details_epoch = {}
+    memory.details_asked_epoch = {}
 
 
 def shared_ids(storage_ids: Mapping[str, str]) -> dict[str, str]:

@@ -34,20 +34,20 @@ def deadline_seconds(interval: float) -> float:
 
 
 def nodes_due(
-    online: Iterable[str], read_epoch: Mapping[str, float], *, at_epoch: float, interval: float
+    online: Iterable[str], asked_epoch: Mapping[str, float], *, at_epoch: float, interval: float
 ) -> list[str]:
     """Return the nodes whose details are due, the oldest first.
 
-    Nodes never read are all due; of the others at most their even share per poll, so that calls spread over the period.
+    Nodes never asked are all due; of the others at most their even share per poll, so that calls spread over the period.
     """
     names = list(online)
-    new = [name for name in names if name not in read_epoch]
-    old = sorted((name for name in names if name in read_epoch), key=lambda name: read_epoch[name])
+    new = [name for name in names if name not in asked_epoch]
+    old = sorted((name for name in names if name in asked_epoch), key=lambda name: asked_epoch[name])
     share = max(1, -(-len(names) * int(interval) // int(NODE_DETAIL_SECONDS)))
     if len(names) * interval < NODE_DETAIL_SECONDS:
-        due = [name for name in old if at_epoch - read_epoch[name] >= NODE_DETAIL_SECONDS - 0.5][:1]
+        due = [name for name in old if at_epoch - asked_epoch[name] >= NODE_DETAIL_SECONDS - 0.5][:1]
     else:
-        due = [name for name in old if at_epoch - read_epoch[name] >= NODE_DETAIL_SECONDS - interval][:share]
+        due = [name for name in old if at_epoch - asked_epoch[name] >= NODE_DETAIL_SECONDS - interval][:share]
     return new + due
 
 

@@ -214,18 +214,18 @@ def read_details(
     """
     online = list(nodes)
     for gone in memory.details.keys() - set(online) - memory.absent_since.keys():
-        memory.details.pop(gone, None)
-        memory.details_epoch.pop(gone, None)
+        for by_node in (memory.details, memory.details_epoch, memory.details_asked_epoch):
+            by_node.pop(gone, None)
     until = time.monotonic() + min(limits.DETAIL_BUDGET_SECONDS, calls.seconds_left())
     any_first = False
-    for name in limits.nodes_due(online, memory.details_epoch, at_epoch=at_epoch, interval=interval):
+    for name in limits.nodes_due(online, memory.details_asked_epoch, at_epoch=at_epoch, interval=interval):
         if time.monotonic() >= until:
             break
-        memory.details_epoch[name] = at_epoch
+        memory.details_asked_epoch[name] = at_epoch
         detail = read_detail(calls, name)
         if detail is not None:
             any_first = any_first or name not in memory.details
-            memory.details[name] = detail
+            memory.details[name], memory.details_epoch[name] = detail, at_epoch
     calls.remember_refusals()
     return any_first
 

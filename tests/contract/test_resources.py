@@ -9,7 +9,7 @@ import time_machine
 
 from monitoring.store import saved
 from tests.factories import make_instance
-from tests.monitoring.collected import facts_of, forget_time, judge, moment, turn, with_token
+from tests.monitoring.collected import facts_of, forget_time, judge, moment, paths, turn, with_token
 from tests.monitoring.conftest import Watched
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.usefixtures("fresh_store")]
@@ -89,6 +89,21 @@ def test_a_node_tells_its_version_disks_and_time_zone(lab, ask):
     assert set(told["clusterVersions"]) == {"pve-01", "pve-02", "pve-03"}
     assert told["disks"]
     assert told["certificates"]
+
+
+def test_the_status_of_a_node_is_as_old_as_its_last_reading_not_as_the_last_question(fake_pve, ask):
+    watched = with_token(Watched(fake_pve), fake_pve.site)
+    watched.poll()
+    node = watched.shown("nodes")[0]["id"]
+    fake_pve.faults.add("595", path="/nodes/*/status")
+    fake_pve.traffic.reset()
+    turn(watched, after=60, times=3)
+
+    told = ask(watched, node).json()["details"]
+
+    assert sum(path.endswith("/status") and path.startswith("/nodes/") for path in paths(fake_pve)) == 1
+    assert told["statusRead"] == "2026-01-01T12:00:00Z"
+    assert told["status"]["kernel_version"]
 
 
 QDEVICE = {
