@@ -24,8 +24,8 @@ from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.known.replication import nodes_of, replications
 from monitoring.store.current import store
 from monitoring.wire import numbers, server_numbers
-from monitoring.wire.finding import Resource, resource_called
-from monitoring.wire.fragments import RESOURCES, Fragment, FragmentKey, Fragments, Item
+from monitoring.wire.finding import Resource, figures_behind
+from monitoring.wire.fragments import FragmentKey, Fragments, Item, Located, concerns_in, located_guest
 from monitoring.wire.ids import Label
 from monitoring.wire.numbers import Number
 from monitoring.wire.server_details import gateway_details, server_details, task_details
@@ -106,33 +106,26 @@ class ExplanationView(Endpoint):
 
 def find(identity: str) -> Found:
     """Return the resource with this id, or the guest that had it before it moved; raises ApiError 404."""
-    fragments = store().fragments()
-    places = (
-        (fragment, collection, item)
-        for fragment in fragments.values()
-        for collection in RESOURCES
-        for item in fragment.items.get(collection, ())
-        if item.id == identity
-    )
-    place = next(places, None) or moved_guest(identity, fragments)
-    found = found_in(*place) if place is not None else None
+    located = store().find(identity) or moved_guest(identity, store().fragments())
+    found = found_in(located) if located is not None else None
     if found is None:
         raise ApiError(404, f"there is no resource called {identity!r:.200}", code="resource_not_found")
     return found
 
 
-def found_in(fragment: Fragment, collection: str, item: Item) -> Found | None:
-    """Return the resource behind an item, None when it has gone in this moment."""
+def found_in(located: Located) -> Found | None:
+    """Return a resource with what is known of it, None when it has gone in this moment."""
+    fragment, collection, item = located
     pk = fragment.key.instance_id
     memory = store().load(MEMORY, of=pk) or PollMemory()
     label = Label(fragment.name, storage_ids=memory.storage_ids)
-    figures = resource_called(item.id, memory.figures, label)
+    figures = figures_behind(located, memory.figures, label)
     if figures is None:
         return None
     return Found(fragment.name, pk, collection, item, figures, memory, store().load(FACTS, of=pk) or Facts())
 
 
-def moved_guest(identity: str, fragments: Fragments) -> tuple[Fragment, str, Item] | None:
+def moved_guest(identity: str, fragments: Fragments) -> Located | None:
     """Return where the guest is whose id of before its migration this is.
 
     Ids are never parsed, names hold dashes: each node that its instance has ever had is tried with the number behind it.
@@ -145,12 +138,10 @@ def moved_guest(identity: str, fragments: Fragments) -> tuple[Fragment, str, Ite
         if fragment is None or not head.startswith(f"{instance.name}-"):
             continue
         node = head.removeprefix(f"{instance.name}-")
-        if not Node.objects.filter(instance=instance, name=node).exists():
-            continue
-        for collection in ("vms", "containers"):
-            for item in fragment.items.get(collection, ()):
-                if item.order[0] == int(number):
-                    return fragment, collection, item
+        if Node.objects.filter(instance=instance, name=node).exists():
+            located = located_guest(fragment, int(number))
+            if located is not None:
+                return located
     return None
 
 
@@ -242,13 +233,9 @@ def mount_points(config: GuestConfigReading | None) -> list[dict[str, Any]] | No
 def concerns_of(found: Found) -> list[ConcernShape]:
     """Return what is wrong with a resource as the state has it; a node tells of its whole cluster too, last."""
     fragment = store().fragments().get(FragmentKey(found.instance_id, "resources"))
-    items = fragment.items.get("concerns", ()) if fragment is not None else ()
-    shapes = [msgspec.json.decode(item.body, type=ConcernShape) for item in items]
-    identity = found.item.id
-    wanted = {identity, ""} if isinstance(found.figures, NodeFigures) else {identity}
-    return sorted(
-        (one for one in shapes if one.resourceId in wanted), key=lambda one: (one.level, not one.resourceId)
-    )
+    about = {found.item.id, ""} if isinstance(found.figures, NodeFigures) else {found.item.id}
+    concerns = concerns_in(fragment, about) if fragment is not None else []
+    return sorted(concerns, key=lambda one: (one.level, not one.resourceId))
 
 
 def replication_details(found: Found, *, at_epoch: float) -> Iterator[dict[str, Any]]:

@@ -45,7 +45,7 @@ class PollMemory(Progressing):
     duplicate_of: int = 0  # the instance that already stands for this cluster
     duplicate_name: str = ""
     duplicate_seen_epoch: float = 0.0
-    # what was true at the last poll
+    # what was true at the last poll, in order
     figures: Figures = NO_FIGURES
     # inventory: digest of what was written last, by model
     written: dict[str, str] = {}

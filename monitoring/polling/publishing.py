@@ -62,14 +62,15 @@ def publish(
         return
     label = Label(instance.name, instance.host, memory.storage_ids)
     keys = keys_of(instance, memory, picture.objects)
-    shapes = shapes_of(picture.figures, picture.concerns, label, keys)
+    figures = picture.figures.in_order()
+    shapes = shapes_of(figures, picture.concerns, label, keys)
     # A tenth of a poll: not spent while nobody listens.
     is_heard = store().has_listeners
     before = published(instance.pk, memory.fragment_version) if is_heard else None
     based_on = memory.fragment_version if before is not None else 0
     version = fragments.next_version(memory.fragment_version, at_epoch)
-    is_known = memory.fragment_version and ids_of(memory.figures) == ids_of(picture.figures)
-    memory.figures, memory.fragment_version = picture.figures, version
+    is_known = memory.fragment_version and ids_of(memory.figures) == ids_of(figures)
+    memory.figures, memory.fragment_version = figures, version
     if not is_known:
         # Whoever asks for what is new in the fragment finds its figures; the poll itself saves them when it is over.
         store().save(MEMORY, memory, of=instance.pk)

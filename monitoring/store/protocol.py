@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, cast
 import msgspec
 
 from monitoring.known.kinds import Kept, Kind, Outline, Outlined
-from monitoring.wire.fragments import Fragment, FragmentKey
+from monitoring.wire.fragments import Fragment, FragmentKey, Located
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -48,6 +48,9 @@ class StateStore(Protocol):
 
     def fragments(self) -> dict[FragmentKey, Fragment]:
         """Return the fragments; the dict is the caller's."""
+
+    def find(self, identity: str) -> Located | None:
+        """Return the resource of the state with this id, without looking at all of them."""
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call the listener with every tick from now on; the result ends that. It is called in any thread, and must not block."""

@@ -19,7 +19,7 @@ from monitoring.known.kinds import Kept, Kind
 from monitoring.store.local import LocalFragments
 from monitoring.store.parts import OUTLINE, KeptInParts, KeptWhole
 from monitoring.store.protocol import Listener, Outlines, Tick
-from monitoring.wire.fragments import Fragment, FragmentKey, keys_of
+from monitoring.wire.fragments import Fragment, FragmentKey, Located, keys_of
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +92,11 @@ class RedisStore:
         """See StateStore. The first call begins to follow the ticks."""
         self._follow()
         return self._local.fragments()
+
+    def find(self, identity: str) -> Located | None:
+        """See StateStore."""
+        self._follow()
+        return self._local.find(identity)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """See StateStore."""

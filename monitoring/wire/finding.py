@@ -11,6 +11,7 @@ from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.servers import GatewayFigures, ServerFigures
 from monitoring.figures.storages import StorageFigures
+from monitoring.wire.fragments import Located
 from monitoring.wire.ids import Label
 
 Resource = NodeFigures | GuestFigures | StorageFigures | ServerFigures | GatewayFigures
@@ -29,6 +30,21 @@ def resources_of(figures: Figures, label: Label) -> Iterator[tuple[str, Resource
         yield label.refused_id, replace(figures.refused, name=label.name)
 
 
-def resource_called(identity: str, figures: Figures, label: Label) -> Resource | None:
-    """Return the figures of the resource with this id."""
-    return next((found for known, found in resources_of(figures, label) if known == identity), None)
+def figures_behind(located: Located, figures: Figures, label: Label) -> Resource | None:
+    """Return the figures of a resource of the state; the place of its item holds what it is known by in its instance."""
+    item = located.item
+    match located.collection, item.order:
+        case "vms" | "containers", (int(vmid), *_):
+            return figures.guest(vmid)
+        case "nodes", _ if figures.refused is not None:
+            return replace(figures.refused, name=label.name) if item.id == label.refused_id else None
+        case "nodes", (str(name), *_):
+            return figures.node(name)
+        case "storage", (_, str(name), str(node)):
+            keys = ((name, node), (name, ""))
+            return next((figures.storage(key) for key in keys if label.storage_id(*key) == item.id), None)
+        case "pbs", _:
+            return figures.server
+        case "pmg", _:
+            return figures.gateway
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
@@ -20,6 +21,7 @@ from monitoring.wire.shapes import (
 )
 
 _encode = msgspec.json.encode
+_concern_of = msgspec.json.Decoder(ConcernShape).decode
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
@@ -28,6 +30,14 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     id: str
     order: tuple[int | str, ...]
     body: bytes
+
+
+class Located(NamedTuple):
+    """A resource where it stands: in which collection of which fragment."""
+
+    fragment: Fragment
+    collection: str
+    item: Item
 
 
 class FragmentKey(NamedTuple):
@@ -161,7 +171,7 @@ POLLED = {
     "storage": Collection(StorageShape, ("instance", "name", "node"), ("used", "free", "usage")),
     "pbs": Collection(PbsShape, None, ("cpu", "memory", "memoryUsed", "uptime", "lastSeen")),
     "pmg": Collection(PmgShape, None, ("nodes", "statistics", "lastSeen")),
-    "concerns": Collection(ConcernShape, ("level", "instance", "id"), ("readAt",)),
+    "concerns": Collection(ConcernShape, ("level", "instance", "id", "resourceId"), ("readAt",)),
 }
 RESOURCES = tuple(name for name in POLLED if name != "concerns")
 #: The long lists, which seldom change; all but the last stand under `pveBackups` in the state.
@@ -174,6 +184,27 @@ def items_of(shapes: Shapes, *, number: int) -> dict[str, tuple[Item, ...]]:
     return {
         name: collection.items(getattr(shapes, name), number=number) for name, collection in POLLED.items()
     }
+
+
+def indexed(fragment: Fragment) -> dict[str, dict[str, Item]]:
+    """Return the resources of a fragment by collection and id."""
+    return {name: {item.id: item for item in fragment.items.get(name, ())} for name in RESOURCES}
+
+
+def located_guest(fragment: Fragment, vmid: int) -> Located | None:
+    """Return the guest with this number, whatever its node."""
+    for collection in ("vms", "containers"):
+        items = fragment.items.get(collection, ())
+        place = bisect_left(items, (vmid,), key=attrgetter("order"))
+        if place < len(items) and items[place].order[0] == vmid:
+            return Located(fragment, collection, items[place])
+    return None
+
+
+def concerns_in(fragment: Fragment, about: Container[str]) -> list[ConcernShape]:
+    """Return what is wrong with the resources of these ids, the critical first; "" stands for the whole instance."""
+    concerns = fragment.items.get("concerns", ())
+    return [_concern_of(item.body) for item in concerns if item.order[-1] in about]
 
 
 def shapes_in(fragment: Fragment) -> Shapes:

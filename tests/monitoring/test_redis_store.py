@@ -102,6 +102,20 @@ def test_what_is_published_later_comes_with_its_tick(stores):
 
 
 @scale
+def test_a_resource_is_found_by_its_id_where_its_fragment_came_from_another_process(stores):
+    writer, reader = stores(), stores()
+    heard = Heard(reader)
+    before = reader.find("lab-pve1-100")
+
+    writer.publish(fragment(version=7))
+    until(lambda: heard.ticks, seconds=10, what="the tick")
+
+    located = reader.find("lab-pve1-100")
+    assert before is None
+    assert (located.fragment.version, located.collection, located.item.order[0]) == (7, "vms", 100)
+
+
+@scale
 def test_an_older_fragment_does_not_replace_a_newer_one(stores):
     writer, reader = stores(), stores()
     heard = Heard(reader)
