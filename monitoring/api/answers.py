@@ -12,15 +12,19 @@ from rest_framework.response import Response
 from monitoring.wire.backup_sources import SourceShape
 from monitoring.wire.backups import BackupTaskShape, GuestSnapshotShape, PbsBackupShape, StorageBackupShape
 from monitoring.wire.fragments import RESOURCES
+from monitoring.wire.guest_details import GuestDetails, StorageDetails
+from monitoring.wire.node_details import NodeDetails
 from monitoring.wire.numbers import Number
+from monitoring.wire.server_details import GatewayDetails, ServerDetails
 from monitoring.wire.shapes import ConcernShape, GuestShape, NodeShape, PbsShape, PmgShape, StorageShape
+from monitoring.wire.spelling import spelled
 from pulse.lib.instants import WireInstant
 
 
 def any_of(*shapes: type[msgspec.Struct]) -> Any:
     """Return the type of a value that is one of these; msgspec itself describes no such union."""
     references = [{"$ref": f"#/components/schemas/{shape.__name__}"} for shape in shapes]
-    return Annotated[Any, msgspec.Meta(extra_json_schema={"anyOf": references})]
+    return Annotated[Any, msgspec.Meta(extra_json_schema={"anyOf": references}, extra={"any_of": shapes})]
 
 
 class PveBackups(msgspec.Struct, rename="camel"):
@@ -173,13 +177,15 @@ Collection = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(RESOURC
 class Resource(msgspec.Struct):
     """One resource: as the state has it, and beside it in `details` all else that was collected of it.
 
-    `details` has other keys for each kind of resource; each has a key beside it that says when it was read.
+    `details` is of the kind of the resource; a key `...Read` says when the one before it was read, null that it never was.
     """
 
     id: str
     collection: Collection
     resource: any_of(NodeShape, GuestShape, StorageShape, PbsShape, PmgShape)  # type: ignore[valid-type]
-    details: dict[str, Any]
+    details: any_of(  # type: ignore[valid-type]
+        *map(spelled, (GuestDetails, NodeDetails, StorageDetails, ServerDetails, GatewayDetails))
+    )
 
 
 class Explanation(msgspec.Struct):

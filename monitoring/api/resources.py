@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from django.utils import timezone
@@ -12,32 +12,29 @@ from rest_framework.response import Response
 
 from monitoring.api import answers
 from monitoring.backups.attribution import VMID
-from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
+from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.nodes import NodeFigures
-from monitoring.figures.quorum import TOLD_SECONDS, quorum_of
 from monitoring.figures.servers import GatewayFigures, ServerFigures
 from monitoring.figures.storages import StorageFigures
-from monitoring.known.disks import shown_disks
-from monitoring.known.facts import FACTS, Facts, NodeFacts
+from monitoring.known.facts import FACTS, Facts
 from monitoring.known.memory import MEMORY, PollMemory
-from monitoring.known.replication import nodes_of, replications
 from monitoring.store.current import store
 from monitoring.wire import numbers, server_numbers
+from monitoring.wire.details import Background, Details
 from monitoring.wire.finding import Resource, figures_behind
 from monitoring.wire.fragments import FragmentKey, Fragments, Item, Located, concerns_in, located_guest
+from monitoring.wire.guest_details import guest_details, storage_details
 from monitoring.wire.ids import Label
+from monitoring.wire.node_details import node_details
 from monitoring.wire.numbers import Number
-from monitoring.wire.server_details import gateway_details, server_details, task_details
+from monitoring.wire.server_details import gateway_details, server_details
 from monitoring.wire.shapes import ConcernShape
+from monitoring.wire.spelling import spell
 from nodes.models import Instance, Node
-from nodes.proxmox.readings.cluster import QdeviceReading
-from nodes.proxmox.readings.guests import GuestConfigReading
-from nodes.proxmox.readings.live import ClusterReading
 from pulse.lib.auth import Access
 from pulse.lib.endpoints import Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
-from pulse.lib.instants import instant
 
 
 class Found(NamedTuple):
@@ -74,10 +71,7 @@ class ResourceView(Endpoint):
         guest had before it was migrated leads to it too.
         """
         found = find(identity)
-        details = details_of(
-            found, store().load(JUDGEMENT) or NOTHING_JUDGED, at_epoch=timezone.now().timestamp()
-        )
-        details["concerns"] = concerns_of(found)
+        details = spell(details_of(found, at_epoch=timezone.now().timestamp()))
         return Response(
             answers.Resource(found.item.id, found.collection, msgspec.Raw(found.item.body), details)
         )
@@ -161,191 +155,41 @@ def numbers_of(found: Found, *, at_epoch: float) -> Iterator[Number]:
             return server_numbers.pmg_numbers(gateway, memory, at_epoch=at_epoch)
 
 
-def details_of(found: Found, judgement: Judgement, *, at_epoch: float) -> dict[str, Any]:
-    """Return what was collected of a resource, in our own words; instants are RFC 3339."""
-    facts, pk = found.facts, found.instance_id
+def details_of(found: Found, *, at_epoch: float) -> Details:
+    """Return what was collected of a resource."""
+    background = background_of(found, at_epoch=at_epoch)
     match found.figures:
-        case GuestFigures(vmid=vmid):
-            return guest_details(vmid, facts) | {
-                "backups": backup_details(judgement, found, vmid),
-                "replication": [
-                    told for told in replication_details(found, at_epoch=at_epoch) if told["vmid"] == vmid
-                ],
-            }
-        case NodeFigures(name=name):
-            jobs = [told for told in replication_details(found, at_epoch=at_epoch) if told["source"] == name]
-            disks = disk_details(facts.node(name), pk)
-            return node_details(name, found.memory, facts, at_epoch=at_epoch) | disks | {"replication": jobs}
-        case StorageFigures(name=name):
-            return {"definition": next((one for one in facts.storages if one.name == name), None)}
+        case GuestFigures() as guest:
+            return guest_details(guest, background)
+        case NodeFigures() as node:
+            return node_details(node, background)
+        case StorageFigures() as storage:
+            return storage_details(storage, background)
         case ServerFigures():
-            return server_details(found.memory, facts, judgement, pk, at_epoch=at_epoch) | disk_details(
-                facts.host, pk
-            )
+            return server_details(background)
         case GatewayFigures():
-            return gateway_details(found.memory)
+            return gateway_details(background)
 
 
-def guest_details(vmid: int, facts: Facts) -> dict[str, Any]:
-    """Return configuration, snapshots, file systems, addresses and pressure of a guest."""
-    known = facts.guest(vmid)
-    return {
-        "configuration": known.config,
-        "configurationRead": instant(known.config_epoch),
-        "snapshots": known.snapshots,
-        "snapshotsRead": instant(known.snapshots_epoch),
-        "filesystems": known.disk,
-        "filesystemsRead": instant(known.disk_epoch),
-        "mountPoints": mount_points(known.config),
-        "agentCode": known.agent_code,
-        "addresses": known.addresses,
-        "addressesRead": instant(known.addresses_epoch),
-        "detail": known.detail,
-        "detailRead": instant(known.detail_epoch),
-        "tasks": task_details(task for task in facts.tasks if task.subject == str(vmid)),
-        "ha": next(
-            (one for one in (facts.ha.services if facts.ha else ()) if one.id.endswith(f":{vmid}")), None
-        ),
-    }
+def background_of(found: Found, *, at_epoch: float) -> Background:
+    """Return what the details of a resource are made of."""
+    fragments = store().fragments().items()
+    return Background(
+        instance=found.instance,
+        instance_id=found.instance_id,
+        memory=found.memory,
+        facts=found.facts,
+        judgement=store().load(JUDGEMENT) or NOTHING_JUDGED,
+        concerns=concerns_of(found),
+        reads_smart=Instance.objects.filter(pk=found.instance_id, reads_smart=True).exists(),
+        instance_names={key.instance_id: one.name for key, one in fragments if key.part == "resources"},
+        at_epoch=at_epoch,
+    )
 
 
-def mount_points(config: GuestConfigReading | None) -> list[dict[str, Any]] | None:
-    """Return the mount points of a container beside its root, None while they are not known; a VM has none.
-
-    How full they are Proxmox does not tell.
-    """
-    if config is None:
-        return None
-    return [
-        {
-            "key": disk.key,
-            "mountPoint": disk.mount_point,
-            "volume": disk.volume,
-            "size": disk.size_bytes,
-            "used": None,
-            "reason": "not_told",
-        }
-        for disk in config.disks
-        if disk.key.startswith("mp")
-    ]
-
-
-def concerns_of(found: Found) -> list[ConcernShape]:
+def concerns_of(found: Found) -> tuple[ConcernShape, ...]:
     """Return what is wrong with a resource as the state has it; a node tells of its whole cluster too, last."""
     fragment = store().fragments().get(FragmentKey(found.instance_id, "resources"))
     about = {found.item.id, ""} if isinstance(found.figures, NodeFigures) else {found.item.id}
     concerns = concerns_in(fragment, about) if fragment is not None else []
-    return sorted(concerns, key=lambda one: (one.level, not one.resourceId))
-
-
-def replication_details(found: Found, *, at_epoch: float) -> Iterator[dict[str, Any]]:
-    """Yield every configured replication job with how it goes, and when its node told that."""
-    reading = found.memory.reading
-    nodes = nodes_of(reading.guests if reading is not None else ())
-    for one in replications(found.facts, nodes, at_epoch=at_epoch):
-        yield msgspec.structs.asdict(one.job) | {"state": one.state, "read": instant(one.told_epoch)}
-
-
-def backup_details(judgement: Judgement, found: Found, vmid: int) -> dict[str, Any] | None:
-    """Return what is judged of a guest's backups, None while nothing is; each place on a PBS with its evidence."""
-    judged = judgement.coverage_of(found.instance_id).get(vmid)
-    if judged is None:
-        return None
-    told: dict[str, Any] = msgspec.to_builtins(judged)
-    for name in ("last_good_epoch", "due_epoch"):
-        told[name] = instant(told[name]) if told[name] else None
-    if judged.last_run is not None:
-        told["last_run"]["outcome"] = judged.last_run.outcome
-    names = {
-        key.instance_id: fragment.name
-        for key, fragment in store().fragments().items()
-        if key.part == "resources"
-    }
-    told["attributions"] = [
-        {"server": names.get(pk, ""), "group": key, "evidence": one.evidence}
-        for pk, owned in judgement.attributions.items()
-        for key, one in owned.items()
-        if one.state == "attributed" and (one.instance, one.vmid) == (found.instance, vmid)
-    ]
-    return told
-
-
-def node_details(name: str, memory: PollMemory, facts: Facts, *, at_epoch: float) -> dict[str, Any]:
-    """Return everything about one node."""
-    known, held = facts.node(name), facts.permissions
-    versions = {node: one.version for node, one in facts.nodes.items() if one.version}
-    return {
-        "status": memory.details.get(name),
-        "statusRead": instant(memory.details_epoch.get(name)),
-        "version": known.version,
-        "versionsDiffer": len(set(versions.values())) > 1,
-        "clusterVersions": versions,
-        "storages": known.storages,
-        "storagesRead": instant(known.storages_epoch),
-        "thinPools": known.thin_pools,
-        "certificates": known.certificates,
-        "certificatesRead": instant(known.certificates_epoch),
-        "subscription": known.subscription,
-        "subscriptionRead": instant(known.subscription_epoch),
-        "updates": known.updates,
-        "updatesRead": instant(known.updates_epoch),
-        "mayReadUpdates": None if held is None else held.has(f"/nodes/{name}", "Sys.Modify"),
-        "pressure": known.history.pressure if known.history is not None else None,
-        "pressureRead": instant(known.history_epoch),
-        "timeZone": known.time_zone,
-        "tasks": task_details(task for task in facts.tasks if task.node == name),
-        "ha": facts.ha,
-        "quorum": memory.cluster.is_quorate if memory.cluster is not None else None,
-        "quorumDetail": quorum_details(memory.cluster, facts, at_epoch=at_epoch),
-        "ceph": facts.ceph,
-        "cephOsds": [one for one in facts.ceph_osds if one.host == name],
-        "cephPools": facts.ceph_pools,
-    }
-
-
-def quorum_details(cluster: ClusterReading | None, facts: Facts, *, at_epoch: float) -> dict[str, Any] | None:
-    """Return the votes of a cluster and its QDevice as the answering node sees them, None for a host of its own."""
-    if cluster is None or not cluster.is_cluster:
-        return None
-    is_known = at_epoch - facts.qdevice_epoch <= TOLD_SECONDS
-    quorum = quorum_of(cluster, facts.votes, facts.qdevice, qdevice_is_known=is_known)
-    return {
-        "name": cluster.name,
-        "configVersion": cluster.config_version,
-        "expectedVotes": quorum.expected_votes,
-        "presentVotes": quorum.present_votes,
-        "neededVotes": quorum.needed_votes,
-        "nodes": [{"node": one.node, "votes": one.votes, "online": one.is_online} for one in quorum.nodes],
-        "qdevice": qdevice_details(facts.qdevice, quorum.qdevice_votes),
-        "qdeviceKnown": is_known,
-        "seenFrom": next((member.name for member in cluster.members if member.is_local), ""),
-        "votesRead": instant(facts.votes_epoch),
-        "qdeviceRead": instant(facts.qdevice_epoch),
-    }
-
-
-def qdevice_details(qdevice: QdeviceReading | None, votes: int | None) -> dict[str, Any] | None:
-    """Return a QDevice as its daemon tells of it."""
-    if qdevice is None:
-        return None
-    return {
-        "model": qdevice.model,
-        "host": qdevice.host,
-        "state": qdevice.state,
-        "connected": qdevice.is_connected,
-        "castsVote": qdevice.casts_vote,
-        "votes": votes,
-        "algorithm": qdevice.algorithm,
-        "tieBreaker": qdevice.tie_breaker,
-        "lastPoll": qdevice.last_poll,
-    }
-
-
-def disk_details(known: NodeFacts, instance_id: int) -> dict[str, Any]:
-    """Return disks and ZFS pools of a host, and whether its disks are to be asked by SMART."""
-    return {
-        "zfsPools": known.zfs_pools,
-        "disks": shown_disks(known),
-        "disksRead": instant(known.disks_epoch),
-        "smartIsRead": Instance.objects.filter(pk=instance_id, reads_smart=True).exists(),
-    }
+    return tuple(sorted(concerns, key=lambda one: (one.level, not one.resourceId)))

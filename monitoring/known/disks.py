@@ -9,27 +9,38 @@ import msgspec
 from monitoring.known.facts import NodeFacts, SmartFacts
 from nodes.proxmox.readings.hardware import SmartReading
 
-#: What is shown of a disk that SMART has told nothing of; not told is not 0.
-UNTOLD: dict[str, Any] = {
-    "health": None,
-    "life_left_percent": None,
-    "temperature_celsius": None,
-    "power_on_hours": None,
-    "smart_read_epoch": None,
-}
+
+class ShownDisk(msgspec.Struct, frozen=True):
+    """A disk of a host. What SMART has not told is null, which is not 0."""
+
+    device: str
+    model: str
+    serial: str
+    vendor: str
+    wwn: str
+    kind: str  # hdd, ssd, nvme, usb, unknown
+    size_bytes: int | None
+    used_for: str
+    osd_ids: tuple[int, ...]
+    health: str | None = None
+    life_left_percent: int | None = None
+    temperature_celsius: int | None = None
+    power_on_hours: int | None = None
+    smart_read_epoch: float | None = None
 
 
-def shown_disks(node: NodeFacts) -> list[dict[str, Any]]:
-    """Return the disks by device; `smart_read_epoch` in epoch seconds.
+def shown_disks(node: NodeFacts) -> tuple[ShownDisk, ...]:
+    """Return the disks by device.
 
     What SMART told of another disk, which had the name before the host was started anew, is left out.
     """
-    shown: list[dict[str, Any]] = []
+    shown: list[ShownDisk] = []
     for disk in node.disks:
+        plain = msgspec.structs.asdict(disk) | {"health": None, "life_left_percent": None}
         smart = node.smart.get(disk.device)
         is_same = smart is not None and smart.serial == disk.serial
-        shown.append(msgspec.to_builtins(disk) | UNTOLD | (of_smart(smart) if smart and is_same else {}))
-    return shown
+        shown.append(ShownDisk(**plain | (of_smart(smart) if smart and is_same else {})))
+    return tuple(shown)
 
 
 def of_smart(smart: SmartFacts) -> dict[str, Any]:
@@ -40,7 +51,7 @@ def of_smart(smart: SmartFacts) -> dict[str, Any]:
     ]
     return {
         **{name: told_last(newest_first, name) for name in SmartReading.__struct_fields__},
-        "smart_read_epoch": int(max(smart.own_epoch, smart.listed_epoch)),
+        "smart_read_epoch": max(smart.own_epoch, smart.listed_epoch),
     }
 
 

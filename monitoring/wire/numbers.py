@@ -19,6 +19,7 @@ from monitoring.known.memory import PollMemory
 from monitoring.wire.guests import NO_RATES, rates_of
 from monitoring.wire.reasons import REASONS
 from monitoring.wire.shapes import Usage
+from monitoring.wire.spelling import spell
 from monitoring.wire.usage import usage
 from nodes.proxmox.readings.live import GuestReading, NodeReading, NodeStatusReading, StorageReading
 from pulse.lib.instants import instant
@@ -147,9 +148,7 @@ def disk_number(
             {"disk": raw.disk_used_bytes, "maxdisk": raw.disk_total_bytes} | mount_point_fields(facts), live,
             source=disk.source, note=note,
         )  # fmt: skip
-    files = (
-        [msgspec.structs.asdict(filesystem) for filesystem in facts.disk.filesystems] if facts.disk else []
-    )
+    files = [spell(filesystem) for filesystem in facts.disk.filesystems] if facts.disk else []
     return number(
         "disk", value, "bytes", "the sum over the counted file systems; Proxmox itself tells 0 for every VM",
         f"GET /nodes/{guest.node}/qemu/{guest.vmid}/agent/get-fsinfo",
@@ -235,7 +234,7 @@ def node_numbers(node: NodeFigures, memory: PollMemory, facts: Facts, *, at_epoc
     )
     history = facts.node(node.name).history
     if history is not None and history.pressure is not None:
-        pressure = msgspec.structs.asdict(history.pressure)
+        pressure = msgspec.to_builtins(spell(history.pressure))
         yield number(
             "pressure", pressure, "percent of the last 10 s", "the newest row with pressure columns",
             HISTORY.format(node=node.name), pressure, When(facts.node(node.name).history_epoch, at_epoch),

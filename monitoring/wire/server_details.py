@@ -1,99 +1,126 @@
-"""What is told of one backup server or mail gateway beside its figures, in our own words; pure. Instants are RFC 3339."""
+"""What is told of one backup server or mail gateway beside its figures; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import msgspec
 
-from monitoring.backups.judgement import Judgement
-from monitoring.backups.results import task_outcome
+from monitoring.backups.attribution import Attribution
 from monitoring.known.datastores import known_datastores, states_now
-from monitoring.known.facts import Facts
-from monitoring.known.memory import PollMemory
-from nodes.proxmox.readings.backups import TaskReading
-from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading
-from pulse.lib.instants import instant
+from monitoring.wire.details import Background, Details, HostDetails, host_details
+from nodes.proxmox.readings.backup_server import BackupGroupReading, ServerJobReading
+from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading, PbsStatusReading
+from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading
 
 
-def server_details(
-    memory: PollMemory, facts: Facts, judgement: Judgement, instance_id: int, *, at_epoch: float
-) -> dict[str, Any]:
+class DatastoreDetails(msgspec.Struct, frozen=True):
+    """A datastore with its maintenance and what the last garbage collection has left of it; null is what was not told."""
+
+    name: str
+    comment: str | None
+    maintenance: str
+    maintenance_message: str | None
+    mount_status: str
+    backend: str
+    bad_chunks: int | None
+    pending_bytes: int | None
+    removed_bytes: int | None
+    deduplication: float | None
+    collected_epoch: int | None
+
+
+class NamespaceDetails(msgspec.Struct, frozen=True):
+    """A namespace of a datastore with its groups of backups."""
+
+    groups: tuple[BackupGroupReading, ...]
+    groups_read_epoch: float
+    snapshots_read_epoch: float
+
+
+class ServerDetails(HostDetails, frozen=True, kw_only=True):
+    """What is known of a backup server beside its figures. Null is what was not read or not told, `...Read` when it was read.
+
+    `garbage` are the garbage collections, `places` the namespaces by `<datastore>/<namespace>`, `attributions` whose each group
+    of backups is, by `<datastore>/<namespace>|<kind>/<id>`. `usageRead` is when the use of the datastores was read,
+    `datastoresRead` when their maintenance and comments were. `updates` is null where the account may not see them, see
+    `mayReadUpdates`. `smartIsRead`: its disks are asked how they are.
+    """
+
+    status: PbsStatusReading | None
+    status_read_epoch: float
+    datastores: tuple[DatastoreDetails, ...]
+    datastores_read_epoch: float
+    usage_read_epoch: float
+    garbage: tuple[ServerJobReading, ...]
+    garbage_read_epoch: float | None
+    places: dict[str, NamespaceDetails]
+    attributions: dict[str, Attribution]
+
+
+class GatewayDetails(Details, frozen=True, kw_only=True):
+    """What is known of a mail gateway beside its figures; `queues` by node, `...Read` when it was read."""
+
+    nodes: tuple[MailNodeReading, ...]
+    nodes_read_epoch: float
+    queues: dict[str, tuple[MailQueueReading, ...]]
+    queues_read_epoch: float
+    statistics_read_epoch: float
+
+
+def server_details(background: Background) -> ServerDetails:
     """Return everything about one backup server; groups with whose they are, and why."""
-    return host_details(memory, facts) | {
-        "datastores": datastore_details(memory, facts, at_epoch=at_epoch),
-        "datastoresRead": instant(facts.datastore_states_epoch),
-        "usageRead": instant(memory.datastores_epoch),
-        "garbage": facts.server_jobs.get("garbage", ()),
-        "garbageRead": instant(facts.server_jobs_epoch.get("garbage")),
-        "places": {
-            f"{store}/{namespace}": {
-                "groups": place.groups,
-                "groupsRead": instant(place.groups_epoch),
-                "snapshotsRead": instant(place.snapshots_epoch),
-            }
+    memory, facts = background.memory, background.facts
+    held = facts.permissions
+    states = states_now(facts, at_epoch=background.at_epoch)
+    return ServerDetails(
+        **host_details(
+            facts.host,
+            background,
+            facts.tasks,
+            may_read_updates=None if held is None else held.has("/", "Sys.Audit"),
+        ),
+        status=memory.pbs_status,
+        status_read_epoch=memory.pbs_status_epoch,
+        datastores=tuple(
+            datastore_details(reading, states.get(reading.name))
+            for reading in known_datastores(memory.datastores, states)
+        ),
+        datastores_read_epoch=facts.datastore_states_epoch,
+        usage_read_epoch=memory.datastores_epoch,
+        garbage=facts.server_jobs.get("garbage", ()),
+        garbage_read_epoch=facts.server_jobs_epoch.get("garbage"),
+        places={
+            f"{store}/{namespace}": NamespaceDetails(place.groups, place.groups_epoch, place.snapshots_epoch)
             for (store, namespace), place in facts.backups.items()
         },
-        "attributions": judgement.attributions_of(instance_id),
-    }
+        attributions=dict(background.judgement.attributions_of(background.instance_id)),
+    )
 
 
-def host_details(memory: PollMemory, facts: Facts) -> dict[str, Any]:
-    """Return what is known of the machine."""
-    known, held = facts.host, facts.permissions
-    return {
-        "status": memory.pbs_status,
-        "statusRead": instant(memory.pbs_status_epoch),
-        "certificates": known.certificates,
-        "certificatesRead": instant(known.certificates_epoch),
-        "subscription": known.subscription,
-        "subscriptionRead": instant(known.subscription_epoch),
-        "updates": known.updates,
-        "updatesRead": instant(known.updates_epoch),
-        "mayReadUpdates": None if held is None else held.has("/", "Sys.Audit"),
-        "timeZone": known.time_zone,
-        "tasks": task_details(facts.tasks),
-    }
+def datastore_details(reading: DatastoreReading, state: DatastoreStateReading | None) -> DatastoreDetails:
+    """Return one datastore."""
+    return DatastoreDetails(
+        name=reading.name,
+        comment=state.comment if state is not None else None,
+        maintenance=reading.maintenance,
+        maintenance_message=state.maintenance_message if state is not None else None,
+        mount_status=reading.mount_status,
+        backend=reading.backend,
+        bad_chunks=reading.bad_chunk_count,
+        pending_bytes=reading.pending_bytes,
+        removed_bytes=reading.removed_bytes,
+        deduplication=reading.deduplication,
+        collected_epoch=reading.collected_epoch,
+    )
 
 
-def task_details(tasks: Iterable[TaskReading]) -> list[dict[str, Any]]:
-    """Return tasks as they were told, each with how it ended."""
-    return [msgspec.structs.asdict(task) | {"outcome": task_outcome(task)} for task in tasks]
-
-
-def datastore_details(memory: PollMemory, facts: Facts, *, at_epoch: float) -> list[dict[str, Any]]:
-    """Return every datastore with its maintenance and what the last garbage collection has left of it."""
-    states = states_now(facts, at_epoch=at_epoch)
-    return [
-        datastore(reading, states.get(reading.name))
-        for reading in known_datastores(memory.datastores, states)
-    ]
-
-
-def datastore(reading: DatastoreReading, state: DatastoreStateReading | None) -> dict[str, Any]:
-    """Return one datastore; None is what was not told."""
-    return {
-        "name": reading.name,
-        "comment": state.comment if state is not None else None,
-        "maintenance": reading.maintenance,
-        "maintenanceMessage": state.maintenance_message if state is not None else None,
-        "mountStatus": reading.mount_status,
-        "backend": reading.backend,
-        "badChunks": reading.bad_chunk_count,
-        "pendingBytes": reading.pending_bytes,
-        "removedBytes": reading.removed_bytes,
-        "deduplication": reading.deduplication,
-        "collected": instant(reading.collected_epoch),
-    }
-
-
-def gateway_details(memory: PollMemory) -> dict[str, Any]:
+def gateway_details(background: Background) -> GatewayDetails:
     """Return everything about one mail gateway."""
-    return {
-        "nodes": memory.mail_nodes,
-        "nodesRead": instant(memory.mail_nodes_epoch),
-        "queues": memory.mail_queues,
-        "queuesRead": instant(memory.mail_queues_epoch),
-        "statisticsRead": instant(memory.mail_statistics_epoch),
-    }
+    memory = background.memory
+    return GatewayDetails(
+        concerns=background.concerns,
+        nodes=memory.mail_nodes,
+        nodes_read_epoch=memory.mail_nodes_epoch,
+        queues=memory.mail_queues,
+        queues_read_epoch=memory.mail_queues_epoch,
+        statistics_read_epoch=memory.mail_statistics_epoch,
+    )

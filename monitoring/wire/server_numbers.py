@@ -13,7 +13,8 @@ from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
 from monitoring.wire.numbers import Number, When, number
-from monitoring.wire.servers import camel, deduplication_of, error_of, known_usage
+from monitoring.wire.servers import deduplication_of, error_of, known_usage
+from monitoring.wire.spelling import camel
 from monitoring.wire.usage import percent
 from nodes.proxmox.readings.live import DatastoreReading, PbsStatusReading
 from nodes.proxmox.readings.mail import MailNodeReading

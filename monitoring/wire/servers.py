@@ -11,6 +11,7 @@ from monitoring.wire.ids import Label
 from monitoring.wire.jobs import DatastoreShape, NamespaceShape
 from monitoring.wire.server_jobs import server_jobs
 from monitoring.wire.shapes import MailNodeShape, PbsShape, PmgShape, Usage
+from monitoring.wire.spelling import camel
 from monitoring.wire.usage import percent, usage
 from nodes.proxmox.readings.live import PbsStatusReading
 from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading
@@ -119,9 +120,3 @@ def mail_node_shape(node: MailNodeReading, queues: Iterable[MailQueueReading]) -
 def known_usage(used: int | None, total: int | None) -> Usage | None:
     """Return the four figures, None when one of the two is not known."""
     return None if used is None or not total else usage(used, total)
-
-
-def camel(name: str) -> str:
-    """Return a name of ours as the wire spells names."""
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)

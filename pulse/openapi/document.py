@@ -19,6 +19,7 @@ from pulse.openapi.schema import (
     REFUSALS,
     Json,
     OperationSchema,
+    alternatives,
     is_serializer,
     nullable,
     refusal_answer,
@@ -51,8 +52,8 @@ is as good as absent. Types are not converted: `"5"` is no number.
 where `details` may name the wrong fields. Decide by status and code; texts may change.
 
 **Unknown is not zero.** Where a number has to be there and is not known, it is 0 or -1 and a field beside it says why
-(`diskReason`, `memorySource`, `stale`). An instant that is not known is `0001-01-01T00:00:00Z`. Sizes are bytes, `usage` is a
-percentage, `cpu` a fraction of 1, rates are bytes per second.
+(`diskReason`, `memorySource`, `stale`). An instant that is not known is `0001-01-01T00:00:00Z`, in the `details` of a
+resource null. Sizes are bytes, `usage` is a percentage, `cpu` a fraction of 1, rates are bytes per second.
 
 **To follow the state** open the WebSocket `/ws` with the same credential: it sends the whole state, then what changes.
 
@@ -109,10 +110,10 @@ def operations() -> list[Operation]:
 @cache
 def document() -> bytes:
     """Return the document."""
-    types = [answer for declared in operations() for answer in declared.answers.values()]
-    OperationSchema.types = tuple(
-        dict.fromkeys(answer for answer in types if answer is not None and not is_serializer(answer))
-    )
+    answers = [answer for declared in operations() for answer in declared.answers.values()]
+    types = [answer for answer in answers if answer is not None and not is_serializer(answer)]
+    types += [alternative for answer in types for alternative in alternatives(answer)]
+    OperationSchema.types = tuple(dict.fromkeys(types))
     written: Json = SchemaGenerator(patterns=routes()).get_schema(public=True)
     written["info"] = {
         "title": TITLE,

@@ -6,7 +6,7 @@ Loaded only when the document is asked for: drf-spectacular takes three megabyte
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -90,6 +90,15 @@ def shapes(types: tuple[Any, ...]) -> tuple[Mapping[Any, Json], Mapping[str, Jso
     """Return the schema of each type, and the components that they refer to."""
     schemas, components = msgspec.json.schema_components((*types, ErrorBody), ref_template=REFERENCE)
     return dict(zip((*types, ErrorBody), schemas, strict=True)), components
+
+
+def alternatives(answer: Any) -> Iterator[type[msgspec.Struct]]:
+    """Yield the types of which a field of an answer holds one: msgspec sees only that it refers to them."""
+    if not (isinstance(answer, type) and issubclass(answer, msgspec.Struct)):
+        return
+    for field in msgspec.structs.fields(answer):
+        for note in getattr(field.type, "__metadata__", ()):
+            yield from (note.extra or {}).get("any_of", ())
 
 
 def is_serializer(answer: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -50,7 +51,7 @@ def test_a_guest_as_the_state_has_it_with_all_that_was_collected(lab, ask):
     assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
     assert response.headers["Cache-Control"] == "no-store"
     assert (told["id"], told["collection"], told["resource"]) == (guest["id"], "vms", guest)
-    assert details["configuration"]["agent_is_enabled"] is True
+    assert details["configuration"]["agentIsEnabled"] is True
     assert details["configurationRead"].startswith("2026-01-01T12:0")
     assert len(details["filesystems"]["filesystems"]) > 0
     assert details["agentCode"] == ""
@@ -103,7 +104,7 @@ def test_the_status_of_a_node_is_as_old_as_its_last_reading_not_as_the_last_ques
 
     assert sum(path.endswith("/status") and path.startswith("/nodes/") for path in paths(fake_pve)) == 1
     assert told["statusRead"] == "2026-01-01T12:00:00Z"
-    assert told["status"]["kernel_version"]
+    assert told["status"]["kernelVersion"]
 
 
 QDEVICE = {
@@ -277,7 +278,7 @@ def test_a_pbs_tells_whose_its_groups_are_and_why(fake_pbs, ask):
 
     assert set(told["details"]["places"]) == {"/".join(key) for key in facts_of(watched).backups}
     whose = next(iter(told["details"]["attributions"].values()))
-    assert set(whose) == {"state", "instance", "vmid", "evidence", "candidates", "guest_is_known"}
+    assert set(whose) == {"state", "instance", "vmid", "evidence", "candidates", "guestIsKnown"}
 
 
 ENDS = {
@@ -332,7 +333,7 @@ def test_the_last_backup_of_a_guest_tells_how_it_ended(lab, fake_cluster, ask):
     turn(lab)
     judge(lab)
 
-    run = ask(lab, guest["id"]).json()["details"]["backups"]["last_run"]
+    run = ask(lab, guest["id"]).json()["details"]["backups"]["lastRun"]
 
     assert (run["status"], run["outcome"]) == ("WARNINGS: 1", "warning")
 
@@ -344,9 +345,9 @@ def test_a_pbs_tells_of_its_machine(fake_pbs, ask):
     told = ask(watched, "pbs-vault").json()["details"]
 
     status = told["status"]
-    assert (status["cpu_model"], status["cpu_count"]) == ("Intel(R) Xeon(R) E-2334 CPU @ 3.40GHz", 8)
-    assert (status["boot_mode"], status["is_secure_boot"], len(status["load_average"])) == ("efi", False, 3)
-    assert (status["swap_total_bytes"], status["root_total_bytes"]) == (8 << 30, 225 << 30)
+    assert (status["cpuModel"], status["cpuCount"]) == ("Intel(R) Xeon(R) E-2334 CPU @ 3.40GHz", 8)
+    assert (status["bootMode"], status["isSecureBoot"], len(status["loadAverage"])) == ("efi", False, 3)
+    assert (status["swapTotalBytes"], status["rootTotalBytes"]) == (8 << 30, 225 << 30)
     assert told["statusRead"] == "2026-01-01T12:00:40Z"
     assert [one["package"] for one in told["updates"]] == ["openssl", "proxmox-backup-server"]
     assert (told["mayReadUpdates"], told["updatesRead"]) == (True, "2026-01-01T12:00:10Z")
@@ -390,6 +391,37 @@ def test_a_mail_gateway_tells_of_its_nodes_and_queues(fake_pmg, ask):
     ]
     assert told["nodesRead"] == told["queuesRead"] == told["statisticsRead"] == "2026-01-01T12:00:00Z"
     assert {one["queue"] for one in told["queues"]["mail"]} == {"active", "deferred"}
+
+
+# --- how it is spelled --------------------------------------------------------------------------------------------
+
+#: Whose keys are names of nodes, namespaces and groups.
+BY_NAME = {"clusterVersions", "places", "attributions", "queues"}
+KINDS = ["nodes", "vms", "containers", "storage", "pbs", "pmg"]
+
+
+def keys_in(value, name=""):
+    """Every key of ours in an answer, with the value under it."""
+    if isinstance(value, list):
+        return [pair for one in value for pair in keys_in(one, name)]
+    if not isinstance(value, dict):
+        return []
+    own = [] if name in BY_NAME else list(value.items())
+    return own + [pair for key, one in value.items() for pair in keys_in(one, "" if name in BY_NAME else key)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_answer_has_one_spelling(kind, described_estate, ask):
+    answer = ask(described_estate.pve, described_estate.identity(kind)).json()
+
+    pairs = keys_in(answer)
+    assert [
+        key for key, _ in pairs if not re.fullmatch("[a-z][a-zA-Z0-9]*", key) or key.endswith("Epoch")
+    ] == []
+    assert {"resource", "details", "concerns"} <= {key for key, _ in pairs}
+    read = {key: value for key, value in answer["details"].items() if key.endswith("Read") and value}
+    assert [value for value in read.values() if not re.fullmatch(r"2026-01-01T12:0\d:\d\dZ", value)] == []
+    assert len(read) >= 1
 
 
 # --- explained ----------------------------------------------------------------------------------------------------
@@ -494,5 +526,5 @@ def test_nothing_was_collected_yet(fake_cluster, ask):
     told = ask(watched, machine(watched)["id"]).json()
 
     assert (told["details"]["configuration"], told["details"]["backups"]) == (None, None)
-    assert told["details"]["configurationRead"] == "0001-01-01T00:00:00Z"
+    assert told["details"]["configurationRead"] is None
     assert saved.facts_of(watched.instance) is None

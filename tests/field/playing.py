@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ FOLDER = Path(__file__).resolve().parents[3] / "shared" / "cases"
 #: How long an answer may be wrong after everything was read, where a case says nothing else, and how long it then stays right.
 PATIENCE_SECONDS = 20
 HOLD_SECONDS = 10
+#: A selector of the details of a resource. The cases spell some of their names as our structs do, as the wire did when they were written.
+OF_DETAILS = re.compile(r'"/details/[^"]*"')
 
 
 def player(module: str) -> Any:
@@ -37,6 +40,14 @@ def player(module: str) -> Any:
     if str(FOLDER) not in sys.path:
         sys.path.append(str(FOLDER))
     return importlib.import_module(module)
+
+
+def expected_of(folder: Path) -> Any:
+    """Return the checks of a case, with the names in details as the wire spells them now."""
+    text = (folder / "expect.json").read_text()
+    return json.loads(
+        OF_DETAILS.sub(lambda one: re.sub("_([a-z])", lambda letter: letter[1].upper(), one[0]), text)
+    )
 
 
 class Watching:
@@ -62,7 +73,7 @@ class Case:
 
     def __init__(self, folder: Path, estate: Any, client: Client, clock: Traveller) -> None:
         self.plan = json.loads((folder / "servers.json").read_text())
-        self.expected = json.loads((folder / "expect.json").read_text())
+        self.expected = expected_of(folder)
         self.estate, self.clock = estate, clock
         self.watching = Watching(client)
         self.playing = player("expect").Playing(estate, self.watching)

@@ -15,7 +15,7 @@ test("a number is told in its unit and an unknown one is a dash", () => {
     [12.345, "times", "12.3 times"],
     ["no instant", "instant", "—"],
     [{ total: 1048576, used: 524288, usage: 50 }, "bytes", "50\u202f%: 512\u202fKiB of 1.0\u202fMiB"],
-    [{ cpu_some: 1.5, cpu_full: null, measured_at: 7 }, "percent of the last 10 s", "cpu some 1.5\u202f%"],
+    [{ cpuSome: 1.5, cpuFull: null, measured: "2026-01-01T12:00:00Z" }, "percent of the last 10 s", "cpu some 1.5\u202f%"],
     [[1, 0.5], "processes over 1, 5 and 15 minutes", "1.00  0.50"],
     [12, "messages", "12"],
     [null, "bytes", "—"],
@@ -24,9 +24,9 @@ test("a number is told in its unit and an unknown one is a dash", () => {
 });
 
 test("raw fields are told to the last digit, lists line by line, and what was not told says so", () => {
-  const raw = { mem: 2062740552, free: null, filesystems: [{ mount_point: "/", counted: true, reason: "" }] };
+  const raw = { mem: 2062740552, free: null, filesystems: [{ mountPoint: "/", counted: true, reason: "" }] };
 
-  assert.deepEqual(rawLines(raw), [["mem", "2\u202f062\u202f740\u202f552"], ["free", "not told"], ["filesystems", "1"], ["", "mount_point / · counted true"]]);
+  assert.deepEqual(rawLines(raw), [["mem", "2\u202f062\u202f740\u202f552"], ["free", "not told"], ["filesystems", "1"], ["", "mountPoint / · counted true"]]);
 });
 
 test("a number of a part is called by the part", () => {

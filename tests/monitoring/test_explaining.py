@@ -155,7 +155,7 @@ def test_disk_use_by_the_agent_lists_its_file_systems():
 
     assert told["value"] == {"total": 90, "used": 30, "free": 60, "usage": pytest.approx(100 / 3)}
     assert (told["readAt"], told["ageSeconds"], told["source"], told["note"]) == (AGO, 67, "agent", "")
-    assert [(one["mount_point"], one["used_bytes"]) for one in told["raw"]["filesystems"]] == [("/", 30)]
+    assert [(one["mountPoint"], one["usedBytes"]) for one in told["raw"]["filesystems"]] == [("/", 30)]
 
 
 def test_disk_use_of_a_container_is_told_by_its_host():
@@ -270,13 +270,13 @@ NODE = {
     "uptime": {"value": 99, "raw": {"uptime": 99}, "call": RESOURCES},
     "pressure": {
         "raw": {
-            "cpu_some": 1.5,
-            "cpu_full": None,
-            "io_some": None,
-            "io_full": None,
-            "memory_some": None,
-            "memory_full": None,
-            "measured_epoch": None,
+            "cpuSome": 1.5,
+            "cpuFull": None,
+            "ioSome": None,
+            "ioFull": None,
+            "memorySome": None,
+            "memoryFull": None,
+            "measured": "2026-01-01T11:59:00Z",
         },
         "call": "GET /nodes/pve1/rrddata?timeframe=hour",
         "readAt": AGO,
@@ -286,7 +286,9 @@ NODE = {
 
 @pytest.mark.parametrize(("name", "expected"), NODE.items(), ids=NODE)
 def test_a_number_of_a_node(name, expected):
-    history = NodeHistoryReading(pressure=PressureReading(cpu_some=1.5), arc_bytes=12)
+    history = NodeHistoryReading(
+        pressure=PressureReading(cpu_some=1.5, measured_epoch=int(AT) - 60), arc_bytes=12
+    )
 
     told = node_numbers(
         LISTED, DETAIL, Facts(nodes={"pve1": NodeFacts(history=history, history_epoch=AT - 60)})

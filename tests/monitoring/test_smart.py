@@ -54,7 +54,7 @@ def switch(watched, *, is_on):
 
 def disk_of(watched, device, node="pve"):
     """One disk as the details of its node show it."""
-    return next(one for one in shown_disks(facts_of(watched).node(node)) if one["device"] == device)
+    return next(one for one in shown_disks(facts_of(watched).node(node)) if one.device == device)
 
 
 # --- when it is asked -----------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def test_where_the_list_with_smart_fails_the_kind_of_a_disk_decides(fake_pve, wa
     turn(watched, times=4)
 
     assert sorted(smart_asked(fake_pve)) == ["/dev/nvme0n1", "/dev/nvme1n1", "/dev/sdb"]
-    assert disk_of(watched, "/dev/sdb")["health"] == "PASSED"
+    assert disk_of(watched, "/dev/sdb").health == "PASSED"
 
 
 # --- disks that hang, and other names -------------------------------------------------------------------------------
@@ -178,8 +178,8 @@ def test_the_plain_list_leaves_what_smart_told(host, fake_pve):
     turn(host, times=2)
 
     shown = disk_of(host, "/dev/nvme0n1")
-    assert (shown["health"], shown["life_left_percent"]) == ("PASSED", 12)
-    assert (shown["temperature_celsius"], shown["power_on_hours"]) == (61, 9913)
+    assert (shown.health, shown.life_left_percent) == ("PASSED", 12)
+    assert (shown.temperature_celsius, shown.power_on_hours) == (61, 9913)
 
 
 def test_another_disk_under_the_same_name_inherits_nothing(host, fake_pve):
@@ -190,8 +190,8 @@ def test_another_disk_under_the_same_name_inherits_nothing(host, fake_pve):
 
     turn(host, times=8)
 
-    assert disk_of(host, "/dev/sda")["temperature_celsius"] is None
-    assert disk_of(host, "/dev/sdb")["temperature_celsius"] == 38
+    assert disk_of(host, "/dev/sda").temperature_celsius is None
+    assert disk_of(host, "/dev/sdb").temperature_celsius == 38
 
 
 def test_another_disk_under_the_same_name_is_asked_at_once_and_no_other(host, fake_pve):
@@ -203,7 +203,7 @@ def test_another_disk_under_the_same_name_is_asked_at_once_and_no_other(host, fa
     turn(host, times=8)
 
     assert (smart_asked(fake_pve), lists_asked(fake_pve)) == (["/dev/sda"], (1, 1))
-    assert disk_of(host, "/dev/sda")["temperature_celsius"] == 25
+    assert disk_of(host, "/dev/sda").temperature_celsius == 25
 
 
 def test_a_disk_that_was_taken_out_is_neither_asked_nor_shown(host, fake_pve):
@@ -216,7 +216,7 @@ def test_a_disk_that_was_taken_out_is_neither_asked_nor_shown(host, fake_pve):
     turn(host, times=2)
 
     assert smart_asked(fake_pve) == []
-    assert [one["device"] for one in shown_disks(facts_of(host).node("pve"))] == [
+    assert [one.device for one in shown_disks(facts_of(host).node("pve"))] == [
         "/dev/nvme0n1",
         "/dev/nvme1n1",
         "/dev/sda",
@@ -318,7 +318,7 @@ def shown(*told, serial="S1"):
         NodeFacts(disks=(disk,), smart={"/dev/sda": SmartFacts(serial, *told)} if told else {})
     )
     return {
-        name: only[name]
+        name: getattr(only, name)
         for name in (
             "health",
             "life_left_percent",

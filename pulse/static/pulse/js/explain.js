@@ -55,8 +55,8 @@ export function valueText(value, unit) {
 
 function objectText(value, unit) {
   if ("used" in value && "total" in value) return value.total ? `${percent(value.usage)}: ${bytes(value.used)} of ${bytes(value.total)}` : UNKNOWN;
-  const parts = Object.entries(value).filter(([name, one]) => typeof one === "number" && !name.endsWith("_at"));
-  return parts.map(([name, one]) => `${name.replaceAll("_", " ")} ${valueText(one, unit)}`).join(", ") || UNKNOWN;
+  const parts = Object.entries(value).filter(([, one]) => typeof one === "number");
+  return parts.map(([name, one]) => `${name.replace(/[A-Z]/gu, (letter) => ` ${letter.toLowerCase()}`)} ${valueText(one, unit)}`).join(", ") || UNKNOWN;
 }
 
 /** Returns the lines of the raw fields: `name: value`, lists one line per entry. */

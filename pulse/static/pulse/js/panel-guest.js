@@ -2,7 +2,7 @@
 
 import { bytes, instant, percent, printable, UNKNOWN } from "./format.js";
 import { badge, make } from "./page.js";
-import { ago, endText, epoch, facts, good, notice, outcomeBadge, plainly, poor, pressureSection, quiet, replicationSection, section, table, taskSection, written } from "./panel-parts.js";
+import { ago, endText, facts, good, notice, outcomeBadge, plainly, poor, pressureSection, quiet, replicationSection, section, table, taskSection, written } from "./panel-parts.js";
 import { BACKUP_STATES, backupWhy, FAULTS, reasonText, sentence, SKIPPED } from "./words.js";
 
 export function guestSections({ resource, details }, now) {
@@ -16,26 +16,26 @@ export function guestSections({ resource, details }, now) {
     snapshotSection(details, now),
     pressureSection(details.detail?.pressure, details.detailRead, now),
     replicationSection(details.replication, now),
-    taskSection(details.tasks, now),
+    taskSection(details, now),
   ];
 }
 
 function guestFacts(guest, { configuration, ha, detail }) {
-  const wanted = configuration?.balloon_bytes;
+  const wanted = configuration?.balloonBytes;
   return section("Guest", "", 0, facts([
     ["Node", printable(guest.node)],
     ["Cluster", printable(guest.instance)],
     ["Pool", printable(guest.pool ?? "")],
     ["Tags", (guest.tags ?? []).length ? make("span", { class: "tags" }, ...guest.tags.map((tag) => make("bdi", { class: "tag" }, printable(tag)))) : ""],
     ["Addresses", printable((guest.ipAddresses ?? []).join(", "))],
-    ["System", printable(configuration?.os_type ?? "")],
-    ["High availability", ha ? printable(`${ha.state}${ha.requested_state && ha.requested_state !== ha.state ? `, asked for: ${ha.requested_state}` : ""} on ${ha.node}`) : printable(guest.haState ?? "")],
+    ["System", printable(configuration?.osType ?? "")],
+    ["High availability", ha ? printable(`${ha.state}${ha.requestedState && ha.requestedState !== ha.state ? `, asked for: ${ha.requestedState}` : ""} on ${ha.node}`) : printable(guest.haState ?? "")],
     ["Lock", printable(guest.lock ?? "")],
     ["Ballooning", wanted === 0 ? "off" : wanted ? `down to ${bytes(wanted)}` : ""],
-    ["Swap", detail?.swap_total_bytes ? `${bytes(detail.swap_used_bytes ?? 0)} of ${bytes(detail.swap_total_bytes)}` : ""],
-    ["Starts with the node", configuration ? (configuration.starts_on_boot ? "yes" : "no") : ""],
-    ["Protected", configuration?.is_protected ? "yes" : ""],
-    ["Guest agent", guest.type === "qemu" && configuration ? (configuration.agent_is_enabled ? "enabled" : "not enabled in its options") : ""],
+    ["Swap", detail?.swapTotalBytes ? `${bytes(detail.swapUsedBytes ?? 0)} of ${bytes(detail.swapTotalBytes)}` : ""],
+    ["Starts with the node", configuration ? (configuration.startsOnBoot ? "yes" : "no") : ""],
+    ["Protected", configuration?.isProtected ? "yes" : ""],
+    ["Guest agent", guest.type === "qemu" && configuration ? (configuration.agentIsEnabled ? "enabled" : "not enabled in its options") : ""],
   ]));
 }
 
@@ -43,8 +43,8 @@ function backupSection(judged, now) {
   const told = judged && { backupState: judged.state === "uncovered" ? "uncovered" : judged.freshness, backupReason: judged.reason };
   const state = BACKUP_STATES[told?.backupState];
   if (!state) return section("Backup", "", now, quiet("Its backups have not been judged yet."));
-  const excluded = judged.excluded_disks;
-  const run = judged.last_run;
+  const excluded = judged.excludedDisks;
+  const run = judged.lastRun;
   const newest = judged.newest;
   return section(
     "Backup",
@@ -52,12 +52,12 @@ function backupSection(judged, now) {
     now,
     make("p", { class: "verdict" }, badge(state), backupWhy(told)),
     facts([
-      ["Last good backup", judged.last_good_epoch ? make("span", {}, ago(instant(judged.last_good_epoch), now), ` on ${printable(judged.last_good_source)}`) : "none known"],
-      ["Newest of all", newest && newest.fault ? make("span", {}, ago(epoch(newest.taken_epoch), now), ` on ${printable(newest.source)}: ${FAULTS[newest.fault] ?? reasonText(newest.fault)}`) : ""],
-      ["Failed verifications", judged.failed_verification_count ? String(judged.failed_verification_count) : ""],
+      ["Last good backup", judged.lastGood ? make("span", {}, ago(instant(judged.lastGood), now), ` on ${printable(judged.lastGoodSource)}`) : "none known"],
+      ["Newest of all", newest && newest.fault ? make("span", {}, ago(instant(newest.taken), now), ` on ${printable(newest.source)}: ${FAULTS[newest.fault] ?? reasonText(newest.fault)}`) : ""],
+      ["Failed verifications", judged.failedVerificationCount ? String(judged.failedVerificationCount) : ""],
       ["Jobs", judged.jobs.length ? printable(judged.jobs.join(", ")) : "none takes it"],
-      ["Due since", judged.due_epoch && told.backupState === "overdue" ? ago(instant(judged.due_epoch), now) : ""],
-      ["Last run", run ? make("span", {}, outcomeBadge(run.outcome), " ", ago(epoch(run.started_epoch), now), endText(run) && `: ${endText(run)}`) : ""],
+      ["Due since", judged.due && told.backupState === "overdue" ? ago(instant(judged.due), now) : ""],
+      ["Last run", run ? make("span", {}, outcomeBadge(run.outcome), " ", ago(instant(run.started), now), endText(run) && `: ${endText(run)}`) : ""],
       ["Disks no job takes", excluded === null ? "not known" : excluded.length ? excluded.map((disk) => printable(disk.reason ? `${disk.key} (${disk.reason})` : disk.key)).join(", ") : ""],
       ["Not known because", judged.reason ? reasonText(judged.reason) : ""],
     ]),
@@ -85,15 +85,15 @@ function filesystemSection(guest, details, now) {
     return section("File systems", details.filesystemsRead, now, quiet(why));
   }
   const rows = told.filesystems.map((one) => [
-    printable(one.mount_point),
+    printable(one.mountPoint),
     printable(one.kind),
-    one.used_bytes === null ? UNKNOWN : bytes(one.used_bytes),
-    one.total_bytes === null ? UNKNOWN : bytes(one.total_bytes),
-    one.total_bytes ? percent((one.used_bytes / one.total_bytes) * 100) : UNKNOWN,
+    one.usedBytes === null ? UNKNOWN : bytes(one.usedBytes),
+    one.totalBytes === null ? UNKNOWN : bytes(one.totalBytes),
+    one.totalBytes ? percent((one.usedBytes / one.totalBytes) * 100) : UNKNOWN,
     one.counted ? good("counted") : plainly(SKIPPED[one.reason] ?? (reasonText(one.reason) || "not counted")),
     printable(one.device),
   ]);
-  const exceeds = told.exceeds_configured ? notice("warn", "The guest tells more than its configured disks can hold: it has disks that Proxmox does not know.") : "";
+  const exceeds = told.exceedsConfigured ? notice("warn", "The guest tells more than its configured disks can hold: it has disks that Proxmox does not know.") : "";
   return section("File systems", details.filesystemsRead, now, exceeds, table("File systems", ["Mounted at", "Kind", "#Used", "#Size", "#Usage", "In the sum", "Device"], rows));
 }
 
@@ -102,16 +102,16 @@ function diskSection({ configuration, configurationRead }, now) {
   const rows = configuration.disks.map((disk) => [
     printable(disk.key),
     printable(disk.volume),
-    disk.size_bytes === null ? UNKNOWN : bytes(disk.size_bytes),
-    disk.mount_point ? printable(disk.mount_point) : "",
-    disk.is_backed_up ? good("yes") : poor("left out"),
+    disk.sizeBytes === null ? UNKNOWN : bytes(disk.sizeBytes),
+    disk.mountPoint ? printable(disk.mountPoint) : "",
+    disk.isBackedUp ? good("yes") : poor("left out"),
   ]);
   return section("Disks", configurationRead, now, table("Disks", ["Disk", "Volume", "#Size", "Mounted at", "In backups"], rows));
 }
 
 function addressSection({ addresses, addressesRead }, now) {
   if (!addresses?.length) return null;
-  const rows = addresses.map((one) => [printable(one.interface), printable(one.prefix === null ? one.address : `${one.address}/${one.prefix}`), make("span", { class: "mono" }, printable(one.hardware_address))]);
+  const rows = addresses.map((one) => [printable(one.interface), printable(one.prefix === null ? one.address : `${one.address}/${one.prefix}`), make("span", { class: "mono" }, printable(one.hardwareAddress))]);
   return section("Addresses", addressesRead, now, table("Addresses", ["Interface", "Address", "Hardware address"], rows));
 }
 
@@ -119,8 +119,8 @@ function snapshotSection({ snapshots, snapshotsRead }, now) {
   if (!snapshots?.length) return section("Snapshots", snapshotsRead, now, quiet(instant(snapshotsRead) === null ? "They have not been read yet." : "It has none."));
   const rows = snapshots.map((one) => [
     printable(one.name),
-    ago(epoch(one.taken_epoch), now),
-    one.has_memory ? "with memory" : "",
+    ago(instant(one.taken), now),
+    one.hasMemory ? "with memory" : "",
     one.state ? poor(printable(one.state)) : "",
     one.parent ? printable(one.parent) : "",
     one.description ? written(one.description) : "",

@@ -2,7 +2,7 @@
 
 import { bytes, duration, instant, percent, printable, rate, UNKNOWN } from "./format.js";
 import { badge, icon, make } from "./page.js";
-import { ago, certificateSection, epoch, facts, good, notice, plainly, poor, pressureSection, quiet, replicationSection, section, subscriptionText, table, taskSection } from "./panel-parts.js";
+import { ago, certificateSection, facts, good, notice, plainly, poor, pressureSection, quiet, replicationSection, section, subscriptionText, table, taskSection } from "./panel-parts.js";
 import { versionText } from "./server-words.js";
 import { since } from "./words.js";
 
@@ -13,11 +13,11 @@ export function nodeSections({ resource, details }, now) {
     disksSection(details, now),
     poolSection(details, now),
     pressureSection(details.pressure, details.pressureRead, now),
-    certificateSection(details.certificates, now),
+    certificateSection(details, now),
     cephSection(details, now),
-    haSection(details.ha, now),
+    haSection(details, now),
     replicationSection(details.replication, now),
-    taskSection(details.tasks, now),
+    taskSection(details, now),
   ];
 }
 
@@ -33,7 +33,7 @@ function nodeFacts(node, details, now) {
     ["Kernel", printable(node.kernelVersion)],
     ["Processor", printable([node.cpuInfo.model, node.cpuInfo.cores && `${node.cpuInfo.cores} CPUs`].filter(Boolean).join(", "))],
     ...machineRows(status),
-    ["Shared by KSM", status?.ksm_shared_bytes ? bytes(status.ksm_shared_bytes) : ""],
+    ["Shared by KSM", status?.ksmSharedBytes ? bytes(status.ksmSharedBytes) : ""],
     ["Time zone", printable(details.timeZone ?? "")],
     ["ZFS cache", node.arcBytes ? `${bytes(node.arcBytes)} of the used memory` : ""],
     ["Quorum", details.quorumDetail ? "" : details.quorum === null ? "no cluster, or not told" : details.quorum ? "yes" : "no"],
@@ -45,9 +45,9 @@ function nodeFacts(node, details, now) {
 /** What nodes and backup servers tell alike of their machine. */
 export function machineRows(status) {
   return [
-    ["Swap", status?.swap_total_bytes ? `${bytes(status.swap_used_bytes ?? 0)} of ${bytes(status.swap_total_bytes)}` : ""],
-    ["Waiting for disks", status && status.io_wait_ratio !== null ? percent(status.io_wait_ratio * 100) : ""],
-    ["Started by", status?.boot_mode ? printable(`${status.boot_mode}${status.is_secure_boot ? ", secure boot" : ""}`) : ""],
+    ["Swap", status?.swapTotalBytes ? `${bytes(status.swapUsedBytes ?? 0)} of ${bytes(status.swapTotalBytes)}` : ""],
+    ["Waiting for disks", status && status.ioWaitRatio !== null ? percent(status.ioWaitRatio * 100) : ""],
+    ["Started by", status?.bootMode ? printable(`${status.bootMode}${status.isSecureBoot ? ", secure boot" : ""}`) : ""],
   ];
 }
 
@@ -111,14 +111,14 @@ export function disksSection(details, now) {
   if (!disks.length) return section("Disks", details.disksRead, now, quiet("None is told: the account may not see them, or they have not been read yet."));
   const rows = disks.map((disk) => {
     const told = details.smartIsRead ? smartCells(disk) : [];
-    return [printable(disk.device), ...told, printable(disk.model), printable(disk.kind), disk.size_bytes === null ? UNKNOWN : bytes(disk.size_bytes), printable(disk.used_for), printable(disk.serial)];
+    return [printable(disk.device), ...told, printable(disk.model), printable(disk.kind), disk.sizeBytes === null ? UNKNOWN : bytes(disk.sizeBytes), printable(disk.usedFor), printable(disk.serial)];
   });
   const columns = ["Device", ...(details.smartIsRead ? SMART_COLUMNS : []), ...DISK_COLUMNS];
   return section("Disks", details.disksRead, now, table("Disks", columns, rows), quiet(smartText(details, now)));
 }
 
 function smartCells(disk) {
-  const { life_left_percent: left, temperature_celsius: celsius, power_on_hours: hours } = disk;
+  const { lifeLeftPercent: left, temperatureCelsius: celsius, powerOnHours: hours } = disk;
   const life = `${left}\u202f%`; // told in whole percents
   return [
     healthBadge(disk.health),
@@ -130,8 +130,8 @@ function smartCells(disk) {
 
 function smartText({ smartIsRead, disks }, now) {
   if (!smartIsRead) return "SMART is not read here: turn it on in the settings of this node.";
-  const times = disks.map((disk) => disk.smart_read_epoch).filter(Boolean);
-  return times.length ? `SMART was read ${since(epoch(Math.min(...times)), now)} ago; it is asked twice a day.` : "SMART has not been read yet; it is asked twice a day.";
+  const times = disks.map((disk) => instant(disk.smartRead)).filter(Boolean);
+  return times.length ? `SMART was read ${since(Math.min(...times), now)} ago; it is asked twice a day.` : "SMART has not been read yet; it is asked twice a day.";
 }
 
 export function share(used, total) {
@@ -139,34 +139,34 @@ export function share(used, total) {
 }
 
 export function poolSection(details, now) {
-  const zfs = (details.zfsPools ?? []).map((pool) => [printable(pool.name), "ZFS", healthBadge(pool.health), share(pool.allocated_bytes, pool.size_bytes), pool.fragmentation_percent === null ? UNKNOWN : `${pool.fragmentation_percent} % fragmented`]);
-  const thin = (details.thinPools ?? []).map((pool) => [printable(`${pool.volume_group}/${pool.name}`), "LVM thin", UNKNOWN, share(pool.used_bytes, pool.size_bytes), `metadata ${share(pool.metadata_used_bytes, pool.metadata_size_bytes)}`]);
+  const zfs = (details.zfsPools ?? []).map((pool) => [printable(pool.name), "ZFS", healthBadge(pool.health), share(pool.allocatedBytes, pool.sizeBytes), pool.fragmentationPercent === null ? UNKNOWN : `${pool.fragmentationPercent} % fragmented`]);
+  const thin = (details.thinPools ?? []).map((pool) => [printable(`${pool.volumeGroup}/${pool.name}`), "LVM thin", UNKNOWN, share(pool.usedBytes, pool.sizeBytes), `metadata ${share(pool.metadataUsedBytes, pool.metadataSizeBytes)}`]);
   if (zfs.length + thin.length === 0) return null;
-  return section("Pools", details.disksRead, now, table("Pools", ["Pool", "Kind", "Health", "Used", "More"], [...zfs, ...thin]));
+  return section("Pools", details.zfsPoolsRead ?? details.thinPoolsRead, now, table("Pools", ["Pool", "Kind", "Health", "Used", "More"], [...zfs, ...thin]));
 }
 
-function cephSection({ ceph, cephOsds, cephPools }, now) {
+function cephSection({ ceph, cephRead, cephOsds, cephPools }, now) {
   if (!ceph) return null;
   const [word, tone] = { HEALTH_OK: ["healthy", "ok"], HEALTH_WARN: ["warning", "warn"], HEALTH_ERR: ["error", "bad"] }[ceph.health] ?? [printable(ceph.health), "warn"];
-  const checks = ceph.checks.map((check) => make("li", {}, make("strong", {}, printable(check.name)), ` ${printable(check.message)}${check.is_muted ? " (muted)" : ""}`));
-  const osds = (cephOsds ?? []).map((osd) => [printable(osd.name || `osd.${osd.id}`), osd.status === "up" ? good("up") : poor(printable(osd.status || "unknown"), "bad"), osd.is_in === null ? UNKNOWN : osd.is_in ? "in" : "out", osd.total_bytes === null ? UNKNOWN : `${percent(osd.used_percent ?? 0)} of ${bytes(osd.total_bytes)}`, printable(osd.device_class)]);
-  const pools = (cephPools ?? []).map((pool) => [printable(pool.name), pool.used_bytes === null ? UNKNOWN : bytes(pool.used_bytes), pool.used_ratio === null ? UNKNOWN : percent(pool.used_ratio * 100), pool.size === null ? UNKNOWN : `${pool.size}, at least ${pool.min_size}`]);
+  const checks = ceph.checks.map((check) => make("li", {}, make("strong", {}, printable(check.name)), ` ${printable(check.message)}${check.isMuted ? " (muted)" : ""}`));
+  const osds = (cephOsds ?? []).map((osd) => [printable(osd.name || `osd.${osd.id}`), osd.status === "up" ? good("up") : poor(printable(osd.status || "unknown"), "bad"), osd.isIn === null ? UNKNOWN : osd.isIn ? "in" : "out", osd.totalBytes === null ? UNKNOWN : `${percent(osd.usedPercent ?? 0)} of ${bytes(osd.totalBytes)}`, printable(osd.deviceClass)]);
+  const pools = (cephPools ?? []).map((pool) => [printable(pool.name), pool.usedBytes === null ? UNKNOWN : bytes(pool.usedBytes), pool.usedRatio === null ? UNKNOWN : percent(pool.usedRatio * 100), pool.size === null ? UNKNOWN : `${pool.size}, at least ${pool.minSize}`]);
   return section(
-    "Ceph", "", now,
-    make("p", { class: "verdict" }, badge({ word, icon: tone === "ok" ? "ok" : "problem", tone }), `${ceph.osd_up_count ?? UNKNOWN} of ${ceph.osd_count ?? UNKNOWN} OSDs up, ${share(ceph.used_bytes, ceph.total_bytes)} used, reads ${rate(ceph.read_bytes_per_second ?? -1)}, writes ${rate(ceph.write_bytes_per_second ?? -1)}`),
+    "Ceph", cephRead, now,
+    make("p", { class: "verdict" }, badge({ word, icon: tone === "ok" ? "ok" : "problem", tone }), `${ceph.osdUpCount ?? UNKNOWN} of ${ceph.osdCount ?? UNKNOWN} OSDs up, ${share(ceph.usedBytes, ceph.totalBytes)} used, reads ${rate(ceph.readBytesPerSecond ?? -1)}, writes ${rate(ceph.writeBytesPerSecond ?? -1)}`),
     checks.length ? make("ul", { class: "checks" }, ...checks) : "",
     osds.length ? table("OSDs of this node", ["OSD", "State", "In", "Used", "Class"], osds) : "",
     pools.length ? table("Ceph pools", ["Pool", "#Used", "#Usage", "Copies"], pools) : "",
   );
 }
 
-function haSection(ha, now) {
-  if (!ha || (!ha.services.length && !ha.master_node)) return null;
-  const services = ha.services.map((one) => [printable(one.id), printable(one.node), one.state === "error" || one.state === "fence" ? poor(printable(one.state), "bad") : printable(one.state), printable(one.requested_state)]);
-  const nodes = ha.nodes.map((one) => [printable(one.node), printable(one.status), ago(epoch(one.seen_epoch), now)]);
+function haSection({ ha, haRead }, now) {
+  if (!ha || (!ha.services.length && !ha.masterNode)) return null;
+  const services = ha.services.map((one) => [printable(one.id), printable(one.node), one.state === "error" || one.state === "fence" ? poor(printable(one.state), "bad") : printable(one.state), printable(one.requestedState)]);
+  const nodes = ha.nodes.map((one) => [printable(one.node), printable(one.status), ago(instant(one.seen), now)]);
   return section(
-    "High availability", "", now,
-    facts([["Master", printable(`${ha.master_node}: ${ha.master_status}`)], ["Fencing", printable(ha.fencing ?? "")]]),
+    "High availability", haRead, now,
+    facts([["Master", printable(`${ha.masterNode}: ${ha.masterStatus}`)], ["Fencing", printable(ha.fencing ?? "")]]),
     nodes.length ? table("Resource managers", ["Node", "Status", "Seen"], nodes) : "",
     services.length ? table("Services", ["Service", "Node", "State", "Asked for"], services) : "",
   );

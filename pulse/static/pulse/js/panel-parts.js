@@ -9,8 +9,6 @@ const MOST_ROWS = 60;
 const DAY_MS = 24 * 3600 * 1000;
 const SOON_DAYS = 30;
 
-export const epoch = (seconds) => (seconds ? seconds * 1000 : null);
-
 export function section(title, read, now, ...content) {
   const at = instant(read ?? "");
   const told = at === null ? "" : make("span", { class: "quiet small", title: fullTime(at) }, `read ${since(at, now)} ago`);
@@ -79,22 +77,22 @@ export const good = (word) => badge({ word, icon: "ok", tone: "ok" });
 export const poor = (word, tone = "warn") => badge({ word, icon: tone === "bad" ? "offline" : "problem", tone });
 export const plainly = (word) => badge({ word, icon: "stopped", tone: "" });
 
-export function taskSection(tasks, now, title = "Tasks") {
-  if (!tasks?.length) return section(title, "", now, quiet("No task is known."));
+export function taskSection({ tasks, tasksRead }, now) {
+  if (!tasks?.length) return section("Tasks", tasksRead, now, quiet("No task is known."));
   const rows = tasks.map((task) => [
     printable(task.kind),
     task.subject ? printable(task.subject) : UNKNOWN,
     outcomeBadge(task.outcome),
-    ago(epoch(task.started_epoch), now),
-    task.ended_epoch && task.started_epoch ? duration(task.ended_epoch - task.started_epoch) : UNKNOWN,
+    ago(instant(task.started), now),
+    task.ended && task.started ? duration((instant(task.ended) - instant(task.started)) / 1000) : UNKNOWN,
     printable(task.user),
     endText(task),
   ]);
-  return section(title, "", now, table(title, ["Task", "On", "Result", "Started", "#Took", "By", "What it says"], rows));
+  return section("Tasks", tasksRead, now, table("Tasks", ["Task", "On", "Result", "Started", "#Took", "By", "What it says"], rows));
 }
 
 /** How a replication job goes; a node that could not be asked leaves it open. */
-function replicationBadge({ state, failure_count: failures, read }, now) {
+function replicationBadge({ state, failureCount: failures, read }, now) {
   if (state === "disabled") return plainly("disabled");
   if (state === "failing") return poor(failures ? `${failures} failed` : "failed", "bad");
   if (state === "running") return outcomeBadge("running");
@@ -110,36 +108,36 @@ export function replicationSection(jobs, now) {
     printable(job.id),
     printable(`${job.source || UNKNOWN} → ${job.target}`),
     replicationBadge(job, now),
-    ago(epoch(job.last_sync_epoch), now, "never"),
-    ahead(epoch(job.next_sync_epoch), now),
+    ago(instant(job.lastSync), now, "never"),
+    ahead(instant(job.nextSync), now),
     job.error ? printable(job.error) : printable(job.schedule),
   ]);
   return section("Replication", "", now, table("Replication", ["Job", "Way", "State", "Last sync", "Next", "What it says"], rows));
 }
 
-export function certificateSection(certificates, now) {
-  if (!certificates?.length) return section("Certificates", "", now, quiet("None is told: the account may not see them, or they have not been read yet."));
+export function certificateSection({ certificates, certificatesRead }, now) {
+  if (!certificates?.length) return section("Certificates", certificatesRead, now, quiet("None is told: the account may not see them, or they have not been read yet."));
   const rows = certificates.map((one) => {
-    const at = epoch(one.expires_at);
+    const at = instant(one.expires);
     const days = at === null ? null : Math.floor((at - now) / DAY_MS);
     const left = days === null ? UNKNOWN : days < 0 ? poor("expired", "bad") : days < SOON_DAYS ? poor(`${days} days left`) : `${days} days left`;
     return [printable(one.filename), left, fullTime(at), printable(one.subject), make("span", { class: "mono" }, printable(one.fingerprint))];
   });
-  return section("Certificates", "", now, table("Certificates", ["File", "Left", "Until", "Issued to", "SHA-256"], rows));
+  return section("Certificates", certificatesRead, now, table("Certificates", ["File", "Left", "Until", "Issued to", "SHA-256"], rows));
 }
 
 export function subscriptionText(one) {
   if (!one) return UNKNOWN;
   const word = one.status === "notfound" ? "none" : one.status;
-  return printable([word, one.level, one.product, one.next_due && `until ${one.next_due}`].filter(Boolean).join(", "));
+  return printable([word, one.level, one.product, one.nextDue && `until ${one.nextDue}`].filter(Boolean).join(", "));
 }
 
 export function pressureSection(one, read, now) {
   if (!one) return null;
   const word = (value) => (value === null || value === undefined ? UNKNOWN : percent(value));
   return section("Pressure", read, now, table("Pressure", ["What waits", "#Some", "#All"], [
-    ["CPU", word(one.cpu_some), word(one.cpu_full)],
-    ["Memory", word(one.memory_some), word(one.memory_full)],
-    ["Disk", word(one.io_some), word(one.io_full)],
+    ["CPU", word(one.cpuSome), word(one.cpuFull)],
+    ["Memory", word(one.memorySome), word(one.memoryFull)],
+    ["Disk", word(one.ioSome), word(one.ioFull)],
   ]));
 }

@@ -4,13 +4,13 @@ import { jobRows } from "./backup-rows.js";
 import { bytes, duration, instant, percent, printable, UNKNOWN, uptime } from "./format.js";
 import { badge, icon, make, panelAddress } from "./page.js";
 import { disksSection, machineRows, poolSection, share, updatesText } from "./panel-node.js";
-import { ago, ahead, certificateSection, epoch, facts, good, outcomeBadge, plainly, poor, quiet, section, subscriptionText, table, taskSection } from "./panel-parts.js";
+import { ago, ahead, certificateSection, facts, good, outcomeBadge, plainly, poor, quiet, section, subscriptionText, table, taskSection } from "./panel-parts.js";
 import { DATASTORE_STATES, keptOn, LEVELS_OF_SUPPORT, MAIL_STATISTICS, mailFigure, queueAge, troubleText, versionText } from "./server-words.js";
 import { ATTRIBUTIONS, EVIDENCE, since } from "./words.js";
 
-export function storageSections({ resource, details }) {
+export function storageSections({ resource, details }, now) {
   const definition = details.definition;
-  return [section("Storage", "", 0, facts([
+  return [section("Storage", details.definitionRead, now, facts([
     ["Cluster", printable(resource.instance)],
     ["Seen by", printable(resource.shared ? (resource.nodes ?? []).join(", ") || "all nodes" : resource.node)],
     ["Kind", printable(resource.type)],
@@ -34,8 +34,8 @@ export function serverSections({ resource, details }, now) {
     disksSection(details, now),
     poolSection(details, now),
     attributionSection(details.attributions, now),
-    certificateSection(details.certificates, now),
-    taskSection(details.tasks, now),
+    certificateSection(details, now),
+    taskSection(details, now),
   ];
 }
 
@@ -46,10 +46,10 @@ function serverFacts(server, details, now) {
     ["Address", printable(server.host)],
     ["Version", versionText("PBS", server.version)],
     ["Up", status ? uptime(server.uptime) : ""],
-    ["Load", (status?.load_average ?? []).map((one) => one.toFixed(2)).join("  ")],
-    ["Processor", printable([status?.cpu_model, status?.cpu_count && `${status.cpu_count} CPUs`].filter(Boolean).join(", "))],
-    ["Root disk", status?.root_total_bytes ? share(status.root_used_bytes, status.root_total_bytes) : ""],
-    ["Kernel", printable(status?.kernel_version ?? "")],
+    ["Load", (status?.loadAverage ?? []).map((one) => one.toFixed(2)).join("  ")],
+    ["Processor", printable([status?.cpuModel, status?.cpuCount && `${status.cpuCount} CPUs`].filter(Boolean).join(", "))],
+    ["Root disk", status?.rootTotalBytes ? share(status.rootUsedBytes, status.rootTotalBytes) : ""],
+    ["Kernel", printable(status?.kernelVersion ?? "")],
     ...machineRows(status),
     ["Time zone", printable(details.timeZone ?? "")],
     ["Subscription", subscriptionText(details.subscription)],
@@ -95,14 +95,14 @@ function garbageSection({ garbage, datastores, usageRead }, now) {
 }
 
 function garbageRow(store, job, now) {
-  const bad = job?.bad_chunk_count ?? store.badChunks;
-  const factor = job?.disk_bytes && job.index_bytes !== null ? job.index_bytes / job.disk_bytes : store.deduplication;
-  const [removed, pending] = [job?.removed_bytes ?? store.removedBytes, job?.pending_bytes ?? store.pendingBytes];
+  const bad = job?.badChunkCount ?? store.badChunks;
+  const factor = job?.diskBytes && job.indexBytes !== null ? job.indexBytes / job.diskBytes : store.deduplication;
+  const [removed, pending] = [job?.removedBytes ?? store.removedBytes, job?.pendingBytes ?? store.pendingBytes];
   if (!job && bad === null && factor === null) return null;
   return [
     printable(store.name),
-    ago(instant(store.collected) ?? epoch(job?.last_run_ended_epoch), now, "never"),
-    job?.duration_seconds ? duration(job.duration_seconds) : UNKNOWN,
+    ago(instant(store.collected ?? job?.lastRunEnded), now, "never"),
+    job?.durationSeconds ? duration(job.durationSeconds) : UNKNOWN,
     removed === null ? UNKNOWN : bytes(removed),
     pending === null ? UNKNOWN : bytes(pending),
     factor === null ? UNKNOWN : `${factor.toFixed(1)} times`,
@@ -133,7 +133,7 @@ function attributionSection(attributions, now) {
   if (!groups.length) return section("Whose are the backups?", "", now, quiet("No group of backups has been judged yet."));
   const rows = groups.map(([key, one]) => {
     const [name, tone] = WHOSE[one.state] ?? WHOSE.unknown;
-    const whose = one.instance ? `${one.instance}, guest ${one.vmid}${one.guest_is_known ? "" : " (gone)"}` : one.candidates.length ? `may be of ${one.candidates.join(" or ")}` : "";
+    const whose = one.instance ? `${one.instance}, guest ${one.vmid}${one.guestIsKnown ? "" : " (gone)"}` : one.candidates.length ? `may be of ${one.candidates.join(" or ")}` : "";
     return [printable(key.replace(/\/?\|/u, " · ")), badge({ word: ATTRIBUTIONS[one.state] || printable(one.state), icon: name, tone }), printable(whose), one.evidence.map(([rule, text]) => `${EVIDENCE[rule] ?? printable(rule)}: ${printable(text)}`).join("; ")];
   });
   return section("Whose are the backups?", "", now, table("Whose the backups are", ["Group", "Judgement", "Whose", "Evidence"], rows));
@@ -166,7 +166,7 @@ function mailNodeRow(id, node, known) {
     node.cpu === null ? UNKNOWN : explained("cpu", percent(node.cpu * 100)),
     node.memory ? explained("memory", percent(node.memory.usage)) : UNKNOWN,
     node.disk ? explained("disk", percent(node.disk.usage)) : UNKNOWN,
-    (known?.load_average ?? []).map((one) => one.toFixed(2)).join("  "),
+    (known?.loadAverage ?? []).map((one) => one.toFixed(2)).join("  "),
     node.uptime === null ? UNKNOWN : uptime(node.uptime),
     Object.entries(node.queues).map(([queue, total]) => printable(`${queue} ${total}`)).join(", "),
     printable(known?.address ?? ""),
@@ -175,7 +175,7 @@ function mailNodeRow(id, node, known) {
 }
 
 function supportOf(nodes) {
-  const levels = new Set((nodes ?? []).filter((one) => !one.error).map((one) => LEVELS_OF_SUPPORT[one.subscription_level] ?? (printable(one.subscription_level) || "none")));
+  const levels = new Set((nodes ?? []).filter((one) => !one.error).map((one) => LEVELS_OF_SUPPORT[one.subscriptionLevel] ?? (printable(one.subscriptionLevel) || "none")));
   return [...levels].join(", ");
 }
 
@@ -184,7 +184,7 @@ function queueSection(id, { queues, queuesRead }, now) {
     printable(node),
     printable(one.queue),
     make("a", { href: panelAddress(id, `nodes.${node}.queues.${one.queue}`) }, mailFigure("count", one.total)),
-    (one.by_minutes ?? []).filter(([, count]) => count).map(([age, count]) => `${queueAge(age)}: ${count}`).join(", "),
+    (one.byMinutes ?? []).filter(([, count]) => count).map(([age, count]) => `${queueAge(age)}: ${count}`).join(", "),
   ]));
   return rows.length ? section("Queues", queuesRead, now, table("Queues", ["Node", "Queue", "#Waiting", "By age"], rows)) : null;
 }
