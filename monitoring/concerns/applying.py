@@ -12,7 +12,7 @@ from monitoring.concerns.clusters import (
     silent_managers,
 )
 from monitoring.concerns.guests import failed_verifications, guest, halted
-from monitoring.concerns.nodes import node_concerns
+from monitoring.concerns.nodes import node_concerns, unmeasured
 from monitoring.concerns.servers import gateway_concerns, server_concerns
 from monitoring.concerns.shapes import GATEWAY, INSTANCE, SERVER, About, Concern, concerning
 from monitoring.concerns.storages import unavailable
@@ -33,13 +33,22 @@ def pve_concerns(
     facts: Facts,
     coverage: Mapping[int, Coverage],
     judged_epoch: float,
+    absent_since: Mapping[str, float],
     at_epoch: float,
 ) -> tuple[Concern, ...]:
-    """Return what is wrong with a PVE; of a node that is away nothing but that is told."""
+    """Return what is wrong with a PVE; of a node that is away nothing but that is told.
+
+    `absent_since` has by node since when it is not online.
+    """
     online = {node.name: About("node", node.name) for node in figures.nodes if node.status == "online"}
     found = list(cluster_concerns(instance, cluster, facts, online))
     for name, about in online.items():
         found += concerning(about, node_concerns(name, facts, at_epoch=at_epoch))
+    for node in figures.nodes:
+        since = absent_since.get(node.name, at_epoch)
+        found += concerning(
+            About("node", node.name), unmeasured(node, cluster, since_epoch=since, at_epoch=at_epoch)
+        )
     for name, one in (
         *silent_managers(facts.ha, facts.ha_epoch),
         *replication_concerns(figures, facts, at_epoch=at_epoch),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, Level, days_left
+from monitoring.figures.nodes import NodeFigures
 from monitoring.known.disks import of_smart
 from monitoring.known.facts import Facts, NodeFacts, SmartFacts
 from nodes.proxmox.readings.hardware import (
@@ -14,6 +15,7 @@ from nodes.proxmox.readings.hardware import (
     ThinPoolReading,
     ZfsPoolReading,
 )
+from nodes.proxmox.readings.live import ClusterReading
 
 #: Words of SMART that are no news, in lower case; the last two say that nothing is known.
 GOOD_DISKS = frozenset({"", "passed", "ok", "unknown", "smart disabled"})
@@ -22,6 +24,32 @@ CERTIFICATE_DAYS = 14
 #: What a node of a PVE shows to its callers: the first of these that it has. Others matter only once they have expired.
 SERVED_CERTIFICATES = ("pveproxy-ssl.pem", "pve-ssl.pem")
 BAD_SUBSCRIPTIONS = frozenset({"expired", "invalid", "suspended"})
+
+#: A node that has just been started is listed as unknown until its pvestatd has measured for the first time.
+UNMEASURED_SECONDS = 30.0
+NOT_REPORTING = (
+    "is online in its cluster, and does not report how it and its guests are: its status daemon (pvestatd) hangs or does not "
+    "run, often because of a storage that does not answer"
+)
+NOT_SEEN = (
+    "has status unknown, and nothing reports how it and its guests are: its status daemon (pvestatd) hangs or does not run, "
+    "often because of a storage that does not answer, or the node cannot be reached"
+)
+
+
+def unmeasured(
+    node: NodeFigures, cluster: ClusterReading | None, *, since_epoch: float, at_epoch: float
+) -> Iterator[Concern]:
+    """Yield a node that nobody has measured for a while; why, the membership tells if it is known.
+
+    One that a member without a majority cannot see is told with the majority.
+    """
+    is_quorate = cluster is None or cluster.is_quorate is not False
+    if node.status == "unknown" and is_quorate and at_epoch - since_epoch >= UNMEASURED_SECONDS:
+        members = cluster.members if cluster is not None else ()
+        is_member = any(one.name == node.name and one.is_online for one in members)
+        text = f"Node {node.name} {NOT_REPORTING if is_member else NOT_SEEN}"
+        yield Concern("node_unmeasured", WARNING, node.name, text)
 
 
 def node_concerns(name: str, facts: Facts, *, at_epoch: float) -> Iterator[Concern]:

@@ -36,7 +36,7 @@ class NodeFigures(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One node; a node that is not online has its facts and no figures. Epochs are seconds of our own clock.
 
     What has no instant of its own was told by the poll at `seen_epoch`. `is_stale`: it could not be looked at now, and all of
-    it is as it was then. `health` says whether its instance answers.
+    it is as it was then. `health` says whether its instance answers, and can tell how the node is.
     """
 
     name: str
@@ -93,6 +93,7 @@ def live_node(
     facts = NodeFigures(
         name=reading.name,
         status=status,
+        health="unhealthy" if status == "unknown" else "healthy",
         seen_epoch=seen_epoch,
         ha_state=reading.ha_state,
         cpu_count=reading.cpu_count or known.cpu_count,

@@ -1,4 +1,4 @@
-"""Which nodes of a PVE are there, whose figures have moved, and for how long what an absent one had is still shown; pure."""
+"""Which nodes of a PVE are there, whose figures have moved, and what is shown of those that nobody can look at; pure."""
 
 from __future__ import annotations
 
@@ -26,11 +26,6 @@ def absent_nodes(resources: ResourcesReading, cluster: ClusterReading | None) ->
 def remember_absence(memory: PollMemory, absent: Mapping[str, str], at_epoch: float) -> None:
     """Keep since when each node is not online."""
     memory.absent_since = {name: memory.absent_since.get(name, at_epoch) for name in absent}
-
-
-def is_within_grace(memory: PollMemory, node: str, at_epoch: float) -> bool:
-    """Return whether a node has been absent so shortly that what it had is still shown, marked."""
-    return at_epoch - memory.absent_since.get(node, at_epoch) <= GRACE_SECONDS
 
 
 def fresh_nodes(memory: PollMemory, resources: ResourcesReading) -> set[str]:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from msgspec.structs import replace
 
 from monitoring.backups.coverage import Coverage
 from monitoring.concerns.applying import pve_concerns
 from monitoring.figures import rates
-from monitoring.figures.guest_disk import container_disk, machine_disk
+from monitoring.figures.guest_disk import GuestDisk, container_disk, machine_disk
 from monitoring.figures.guests import GuestFigures, live_guest
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures, live_node, root_storage
-from monitoring.figures.storages import Key, StorageFigures, key_of, live_storages
+from monitoring.figures.storages import DISABLED, Key, StorageFigures, key_of, live_storages
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.memory import PollMemory
 from monitoring.known.presence import (
     absent_nodes,
     fresh_nodes,
-    is_within_grace,
     remember_absence,
     unreadable_guests,
 )
@@ -29,10 +28,21 @@ from monitoring.polling import limits
 from monitoring.polling.publishing import Picture
 from nodes.models import Instance
 from nodes.proxmox.readings.backups import NodeStorageReading
-from nodes.proxmox.readings.live import GuestReading, ResourcesReading
+from nodes.proxmox.readings.live import GuestReading, ResourcesReading, StorageReading
 
 #: What a node told of its storages and its history is true for this long.
 PROBE_SECONDS = 900.0
+
+
+class BackupWords(TypedDict):
+    """The fields of a guest that say how its backups are."""
+
+    backup_state: str
+    backup_reason: str
+    last_backup_epoch: int | None
+
+
+NOT_JUDGED = BackupWords(backup_state="", backup_reason="", last_backup_epoch=None)
 
 
 class Beside(NamedTuple):
@@ -76,6 +86,7 @@ def picture_of(
         facts=facts,
         coverage=beside.coverage,
         judged_epoch=beside.judged_epoch,
+        absent_since=memory.absent_since,
         at_epoch=at_epoch,
     )
     return Picture(figures, concerns)
@@ -119,7 +130,7 @@ def guest_figures(
     at_epoch: float,
     interval: float,
 ) -> list[GuestFigures]:
-    """Return the guests, and those of nodes that are not online as they were last seen, for a while."""
+    """Return the guests, and those of nodes that are not online as they were last seen: only the list takes them away."""
     fresh = fresh_nodes(memory, resources)
     before = {guest.vmid: guest for guest in memory.figures.guests}
     samples: dict[int, rates.Sample] = {}
@@ -127,8 +138,7 @@ def guest_figures(
     for guest in wanted_guests(instance, resources.guests):
         known = before.get(guest.vmid)
         if guest.node in absent:
-            if known is not None and is_within_grace(memory, guest.node, at_epoch):
-                figures.append(known if known.is_stale else replace(known, is_stale=True))
+            figures.append(unseen_guest(guest, known, beside, at_epoch=at_epoch))
             continue
         sample = samples[guest.vmid] = rates.advance(
             memory.samples.get(guest.vmid),
@@ -142,6 +152,26 @@ def guest_figures(
     return figures + unreadable_guests(memory, resources, before, wanted_kinds(instance), at_epoch=at_epoch)
 
 
+def unseen_guest(
+    reading: GuestReading, known: GuestFigures | None, beside: Beside, *, at_epoch: float
+) -> GuestFigures:
+    """Return a guest that is still listed and whose node is silent, as it was last seen.
+
+    Whether it runs nobody knows: its node may be switched off, or just not measured.
+    """
+    if known is None:
+        return unmeasured_guest(reading, beside, at_epoch=at_epoch)
+    backups = judged(beside.coverage.get(reading.vmid))  # they grow old all the same
+    return replace(known, status="unknown", node=reading.node, is_stale=True, **backups)
+
+
+def unmeasured_guest(reading: GuestReading, beside: Beside, *, at_epoch: float) -> GuestFigures:
+    """Return a guest of which nothing but its configuration is known, because nobody has seen it run since Pulse looks."""
+    unmeasured = replace(reading, status="unknown", cpu_ratio=None, uptime_seconds=None)
+    guest = guest_now(unmeasured, None, None, beside, at_epoch=at_epoch)
+    return replace(guest, seen_epoch=None, is_stale=True, disk=GuestDisk())
+
+
 def guest_now(
     reading: GuestReading,
     sample: rates.Sample | None,
@@ -153,7 +183,6 @@ def guest_now(
     """Return a listed guest with what the slow lanes know of it; one without a name for a moment keeps the one it had."""
     vmid, known = reading.vmid, beside.facts.guest(reading.vmid)
     named = before if before is not None and not reading.name else reading
-    judged = beside.coverage.get(vmid)
     if reading.kind == "lxc":
         disk = container_disk(reading)
     else:
@@ -175,15 +204,19 @@ def guest_now(
         detail=known.detail,
         detail_epoch=known.detail_epoch,
         addresses=known.shown_addresses,
-        backup_state=state_of(judged) if judged is not None else "",
-        backup_reason=judged.reason if judged is not None else "",
-        last_backup_epoch=judged.last_good_epoch if judged is not None else None,
+        **judged(beside.coverage.get(vmid)),
     )
 
 
-def state_of(judged: Coverage) -> str:
-    """Return one word for the whole: uncovered, else how its backups are (good, overdue, bad, never, unknown)."""
-    return "uncovered" if judged.state == "uncovered" else judged.freshness
+def judged(coverage: Coverage | None) -> BackupWords:
+    """Return how the backups of a guest are, in one word: uncovered, else good, overdue, bad, never, unknown."""
+    if coverage is None:
+        return NOT_JUDGED
+    return BackupWords(
+        backup_state="uncovered" if coverage.state == "uncovered" else coverage.freshness,
+        backup_reason=coverage.reason,
+        last_backup_epoch=coverage.last_good_epoch,
+    )
 
 
 def storage_figures(
@@ -195,7 +228,7 @@ def storage_figures(
     absent: Mapping[str, str],
     at_epoch: float,
 ) -> list[StorageFigures]:
-    """Return the storages, and those that only absent nodes see as they were last seen, for a while."""
+    """Return the storages, and those that only absent nodes see as they were last seen: only the list takes them away."""
     if not instance.monitor_storage:
         return []
     if memory.figures.storages and not resources.storages:
@@ -210,11 +243,20 @@ def storage_figures(
     before = {storage.key: storage for storage in memory.figures.storages}
     for reading in resources.storages:
         key = key_of(reading)
-        known = before.get(key)
-        if key not in shown and known is not None and is_within_grace(memory, reading.node, at_epoch):
+        if key not in shown:
             shown.add(key)
-            figures.append(replace(known, is_stale=True))
+            figures.append(unseen_storage(reading, before.get(key)))
     return figures
+
+
+def unseen_storage(reading: StorageReading, known: StorageFigures | None) -> StorageFigures:
+    """Return a storage that only silent nodes have, as it was last seen; one that is switched off needs no node to say so."""
+    name, node = key_of(reading)
+    if reading.status == DISABLED:
+        return StorageFigures(name, node, DISABLED, reading.plugin, reading.content)
+    if known is None:
+        return StorageFigures(name, node, "unknown", reading.plugin, reading.content, is_stale=True)
+    return known if known.is_stale else replace(known, is_stale=True)
 
 
 def probed_storages(facts: Facts, at_epoch: float) -> dict[Key, NodeStorageReading]:

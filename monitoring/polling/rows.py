@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from monitoring.figures.guest_disk import GuestDisk
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.nodes import Health, NodeFigures, memory_source, remembered_node
 from monitoring.figures.storages import StorageFigures
 from monitoring.known.facts import Facts
-from monitoring.polling.pve_picture import Beside, guest_now
+from monitoring.polling.pve_picture import Beside, unmeasured_guest
 from nodes.models import Guest, Node, Storage
 from nodes.proxmox.readings.live import GuestReading
 
@@ -38,8 +37,7 @@ def known_guest(row: Guest, seen: float | None, beside: Beside, *, at_epoch: flo
     """Return a guest of which only the facts are known. How full its disks are is told only while it is known to run."""
     tags = tuple(tag for tag in row.tags.split(";") if tag)
     reading = GuestReading(row.vmid, row.kind, row.node_name, "unknown", name=row.name, tags=tags)
-    guest = guest_now(reading, None, None, beside, at_epoch=at_epoch)
-    return replace(guest, seen_epoch=seen, is_stale=True, disk=GuestDisk())
+    return replace(unmeasured_guest(reading, beside, at_epoch=at_epoch), seen_epoch=seen)
 
 
 def known_storage(row: Storage) -> StorageFigures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import Health, NodeFigures, remembered_node
 from nodes.choices import PollState
@@ -42,9 +43,17 @@ def marked(figures: Figures, *, is_down: bool) -> Figures:
     return replace(
         figures,
         nodes=tuple(node(known) for known in figures.nodes),
-        guests=tuple(one if one.is_stale else replace(one, is_stale=True) for one in figures.guests),
+        guests=tuple(unseen(one, is_down=is_down) for one in figures.guests),
         storages=tuple(one if one.is_stale else replace(one, is_stale=True) for one in figures.storages),
         refused=node(figures.refused) if figures.refused is not None else None,
+    )
+
+
+def unseen(guest: GuestFigures, *, is_down: bool) -> GuestFigures:
+    """Return a guest as it was last seen; whether it runs nobody knows once its host is down."""
+    status = "unknown" if is_down else guest.status
+    return (
+        guest if guest.is_stale and guest.status == status else replace(guest, status=status, is_stale=True)
     )
 
 

@@ -76,7 +76,7 @@ class GuestShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     comes from, `memoryTrust` how far that is to be trusted, `memoryReason` why. `diskReason` says why `disk` is not known, else
     `diskSource` where it comes from. `backupState`: `good`, `overdue`, `bad`, `never`, `uncovered`, `unknown`, or
     absent while nothing is judged, with its reason.
-    `/api/resources/{identity}/explain` has the words for all of these. `stale`: its node does not answer.
+    `/api/resources/{identity}/explain` has the words for all of these. `stale`: nobody can look at it now.
     """
 
     id: str

@@ -526,6 +526,7 @@ def shown(*, statuses, facts, guests=(), coverage=None, cluster=None):
         facts=facts,
         coverage=coverage or {},
         judged_epoch=NOON,
+        absent_since={},
         at_epoch=NOON,
     )
 

@@ -342,7 +342,7 @@ def test_a_node_that_was_away_before_a_restart_keeps_since_when(fake_cluster, wa
     assert node_named(watched, victim)["lastSeen"] == "2026-01-01T12:00:40Z"
 
 
-def test_guests_of_a_node_that_is_away_for_long_go_with_the_first_poll(fake_cluster, watch):
+def test_guests_of_a_node_that_is_away_for_long_are_kept_over_a_start(fake_cluster, watch):
     watched = watch(fake_cluster)
     watched.poll()
     victim = fake_cluster.servers[2].name
@@ -353,7 +353,10 @@ def test_guests_of_a_node_that_is_away_for_long_go_with_the_first_poll(fake_clus
 
     watched.poll(after=10)
 
-    assert [vmid for vmid, guest in watched.guests().items() if guest["node"] == victim] == []
+    theirs = [guest for guest in watched.guests().values() if guest["node"] == victim]
+    assert [(one["vmid"], one["status"], one["stale"]) for one in theirs] == [
+        (vmid, "unknown", True) for vmid in (102, 105, 108, 111)
+    ]
 
 
 def test_a_node_that_has_returned_is_not_absent_any_more(fake_cluster, watch):

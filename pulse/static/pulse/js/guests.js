@@ -91,7 +91,7 @@ function statusIcon(guest) {
 
 function statusTitle(guest) {
   if (!guest.isStale) return "";
-  if (guest.status === "unknown") return "Nobody knows whether it runs: its node does not answer.";
+  if (guest.status === "unknown") return "Nobody knows whether it runs: its node tells nothing of it.";
   return `${printable(guest.status)} when it was last read. Nothing newer is known.`;
 }
 
