@@ -15,14 +15,11 @@ from zlib import crc32
 from msgspec.structs import replace
 
 from monitoring.known.lanes import NEVER, Key, Lane, Progress, ProgressByLane, Subject, name_of
-from nodes.proxmox.errors import NotFound, PermissionDenied, ProxmoxError
+from monitoring.known.terms import DENIALS, LONGEST_RETRY_SECONDS, TERMS, Terms, period_of
+from nodes.proxmox.errors import PermissionDenied, ProxmoxError
 
 #: A call that the account may not make, or that this version does not know, is not made again for this long.
 DENIAL_SECONDS = 1800.0
-DENIALS = frozenset({PermissionDenied.code, NotFound.code})
-#: After a failure the next try waits this long, doubled with each further one.
-RETRY_SECONDS = 60.0
-LONGEST_RETRY_SECONDS = 3600.0
 #: How far a question strays from its period, so that questions that began together drift apart.
 JITTER_RATIO = 0.05
 #: After its first success a question comes again sooner than its period, each at another moment of it.
@@ -33,86 +30,6 @@ SLACK_SECONDS = 4.5
 LIVE_SLACK_SECONDS = 0.5
 #: What something has happened to is looked at again this long after the last time at the earliest.
 HASTE_SECONDS = 60.0
-
-MINUTE, HOUR = 60.0, 3600.0
-
-
-class Terms(NamedTuple):
-    """How often a lane asks: `idle_seconds` where there is nothing of the kind, as far as is known.
-
-    `rank`: lower comes first among those that were never asked; on those of rank 0 others depend.
-    `retry_seconds`: after a failure the next try waits this long at least. `is_live`: the poll itself makes these calls; they
-    keep to their period, and one that fails is made again by the next poll, or after its `retry_seconds`.
-    """
-
-    period_seconds: float
-    rank: int = 1
-    idle_seconds: float = 0.0
-    retry_seconds: float = RETRY_SECONDS
-    is_live: bool = False
-
-
-def live(period_seconds: float, *, retry_seconds: float = 0.0) -> Terms:
-    """Return the terms of calls that the live poll makes."""
-    return Terms(period_seconds, retry_seconds=retry_seconds, is_live=True)
-
-
-TERMS: Mapping[Lane, Terms] = {
-    # live: whether a host that stood alone has joined a cluster; a cluster is read by every poll, as is the status of a PBS
-    Lane.MEMBERSHIP: live(MINUTE),
-    Lane.NODE_STATUS: live(0.0),  # see monitoring.polling.limits.nodes_due
-    Lane.SERVER_STATUS: live(0.0),
-    Lane.SERVER_VERSION: live(HOUR),
-    Lane.DATASTORE_USE: live(30.0),
-    Lane.MAIL_NODES: live(30.0),  # the asked node contacts the others one after the other
-    Lane.MAIL_STATISTICS: live(MINUTE),
-    Lane.MAIL_QUEUES: live(MINUTE, retry_seconds=MINUTE),
-    # of any host
-    Lane.PERMISSIONS: Terms(15 * MINUTE, rank=0),
-    Lane.TIME: Terms(6 * HOUR, rank=2),
-    Lane.CERTIFICATES: Terms(6 * HOUR, rank=3),
-    Lane.SUBSCRIPTION: Terms(6 * HOUR, rank=3),
-    Lane.UPDATES: Terms(6 * HOUR, rank=3),
-    Lane.DISKS: Terms(HOUR, rank=3),
-    Lane.ZFS_POOLS: Terms(5 * MINUTE, rank=3, idle_seconds=HOUR),
-    Lane.THIN_POOLS: Terms(30 * MINUTE, rank=3),
-    # A disk that does not answer is left alone for long: each try starts another smartctl.
-    Lane.SMART_LIST: Terms(12 * HOUR, rank=5, retry_seconds=3 * HOUR),
-    Lane.SMART: Terms(12 * HOUR, rank=5, retry_seconds=3 * HOUR),
-    # of a PVE
-    Lane.TASKS: Terms(20.0, rank=0),
-    Lane.STORAGE_DEFINITIONS: Terms(30 * MINUTE, rank=0),
-    Lane.HA: Terms(30.0, idle_seconds=5 * MINUTE),
-    Lane.CEPH: Terms(30.0),
-    Lane.CEPH_POOLS: Terms(5 * MINUTE, rank=3),
-    Lane.REPLICATION_JOBS: Terms(5 * MINUTE),
-    Lane.REPLICATION: Terms(MINUTE),
-    Lane.VOTES: Terms(5 * MINUTE, rank=3),
-    Lane.QDEVICE: Terms(5 * MINUTE, rank=3),
-    Lane.VERSIONS: Terms(HOUR, rank=0),
-    Lane.NODE_STORAGES: Terms(5 * MINUTE, rank=2),
-    Lane.NODE_HISTORY: Terms(2 * MINUTE, rank=3),
-    Lane.GUEST_DETAILS: Terms(2 * MINUTE),
-    Lane.GUEST_CONFIGURATION: Terms(2 * HOUR, rank=2),
-    Lane.GUEST_SNAPSHOTS: Terms(HOUR, rank=4),
-    Lane.AGENT_FILESYSTEMS: Terms(6 * MINUTE, rank=2),
-    Lane.AGENT_ADDRESSES: Terms(HOUR, rank=4),
-    Lane.CONTAINER_ADDRESSES: Terms(HOUR, rank=4),
-    Lane.BACKUP_JOBS: Terms(5 * MINUTE, rank=0),
-    Lane.UNCOVERED_GUESTS: Terms(15 * MINUTE),
-    Lane.JOB_VOLUMES: Terms(HOUR, rank=3),
-    Lane.BACKUP_TASKS: Terms(15 * MINUTE),
-    Lane.BACKUP_LOGS: Terms(HOUR, rank=2),
-    Lane.BACKUP_VOLUMES: Terms(30 * MINUTE),
-    # of a PBS
-    Lane.SERVER_TASKS: Terms(30.0, rank=2),
-    Lane.SERVER_JOBS: Terms(5 * MINUTE),
-    Lane.DATASTORES: Terms(5 * MINUTE, rank=0),
-    Lane.NAMESPACES: Terms(10 * MINUTE, rank=0),
-    Lane.GROUPS: Terms(5 * MINUTE),
-    Lane.SNAPSHOTS: Terms(HOUR),
-    Lane.GROUP_SNAPSHOTS: Terms(4 * HOUR, rank=2),
-}
 
 
 class Question(NamedTuple):
@@ -151,11 +68,6 @@ class Question(NamedTuple):
     def name(self) -> str:
         """What it is called in the log."""
         return name_of(self.lane, self.subject)
-
-
-def period_of(lane: Lane, *, is_idle: bool = False) -> float:
-    """Return how often a lane asks."""
-    return TERMS[lane].idle_seconds if is_idle else TERMS[lane].period_seconds
 
 
 def is_due(known: Progress, *, epoch: float, is_wanted: bool = False) -> bool:
@@ -210,7 +122,9 @@ def failed(
     else:
         patience = min(period_of(key[0], is_idle=is_idle), error.patience_seconds)
         patience = max(terms.retry_seconds, patience)
-        wait = min(patience * 2 ** min(failures - 1, 10), max(terms.retry_seconds, LONGEST_RETRY_SECONDS))
+        wait = min(
+            patience * 2 ** min(failures - 1, 10), max(terms.retry_seconds, terms.longest_retry_seconds)
+        )
     # A poll comes when its host asked for it: what that means for a live call is told in `next_try_seconds`.
     asked = 0.0 if terms.is_live else min(error.retry_after_seconds or 0.0, LONGEST_RETRY_SECONDS)
     return Progress(

@@ -10,11 +10,11 @@ import msgspec
 
 from monitoring.backups.attribution import BackupServer
 from monitoring.collecting.calls import Calls
-from monitoring.collecting.schedule import DENIALS
 from monitoring.figures.instances import Figures
 from monitoring.known.facts import Facts
 from monitoring.known.lanes import Key, Lane
 from monitoring.known.memory import PollMemory
+from monitoring.known.terms import DENIALS
 from nodes.models import Instance
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from monitoring.collecting import schedule
-from monitoring.collecting.schedule import TERMS, Question
+from monitoring.collecting.schedule import Question
 from monitoring.known.lanes import NEVER, Lane, Progress
+from monitoring.known.terms import TERMS
 from nodes.proxmox.errors import AgentNotRunning, NotFound, PermissionDenied, ServerError, TimedOut
 
 AT = 1767268800.0
