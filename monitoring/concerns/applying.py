@@ -18,6 +18,7 @@ from monitoring.concerns.shapes import GATEWAY, INSTANCE, SERVER, About, Concern
 from monitoring.concerns.storages import unavailable
 from monitoring.figures.instances import Figures
 from monitoring.known.facts import Facts
+from monitoring.known.freshness import current
 from monitoring.known.replication import replications
 from nodes.proxmox.readings.backup_server import ServerJobReading
 from nodes.proxmox.readings.live import ClusterReading, DatastoreReading, StorageReading
@@ -40,6 +41,7 @@ def pve_concerns(
 
     `absent_since` has by node since when it is not online.
     """
+    facts = current(facts, at_epoch=at_epoch)
     online = {node.name: About("node", node.name) for node in figures.nodes if node.status == "online"}
     found = list(cluster_concerns(instance, cluster, facts, online))
     for name, about in online.items():
@@ -83,6 +85,7 @@ def pbs_concerns(
     at_epoch: float,
 ) -> tuple[Concern, ...]:
     """Return what is wrong with a PBS."""
+    facts = current(facts, at_epoch=at_epoch)
     found = server_concerns(
         datastores, jobs, missed, facts, datastores_epoch=datastores_epoch, at_epoch=at_epoch
     )

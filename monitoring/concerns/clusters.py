@@ -7,7 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, cut, listed
 from monitoring.figures.versions import numbers_of
 from monitoring.known.facts import Facts
+from monitoring.known.lanes import Lane
 from monitoring.known.replication import Replication
+from monitoring.known.terms import DENIALS
+from nodes.proxmox.errors import ServerError
 from nodes.proxmox.readings.cluster import CephReading, HaReading, QdeviceReading
 from nodes.proxmox.readings.live import ClusterReading
 
@@ -29,6 +32,7 @@ def cluster_concerns(
     yield from qdevice(facts.qdevice, facts.qdevice_epoch)
     yield from disarmed(name, facts.ha, facts.ha_epoch)
     yield from ceph(facts.ceph, facts.ceph_epoch)
+    yield from silent_ceph(facts, online)
 
 
 def quorum(name: str, cluster: ClusterReading | None) -> Iterator[Concern]:
@@ -107,6 +111,22 @@ def ceph(known: CephReading | None, read_epoch: float) -> Iterator[Concern]:
     if not known.checks:
         level = CRITICAL if known.health == "HEALTH_ERR" else WARNING
         yield Concern("ceph", level, known.health, f"Ceph is in state {known.health}", read_epoch)
+
+
+def silent_ceph(facts: Facts, online: Collection[str]) -> Iterator[Concern]:
+    """Yield a Ceph that does not answer, through any node that has it; `facts` are those that still count.
+
+    One that has never answered is there all the same where it says itself why it does not: by an error of the call.
+    """
+    asked = [one for node, one in facts.progress.get(Lane.CEPH, {}).items() if node in online]
+    failing = [one for one in asked if one.code and one.code not in DENIALS]
+    if facts.ceph is not None or not failing:
+        return
+    read_epoch = max(one.done_epoch for one in failing)
+    worst = max(failing, key=lambda one: (one.code == ServerError.code, one.tried_epoch))
+    if read_epoch or (worst.code == ServerError.code and worst.failures > 1):
+        text = f"Ceph does not answer, so nobody knows how it is: {cut(worst.message)}"
+        yield Concern("ceph_silent", WARNING, "ceph", text.removesuffix("."), read_epoch)
 
 
 def failing_replications(jobs: Iterable[Replication]) -> Iterator[tuple[str, Concern]]:

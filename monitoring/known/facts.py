@@ -144,6 +144,7 @@ class NodeFacts(msgspec.Struct, frozen=True):
     replications: tuple[ReplicationReading, ...] = ()
     replications_epoch: float = 0.0
     time_zone: str = ""
+    has_ceph: bool | None = None  # None: it was not asked yet, or could not tell
 
 
 class NamespaceBackups(msgspec.Struct, frozen=True):
@@ -212,8 +213,11 @@ class Facts(Progressing):
     ceph: CephReading | None = None
     ceph_epoch: float = 0.0
     ceph_osds: tuple[CephOsdReading, ...] = ()
+    ceph_osds_epoch: float = 0.0
     ceph_pools: tuple[CephPoolReading, ...] = ()
+    ceph_pools_epoch: float = 0.0
     replication_jobs: tuple[ReplicationReading, ...] = ()
+    replication_jobs_epoch: float = 0.0
     votes: tuple[VoteReading, ...] = ()
     votes_epoch: float = 0.0
     qdevice: QdeviceReading | None = None  # None: the node that answered runs none

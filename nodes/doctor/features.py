@@ -131,7 +131,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "ceph", "pve", "Ceph",
-        (cluster.ceph_status, cluster.ceph_osds, cluster.ceph_pools),
+        (cluster.ceph_status, cluster.node_ceph_status, cluster.ceph_osds, cluster.ceph_pools),
         ((("/", "Sys.Audit"),), (("/", "Datastore.Audit"),)),
         "Its state is told with Sys.Audit or Datastore.Audit on /.", "Health, OSDs and pools of Ceph.", AUDITOR,
     ),

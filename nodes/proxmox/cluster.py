@@ -215,6 +215,8 @@ qdevice = Call("/cluster/config/qdevice", read_qdevice)
 ha_status = Call("/cluster/ha/status/current", read_ha_status)
 #: Only a node where Ceph is installed can tell: NoCeph from the others. A cluster that hangs answers late.
 ceph_status = Call("/cluster/ceph/status", read_ceph_status)
+#: The same, as another node of the cluster tells it.
+node_ceph_status = Call("/nodes/{node}/ceph/status", read_ceph_status)
 #: All OSDs of the Ceph cluster, whichever node is asked; NoCeph as of ceph_status.
 ceph_osds = Call("/nodes/{node}/ceph/osd", read_ceph_osds)
 #: From PVE 7.3.

@@ -179,8 +179,18 @@ def _osds(cluster: Cluster, ceph: Ceph) -> tuple[int, int, int]:
 @call("GET", "/cluster/ceph/status", privilege=_CEPH)
 def ceph_status(request: Call) -> Row:
     """What Ceph says of itself, if it is installed on the node that was asked."""
+    return _ceph_status(request, request.server.name)
+
+
+@call("GET", "/nodes/{node}/ceph/status", privilege=_CEPH, is_proxied=True)
+def node_ceph_status(request: Call) -> Row:
+    """The same, through a node of which it is asked."""
+    return _ceph_status(request, node_of(request).name)
+
+
+def _ceph_status(request: Call, node: str) -> Row:
     cluster = cluster_of(request)
-    ceph = _ceph(request, request.server.name)
+    ceph = _ceph(request, node)
     total, up, known = _osds(cluster, ceph)
     monitors = [node for node in cluster.nodes.values() if node.died_at is None][:3]
     checks = {

@@ -36,7 +36,8 @@ def test_the_state_counts_the_calls_of_the_slow_lanes_as_well(host, fake_pve, do
     facts = facts_of(host)
     assert facts.calls > 50
     assert sum(minute.calls for minutes in facts.costs.values() for minute in minutes) == facts.calls
-    assert counted(document) == (fake_pve.traffic.snapshot()["total"], 0)
+    # That it has no Ceph, a host says by an error.
+    assert counted(document) == (fake_pve.traffic.snapshot()["total"], 1)
 
 
 def test_calls_that_the_host_refused_count_as_failed(host, fake_pve, document, monkeypatch):
@@ -55,12 +56,12 @@ def test_a_poll_that_fails_tells_the_calls_of_the_slow_lanes_all_the_same(
 ):
     turn(host, times=4)
     host.poll(after=5)
-    before, _ = counted(document)
+    before, refused = counted(document)
     fake_pve.stop()
 
     host.poll(after=5)
 
-    assert counted(document) == (before + 1, 1)
+    assert (counted(document), refused) == ((before + 1, 2), 1)
 
 
 def test_after_a_restart_all_is_counted_from_the_start(host, document):

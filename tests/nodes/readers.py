@@ -250,7 +250,11 @@ READERS: dict[str, Source] = {
     "votes": Source(cluster.read_node_votes, (("pve", "/cluster/config/nodes"),), (VOTES,)),
     "qdevice": Source(cluster.read_qdevice, (), (QDEVICE,)),
     "ha": Source(cluster.read_ha_status, (("pve", "/cluster/ha/status/current"),)),
-    "ceph": Source(cluster.read_ceph_status, (("pve", "/cluster/ceph/status"),), (CEPH, OLD_CEPH)),
+    "ceph": Source(
+        cluster.read_ceph_status,
+        (("pve", "/cluster/ceph/status"), ("pve", f"{NODE}/ceph/status")),
+        (CEPH, OLD_CEPH),
+    ),
     "osds": Source(cluster.read_ceph_osds, (("pve", f"{NODE}/ceph/osd"),), (OSDS,)),
     "ceph pools": Source(cluster.read_ceph_pools, (("pve", f"{NODE}/ceph/pool"),)),
     "replication jobs": Source(cluster.read_replication, REPLICATIONS, (REPLICATION,)),

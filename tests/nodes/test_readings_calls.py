@@ -80,6 +80,7 @@ CALLS: list[tuple[str, Call]] = [
     ("/cluster/config/qdevice", cluster.qdevice),
     ("/cluster/ha/status/current", cluster.ha_status),
     ("/cluster/ceph/status", cluster.ceph_status),
+    ("/nodes/pve1/ceph/status", given(cluster.node_ceph_status, "pve1")),
     ("/nodes/pve1/ceph/osd", given(cluster.ceph_osds, "pve1")),
     ("/nodes/pve1/ceph/pool", given(cluster.ceph_pools, "pve1")),
     ("/cluster/replication", cluster.replication_jobs),

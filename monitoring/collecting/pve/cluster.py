@@ -8,8 +8,11 @@ from monitoring.backups.attribution import VMID
 from monitoring.collecting.pve.common import is_online
 from monitoring.collecting.schedule import Question
 from monitoring.collecting.visit import AGENT_SECONDS, Visit
+from monitoring.known.freshness import manages_services
 from monitoring.known.lanes import Key, Lane
+from monitoring.known.terms import DENIALS, TERMS
 from nodes.proxmox import access, backups, cluster
+from nodes.proxmox.errors import NoCeph
 from nodes.proxmox.readings.backups import TaskReading
 
 #: Kinds of tasks after which a guest has other snapshots than before.
@@ -21,7 +24,6 @@ HARMLESS_TASKS = frozenset(
     {"vncproxy", "spiceproxy", "vncshell", "termproxy", "qmstart", "qmstop", "qmshutdown", "qmreboot", "qmreset",
      "qmsuspend", "qmresume", "vzstart", "vzstop", "vzshutdown", "vzreboot", "vzdump", "hastart", "hastop"}
 )  # fmt: skip
-CEPH_PLUGINS = frozenset({"rbd", "cephfs"})
 
 
 def instance_questions(visit: Visit) -> Iterator[Question]:
@@ -30,22 +32,12 @@ def instance_questions(visit: Visit) -> Iterator[Question]:
     yield Question(Lane.PERMISSIONS, "", read_permissions)
     yield Question(Lane.STORAGE_DEFINITIONS, "", read_storages)
     yield Question(Lane.TASKS, "", read_tasks)
-    yield Question(Lane.HA, "", read_ha, is_possible=audits, is_idle=not manages_services(visit))
-    has_ceph = any(storage.plugin in CEPH_PLUGINS for storage in visit.figures.storages)
-    if has_ceph or visit.facts.ceph is not None:
-        sees = audits or visit.may("/", "Datastore.Audit")
-        yield Question(Lane.CEPH, "", read_ceph, is_possible=sees)
-        yield Question(Lane.CEPH_POOLS, "", read_ceph_pools, is_possible=sees)
+    yield Question(Lane.HA, "", read_ha, is_possible=audits, is_idle=not manages_services(visit.facts.ha))
+    yield from ceph_questions(visit, is_possible=audits or visit.may("/", "Datastore.Audit"))
     yield Question(Lane.REPLICATION_JOBS, "", read_replication_jobs)
     if visit.memory.cluster is not None and visit.memory.cluster.is_cluster:
         yield Question(Lane.VOTES, "", read_votes, is_possible=audits)
         yield Question(Lane.QDEVICE, "", read_qdevice, is_possible=audits)
-
-
-def manages_services(visit: Visit) -> bool:
-    """Return whether high availability has something to do, as far as is known."""
-    ha = visit.facts.ha
-    return ha is not None and bool(ha.services or ha.is_quorate is False)
 
 
 def read_permissions(visit: Visit) -> None:
@@ -98,14 +90,64 @@ def read_ha(visit: Visit) -> None:
     visit.keep(ha=visit.ask(cluster.ha_status))
 
 
-def read_ceph(visit: Visit) -> None:
-    """Read the health of Ceph; a cluster of which no node has it has none."""
-    visit.keep(ceph=visit.ask(cluster.ceph_status, longest_seconds=AGENT_SECONDS))
+def ceph_questions(visit: Visit, *, is_possible: bool) -> Iterator[Question]:
+    """Yield what is asked about Ceph: often of one node that has it, of all others only now and then whether they do."""
+    online = sorted(node.name for node in visit.figures.nodes if is_online(node))
+    asked = ceph_node(visit, online)
+    for node in (one.name for one in visit.figures.nodes):
+        is_there = is_possible and node in online
+        yield Question(Lane.CEPH, node, read_ceph, (node,), is_there, is_idle=node != asked)
+    if asked:
+        if (
+            visit.facts.progress_of(Lane.CEPH, asked).next_epoch
+            > visit.epoch + TERMS[Lane.CEPH].period_seconds * 2
+        ):
+            visit.hasten([(Lane.CEPH, asked)])  # it takes the place of one that does not answer any more
+        yield Question(Lane.CEPH_POOLS, "", read_ceph_pools, (asked,), is_possible)
 
 
-def read_ceph_pools(visit: Visit) -> None:
-    """Read OSDs and pools through the node that answers."""
-    node = next((one.name for one in visit.figures.nodes if is_online(one)), "localhost")
+def ceph_node(visit: Visit, online: Iterable[str]) -> str:
+    """Return the node to ask about Ceph, "" while none is known: one that answered, else the one that was left alone longest."""
+    facts = visit.facts
+
+    def rank(node: str) -> tuple[bool, float]:
+        progress = facts.progress_of(Lane.CEPH, node)
+        return bool(progress.code), progress.tried_epoch if progress.code else 0.0
+
+    def may_have(node: str) -> bool:
+        told = facts.node(node).has_ceph
+        return facts.progress_of(Lane.CEPH, node).code not in ("", *DENIALS) if told is None else told
+
+    # One that fails otherwise than for want of Ceph may well have it.
+    return min(filter(may_have, online), key=rank, default="")
+
+
+def read_ceph(visit: Visit, node: str) -> None:
+    """Read the health of Ceph from a node, which may have none; a cluster of which no node has it has none."""
+    members = visit.memory.cluster.members if visit.memory.cluster is not None else ()
+    is_asked = len(visit.figures.nodes) == 1 or any(one.name == node and one.is_local for one in members)
+    try:
+        if is_asked:
+            ceph = visit.ask(cluster.ceph_status, longest_seconds=AGENT_SECONDS)
+        else:
+            ceph = visit.ask(cluster.node_ceph_status, node, longest_seconds=AGENT_SECONDS)
+    except NoCeph:
+        note_ceph(visit, node, has_ceph=False)
+        if all(known.has_ceph is False for known in visit.facts.nodes.values()):
+            visit.keep(ceph=None, ceph_osds=(), ceph_pools=())
+    else:
+        note_ceph(visit, node, has_ceph=True)
+        visit.keep(ceph=ceph)
+
+
+def note_ceph(visit: Visit, node: str, *, has_ceph: bool) -> None:
+    """Keep whether a node has Ceph."""
+    if visit.facts.node(node).has_ceph is not has_ceph:
+        visit.keep_node(node, has_ceph=has_ceph)
+
+
+def read_ceph_pools(visit: Visit, node: str) -> None:
+    """Read OSDs and pools through a node that has Ceph."""
     visit.keep(ceph_osds=visit.ask(cluster.ceph_osds, node))
     visit.keep(ceph_pools=visit.ask(cluster.ceph_pools, node))
 
