@@ -168,6 +168,25 @@ class Connection:
                     raise
         raise failures[0]
 
+    def others(self, most: int) -> tuple[Client, ...]:
+        """Return the clients of at most so many addresses that are not in use, those that would be tried next first."""
+        with self._lock:
+            return tuple(self._client_of(target) for target in self._order[1 : most + 1])
+
+    def configured(self) -> Client:
+        """Return the client of the configured address, whether it is in use or not."""
+        with self._lock:
+            return self._client_of(self._configured)
+
+    def use(self, client: Client) -> None:
+        """Use this address until the configured one is tried again, as if that had failed."""
+        with self._lock:
+            if client.target in self._order:
+                if self._order[0] == self._configured:
+                    self._left_at = time.monotonic()
+                self._order.remove(client.target)
+                self._order.insert(0, client.target)
+
     def use_members(self, members: Iterable[Member]) -> None:
         """Take over the current list of members; the address in use stays in use if it is still one of them."""
         members = tuple(members)

@@ -28,6 +28,7 @@ from monitoring.wire.guest_details import guest_details, storage_details
 from monitoring.wire.ids import Label
 from monitoring.wire.node_details import node_details
 from monitoring.wire.numbers import Number
+from monitoring.wire.outdated import outdated_details
 from monitoring.wire.server_details import gateway_details, server_details
 from monitoring.wire.shapes import ConcernShape
 from monitoring.wire.spelling import spell
@@ -67,7 +68,8 @@ class ResourceView(Endpoint):
         """One resource with everything that is known of it
 
         `resource` is what the state has; `details` is what is read less often: configuration, snapshots, file systems, disks,
-        certificates and so on, with the instants at which they were read, and under `concerns` what is wrong. The id that a
+        certificates and so on, with the instants at which they were read, and under `concerns` what is wrong. `stale` has the keys
+        of what was read too long ago to say anything about now. The id that a
         guest had before it was migrated leads to it too.
         """
         found = find(identity)
@@ -181,6 +183,7 @@ def background_of(found: Found, *, at_epoch: float) -> Background:
         facts=found.facts,
         judgement=store().load(JUDGEMENT) or NOTHING_JUDGED,
         concerns=concerns_of(found),
+        stale=outdated_details(found.figures, found.facts, at_epoch=at_epoch),
         reads_smart=Instance.objects.filter(pk=found.instance_id, reads_smart=True).exists(),
         instance_names={key.instance_id: one.name for key, one in fragments if key.part == "resources"},
         at_epoch=at_epoch,

@@ -68,6 +68,11 @@ class Calls:
         with accounted(self):
             return call(self.connection.client(), timeout_seconds=self._limit(longest_seconds))
 
+    def ask_of(self, client: Client, call: Call[Result], *, longest_seconds: float) -> Result:
+        """Return what the call reads from one certain address."""
+        with accounted(self):
+            return call(client, timeout_seconds=self._limit(longest_seconds))
+
     def when_due(
         self, lane: Lane, ask: Callable[[], Result], subject: Subject = "", *, is_wanted: bool = False
     ) -> Result | None:

@@ -21,6 +21,7 @@ from monitoring.collecting.schedule import Question
 from monitoring.collecting.visit import Visit
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import FACTS, Facts
+from monitoring.known.flaws import Broken
 from monitoring.known.lanes import NEVER
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store import saved
@@ -234,7 +235,7 @@ def ask(visit: Visit, question: Question) -> tuple[int, ProxmoxError | None]:
     except ProxmoxError as error:
         failure = error
     except Exception as error:  # a flaw of ours in one lane must not stop the others
-        failure, flaw = ProxmoxError(f"Pulse stumbled over the answer ({type(error).__name__})"), error
+        failure, flaw = Broken(type(error).__name__), error
     if failure is None:
         progress = schedule.succeeded(question.key, known, epoch=visit.epoch, is_idle=question.is_idle)
     else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from monitoring.backups.coverage import Coverage
 from monitoring.concerns.clusters import (
     cluster_concerns,
+    contradictions,
     failing_replications,
     services,
     silent_managers,
@@ -16,11 +17,13 @@ from monitoring.concerns.nodes import node_concerns, unmeasured
 from monitoring.concerns.servers import gateway_concerns, server_concerns
 from monitoring.concerns.shapes import GATEWAY, INSTANCE, SERVER, About, Concern, concerning
 from monitoring.concerns.storages import unavailable
+from monitoring.concerns.unread import OF_INSTANCE, OF_NODE, flaws, unread
 from monitoring.figures.instances import Figures
-from monitoring.known.facts import Facts
-from monitoring.known.freshness import current
+from monitoring.known.facts import NOTHING_COLLECTED, Facts
+from monitoring.known.freshness import current, is_current
+from monitoring.known.lanes import Lane, ProgressByLane
+from monitoring.known.memory import Contradiction
 from monitoring.known.replication import replications
-from nodes.proxmox.readings.backup_server import ServerJobReading
 from nodes.proxmox.readings.live import ClusterReading, DatastoreReading, StorageReading
 from nodes.proxmox.readings.mail import MailNodeReading
 
@@ -31,7 +34,9 @@ def pve_concerns(
     instance: str,
     storages: Iterable[StorageReading],
     cluster: ClusterReading | None,
+    contradicted: Mapping[str, Contradiction],
     facts: Facts,
+    polled: ProgressByLane,
     coverage: Mapping[int, Coverage],
     judged_epoch: float,
     absent_since: Mapping[str, float],
@@ -39,13 +44,22 @@ def pve_concerns(
 ) -> tuple[Concern, ...]:
     """Return what is wrong with a PVE; of a node that is away nothing but that is told.
 
-    `absent_since` has by node since when it is not online.
+    `absent_since` has by node since when it is not online, `polled` how the lanes of the polls themselves are doing.
     """
+    kept = facts
     facts = current(facts, at_epoch=at_epoch)
     online = {node.name: About("node", node.name) for node in figures.nodes if node.status == "online"}
     found = list(cluster_concerns(instance, cluster, facts, online))
     for name, about in online.items():
         found += concerning(about, node_concerns(name, facts, at_epoch=at_epoch))
+    found += unread(OF_INSTANCE, kept, polled, at_epoch=at_epoch)
+    found += flaws(kept, polled)
+    for name, one in contradictions(contradicted, at_epoch=at_epoch):
+        found += concerning(About("node", name), [one])
+    for name, about in online.items():
+        found += concerning(
+            about, unread(OF_NODE, kept, polled, subject=name, of=f" of node {name}", at_epoch=at_epoch)
+        )
     for node in figures.nodes:
         since = absent_since.get(node.name, at_epoch)
         found += concerning(
@@ -79,19 +93,40 @@ def pbs_concerns(
     *,
     datastores: Iterable[DatastoreReading],
     datastores_epoch: float,
-    jobs: Mapping[str, Iterable[ServerJobReading]],
+    wanted: Collection[str],
     missed: Mapping[str, int],
     facts: Facts,
+    polled: ProgressByLane,
     at_epoch: float,
 ) -> tuple[Concern, ...]:
-    """Return what is wrong with a PBS."""
-    facts = current(facts, at_epoch=at_epoch)
-    found = server_concerns(
-        datastores, jobs, missed, facts, datastores_epoch=datastores_epoch, at_epoch=at_epoch
-    )
+    """Return what is wrong with a PBS; `wanted` are the kinds of jobs that are to be monitored."""
+    fresh = current(facts, at_epoch=at_epoch)
+    jobs = {kind: known for kind, known in fresh.server_jobs.items() if kind in wanted}
+    is_told = is_current(Lane.DATASTORE_USE, datastores_epoch, at_epoch=at_epoch)
+    found = [
+        *server_concerns(
+            datastores if is_told else (),
+            jobs,
+            missed,
+            fresh,
+            datastores_epoch=datastores_epoch,
+            at_epoch=at_epoch,
+        ),
+        *unread(OF_INSTANCE, facts, polled, at_epoch=at_epoch),
+        *unread(OF_NODE, facts, polled, subject="localhost", at_epoch=at_epoch),
+        *flaws(facts, polled),
+    ]
     return tuple(concerning(SERVER, found))
 
 
-def pmg_concerns(nodes: Iterable[MailNodeReading], *, nodes_epoch: float) -> tuple[Concern, ...]:
+def pmg_concerns(
+    nodes: Iterable[MailNodeReading], *, nodes_epoch: float, polled: ProgressByLane, at_epoch: float
+) -> tuple[Concern, ...]:
     """Return what is wrong with a mail gateway."""
-    return tuple(concerning(GATEWAY, gateway_concerns(nodes, read_epoch=nodes_epoch)))
+    is_told = is_current(Lane.MAIL_NODES, nodes_epoch, at_epoch=at_epoch)
+    found = [
+        *gateway_concerns(nodes if is_told else (), read_epoch=nodes_epoch),
+        *unread(OF_INSTANCE, NOTHING_COLLECTED, polled, at_epoch=at_epoch),
+        *flaws(NOTHING_COLLECTED, polled),
+    ]
+    return tuple(concerning(GATEWAY, found))

@@ -8,6 +8,7 @@ from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, cut, listed
 from monitoring.figures.versions import numbers_of
 from monitoring.known.facts import Facts
 from monitoring.known.lanes import Lane
+from monitoring.known.memory import Contradiction
 from monitoring.known.replication import Replication
 from monitoring.known.terms import DENIALS
 from nodes.proxmox.errors import ServerError
@@ -19,6 +20,8 @@ BAD_SERVICE_STATES = frozenset({"error", "fence", "recovery"})
 #: A manager of high availability that has not reported for so long is dead; Proxmox itself says so after 30 s.
 SILENT_SECONDS = 60
 GOOD_CEPH = "HEALTH_OK"
+#: A member that was not believed is asked again every minute.
+CONTRADICTION_SECONDS = 180
 
 
 def cluster_concerns(
@@ -40,6 +43,22 @@ def quorum(name: str, cluster: ClusterReading | None) -> Iterator[Concern]:
     if cluster is not None and cluster.is_quorate is False:
         text = f"Cluster {cluster.name or name} has no quorum: nothing in it can be changed and no guest be started"
         yield Concern("quorum_lost", CRITICAL, cluster.name or name, text)
+
+
+def contradictions(
+    contradicted: Mapping[str, Contradiction], *, at_epoch: float
+) -> Iterator[tuple[str, Concern]]:
+    """Yield (node, what is wrong) for the members that were asked and do not see their cluster as the majority does."""
+    for name, one in contradicted.items():
+        if at_epoch - one.seen_epoch > CONTRADICTION_SECONDS:
+            continue  # it was not asked since
+        if one.nodes:
+            nodes = f"{listed(list(one.nodes))} {'is' if len(one.nodes) == 1 else 'are'} online"
+            text = f"Node {name} contradicts itself on whether {nodes}, and {one.by} does not"
+            yield name, Concern("view_differs", WARNING, name, f"{text}: shown is what {one.by} sees")
+        else:
+            text = f"Node {name} answers and is cut off from its cluster: it sees no quorum, and {one.by} sees one without it"
+            yield name, Concern("cut_off", CRITICAL, name, text)
 
 
 def qdevice(known: QdeviceReading | None, read_epoch: float) -> Iterator[Concern]:

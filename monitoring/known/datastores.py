@@ -11,17 +11,17 @@ from msgspec.structs import replace
 
 from monitoring.figures.servers import CLOSED, is_cached
 from monitoring.known.facts import Facts
+from monitoring.known.freshness import is_current
+from monitoring.known.lanes import Lane
 from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading
-
-#: What was read longer ago than this says nothing about now: the list is read every five minutes.
-STATES_SECONDS = 900.0
 
 States = Mapping[str, DatastoreStateReading]
 
 
 def states_now(facts: Facts, *, at_epoch: float) -> States:
     """Return the list by name, nothing when it is too old."""
-    return facts.datastore_states if at_epoch - facts.datastore_states_epoch <= STATES_SECONDS else {}
+    is_told = is_current(Lane.DATASTORES, facts.datastore_states_epoch, at_epoch=at_epoch)
+    return facts.datastore_states if is_told else {}
 
 
 def known_datastores(readings: Iterable[DatastoreReading], states: States) -> tuple[DatastoreReading, ...]:

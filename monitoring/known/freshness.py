@@ -109,7 +109,7 @@ def current(facts: Facts, *, at_epoch: float) -> Facts:
     jobs = {
         kind: known
         for kind, known in facts.server_jobs.items()
-        if is_current(Lane.SERVER_JOBS, read.get(kind, 0.0), at_epoch=at_epoch)
+        if at_epoch - read.get(kind, at_epoch) <= lasting_seconds(Lane.SERVER_JOBS)
     }
     if len(jobs) < len(facts.server_jobs):
         changes["server_jobs"] = jobs

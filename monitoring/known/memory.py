@@ -24,6 +24,16 @@ from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading, MailS
 Mark = tuple[float | None, int | None, int | None]
 
 
+class Contradiction(msgspec.Struct, frozen=True):
+    """That a member does not see its cluster as another one does, who is believed. `nodes` are those about which it
+    contradicts itself; none: it has no majority.
+    """
+
+    by: str
+    seen_epoch: float
+    nodes: tuple[str, ...] = ()
+
+
 class PollMemory(Progressing):
     """Instants are epoch seconds of our own clock."""
 
@@ -55,6 +65,11 @@ class PollMemory(Progressing):
     reading: ResourcesReading | None = None  # of the last good poll, for who asks where a number comes from
     read_epoch: float = 0.0
     cluster: ClusterReading | None = None
+    cluster_epoch: float = 0.0
+    contradicted: dict[str, Contradiction] = {}  # by the member that is not believed
+    doubted_since: dict[str, float] = {}  # by member whose list and membership differ
+    witnesses_epoch: float = 0.0  # when other members were last asked in its place
+    others_are_silent: bool = False  # none of those that were asked then has answered
     details: dict[str, NodeStatusReading] = {}
     details_epoch: dict[str, float] = {}  # when each of these was read
     details_asked_epoch: dict[str, float] = {}  # when it was last asked for, whatever came of it

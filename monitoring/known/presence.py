@@ -8,18 +8,37 @@ from msgspec.structs import replace
 
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.staleness import GRACE_SECONDS
+from monitoring.known.freshness import lasting_seconds
+from monitoring.known.lanes import Lane
 from monitoring.known.memory import Mark, PollMemory
 from nodes.proxmox.readings.live import ClusterReading, ResourcesReading
 
+#: Every poll asks a cluster who is in it.
+MEMBERSHIP_SECONDS = GRACE_SECONDS
 
-def absent_nodes(resources: ResourcesReading, cluster: ClusterReading | None) -> dict[str, str]:
+
+def membership(memory: PollMemory, at_epoch: float) -> ClusterReading | None:
+    """Return who is in the cluster, None while that is not known, or was told too long ago."""
+    known, read_epoch = memory.cluster, memory.cluster_epoch
+    lasting = (
+        MEMBERSHIP_SECONDS if known is not None and known.is_cluster else lasting_seconds(Lane.MEMBERSHIP)
+    )
+    return None if read_epoch and at_epoch - read_epoch > lasting else known
+
+
+def absent_nodes(
+    resources: ResourcesReading, cluster: ClusterReading | None, *, others_are_silent: bool = False
+) -> dict[str, str]:
     """Return the status of each node that is not online, by the list or by a membership that has a majority.
 
-    The list follows the membership by seconds. A host without a majority takes all others for offline.
+    The list follows the membership by seconds. A host without a majority takes all others for offline, which nobody knows
+    unless they do not answer Pulse either (`others_are_silent`).
     """
     absent = {node.name: node.status for node in resources.nodes if node.status != "online"}
     if cluster is not None and cluster.is_quorate:
         absent |= {member.name: "offline" for member in cluster.members if member.is_online is False}
+    elif cluster is not None and cluster.is_quorate is False and not others_are_silent:
+        absent = dict.fromkeys(absent, "unknown")
     return absent
 
 

@@ -11,12 +11,12 @@ from typing import Literal
 import msgspec
 
 from monitoring.known.facts import Facts
+from monitoring.known.freshness import is_current
+from monitoring.known.lanes import Lane
 from nodes.proxmox.readings.cluster import ReplicationReading
 from nodes.proxmox.readings.live import GuestReading
 
 State = Literal["ok", "waiting", "running", "failing", "disabled", "unknown"]
-#: What a node told longer ago than this says nothing of now; it is asked every minute.
-TOLD_SECONDS = 300.0
 
 
 class Replication(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ def replication_of(
         state: State = "disabled" if job.is_disabled else "unknown"
         return Replication(msgspec.structs.replace(job, source=source), state, 0.0)
     told_epoch, node, run = newest
-    if node == source and at_epoch - told_epoch <= TOLD_SECONDS:
+    if node == source and is_current(Lane.REPLICATION, told_epoch, at_epoch=at_epoch):
         return Replication(msgspec.structs.replace(run, source=source), state_of(run), told_epoch)
     merged = msgspec.structs.replace(
         run, source=source, target=job.target, schedule=job.schedule, is_disabled=job.is_disabled

@@ -16,10 +16,11 @@ from monitoring.collecting.calls import Calls
 from monitoring.figures.instances import Figures
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
+from monitoring.known.flaws import Broken
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
 from monitoring.known.wanted import wanted_figures
-from monitoring.polling import limits, outcomes, silent
+from monitoring.polling import limits, outcomes
 from monitoring.polling.publishing import Picture, Spent, publish
 from monitoring.store import saved
 from monitoring.store.current import store
@@ -86,9 +87,9 @@ class Poll(ABC):
         except ProxmoxError as error:
             self.fail(error)
         except Exception as error:  # a flaw of ours in one instance must not stop the others
-            if self.instance.failure_code != silent.Broken.code:
+            if self.instance.failure_code != Broken.code:
                 logger.exception("%s: the poll broke off", self.instance.name)
-            self.fail(silent.Broken(type(error).__name__))
+            self.fail(Broken(type(error).__name__))
         else:
             self.settle()
         if self.calls is not None:

@@ -181,9 +181,10 @@ def picture_of(
     concerns = pbs_concerns(
         datastores=datastores,
         datastores_epoch=memory.datastores_epoch,
-        jobs={kind: jobs for kind, jobs in facts.server_jobs.items() if kind in wanted_jobs(instance)},
+        wanted=wanted_jobs(instance),
         missed=judgement.missed_by(instance.pk),
         facts=facts,
+        polled=memory.progress,
         at_epoch=at_epoch,
     )
     return Picture(Figures(server=server), concerns)

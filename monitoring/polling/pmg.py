@@ -53,9 +53,13 @@ class PmgPoll(Poll):
             statistics=memory.mail_statistics,
             statistics_epoch=memory.mail_statistics_epoch or None,
         )
-        return Picture(
-            Figures(gateway=gateway), pmg_concerns(memory.mail_nodes, nodes_epoch=memory.mail_nodes_epoch)
+        concerns = pmg_concerns(
+            memory.mail_nodes,
+            nodes_epoch=memory.mail_nodes_epoch,
+            polled=memory.progress,
+            at_epoch=self.epoch,
         )
+        return Picture(Figures(gateway=gateway), concerns)
 
     def finish(self, calls: Calls) -> None:
         """Nothing waits: no inventory is kept of a gateway."""

@@ -24,6 +24,7 @@ from monitoring.polling.identities import keys_of
 from monitoring.polling.publishing import Picture
 from monitoring.polling.pve_picture import Beside, node_figures, picture_of
 from monitoring.polling.rows import known_guest, known_node, known_storage
+from monitoring.polling.witnesses import View, better_view
 from nodes import inventory
 from nodes.models import Guest, Instance, Node, Storage
 from nodes.proxmox import pve
@@ -55,7 +56,7 @@ class PvePoll(Poll):
 
     def read(self, calls: Calls) -> None:
         """Read the list of resources and the membership."""
-        self.reading = look(calls, self.memory)
+        self.reading = look(calls, self.memory, at_epoch=self.epoch)
 
     def true_now(self, judgement: Judgement) -> Picture:
         """Return what is true by the list, once it is known that no other instance stands for the cluster."""
@@ -160,7 +161,7 @@ class PvePoll(Poll):
 # --- the calls --------------------------------------------------------------------------------------------------------
 
 
-def look(calls: Calls, memory: PollMemory) -> ResourcesReading:
+def look(calls: Calls, memory: PollMemory, *, at_epoch: float) -> ResourcesReading:
     """Read the live figures, then the membership, and remember the membership.
 
     One after the other on one connection: a second one would cost both sides a TLS handshake at every poll, and the host
@@ -170,7 +171,8 @@ def look(calls: Calls, memory: PollMemory) -> ResourcesReading:
     resources = calls.ask(pve.cluster_resources)
     cluster = read_membership(calls, memory)
     if cluster is not None:
-        memory.cluster = cluster
+        resources, memory.cluster = better_view(calls, memory, View(resources, cluster), at_epoch=at_epoch)
+        memory.cluster_epoch = at_epoch
     refuse_sudden_emptiness(resources, memory)
     calls.remember_refusals()
     return resources

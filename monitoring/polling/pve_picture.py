@@ -16,10 +16,12 @@ from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures, live_node, root_storage
 from monitoring.figures.storages import DISABLED, Key, StorageFigures, key_of, live_storages
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
+from monitoring.known.freshness import PERIODS, current, current_guest
 from monitoring.known.memory import PollMemory
 from monitoring.known.presence import (
     absent_nodes,
     fresh_nodes,
+    membership,
     remember_absence,
     unreadable_guests,
 )
@@ -28,10 +30,12 @@ from monitoring.polling import limits
 from monitoring.polling.publishing import Picture
 from nodes.models import Instance
 from nodes.proxmox.readings.backups import NodeStorageReading
-from nodes.proxmox.readings.live import GuestReading, ResourcesReading, StorageReading
+from nodes.proxmox.readings.live import GuestReading, NodeStatusReading, ResourcesReading, StorageReading
 
-#: What a node told of its storages and its history is true for this long.
-PROBE_SECONDS = 900.0
+#: What a node told of itself counts for three of the periods in which it is asked.
+STATUS_SECONDS = PERIODS * limits.NODE_DETAIL_SECONDS
+#: What a node told of itself and does not change from one minute to the next.
+LASTING = ("kernel_version", "pve_version", "cpu_model", "cpu_sockets", "cpu_cores", "cpu_count", "cpu_mhz")
 
 
 class BackupWords(TypedDict):
@@ -66,9 +70,10 @@ def picture_of(
     interval: float,
 ) -> Picture:
     """Return all that is true of the instance now, with what the slow lanes know of it, and what is wrong."""
-    absent = absent_nodes(resources, memory.cluster)
+    cluster = membership(memory, at_epoch)
+    absent = absent_nodes(resources, cluster, others_are_silent=memory.others_are_silent)
     remember_absence(memory, absent, at_epoch)
-    facts = beside.facts
+    facts = current(beside.facts, at_epoch=at_epoch)
     figures = Figures(
         guests=tuple(
             guest_figures(
@@ -82,8 +87,10 @@ def picture_of(
         figures,
         instance=instance.name,
         storages=resources.storages if instance.monitor_storage else (),
-        cluster=memory.cluster,
-        facts=facts,
+        cluster=cluster,
+        contradicted=memory.contradicted,
+        facts=beside.facts,
+        polled=memory.progress,
         coverage=beside.coverage,
         judged_epoch=beside.judged_epoch,
         absent_since=memory.absent_since,
@@ -96,28 +103,37 @@ def node_figures(
     resources: ResourcesReading, memory: PollMemory, facts: Facts, *, at_epoch: float
 ) -> tuple[NodeFigures, ...]:
     """Return the nodes; one that is not online keeps its facts and when it was last seen."""
-    absent = absent_nodes(resources, memory.cluster)
+    cluster = membership(memory, at_epoch)
+    absent = absent_nodes(resources, cluster, others_are_silent=memory.others_are_silent)
     last_seen = {node.name: node.seen_epoch for node in memory.figures.nodes}
     held = facts.permissions
     figures: list[NodeFigures] = []
     for node in resources.nodes:
         name, away, known = node.name, absent.get(node.name), facts.node(node.name)
-        is_told = known.history is not None and at_epoch - known.history_epoch <= PROBE_SECONDS
         figures.append(
             live_node(
                 node,
-                memory.details.get(name),
+                status_now(memory, name, at_epoch=at_epoch),
                 status=away or node.status,
                 seen_epoch=last_seen.get(name) if away else at_epoch,
                 status_epoch=memory.details_epoch.get(name),
                 release=known.version,
                 root=None if node.disk_total_bytes else root_storage(name, resources.storages),
-                history=known.history if is_told else None,
+                history=known.history,
                 history_epoch=known.history_epoch,
                 may_see=None if held is None else held.has(f"/nodes/{name}", "Sys.Audit"),
             )
         )
     return tuple(figures)
+
+
+def status_now(memory: PollMemory, node: str, *, at_epoch: float) -> NodeStatusReading | None:
+    """Return what a node told of itself; without its figures, when that is too long ago."""
+    told = memory.details.get(node)
+    if told is None or at_epoch - memory.details_epoch.get(node, 0.0) <= STATUS_SECONDS:
+        return told
+    lasting = {name: getattr(told, name) for name in LASTING}
+    return NodeStatusReading(**lasting)
 
 
 def guest_figures(
@@ -181,7 +197,7 @@ def guest_now(
     at_epoch: float,
 ) -> GuestFigures:
     """Return a listed guest with what the slow lanes know of it; one without a name for a moment keeps the one it had."""
-    vmid, known = reading.vmid, beside.facts.guest(reading.vmid)
+    vmid, known = reading.vmid, current_guest(beside.facts.guest(reading.vmid), at_epoch=at_epoch)
     named = before if before is not None and not reading.name else reading
     if reading.kind == "lxc":
         disk = container_disk(reading)
@@ -238,7 +254,7 @@ def storage_figures(
         return []
     memory.empty_storage_lists = 0
     present = [reading for reading in resources.storages if reading.node not in absent]
-    figures = live_storages(present, probed_storages(facts, at_epoch), at_epoch=at_epoch)
+    figures = live_storages(present, probed_storages(facts), at_epoch=at_epoch)
     shown = {storage.key for storage in figures}
     before = {storage.key: storage for storage in memory.figures.storages}
     for reading in resources.storages:
@@ -259,11 +275,8 @@ def unseen_storage(reading: StorageReading, known: StorageFigures | None) -> Sto
     return known if known.is_stale else replace(known, is_stale=True)
 
 
-def probed_storages(facts: Facts, at_epoch: float) -> dict[Key, NodeStorageReading]:
+def probed_storages(facts: Facts) -> dict[Key, NodeStorageReading]:
     """Return what the nodes told of their storages not long ago, by (storage, node)."""
     return {
-        (storage.name, node): storage
-        for node, known in facts.nodes.items()
-        if at_epoch - known.storages_epoch <= PROBE_SECONDS
-        for storage in known.storages
+        (storage.name, node): storage for node, known in facts.nodes.items() for storage in known.storages
     }

@@ -14,16 +14,6 @@ from nodes.proxmox.errors import LoginFailed, PermissionDenied, ProxmoxError
 replace = msgspec.structs.replace
 
 
-class Broken(ProxmoxError):
-    """Pulse itself stumbled over an answer; the log has the details."""
-
-    code = "internal_error"
-    remedy = "The log of Pulse has the details; please report it"
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(f"Pulse could not work with the answer ({kind})")
-
-
 class DuplicateCluster(ProxmoxError):
     """The host belongs to a cluster that another instance already stands for."""
 

@@ -33,6 +33,7 @@ class Background(NamedTuple):
     facts: Facts
     judgement: Judgement
     concerns: tuple[ConcernShape, ...]
+    stale: tuple[str, ...]
     reads_smart: bool
     instance_names: Mapping[int, str]
     at_epoch: float
@@ -52,9 +53,10 @@ class ReplicationDetails(ReplicationReading, frozen=True, kw_only=True):
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """What everything has: what is wrong with it, the critical first."""
+    """What everything has: what is wrong with it, the critical first, and the keys of what is too old to say anything of now."""
 
     concerns: tuple[ConcernShape, ...]
+    stale: tuple[str, ...]
 
 
 class HostDetails(Details, frozen=True, kw_only=True):
@@ -83,6 +85,7 @@ def host_details(
     """Return the fields of HostDetails."""
     return {
         "concerns": background.concerns,
+        "stale": background.stale,
         "certificates": host.certificates,
         "certificates_read_epoch": host.certificates_epoch,
         "subscription": host.subscription,

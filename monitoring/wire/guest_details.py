@@ -108,6 +108,7 @@ def guest_details(guest: GuestFigures, background: Background) -> GuestDetails:
     services = facts.ha.services if facts.ha is not None else ()
     return GuestDetails(
         concerns=background.concerns,
+        stale=background.stale,
         configuration=collected.config,
         configuration_read_epoch=collected.config_epoch,
         snapshots=collected.snapshots,
@@ -163,6 +164,7 @@ def storage_details(storage: StorageFigures, background: Background) -> StorageD
     facts = background.facts
     return StorageDetails(
         concerns=background.concerns,
+        stale=background.stale,
         definition=next((config for config in facts.storages if config.name == storage.name), None),
         definition_read_epoch=facts.storages_epoch,
     )

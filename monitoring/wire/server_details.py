@@ -118,6 +118,7 @@ def gateway_details(background: Background) -> GatewayDetails:
     memory = background.memory
     return GatewayDetails(
         concerns=background.concerns,
+        stale=background.stale,
         nodes=memory.mail_nodes,
         nodes_read_epoch=memory.mail_nodes_epoch,
         queues=memory.mail_queues,

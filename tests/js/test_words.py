@@ -18,7 +18,7 @@ from monitoring.backups import attribution, coverage, results
 from monitoring.concerns import shapes
 from monitoring.figures import filesystems, guest_disk, guest_memory
 from monitoring.known import datastores
-from monitoring.polling import silent
+from monitoring.known.flaws import Broken
 from monitoring.wire import reasons
 from nodes.proxmox.errors import ProxmoxError
 
@@ -66,7 +66,7 @@ def kinds_of(error: type[ProxmoxError]) -> Iterator[type[ProxmoxError]]:
 
 def codes() -> set[str]:
     """The codes of everything that a call can come to."""
-    assert issubclass(silent.Broken, ProxmoxError)
+    assert issubclass(Broken, ProxmoxError)
     return {kind.code for kind in kinds_of(ProxmoxError) if kind.__module__.startswith(PRODUCT)}
 
 

@@ -178,8 +178,8 @@ def test_a_node_tells_how_much_of_its_memory_is_cache(fake_pve, watch):
     assert node["arcBytes"] == node["memory"]["total"] // 10
 
 
-@pytest.mark.parametrize(("age", "is_shown"), [(900.0, True), (901.0, False)])
-def test_a_cache_is_unknown_once_nobody_has_told_it_for_a_quarter_of_an_hour(age, is_shown, fake_pve, watch):
+@pytest.mark.parametrize(("age", "is_shown"), [(360.0, True), (361.0, False)])
+def test_a_cache_is_unknown_once_nobody_has_told_it_for_three_periods(age, is_shown, fake_pve, watch):
     watched = with_token(watch(fake_pve), fake_pve.site)
     turn(watched, times=8)
     facts_of(watched).set_node("pve", history_epoch=moment(watched).timestamp() + 10 - age)

@@ -523,8 +523,10 @@ def shown(*, statuses, facts, guests=(), coverage=None, cluster=None):
         instance="lab",
         storages=(),
         cluster=cluster,
+        contradicted={},
         facts=facts,
         coverage=coverage or {},
+        polled={},
         judged_epoch=NOON,
         absent_since={},
         at_epoch=NOON,
@@ -596,9 +598,10 @@ def test_every_rule_about_backup_servers_is_asked():
             DatastoreReading("main", error="gone", bad_chunk_count=1, estimated_full_epoch=int(NOON + DAY))
         ],
         datastores_epoch=NOON - 30,
-        jobs=jobs,
+        wanted=("verify", "sync"),
         missed={"sync s-1": 1},
-        facts=Facts(host=SICK, server_jobs_epoch={"verify": NOON - 60}),
+        facts=Facts(host=SICK, server_jobs=jobs, server_jobs_epoch={"verify": NOON - 60}),
+        polled={},
         at_epoch=NOON,
     )
 

@@ -145,9 +145,10 @@ export function poolSection(details, now) {
   return section("Pools", details.zfsPoolsRead ?? details.thinPoolsRead, now, table("Pools", ["Pool", "Kind", "Health", "Used", "More"], [...zfs, ...thin]));
 }
 
-function cephSection({ ceph, cephRead, cephOsds, cephPools }, now) {
+function cephSection({ ceph, cephRead, cephOsds, cephPools, stale }, now) {
   if (!ceph) return null;
-  const [word, tone] = { HEALTH_OK: ["healthy", "ok"], HEALTH_WARN: ["warning", "warn"], HEALTH_ERR: ["error", "bad"] }[ceph.health] ?? [printable(ceph.health), "warn"];
+  const isOld = (stale ?? []).includes("ceph");
+  const [word, tone] = isOld ? [`unknown, ${printable(ceph.health)} when it last answered`, "warn"] : { HEALTH_OK: ["healthy", "ok"], HEALTH_WARN: ["warning", "warn"], HEALTH_ERR: ["error", "bad"] }[ceph.health] ?? [printable(ceph.health), "warn"];
   const checks = ceph.checks.map((check) => make("li", {}, make("strong", {}, printable(check.name)), ` ${printable(check.message)}${check.isMuted ? " (muted)" : ""}`));
   const osds = (cephOsds ?? []).map((osd) => [printable(osd.name || `osd.${osd.id}`), osd.status === "up" ? good("up") : poor(printable(osd.status || "unknown"), "bad"), osd.isIn === null ? UNKNOWN : osd.isIn ? "in" : "out", osd.totalBytes === null ? UNKNOWN : `${percent(osd.usedPercent ?? 0)} of ${bytes(osd.totalBytes)}`, printable(osd.deviceClass)]);
   const pools = (cephPools ?? []).map((pool) => [printable(pool.name), pool.usedBytes === null ? UNKNOWN : bytes(pool.usedBytes), pool.usedRatio === null ? UNKNOWN : percent(pool.usedRatio * 100), pool.size === null ? UNKNOWN : `${pool.size}, at least ${pool.minSize}`]);
