@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task, signals
+
+from pulse.runtime import troubles
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pulse.settings")
+
+
+@signals.task_failure.connect  # type: ignore[untyped-decorator]
+def note_failure(sender: Task, exception: BaseException, args: Sequence[Any] = (), **rest: object) -> None:
+    """Note that a task has failed in a worker."""
+    troubles.failed(str(sender.name), args, exception)
+
+
+@signals.task_success.connect  # type: ignore[untyped-decorator]
+def note_success(sender: Task, **rest: object) -> None:
+    """Note that a task has succeeded in a worker."""
+    troubles.succeeded(str(sender.name), sender.request.args or ())
+
 
 app = Celery("pulse", task_cls="pulse.runtime.local:LocalTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from rest_framework.response import Response
 import pulse
 from monitoring.known.facts import FACTS, Facts
 from monitoring.known.memory import MEMORY, PollMemory
+from monitoring.known.troubles import NO_TROUBLES, TROUBLES, Trouble
 from monitoring.store.current import store
 from monitoring.wire import reports
 from monitoring.wire.reports import CostReport, LaneReport
@@ -207,6 +209,7 @@ def report(at_epoch: float) -> Diagnostics:
     except DatabaseError as error:
         instances = []
         errors.append(f"the database cannot be read ({type(error).__name__})")
+    errors += [task_words(one) for one in (store().load(TROUBLES) or NO_TROUBLES).lasting(at_epoch=at_epoch)]
     tried = try_all(instances)
     reports = {
         instance.pk: described(instance, tried[instance.pk], at_epoch=at_epoch) for instance in instances
@@ -225,6 +228,14 @@ def report(at_epoch: float) -> Diagnostics:
         system=system(),
         errors=errors,
     )
+
+
+def task_words(trouble: Trouble) -> str:
+    """Return the sentence about a task of Pulse itself that fails."""
+    about = f" for the instance with the key {trouble.subject}" if trouble.subject else ""
+    since = rfc3339(datetime.fromtimestamp(int(trouble.since_epoch), UTC))
+    times = "once" if trouble.count == 1 else f"{trouble.count} times"
+    return f"the task {trouble.task} fails{about} ({trouble.error}), {times} since {since}; the log has the details"
 
 
 def try_all(instances: list[Instance]) -> dict[int, Probe | str]:

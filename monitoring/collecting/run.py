@@ -106,8 +106,11 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
         return False
     try:
         lists.publish(instance, facts, memory, at_epoch=at.timestamp())
-    except Exception:  # a flaw of ours in the lists must not cost what was read
+    except Exception as error:  # a flaw of ours in the lists must not cost what was read
         logger.exception("%s: the lists could not be made", instance.name)
+        facts.note_flaw("the lists of backups cannot be made", error)
+    else:
+        facts.note_flaw("the lists of backups cannot be made", None)
     try:
         saved.save(instance, facts, at=at)
     finally:  # last of all: both have noted in the facts what they were made from
@@ -216,10 +219,13 @@ def servers_of(instance: Instance) -> tuple[BackupServer, ...]:
 def planned(visit: Visit) -> list[Question]:
     """Return every question of an instance of its kind, none when a flaw of ours stands in the way."""
     try:
-        return list(QUESTIONS[visit.instance.kind](visit))
-    except Exception:
+        questions = list(QUESTIONS[visit.instance.kind](visit))
+    except Exception as error:
         logger.exception("%s: nothing could be planned", visit.instance.name)
+        visit.facts.note_flaw("nothing is read but the live figures", error)
         return []
+    visit.facts.note_flaw("nothing is read but the live figures", None)
+    return questions
 
 
 def ask(visit: Visit, question: Question) -> tuple[int, ProxmoxError | None]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from monitoring.concerns.shapes import WARNING, Concern, cut, listed
 from monitoring.known.facts import Facts
 from monitoring.known.flaws import Broken
-from monitoring.known.freshness import is_current, manages_services
+from monitoring.known.freshness import JUDGED_SECONDS, is_current, manages_services
 from monitoring.known.lanes import Lane, Progress, ProgressByLane, Subject
 from monitoring.known.terms import DENIALS
+from monitoring.known.troubles import Trouble
 
 #: What a lane tells of the whole instance, in a sentence. Ceph has one of its own.
 OF_INSTANCE: Mapping[Lane, str] = {
@@ -39,6 +40,8 @@ OF_NODE: Mapping[Lane, str] = {
     Lane.UPDATES: "the pending updates",
     Lane.REPLICATION: "the replication",
 }
+#: The task that judges how backups are; it runs every few minutes even when nothing has changed.
+JUDGING = "monitoring.tasks.judge_backups"
 #: One failure is no news: the next try may well succeed.
 TOLD_FAILURES = 2
 
@@ -92,6 +95,31 @@ def is_idle(lane: Lane, subject: Subject, facts: Facts) -> bool:
     return lane is Lane.ZFS_POOLS and not facts.node(str(subject)).zfs_pools
 
 
+def failing_tasks(
+    troubles: Iterable[Trouble], instance_id: int, *, not_kept: str, judged_epoch: float, at_epoch: float
+) -> Iterator[Concern]:
+    """Yield what of Pulse itself fails behind the polls of an instance.
+
+    `not_kept`: what went wrong when what was read should be kept; `judged_epoch` when backups were judged last, 0 for never.
+    """
+    for one in troubles:
+        if one.task == JUDGING or one.subject == instance_id:
+            what = (
+                "the backups are not judged any more"
+                if one.task == JUDGING
+                else f"{one.task} does not end well"
+            )
+            text = f"Pulse itself fails ({one.error}): {what}. Its log has the details"
+            yield Concern("internal_error", WARNING, one.task, text)
+            judged_epoch = 0.0 if one.task == JUDGING else judged_epoch
+    if not_kept:
+        text = f"Pulse itself fails ({not_kept}): what was read cannot be kept. Its log has the details"
+        yield Concern("internal_error", WARNING, "keeping", text)
+    if judged_epoch and at_epoch - judged_epoch > JUDGED_SECONDS:
+        text = "The backups have not been judged for a while: nothing is known of how they are now"
+        yield Concern("internal_error", WARNING, JUDGING, text, judged_epoch)
+
+
 def flaws(facts: Facts, polled: ProgressByLane) -> Iterator[Concern]:
     """Yield what Pulse itself fails at with this instance: the first of its words, with the lanes that it is about."""
     broken = {
@@ -101,6 +129,9 @@ def flaws(facts: Facts, polled: ProgressByLane) -> Iterator[Concern]:
         for one in subjects.values()
         if one.code == Broken.code
     }
+    for what, error in facts.flaws.items():
+        text = f"Pulse itself fails ({error}): {what}. Its log has the details"
+        yield Concern("internal_error", WARNING, what, text)
     if broken:
         text = f"Pulse itself fails with {listed(sorted(broken))}: {next(iter(broken.values())).message}"
         yield Concern("internal_error", WARNING, "lanes", text.removesuffix("."))

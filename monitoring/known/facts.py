@@ -185,6 +185,7 @@ class Facts(Progressing):
         str, float
     ] = {}  # nodes that did not answer in time, and until when they are left alone
     slowed_epoch: float = 0.0  # when a visit last ended because the host answered slowly
+    flaws: dict[str, str] = {}  # what Pulse itself fails at, in words, and the kind of the exception
     job_history: dict[str, JobHistory] = {}  # by "<kind> <id>"
     job_kinds_read: tuple[str, ...] = ()
     permissions: PermissionsReading | None = None
@@ -252,6 +253,13 @@ class Facts(Progressing):
         self.job_history = history
         if is_first:
             self.job_kinds_read = (*self.job_kinds_read, kind)
+
+    def note_flaw(self, what: str, error: Exception | None) -> None:
+        """Note that Pulse itself fails at something, or does no longer."""
+        kept = {other: kind for other, kind in self.flaws.items() if other != what}
+        flaws = kept if error is None else {**kept, what: type(error).__name__}
+        if flaws != self.flaws:
+            self.flaws = flaws
 
     def is_news(self, *names: str) -> None:
         """Note that these are other than before."""

@@ -53,6 +53,9 @@ GUEST_LANES: Mapping[str, Lane] = {
     "detail": Lane.GUEST_DETAILS,
 }
 
+#: Backups are judged every five minutes at least.
+JUDGED_SECONDS = PERIODS * 300.0
+
 Known = TypeVar("Known", bound=msgspec.Struct)
 
 

@@ -13,12 +13,14 @@ from django.conf import settings
 
 from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
 from monitoring.collecting.calls import Calls
+from monitoring.concerns.unread import failing_tasks
 from monitoring.figures.instances import Figures
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.flaws import Broken
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
+from monitoring.known.troubles import NO_TROUBLES, TROUBLES
 from monitoring.known.wanted import wanted_figures
 from monitoring.polling import limits, outcomes
 from monitoring.polling.publishing import Picture, Spent, publish
@@ -51,6 +53,7 @@ class Poll(ABC):
         known = saved.facts_of(instance) if self.has_slow_lanes else None
         self.facts: Facts = known or NOTHING_COLLECTED
         self.calls: Calls | None = None
+        self.picture = Picture(Figures())
 
     # --- what each kind says -------------------------------------------------------------------------------------
 
@@ -106,10 +109,18 @@ class Poll(ABC):
         with accounted(LaneLedger(memory.costs, Lane.LIVE.group, at_epoch=self.epoch)):
             self.read(self.calls)
         picture = self.true_now(judgement)
+        own = failing_tasks(
+            (store().load(TROUBLES) or NO_TROUBLES).lasting(at_epoch=self.epoch),
+            self.instance.pk,
+            not_kept=memory.trouble,
+            judged_epoch=judgement.judged_epoch if self.has_slow_lanes else 0.0,
+            at_epoch=self.epoch,
+        )
+        self.picture = picture._replace(concerns=(*picture.concerns, *own))
         memory.succeeded_epoch = self.epoch
         memory.failures = memory.login_failures = 0
         memory.login_is_refused = False
-        self.publish(picture)
+        self.publish(self.picture)
 
     def settle(self) -> None:
         """Do what may wait. What fails here is tried again by the next poll."""

@@ -22,7 +22,7 @@ from monitoring.polling import limits, outcomes, silent
 from monitoring.polling.cycle import Poll
 from monitoring.polling.identities import keys_of
 from monitoring.polling.publishing import Picture
-from monitoring.polling.pve_picture import Beside, node_figures, picture_of
+from monitoring.polling.pve_picture import Beside, coverage_now, node_figures, picture_of
 from monitoring.polling.rows import known_guest, known_node, known_storage
 from monitoring.polling.witnesses import View, better_view
 from nodes import inventory
@@ -38,7 +38,6 @@ class PvePoll(Poll):
     """A poll of a PVE host or cluster."""
 
     reading = ResourcesReading()
-    picture = Picture(Figures())
 
     def look(self) -> None:
         """Read the cluster and publish what was seen, unless another instance is known to stand for it."""
@@ -67,12 +66,13 @@ class PvePoll(Poll):
         self.reading = replace(listed, storages=listed.storages + switched_off)
         self.claim_storage_ids()
         pk = self.instance.pk
-        beside = Beside(self.facts, judgement.coverage_of(pk), judgement.judged_epoch)
-        self.picture = picture_of(
+        coverage = coverage_now(judgement.coverage_of(pk), judgement.judged_epoch, at_epoch=self.epoch)
+        beside = Beside(self.facts, coverage, judgement.judged_epoch)
+        picture = picture_of(
             self.instance, self.reading, self.memory, beside, at_epoch=self.epoch, interval=self.interval
         )
         self.memory.reading, self.memory.read_epoch = self.reading, self.epoch
-        return self.picture
+        return picture
 
     def refuse_duplicate(self) -> None:
         """Raise DuplicateCluster when an earlier instance stands for the cluster that was just read."""

@@ -16,7 +16,7 @@ from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures, live_node, root_storage
 from monitoring.figures.storages import DISABLED, Key, StorageFigures, key_of, live_storages
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
-from monitoring.known.freshness import PERIODS, current, current_guest
+from monitoring.known.freshness import JUDGED_SECONDS, PERIODS, current, current_guest
 from monitoring.known.memory import PollMemory
 from monitoring.known.presence import (
     absent_nodes,
@@ -58,6 +58,16 @@ class Beside(NamedTuple):
 
 
 NOTHING_BESIDE = Beside()
+
+
+def coverage_now(
+    coverage: Mapping[int, Coverage], judged_epoch: float, *, at_epoch: float
+) -> Mapping[int, Coverage]:
+    """Return how the backups of the guests are; unknown, when nobody has judged them for long."""
+    if at_epoch - judged_epoch <= JUDGED_SECONDS:
+        return coverage
+    unknown = {"freshness": "unknown", "reason": "not_read_lately", "failed_verification_count": 0}
+    return {vmid: replace(one, state="unknown", **unknown) for vmid, one in coverage.items()}
 
 
 def picture_of(

@@ -21,6 +21,7 @@ from celery.schedules import BaseSchedule
 from celery.utils import uuid
 from django.db import close_old_connections
 
+from pulse.runtime import troubles
 from pulse.runtime.threads import ThreadPool
 
 logger = logging.getLogger(__name__)
@@ -214,8 +215,11 @@ def run_task(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], task_id:
         pass  # retry() has handed the next try to apply_async before it raised
     except (Ignore, Reject):
         logger.debug("task %s gave its turn back", task.name)
-    except Exception:
+    except Exception as error:
         logger.exception("task %s failed", task.name)
+        troubles.failed(str(task.name), args, error)
+    else:
+        troubles.succeeded(str(task.name), args)
     finally:
         # Pool threads live for ever: without this a broken connection would serve every later task.
         close_old_connections()
