@@ -168,10 +168,10 @@ class Connection:
                     raise
         raise failures[0]
 
-    def others(self, most: int) -> tuple[Client, ...]:
-        """Return the clients of at most so many addresses that are not in use, those that would be tried next first."""
+    def others(self) -> tuple[Client, ...]:
+        """Return the clients of all addresses that are not in use, those that would be tried next first."""
         with self._lock:
-            return tuple(self._client_of(target) for target in self._order[1 : most + 1])
+            return tuple(self._client_of(target) for target in self._order[1:])
 
     def configured(self) -> Client:
         """Return the client of the configured address, whether it is in use or not."""

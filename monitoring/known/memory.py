@@ -69,7 +69,9 @@ class PollMemory(Progressing):
     contradicted: dict[str, Contradiction] = {}  # by the member that is not believed
     doubted_since: dict[str, float] = {}  # by member whose list and membership differ
     witnesses_epoch: float = 0.0  # when other members were last asked in its place
-    others_are_silent: bool = False  # none of those that were asked then has answered
+    witnesses_asked: int = 0  # in a row that did not help
+    witnesses_silent: int = 0  # in a row that did not answer at all
+    others_are_silent: bool = False  # no other member answers
     details: dict[str, NodeStatusReading] = {}
     details_epoch: dict[str, float] = {}  # when each of these was read
     details_asked_epoch: dict[str, float] = {}  # when it was last asked for, whatever came of it

@@ -5,6 +5,7 @@ Where it has no majority, or its list and its membership contradict each other f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -51,31 +52,38 @@ def better_view(calls: Calls, memory: PollMemory, own: View, *, at_epoch: float)
     """Return what the asked member sees, or what another one does that is to be believed before it; remembers which."""
     if not own.cluster.is_cluster or not is_doubtful(memory, own, at_epoch=at_epoch):
         believe(memory, own.witness)
-        memory.others_are_silent = False
+        memory.others_are_silent, memory.witnesses_asked, memory.witnesses_silent = False, 0, 0
         look_again(calls, memory, at_epoch=at_epoch)
         return own
     is_settled = own.witness in memory.contradicted
     if not is_settled and 0 <= at_epoch - memory.witnesses_epoch < AGAIN_SECONDS:
         return own
     memory.witnesses_epoch = at_epoch
-    answers, asked = 0, calls.connection.others(MOST_WITNESSES)
-    for client in asked:
+    others = calls.connection.others()
+    for client in in_turn(others, memory.witnesses_asked):
+        memory.witnesses_asked += 1
         try:
             view = view_of(calls, client)
         except ProxmoxError as error:
-            answers += not error.is_connection_level
+            memory.witnesses_silent = memory.witnesses_silent + 1 if error.is_connection_level else 0
             continue
-        answers += 1
+        memory.witnesses_silent = 0
         if is_better(view, own):
             calls.connection.use(client)
             nodes = () if own.cluster.is_quorate is False else tuple(sorted(own.contradictions))
             told = Contradiction(view.witness, at_epoch, nodes)
             memory.contradicted = {**memory.contradicted, own.witness: told}
-            memory.others_are_silent = False
+            memory.others_are_silent, memory.witnesses_asked = False, 0
             return view
     believe(memory, own.witness)
-    memory.others_are_silent = bool(asked) and not answers
+    memory.others_are_silent = bool(others) and memory.witnesses_silent >= len(others)
     return own
+
+
+def in_turn(others: Sequence[Client], asked: int) -> Sequence[Client]:
+    """Return the few that are asked now, after so many were asked in vain: each has its turn."""
+    begin = asked % len(others) if others else 0
+    return (*others[begin:], *others[:begin])[:MOST_WITNESSES]
 
 
 def believe(memory: PollMemory, member: str) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.quorum import TOLD_SECONDS, quorum_of
 from monitoring.known.facts import Facts
+from monitoring.known.presence import membership
 from monitoring.wire.details import (
     Background,
     HostDetails,
@@ -100,6 +101,7 @@ def node_details(node: NodeFigures, background: Background) -> NodeDetails:
     """Return everything about one node."""
     name, memory, facts = node.name, background.memory, background.facts
     collected, held = facts.node(name), facts.permissions
+    cluster = membership(memory, background.at_epoch)
     versions = {other: seen.version for other, seen in facts.nodes.items() if seen.version}
     return NodeDetails(
         **host_details(
@@ -122,8 +124,8 @@ def node_details(node: NodeFigures, background: Background) -> NodeDetails:
         pressure_read_epoch=collected.history_epoch,
         ha=facts.ha,
         ha_read_epoch=facts.ha_epoch,
-        quorum=memory.cluster.is_quorate if memory.cluster is not None else None,
-        quorum_detail=quorum_details(memory.cluster, facts, at_epoch=background.at_epoch),
+        quorum=cluster.is_quorate if cluster is not None else None,
+        quorum_detail=quorum_details(cluster, facts, at_epoch=background.at_epoch),
         ceph=facts.ceph,
         ceph_read_epoch=facts.ceph_epoch,
         ceph_osds=tuple(osd for osd in facts.ceph_osds if osd.host == name),

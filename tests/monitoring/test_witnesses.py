@@ -34,7 +34,7 @@ class Calls:
         self.used = []
         self.answers = answers
         self.connection = SimpleNamespace(
-            others=lambda most: answers[:most], use=self.used.append, configured=lambda: configured
+            others=lambda: answers, use=self.used.append, configured=lambda: configured
         )
 
     def ask_of(self, client, call, *, longest_seconds):
@@ -86,6 +86,28 @@ def test_others_are_asked_again_every_half_minute_while_none_has_helped():
         asked.append(calls.asked)
 
     assert asked == [1, 0, 0, 1, 0, 0, 1]
+
+
+def test_every_other_member_has_its_turn():
+    lost = view("q2", online=("q1", "q2"), is_quorate=False)
+    others = (lost, Unreachable("gone"), view("q3", online=("q2", "q3")), lost)
+
+    first, memory, _ = believed(MINORITY, *others)
+    second, _, _ = believed(MINORITY, *others, memory=memory, at=30)
+
+    assert (first, second) == ("q1", "q3")
+
+
+def test_others_are_silent_once_each_of_them_was_asked_in_vain():
+    others = [Unreachable("gone")] * 3
+    _, memory, _ = believed(MINORITY, *others)
+    assert memory.others_are_silent is False
+
+    _, memory, _ = believed(MINORITY, *others, memory=memory, at=30)
+    assert memory.others_are_silent is True
+
+    _, memory, _ = believed(view("q1"), memory=memory, at=40)
+    assert (memory.others_are_silent, memory.witnesses_silent) == (False, 0)
 
 
 def test_a_member_that_was_not_believed_is_asked_in_every_poll_whether_it_is_cut_off_still():
