@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
@@ -19,22 +19,30 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import connection
 from django.http import HttpRequest
 
-from accounts import tokens
+from accounts import guesses, tokens
+from accounts.guesses import GUESSES, PASSED_BY
 from pulse.lib import limits
-from pulse.lib.auth import ANONYMOUS, OPEN_SCOPES, SCOPES, Access, Caller, Limit
+from pulse.lib.auth import ANONYMOUS, OPEN_SCOPES, SCOPES, Access, Caller
 from pulse.lib.clients import Arrival, limit_key
 from pulse.lib.errors import ApiError
 from pulse.lib.keys import token_digest
 
 ALL_SCOPES = frozenset(SCOPES)
-#: Wrong tokens from one client: more than any misconfigured script needs, too few to guess by.
-GUESSES = Limit("token-guess", 30, 60)
 MAX_TOKEN_CHARS = 512
 #: One question instead of three: a fresh installation asks it at every request.
 ANYTHING = (
     "SELECT EXISTS (SELECT 1 FROM auth_user) "
     "OR EXISTS (SELECT 1 FROM accounts_apitoken) OR EXISTS (SELECT 1 FROM accounts_claim)"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A token as a caller shows it."""
+
+    text: str
+    is_password: bool = False  # of Basic credentials, which browsers add by themselves as they do cookies
+    is_surely_ours: bool = True  # else a proxy in front may have wanted it
 
 
 def is_configured() -> bool:
@@ -49,27 +57,24 @@ def is_configured() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def presented_token(headers: Mapping[str, str]) -> str | None:
+def shown_token(headers: Mapping[str, str]) -> Shown | None:
     """Return the token that a request shows, None when it shows none; header names are lower case.
 
     Source: README.md decision 10 of the contract, http-api.md 1.2.
     """
     for name in ("x-api-token", "x-api-key"):
         if name in headers:
-            return headers[name].strip()
+            return Shown(headers[name].strip())
     authorization = headers.get("authorization", "").strip()
-    if not authorization:
-        return None
     scheme, _, rest = authorization.partition(" ")
-    if scheme.lower() == "basic":
-        return password_of(rest)
-    return rest.strip() if scheme.lower() == "bearer" else authorization
-
-
-def is_basic(headers: Mapping[str, str]) -> bool:
-    """Return whether the token came as a password, which browsers add by themselves as they do cookies."""
-    is_shown_otherwise = "x-api-token" in headers or "x-api-key" in headers
-    return not is_shown_otherwise and headers.get("authorization", "").strip().lower().startswith("basic ")
+    if scheme.lower() == "bearer":
+        return Shown(rest.strip())
+    if scheme.lower() == "basic" and rest:
+        password = password_of(rest)
+        return Shown(password, is_password=True, is_surely_ours=tokens.is_token_form(password))
+    if authorization and not rest:
+        return Shown(authorization, is_surely_ours=tokens.is_token_form(authorization))
+    return None
 
 
 def password_of(credentials: str) -> str:
@@ -80,26 +85,39 @@ def password_of(credentials: str) -> str:
         return ""
 
 
-def caller_by_token(text: str, arrival: Arrival, *, at: datetime) -> Caller:
-    """Return whose token it is.
+def caller_by_token(shown: Shown, arrival: Arrival, *, at: datetime) -> Caller | None:
+    """Return whose token it is; None when it counts as absent: it may be a proxy's, or nobody needs one here.
 
-    Raises ApiError 401 for a wrong one, 429 for a client that has shown too many. The right token always passes,
-    unless it is an `API_TOKEN` so short that it could be guessed: then nothing is compared while guesses come in.
+    Raises ApiError 401 for a wrong one, 429 for a client that has shown too many different ones. The right token always
+    passes, unless it is an `API_TOKEN` so short that it could be guessed: then nothing is compared while guesses come in.
     """
+    bucket = GUESSES if shown.is_surely_ours else PASSED_BY
     client = limit_key(arrival.address)
-    if settings.API_TOKEN_IS_SHORT:
-        refuse_guesses(limits.look(GUESSES, client))
-    caller = find_caller(text, at=at)
-    if caller is None:
-        refuse_guesses(limits.hit(GUESSES, client))
+    refusal = guesses.refusal_of(bucket, client)
+    if settings.API_TOKEN_IS_SHORT and refusal is not None:
+        refuse_guess(shown, refusal)
+        return None
+    caller = find_caller(shown.text, at=at)
+    if caller is not None or is_served_without(arrival):
+        return caller
+    refusal = guesses.count(bucket, client, shown.text)
+    if refusal is not None:
+        refuse_guess(shown, refusal)
+        return None
+    if shown.is_surely_ours:
         raise ApiError(401, "Unauthorized: this API token is wrong, revoked or expired")
-    return caller
+    return None
 
 
-def refuse_guesses(verdict: limits.Verdict) -> None:
-    """Raise ApiError 429 when there were too many tries."""
-    if not verdict.is_allowed:
-        raise ApiError(429, "too many wrong tokens; try again later", headers=verdict.headers)
+def refuse_guess(shown: Shown, refusal: limits.Verdict) -> None:
+    """Raise ApiError 429; what may be a proxy's is passed by without being looked at."""
+    if shown.is_surely_ours:
+        raise ApiError(429, "too many different wrong tokens; try again later", headers=refusal.headers)
+
+
+def is_served_without(arrival: Arrival) -> bool:
+    """Return whether nothing is configured and the caller would be served without a token: there is none to be wrong."""
+    return caller_without_credential(arrival) is not ANONYMOUS and not is_configured()
 
 
 def find_caller(text: str, *, at: datetime) -> Caller | None:

@@ -24,10 +24,9 @@ from accounts.credentials import (
     caller_by_token,
     caller_of_user,
     caller_without_credential,
-    is_basic,
     is_configured,
     missing_credential,
-    presented_token,
+    shown_token,
 )
 from accounts.sockets import resolve_scope, still_valid
 from pulse.lib import limits
@@ -42,8 +41,6 @@ logger = logging.getLogger(__name__)
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 MAX_QUERY_CHARS = 8192
-#: Whoever sends one of these is a program, which no sign-in page helps.
-CREDENTIALS = frozenset({"X-Api-Token", "X-Api-Key", "Authorization"})
 #: The admin's views are Django's own and cannot carry a declaration.
 ADMIN_POLICY = Policy(methods={"GET": Access.DJANGO_ADMIN, "POST": Access.DJANGO_ADMIN})
 NO_PROOF = "this request was not sent by a page of this Pulse; reload the page and try again"
@@ -143,13 +140,12 @@ def identify(request: HttpRequest) -> Caller:
     """
     at = timezone.now()
     arrival = arrival_of(request)
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    token = presented_token(headers)
-    if token is not None:
-        shown = caller_by_token(token, arrival, at=at)
-        if is_basic(headers):
-            check_other_sites(request, shown)
-        return shown
+    shown = shown_token(headers_of(request))
+    caller = caller_by_token(shown, arrival, at=at) if shown is not None else None
+    if shown is not None and caller is not None:
+        if shown.is_password:
+            check_other_sites(request, caller)
+        return caller
     caller = caller_of_user(request.user, request.session)
     if caller is not None:
         check_page(request)
@@ -159,6 +155,11 @@ def identify(request: HttpRequest) -> Caller:
     if caller is not ANONYMOUS:
         check_other_sites(request, caller)
     return caller
+
+
+def headers_of(request: HttpRequest) -> dict[str, str]:
+    """Return the headers by lower-case name."""
+    return {name.lower(): value for name, value in request.headers.items()}
 
 
 def check_form(request: HttpRequest) -> None:
@@ -253,8 +254,7 @@ def check_size(request: HttpRequest) -> None:
 def refuse(request: HttpRequest, refusal: ApiError) -> HttpResponse:
     """Return the answer of a refusal: the way to the sign-in for who wants a page, else JSON under the API, or a page."""
     is_page = not is_api_path(request.path) or is_page_of_api(request)
-    asks_for_page = request.method in SAFE_METHODS and not CREDENTIALS & request.headers.keys()
-    if refusal.status == 401 and is_page and asks_for_page:
+    if refusal.status == 401 and is_page and request.method in SAFE_METHODS and not shows_token(request):
         return HttpResponseRedirect(way_in(request))
     if is_api_path(request.path):
         return response_of(refusal)
@@ -263,6 +263,12 @@ def refuse(request: HttpRequest, refusal: ApiError) -> HttpResponse:
     for name, value in refusal.headers.items():
         response.headers[name] = value
     return response
+
+
+def shows_token(request: HttpRequest) -> bool:
+    """Return whether a program asks, which no sign-in page helps; a password may be one that a proxy wanted."""
+    shown = shown_token(headers_of(request))
+    return shown is not None and shown.is_surely_ours
 
 
 def is_page_of_api(request: HttpRequest) -> bool:

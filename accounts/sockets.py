@@ -22,10 +22,9 @@ from accounts.credentials import (
     caller_by_session,
     caller_by_token,
     caller_without_credential,
-    is_basic,
     is_configured,
     missing_credential,
-    presented_token,
+    shown_token,
 )
 from accounts.models import ApiToken
 from accounts.sessions import cookie_name
@@ -63,15 +62,14 @@ def caller_of_scope(scope: Mapping[str, Any]) -> Caller:
     headers = headers_of(scope)
     arrival = arrival_of_scope(scope, headers)
     check_names(arrival)
-    token = presented_token(headers)
-    if token is not None:
-        caller = caller_by_token(token, arrival, at=timezone.now())
-        if is_basic(headers) and arrival.origin is not None and not arrival.is_own_page:
-            raise ApiError(
-                403, "a password opens the feed from pages of this Pulse only", code="origin_not_allowed"
-            )
-    else:
+    shown = shown_token(headers)
+    caller = caller_by_token(shown, arrival, at=timezone.now()) if shown is not None else None
+    if caller is None:
         caller = caller_by_cookie(headers, arrival) or caller_without_credential(arrival)
+    elif shown is not None and shown.is_password and arrival.origin is not None and not arrival.is_own_page:
+        raise ApiError(
+            403, "a password opens the feed from pages of this Pulse only", code="origin_not_allowed"
+        )
     if caller is ANONYMOUS:
         raise missing_credential()
     if not caller.may(Access.MONITORING_READ):

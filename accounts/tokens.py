@@ -58,6 +58,11 @@ def issue(
     return token, text
 
 
+def is_token_form(text: str) -> bool:
+    """Return whether the text looks like a token of ours, whoever made it."""
+    return FORM.fullmatch(text) is not None
+
+
 def find(text: str, *, at: datetime) -> ApiToken | None:
     """Return the usable token with this text and note its use; None for any other text."""
     match = FORM.fullmatch(text)

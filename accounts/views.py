@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import claim, lockout, sessions
-from accounts.credentials import caller_by_token, is_configured
+from accounts.credentials import Shown, caller_by_token, is_configured
 from accounts.forms import ClaimForm, SignInForm
 from pulse.lib import limits
 from pulse.lib.auth import Access, Limit, policy
@@ -108,10 +108,10 @@ def may_claim(request: HttpRequest, proof: str) -> bool:
     if claim.is_code(proof):
         return True
     try:
-        caller = caller_by_token(proof.strip(), arrival_of(request), at=timezone.now())
+        caller = caller_by_token(Shown(proof.strip()), arrival_of(request), at=timezone.now())
     except ApiError:
         return False
-    return caller.may(Access.ADMIN)
+    return caller is not None and caller.may(Access.ADMIN)
 
 
 def sign_in_page(

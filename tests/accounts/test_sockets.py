@@ -176,6 +176,17 @@ def test_a_password_opens_no_socket_for_a_page_of_another_site(origin, answer, t
     assert (caller_of_scope(scope).kind if answer == "token" else refusal_of(scope)) == answer
 
 
+@pytest.mark.parametrize("text", ["Basic dTpw", "Basic b3BlcmF0b3I6aHVudGVyMg==", "Negotiate YII", "junk"])
+def test_credentials_that_are_a_proxys_are_passed_by(text, cookie):
+    assert caller_of_scope(scope_of(origin=OWN, cookie=cookie, authorization=text)).kind == "session"
+    assert refusal_of(scope_of(authorization=text)) == (401, "unauthorized")
+
+
+def test_a_fresh_install_ignores_a_token_of_this_machine():
+    assert caller_of_scope(local(x_api_token="from-the-document")).kind == "loopback"
+    assert refusal_of(local(x_api_token="x", origin=FOREIGN)) == (401, "unauthorized")
+
+
 def test_two_tokens_at_once_are_none(token):
     scope = scope_of(x_api_token=token)
     scope["headers"].append((b"x-api-token", token.encode()))

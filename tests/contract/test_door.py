@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from base64 import b64encode
@@ -203,9 +204,79 @@ def test_a_token_is_taken_as_a_password(with_api_token):
     assert Client(**REMOTE, **basic(with_api_token)).get(ME).json()["name"] == "API_TOKEN"
 
 
-@pytest.mark.parametrize("text", ["Basic", "Basic  ", "Basic not-base64", "Basic /w==", "Basic dTpw"])
-def test_basic_credentials_that_hold_no_token_are_wrong(text, with_api_token):
-    assert_error(Client(**REMOTE, HTTP_AUTHORIZATION=text).get(ME), 401, "unauthorized")
+#: What a reverse proxy in front asks for, and passes on.
+FOREIGN = [
+    "Basic",
+    "Basic  ",
+    "Basic not-base64",
+    "Basic /w==",
+    "Basic dTpw",
+    "Basic b3BlcmF0b3I6aHVudGVyMg==",
+    "basic b3BlcmF0b3I6",
+    "Negotiate YIIJvwYGKwYBBQUCoIIJszCC",
+    "NTLM TlRMTVNTUAABAAAA",
+    'Digest username="ada", realm="lab", nonce="4e", uri="/", response="6629"',
+    "Token abcdef",
+    "ApiKey abcdef",
+    "AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu, Signature=fe5f",
+    "something",
+]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_credentials_that_are_a_proxys_are_passed_by(text, with_api_token, session_client):
+    sent = {"HTTP_AUTHORIZATION": text}
+
+    assert Client(**REMOTE, HTTP_X_API_TOKEN=with_api_token, **sent).get(ME).json()["name"] == "API_TOKEN"
+    assert session_client().get(ME, **sent).json()["kind"] == "session"
+    refused = Client(**REMOTE, **sent).get(ME)
+    assert_error(refused, 401, "unauthorized")
+    assert refused.json()["error"] == (
+        "Unauthorized: send an API token in the header X-API-Token, or sign in at /login"
+    )
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_a_browser_behind_a_proxy_that_asks_for_a_password_is_led_to_the_sign_in(text, with_api_token):
+    response = Client(**REMOTE).get("/", HTTP_AUTHORIZATION=text)
+
+    assert (response.status_code, response.headers["Location"]) == (302, "/login?next=/")
+
+
+def test_the_password_of_a_proxy_locks_nobody_out(with_api_token, session_client, settings, still_noon):
+    settings.API_TOKEN_IS_SHORT = True
+    page = session_client()
+    answers = {page.get(ME, **basic(f"colleague-{n}")).status_code for n in range(40)}
+
+    assert answers == {200}
+    assert Client(**REMOTE, HTTP_X_API_TOKEN=with_api_token).get(ME).status_code == 200
+
+
+def test_guesses_as_passwords_are_bounded(with_api_token, settings, still_noon):
+    settings.API_TOKEN_IS_SHORT = True
+    client = Client(**REMOTE)
+    for n in range(29):
+        client.get(ME, **basic(f"guess-{n}"))
+    assert client.get(ME, **basic(with_api_token)).json()["name"] == "API_TOKEN"
+
+    client.get(ME, **basic("guess-29"))
+
+    assert_error(client.get(ME, **basic(with_api_token)), 401, "unauthorized")
+
+
+@pytest.mark.parametrize("form", ["Basic", "Bearer", "bare"])
+def test_what_looks_like_a_token_of_ours_is_refused_however_it_is_shown(form, with_api_token, session_client):
+    text = "pulse_AAAAAAAA_" + "a" * 43
+    sent = (
+        basic(text)
+        if form == "Basic"
+        else {"HTTP_AUTHORIZATION": text.join(("Bearer " * (form == "Bearer"), ""))}
+    )
+
+    response = session_client().get(ME, **sent)
+
+    assert_error(response, 401, "unauthorized")
+    assert response.json()["error"] == "Unauthorized: this API token is wrong, revoked or expired"
 
 
 @pytest.mark.parametrize(
@@ -235,12 +306,51 @@ def test_a_token_in_the_query_is_not_looked_at(name, remote, with_api_token):
     assert with_api_token not in response.content.decode()
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "wrong", "pulse_", "pulse_AAAAAAAA_" + "a" * 43, "ü" * 30, "x" * 10_000, "Basic dTpw", "Bearer"],
-)
-def test_a_wrong_token_is_401_for_everybody_also_on_this_machine(text, db):
+WRONG = ["", "wrong", "pulse_", "pulse_AAAAAAAA_" + "a" * 43, "ü" * 30, "x" * 10_000, "Basic dTpw", "Bearer"]
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_wrong_token_is_401_for_everybody_also_on_this_machine(text, with_api_token):
     assert_error(Client(**LOCAL, HTTP_X_API_TOKEN=text).get(ME), 401, "unauthorized")
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_wrong_token_is_401_for_everybody_else_on_a_fresh_install(text, remote):
+    assert_error(remote.get(ME, HTTP_X_API_TOKEN=text), 401, "unauthorized")
+
+
+@pytest.mark.parametrize("header", ["HTTP_X_API_TOKEN", "HTTP_X_API_KEY", "HTTP_AUTHORIZATION"])
+@pytest.mark.parametrize("text", WRONG)
+def test_a_fresh_install_ignores_a_token_of_this_machine(header, text, api):
+    told = api.get(ME, **{header: f"Bearer {text}" if header == "HTTP_AUTHORIZATION" else text})
+
+    assert told.json()["kind"] == "loopback"
+
+
+def test_a_fresh_install_that_is_open_ignores_a_token_of_anybody(remote, settings):
+    settings.PULSE_AUTH = "open"
+
+    assert remote.get(ME, HTTP_X_API_TOKEN="wrong").json()["kind"] == "open"
+
+
+def test_a_fresh_install_ignores_any_number_of_tokens_of_this_machine(api, still_noon):
+    answers = {api.get(ME, HTTP_X_API_TOKEN=f"example-{n}").status_code for n in range(40)}
+
+    assert answers == {200}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"HTTP_ORIGIN": "https://evil.test"}, {"HTTP_SEC_FETCH_SITE": "cross-site"}, {"HTTP_HOST": "evil.test"}],
+    ids=str,
+)
+def test_a_token_that_is_ignored_opens_nothing_to_a_page_of_another_site(changed, api):
+    """An own address for what it could do without the header."""
+    response = api.post(
+        "/api/config/nodes", "{}", content_type="application/json", HTTP_X_API_TOKEN="x", **changed
+    )
+
+    assert response.status_code in (401, 403)
 
 
 def test_a_wrong_token_is_401_beside_a_good_session(session_client):
@@ -329,6 +439,47 @@ def test_a_short_api_token_is_not_even_compared_while_guesses_come_in(with_api_t
 
     assert_error(response, 429, "rate_limited")
     assert int(response.headers["Retry-After"]) in range(1, 61)
+
+
+def test_a_stale_dashboard_does_not_lock_the_right_token_out(with_api_token, settings, still_noon):
+    settings.API_TOKEN_IS_SHORT = True
+    client = Client(**REMOTE)
+    answers = {client.get(ME, HTTP_X_API_TOKEN="the-token-of-last-year").status_code for _ in range(100)}
+
+    assert answers == {401}
+    assert client.get(ME, HTTP_X_API_TOKEN=with_api_token).status_code == 200
+
+
+def test_wrong_tokens_count_by_what_they_are_and_not_by_how_they_come(with_api_token, still_noon):
+    client = Client(**REMOTE)
+    for n in range(29):
+        client.get(ME, HTTP_X_API_TOKEN=f"guess-{n}")
+    for header in ({"HTTP_X_API_KEY": "guess-0"}, {"HTTP_AUTHORIZATION": "Bearer guess-1"}) * 20:
+        assert client.get(ME, **header).status_code == 401
+
+    answers = [client.get(ME, HTTP_X_API_TOKEN=f"new-{n}").status_code for n in range(2)]
+
+    assert answers == [401, 429]
+
+
+def test_each_client_has_its_own_guesses(with_api_token, still_noon):
+    for n in range(31):
+        Client(**REMOTE).get(ME, HTTP_X_API_TOKEN=f"guess-{n}")
+
+    answer = Client(**(REMOTE | {"REMOTE_ADDR": "192.0.2.8"})).get(ME, HTTP_X_API_TOKEN="guess-0")
+
+    assert answer.status_code == 401
+
+
+def test_a_wrong_token_is_kept_nowhere(with_api_token, still_noon, caplog):
+    from django.core.cache import caches
+
+    Client(**REMOTE).get(ME, HTTP_X_API_TOKEN="a-secret-of-another-service")
+    kept = repr(caches["limits"]._cache)
+
+    assert len(caches["limits"]._cache) == 2  # how many, and which
+    assert "a-secret" not in kept + caplog.text
+    assert hashlib.sha256(b"a-secret-of-another-service").hexdigest() not in kept
 
 
 # --- Sessions and other sites --------------------------------------------------------------------------------------
@@ -557,7 +708,7 @@ def test_a_host_that_is_not_listed_is_refused_on_every_path(settings, remote):
 
 
 @pytest.mark.parametrize(
-    "guard", ["caller_by_token", "caller_of_user", "caller_without_credential", "presented_token"]
+    "guard", ["caller_by_token", "caller_of_user", "caller_without_credential", "shown_token"]
 )
 @pytest.mark.parametrize(
     ("error", "status"), [(DatabaseError("down"), 503), (ZeroDivisionError(), 500)], ids=str
