@@ -28,6 +28,7 @@ from accounts.credentials import (
     missing_credential,
     shown_token,
 )
+from accounts.proofs import missing_proof
 from accounts.sockets import resolve_scope, still_valid
 from pulse.lib import limits
 from pulse.lib.auth import ANONYMOUS, Access, Caller, Policy, policy_of
@@ -43,7 +44,6 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 MAX_QUERY_CHARS = 8192
 #: The admin's views are Django's own and cannot carry a declaration.
 ADMIN_POLICY = Policy(methods={"GET": Access.DJANGO_ADMIN, "POST": Access.DJANGO_ADMIN})
-NO_PROOF = "this request was not sent by a page of this Pulse; reload the page and try again"
 #: In the admin a password given longer ago has to be given again.
 ADMIN_FRESH = timedelta(hours=1)
 
@@ -180,7 +180,7 @@ def check_page(request: HttpRequest) -> None:
         arrival.fetch_site == "same-origin" or (not arrival.fetch_site and has_form_token(request))
     )
     if not is_proven:
-        raise ApiError(403, NO_PROOF, code="cross_site")
+        raise ApiError(403, missing_proof(arrival), code="cross_site")
 
 
 def check_other_sites(request: HttpRequest, caller: Caller) -> None:
@@ -195,7 +195,7 @@ def check_other_sites(request: HttpRequest, caller: Caller) -> None:
         return
     if caller.kind == "open" and is_listed(arrival.origin or "", settings.ALLOWED_ORIGINS):
         return
-    raise ApiError(403, NO_PROOF, code="cross_site")
+    raise ApiError(403, missing_proof(arrival), code="cross_site")
 
 
 def has_form_token(request: HttpRequest) -> bool:

@@ -27,6 +27,7 @@ from accounts.credentials import (
     shown_token,
 )
 from accounts.models import ApiToken
+from accounts.proofs import origin_cause
 from accounts.sessions import cookie_name
 from pulse.lib.auth import ANONYMOUS, Access, Caller
 from pulse.lib.clients import Arrival, read_arrival
@@ -99,7 +100,9 @@ def caller_by_cookie(headers: Mapping[str, str], arrival: Arrival) -> Caller | N
         return caller
     if settings.PULSE_AUTH == "open":
         return None
-    raise ApiError(403, "a session opens the feed from pages of this Pulse only", code="origin_not_allowed")
+    cause = f": {origin_cause(arrival)}" if arrival.origin is not None else ""
+    message = f"a session opens the feed from pages of this Pulse only{cause}"
+    raise ApiError(403, message, code="origin_not_allowed")
 
 
 async def still_valid(caller: Caller) -> bool:

@@ -187,6 +187,17 @@ def test_a_fresh_install_ignores_a_token_of_this_machine():
     assert refusal_of(local(x_api_token="x", origin=FOREIGN)) == (401, "unauthorized")
 
 
+def test_a_page_whose_session_is_refused_is_told_what_differs(cookie):
+    with pytest.raises(ApiError) as refused:
+        caller_of_scope(scope_of(host="127.0.0.1:7655", cookie=cookie, origin="https://pulse.test"))
+
+    assert refused.value.message == (
+        "a session opens the feed from pages of this Pulse only: its page is at https://pulse.test, but it reached Pulse "
+        "for the Host 127.0.0.1:7655. Behind a reverse proxy, let it pass the Host header on as it came "
+        "(docs/reverse-proxies.md)"
+    )
+
+
 def test_two_tokens_at_once_are_none(token):
     scope = scope_of(x_api_token=token)
     scope["headers"].append((b"x-api-token", token.encode()))

@@ -704,6 +704,81 @@ def test_a_host_that_is_not_listed_is_refused_on_every_path(settings, remote):
     assert remote.get("/api/health", HTTP_HOST="pulse.example").status_code == 200
 
 
+# --- What a refused page is told ----------------------------------------------------------------------------------
+
+ADVICE = "Behind a reverse proxy, let it pass the Host header on as it came (docs/reverse-proxies.md)"
+OTHER = "this request was not sent by a page of this Pulse: "
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        (
+            {"HTTP_HOST": "127.0.0.1:7655", "HTTP_ORIGIN": "https://pulse.example.org"},
+            f"{OTHER}its page is at https://pulse.example.org, but it reached Pulse for the Host 127.0.0.1:7655. {ADVICE}",
+        ),
+        (
+            {"HTTP_ORIGIN": "https://pulse.test:8443"},
+            (
+                f"{OTHER}its page is at https://pulse.test:8443, but it reached Pulse for the Host pulse.test: the port "
+                f"was lost on the way. {ADVICE}"
+            ),
+        ),
+        (
+            {"HTTP_HOST": "pulse.test:7655", "HTTP_ORIGIN": "http://pulse.test"},
+            f"{OTHER}its page is at http://pulse.test, but it reached Pulse for the Host pulse.test:7655. {ADVICE}",
+        ),
+        (
+            {"HTTP_HOST": "[fd00::1]:7655", "HTTP_ORIGIN": "http://[fd00::1]:80"},
+            f"{OTHER}its page is at http://[fd00::1], but it reached Pulse for the Host [fd00::1]:7655. {ADVICE}",
+        ),
+        ({"HTTP_ORIGIN": "null"}, f"{OTHER}its Origin is not the address of a page"),
+        (
+            {"HTTP_ORIGIN": "https://<script>alert(1)</script>"},
+            f"{OTHER}its Origin is not the address of a page",
+        ),
+        ({"HTTP_ORIGIN": "https://evil.test/<b>"}, f"{OTHER}its Origin is not the address of a page"),
+        ({"HTTP_SEC_FETCH_SITE": "cross-site"}, f"{OTHER}the browser says that it comes from another site"),
+        (
+            {},
+            (
+                "nothing proves that a page of this Pulse sent this request: it carries neither Origin nor Sec-Fetch-Site, "
+                "nor the token of a form that is still good; reload the page and try again"
+            ),
+        ),
+    ],
+    ids=str,
+)
+def test_a_page_that_is_refused_is_told_what_differs(headers, told, session_client):
+    client = session_client(is_superuser=True)
+
+    response = client.post(TOKENS, BODY, content_type="application/json", **headers)
+
+    assert_error(response, 403, "cross_site")
+    assert response.json()["error"] == told
+
+
+def test_a_page_by_http_is_told_that_it_should_be_by_https(session_client, settings):
+    settings.PULSE_TRUSTED_PROXIES = ["192.0.2.7"]
+    client = session_client(is_superuser=True)
+    client.cookies["__Host-pulse"] = client.cookies["pulse_session"].value
+    sent = {"HTTP_X_FORWARDED_PROTO": "https", "HTTP_ORIGIN": "http://pulse.test"}
+
+    response = client.post(TOKENS, BODY, content_type="application/json", **sent)
+
+    assert response.json()["error"] == (
+        f"{OTHER}its page is at http://pulse.test, but it reached Pulse for the Host pulse.test by https. Open the page "
+        "by the address that people use, and reload it"
+    )
+
+
+def test_the_page_of_a_refusal_escapes_what_it_tells(remote):
+    response = remote.post("/login", {"username": "x"}, HTTP_ORIGIN='https://a"><script>.test')
+
+    assert response.status_code == 403
+    assert b"<script>." not in response.content
+
+
 # --- Fail closed ---------------------------------------------------------------------------------------------------
 
 
