@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -36,6 +37,10 @@ ANYTHING = (
 )
 
 
+#: How a socket names its token among the sub-protocols that it offers, percent-encoded where these allow less.
+BEARER = "bearer."
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A token as a caller shows it."""
@@ -57,10 +62,11 @@ def is_configured() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def shown_token(headers: Mapping[str, str]) -> Shown | None:
+def shown_token(headers: Mapping[str, str], protocols: Sequence[str] = ()) -> Shown | None:
     """Return the token that a request shows, None when it shows none; header names are lower case.
 
-    Source: README.md decision 10 of the contract, http-api.md 1.2.
+    `protocols` are the sub-protocols that a socket offers. What may be a proxy's comes last: it must not hide a
+    token of ours. Source: README.md decision 10 of the contract, http-api.md 1.2.
     """
     for name in ("x-api-token", "x-api-key"):
         if name in headers:
@@ -69,6 +75,9 @@ def shown_token(headers: Mapping[str, str]) -> Shown | None:
     scheme, _, rest = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return Shown(rest.strip())
+    offered = {unquote(name[len(BEARER) :]) for name in protocols if name.startswith(BEARER)}
+    if offered:
+        return Shown(",".join(sorted(offered)))  # two different ones are none
     if scheme.lower() == "basic" and rest:
         password = password_of(rest)
         return Shown(password, is_password=True, is_surely_ours=tokens.is_token_form(password))

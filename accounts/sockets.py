@@ -63,7 +63,7 @@ def caller_of_scope(scope: Mapping[str, Any]) -> Caller:
     headers = headers_of(scope)
     arrival = arrival_of_scope(scope, headers)
     check_names(arrival)
-    shown = shown_token(headers)
+    shown = shown_token(headers, scope.get("subprotocols", ()))
     caller = caller_by_token(shown, arrival, at=timezone.now()) if shown is not None else None
     if caller is None:
         caller = caller_by_cookie(headers, arrival) or caller_without_credential(arrival)

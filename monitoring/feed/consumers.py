@@ -72,12 +72,12 @@ class FeedConsumer(AsyncConsumer):
         except ApiError as refusal:
             await self.refuse(refusal)
             raise StopConsumer from None
-        is_delta = messages.DELTA in self.scope.get("subprotocols", ())
-        await self.base_send(
-            {"type": "websocket.accept", "subprotocol": messages.DELTA if is_delta else None}
-        )
+        # The answer names one of these or none: what else is offered may be a token.
+        offered = self.scope.get("subprotocols", ())
+        chosen = next((name for name in (messages.DELTA, messages.ORIGINAL) if name in offered), None)
+        await self.base_send({"type": "websocket.accept", "subprotocol": chosen})
         self.client = Client(
-            "delta" if is_delta else "original",
+            "delta" if chosen == messages.DELTA else "original",
             Socket(self.base_send),
             visitor.caller,
             self.still_valid,

@@ -6,6 +6,8 @@ import msgspec
 
 #: The sub-protocol of clients that take changes instead of the whole state; its frames are gzip.
 DELTA = "pulse.delta.v1"
+#: A name for the original protocol: a browser that offers a token as a sub-protocol needs another one to be chosen.
+ORIGINAL = "pulse"
 WELCOME = msgspec.json.encode({"type": "welcome", "data": {"message": "Welcome to Pulse"}})
 
 

@@ -18,6 +18,7 @@ from accounts.models import ApiToken
 from accounts.sockets import caller_of_scope, is_still_valid, resolve_scope, still_valid
 from pulse.lib.auth import OPEN_SCOPES, Access, Caller
 from pulse.lib.errors import ApiError
+from pulse.lib.keys import token_digest
 
 pytestmark = pytest.mark.django_db
 
@@ -176,6 +177,66 @@ def test_a_password_opens_no_socket_for_a_page_of_another_site(origin, answer, t
     assert (caller_of_scope(scope).kind if answer == "token" else refusal_of(scope)) == answer
 
 
+def offering(*protocols, **headers):
+    """Return the scope of a handshake that offers these sub-protocols."""
+    return scope_of(**headers) | {"subprotocols": list(protocols)}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin", "outcome"),
+    [
+        (["*"], None, "token"),
+        (["*"], OWN, "token"),
+        (["*"], FOREIGN, "token"),
+        ([LISTED], LISTED, "token"),
+        ([LISTED], FOREIGN, (403, "origin_not_allowed")),
+        ([LISTED], "null", (403, "origin_not_allowed")),
+    ],
+)
+def test_a_token_among_the_sub_protocols_opens_a_socket_for_whom_a_token_does(
+    allowed, origin, outcome, settings, token
+):
+    settings.ALLOWED_ORIGINS = allowed
+    scope = offering("pulse", f"bearer.{token}", origin=origin)
+
+    assert (caller_of_scope(scope).kind if outcome == "token" else refusal_of(scope)) == outcome
+
+
+def test_a_token_among_the_sub_protocols_may_be_percent_encoded(settings):
+    settings.API_TOKEN_DIGEST = token_digest("base64/like+token==%41")
+
+    assert caller_of_scope(offering("pulse", "bearer.base64%2Flike+token%3D%3D%2541")).kind == "token"
+
+
+@pytest.mark.parametrize(
+    "protocols",
+    [
+        ["pulse", "bearer."],
+        ["pulse", "bearer.wrong"],
+        ["pulse", "bearer.pulse_AAAAAAAA_" + "a" * 43],
+        ["bearer.wrong"],
+        ["pulse", "bearer.%ff"],
+    ],
+    ids=str,
+)
+def test_a_wrong_token_among_the_sub_protocols_is_refused(protocols, cookie):
+    assert refusal_of(offering(*protocols, cookie=cookie, origin=OWN)) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize("name", ["{}", "Bearer.{}", "token.{}", "bearer{}", "pulse.bearer.{}"])
+def test_a_token_under_another_name_is_no_token(name, token):
+    assert refusal_of(offering("pulse", name.format(token))) == (401, "unauthorized")
+
+
+def test_two_tokens_among_the_sub_protocols_are_none(token):
+    assert caller_of_scope(offering(f"bearer.{token}", f"bearer.{token}")).kind == "token"
+    assert refusal_of(offering(f"bearer.{token}", "bearer.other")) == (401, "unauthorized")
+
+
+def test_the_password_of_a_proxy_does_not_hide_the_token_of_a_sub_protocol(token):
+    assert caller_of_scope(offering("pulse", f"bearer.{token}", authorization="Basic dTpw")).kind == "token"
+
+
 @pytest.mark.parametrize("text", ["Basic dTpw", "Basic b3BlcmF0b3I6aHVudGVyMg==", "Negotiate YII", "junk"])
 def test_credentials_that_are_a_proxys_are_passed_by(text, cookie):
     assert caller_of_scope(scope_of(origin=OWN, cookie=cookie, authorization=text)).kind == "session"
@@ -184,6 +245,7 @@ def test_credentials_that_are_a_proxys_are_passed_by(text, cookie):
 
 def test_a_fresh_install_ignores_a_token_of_this_machine():
     assert caller_of_scope(local(x_api_token="from-the-document")).kind == "loopback"
+    assert caller_of_scope(local() | {"subprotocols": ["pulse", "bearer.x"]}).kind == "loopback"
     assert refusal_of(local(x_api_token="x", origin=FOREIGN)) == (401, "unauthorized")
 
 

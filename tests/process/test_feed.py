@@ -42,6 +42,7 @@ def pulse(estate, tmp_path_factory):
         "PULSE_BIND": "127.0.0.1",
         "POLLING_INTERVAL": str(INTERVAL_SECONDS),
         "ALLOWED_ORIGINS": "https://panel.test",
+        "LOG_LEVEL": "debug",  # what is not told even now is told nowhere
     }
     with PulseProcess(data_dir, **variables) as pulse:
         pulse.healthy()
@@ -275,6 +276,36 @@ def test_the_feed_needs_the_credential_of_the_api(headers, status, pulse):
 
 def test_a_token_in_the_address_opens_nothing(pulse):
     assert asyncio.run(attempt(pulse, path=f"/ws?token={TOKEN}"))[0] == 401
+
+
+OFFERED = {
+    "the token beside a name": (["pulse", f"bearer.{TOKEN}"], 101, "pulse"),
+    "the token first": ([f"bearer.{TOKEN}", "pulse"], 101, "pulse"),
+    "the token beside changes": (["pulse", "pulse.delta.v1", f"bearer.{TOKEN}"], 101, "pulse.delta.v1"),
+    "the token alone": ([f"bearer.{TOKEN}"], 101, None),
+    "the token beside a name that is not ours": (["chat", f"bearer.{TOKEN}"], 101, None),
+    "a wrong token": (["pulse", "bearer.wrong-token-of-a-page"], 401, None),
+    "no token": (["pulse"], 401, None),
+}
+
+
+@pytest.mark.parametrize(("offered", "status", "chosen"), OFFERED.values(), ids=OFFERED)
+def test_a_page_of_a_listed_origin_shows_its_token_as_a_sub_protocol(offered, status, chosen, pulse):
+    async def shake_hands():
+        try:
+            async with connect(
+                url_of(pulse), origin="https://panel.test", subprotocols=offered, max_size=None
+            ) as socket:
+                return 101, socket.subprotocol, socket.response.headers
+        except InvalidStatus as refused:
+            return refused.response.status_code, None, refused.response.headers
+
+    answered, subprotocol, headers = asyncio.run(shake_hands())
+
+    assert (answered, subprotocol) == (status, chosen)
+    assert "bearer" not in str(headers)
+    assert TOKEN not in pulse.log
+    assert "wrong-token-of-a-page" not in pulse.log
 
 
 ORIGINS = {
