@@ -54,12 +54,12 @@ class Estate:
         while not self.instances or len(self.instances) < self.instances[0]["of"]:
             self.instances.append(json.loads(self.process.stdout.readline()))
 
-    def ask(self, method: str, path: str) -> Any:
+    def ask(self, method: str, path: str, document: dict[str, Any] | None = None) -> Any:
         """Return an answer of the control channel."""
         connection = http.client.HTTPConnection(
             self.instances[0]["control"].removeprefix("http://"), timeout=30
         )
-        connection.request(method, path, body="{}" if method == "POST" else None)
+        connection.request(method, path, body=json.dumps(document or {}) if method == "POST" else None)
         answer = json.loads(connection.getresponse().read())
         connection.close()
         return answer

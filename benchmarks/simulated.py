@@ -1,4 +1,4 @@
-"""The estates of the benchmarks as a child process: `python -m benchmarks.simulated S|M|L [latency in ms]`."""
+"""The estates of the benchmarks as a child process: `python -m benchmarks.simulated S|M|L|number [latency in ms]`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,23 @@ from tests.fake_proxmox import FakeEstate, PbsSpec, PveSpec
 
 #: size -> clusters, nodes in each, guests in each, backup servers
 SIZES = {"S": (1, 3, 50, 1), "M": (4, 8, 250, 2), "L": (10, 16, 1_000, 4)}
+#: A number instead of a size is so many hosts of one node.
+GUESTS_OF_SMALL_HOSTS = 60
 
 
 def specs(size: str) -> list[PveSpec | PbsSpec]:
     """Return the instances of a size."""
+    if size.isdigit():
+        return [
+            PveSpec(
+                name=f"host-{number:02d}",
+                nodes=1,
+                guests=GUESTS_OF_SMALL_HOSTS,
+                node_prefix=f"h{number:02d}-n",
+                agents=0,
+            )
+            for number in range(1, int(size) + 1)
+        ]
     clusters, nodes, guests, backup_servers = SIZES[size]
     hosts: list[PveSpec | PbsSpec] = [
         PveSpec(

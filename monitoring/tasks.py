@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+import math
+from datetime import datetime
 
 from celery import shared_task
 from django.conf import settings
@@ -12,13 +13,15 @@ from django.utils import timezone
 from monitoring.collecting import judging, run
 from monitoring.polling import polls
 from nodes.models import Instance
+from pulse.lib.instants import from_epoch
 
 logger = logging.getLogger(__name__)
 
 #: A visit that no worker made in this time is made after the next poll.
 COLLECT_EXPIRY_SECONDS = 20
-#: The first polls of many instances are spread; each gets its place in the interval by its key.
-SPREAD_STEPS = 16
+#: So many instances are polled together, and a large estate in turns over half the interval: not all of it in the same second.
+TOGETHER = 16
+TURNS = 16
 
 
 @shared_task(name="monitoring.tasks.dispatch_polls", time_limit=30)  # type: ignore[untyped-decorator]
@@ -27,7 +30,7 @@ def dispatch_polls() -> int:
     at = timezone.now()
     claimed = 0
     for pk, due_at in Instance.objects.due(at).values_list("pk", "next_poll_at"):
-        if Instance.objects.claim(pk, due_at=due_at, next_poll_at=next_poll_at(pk, due_at, at)):
+        if Instance.objects.claim(pk, due_at=due_at, next_poll_at=next_poll_at(pk, at)):
             poll_instance.apply_async((pk,), expires=settings.POLLING_INTERVAL_SECONDS * 2)
             claimed += 1
     return claimed
@@ -64,14 +67,13 @@ def judge_backups() -> None:
     judging.judge_if_due(timezone.now())
 
 
-def next_poll_at(pk: int, due_at: datetime | None, at: datetime) -> datetime:
-    """Return when an instance that is due is polled next: one interval after it was due, never in the past.
+def next_poll_at(pk: int, at: datetime) -> datetime:
+    """Return when an instance that is polled now is polled next: in its turn, which comes once in each interval.
 
-    One that was never scheduled is polled now and then in its own place of the interval, so that a large estate does
-    not ask all its hosts at the same second.
+    Instances that share a turn are in the state at the same moment, so that one message tells of all of them (decision 0015).
+    Half an interval lies between two polls at least; one that was added, or was away, finds into its turn by that.
     """
-    interval = timedelta(seconds=settings.POLLING_INTERVAL_SECONDS)
-    if due_at is None:
-        return at + interval * (1 - (pk % SPREAD_STEPS) / SPREAD_STEPS / 2)
-    following = due_at + interval
-    return following if following > at else at + interval
+    interval = float(settings.POLLING_INTERVAL_SECONDS)
+    turn = pk // TOGETHER % TURNS / TURNS * interval / 2
+    earliest_epoch = at.timestamp() + interval / 2
+    return from_epoch(math.ceil((earliest_epoch - turn) / interval) * interval + turn)

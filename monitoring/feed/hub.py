@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from django.conf import settings
 
-from monitoring.feed.cadence import Cadence
+from monitoring.feed.cadence import Cadence, is_complete
 from monitoring.feed.clients import BEHIND, Client
 from monitoring.feed.frames import WholeFrames, encode_changes, framed
 from monitoring.feed.members import AT_ONCE, Members
@@ -61,12 +61,13 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._has_news = False
+        self._heard_monotonic = 0.0  # when the first news came that was not looked at yet
         self._messages: deque[bytes] = deque(maxlen=MOST_MESSAGES)
         self._seq = 0
         self._fragments: Fragments = {}
         self._frames = WholeFrames(state)
         self._cadence = Cadence(0.0)
-        self._is_published = False  # since the last rawData
+        self._sent: Fragments = {}  # what the last rawData was made of
         self._is_full = False  # somebody waits until others have taken their states
         self._pinged_monotonic = 0.0
 
@@ -114,7 +115,7 @@ class Hub:
         now = time.monotonic()
         self._pinged_monotonic = now
         self._cadence = Cadence(now)
-        self._has_news = self._is_published = False
+        self._has_news = False
         self._state.clients = len(self.clients)
         self._tasks = [
             asyncio.create_task(self._pump()),
@@ -127,7 +128,7 @@ class Hub:
             task.cancel()
         self._tasks = []
         self._messages.clear()
-        self._fragments = {}
+        self._fragments = self._sent = {}
         self._frames.forget()
         self._state.clients = 0
 
@@ -137,7 +138,8 @@ class Hub:
         """Note a tick, in whatever thread it happened; those that come together are looked at together."""
         if tick.kind == "message":
             self._messages.append(tick.message)
-        else:
+        elif not self._has_news:
+            self._heard_monotonic = time.monotonic()
             self._has_news = True
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self.loop.call_soon_threadsafe(self._wake.set)
@@ -153,6 +155,7 @@ class Hub:
             raise
         try:
             await self._safely(self._read_store)
+            self._sent = self._fragments  # who is here now begins with it
             while True:
                 await self._safely(self._pass_on)
                 with contextlib.suppress(TimeoutError):
@@ -174,12 +177,12 @@ class Hub:
             await self._send_to_all(self._messages.popleft())
         if self._has_news:
             self._has_news = False
-            self._is_published = True
+            self._cadence.changed(self._heard_monotonic)
             await self._read_store()
         now, interval = time.monotonic(), settings.POLLING_INTERVAL_SECONDS
-        if self._cadence.is_due(now, interval, published=self._is_published):
-            self._cadence.sent(now, published=self._is_published)
-            self._is_published = False
+        if self._cadence.is_due(now, interval, is_complete=is_complete(self._sent, self._fragments)):
+            self._cadence.sent(now)
+            self._sent = self._fragments
             for client in self.clients:
                 if client.protocol == "original":
                     client.wants = client.wants or "rawData"

@@ -87,21 +87,73 @@ def test_the_first_poll_after_a_long_time_is_sent_at_once(running):
     running(test)
 
 
-def test_between_two_intervals_polls_are_not_sent(running, clock):
-    async def test(served):
-        client, publisher = await started(served), Publisher()
-        publisher.publish(1, [0.1])
-        await settled(lambda: len(client.socket.messages()) == 3)
+async def two_polled_together(served, clock):
+    """A client of two instances, and their publisher; the client has their states of the first poll."""
+    client, publisher = await started(served), Publisher()
+    for pk in (1, 2):
+        publisher.publish(pk, [0.1])
+        await turned(client)
+    clock.now += 1
+    served.look_after(clock.now)
+    await turned(client)
+    return client, publisher
 
+
+def told_since(client, before):
+    """Which whole states came after the first so many, by the CPU figure of the first guest of each instance."""
+    states = [
+        message["data"] for message in client.socket.messages()[before:] if message["type"] == "rawData"
+    ]
+    return [tuple(guest["cpu"] for guest in state["vms"]) for state in states]
+
+
+def test_instances_that_are_polled_together_are_told_in_one_state(running, clock):
+    async def test(served):
+        client, publisher = await two_polled_together(served, clock)
+        before = len(client.socket.messages())
         for cpu in (0.2, 0.3):
-            clock.now += 4
+            clock.now += 9.9
             publisher.publish(1, [cpu])
             await turned(client)
-        clock.now += 2
-        publisher.publish(1, [0.4])
-        await settled(lambda: "rawData" in client.socket.kinds()[3:])
+            clock.now += 0.1
+            publisher.publish(2, [cpu])
+            await turned(client)
+            served.look_after(clock.now)
+            await turned(client)
 
-        assert client.socket.cpus() == [None, 0.1, 0.4]
+        assert told_since(client, before) == [(0.2, 0.2), (0.3, 0.3)]
+
+    running(test)
+
+
+def test_a_change_waits_for_another_instance_three_tenths_of_a_second(running, clock):
+    async def test(served):
+        client, publisher = await two_polled_together(served, clock)
+        before = len(client.socket.messages())
+        publisher.publish(2, [0.5])
+        told = []
+        for seconds in (0.0, 0.29, 0.01, 5.0):
+            clock.now += seconds
+            served.look_after(clock.now)
+            await turned(client)
+            told.append(told_since(client, before))
+
+        assert told == [[], [], [(0.1, 0.5)], [(0.1, 0.5)]]
+
+    running(test)
+
+
+def test_a_list_that_is_new_is_told_as_soon_as_any_change(running, clock):
+    async def test(served):
+        client, publisher = await two_polled_together(served, clock)
+        before = len(client.socket.messages())
+        publisher.publish_lists(1, [7])
+        clock.now += 0.3
+        served.look_after(clock.now)
+        await turned(client)
+
+        states = [message for message in client.socket.messages()[before:] if message["type"] == "rawData"]
+        assert [len(state["data"]["pveBackups"]["backupTasks"]) for state in states] == [1]
 
     running(test)
 

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import signal
+import socket
 import statistics
 import time
 from datetime import datetime
@@ -42,6 +43,7 @@ def pulse(estate, tmp_path_factory):
         "PULSE_BIND": "127.0.0.1",
         "POLLING_INTERVAL": str(INTERVAL_SECONDS),
         "ALLOWED_ORIGINS": "https://panel.test",
+        "CONNECTION_TIMEOUT": "4",
         "LOG_LEVEL": "debug",  # what is not told even now is told nowhere
     }
     with PulseProcess(data_dir, **variables) as pulse:
@@ -119,6 +121,55 @@ def test_every_state_is_of_a_poll_that_has_just_ended(pulse):
     assert min(ages) >= -0.001
     # A clock of its own would send most of them just before a poll. One poll that is late is no matter.
     assert statistics.median(ages) < INTERVAL_SECONDS / 2, ages
+
+
+@contextlib.contextmanager
+def silent_instance(pulse, told):
+    """An instance that takes connections and never says a word, beside the one that answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        number = add(pulse, dict(told) | {"url": url, "fingerprint": ""}, name="silent")
+        yield
+        assert pulse.request("DELETE", f"/api/config/nodes/{number}", token=TOKEN)[0] == 200
+
+
+def test_an_instance_that_does_not_answer_keeps_nobody_waiting(pulse, estate):
+    async def watch():
+        async with OriginalClient(url_of(pulse), headers=HEADERS) as page:
+            await page.until(
+                lambda: page.state.get("connectionHealth", {}).get("silent") is False, seconds=10
+            )
+            ages = []
+            for number in range(4):
+                name = f"beside-silence-{number}"
+                await asyncio.to_thread(
+                    estate.call,
+                    "rename_guest",
+                    site=estate.instances[0]["name"],
+                    vmid=100 + number,
+                    name=name,
+                )
+                shown = await asyncio.to_thread(
+                    until, lambda name=name: name_is_shown(pulse, name), seconds=10, what=name
+                )
+                await page.until(lambda name=name: name in names(page.state), seconds=2 * INTERVAL_SECONDS)
+                ages.append(time.monotonic() - shown)
+            return ages
+
+    with silent_instance(pulse, estate.instances[0]):
+        ages = asyncio.run(watch())
+
+    assert statistics.median(ages) < 0.5, ages
+
+
+def name_is_shown(pulse, name):
+    """When the state was seen to have the name; 0 while it has not."""
+    return time.monotonic() if name in names(pulse.state(token=TOKEN)) else 0.0
+
+
+def names(state):
+    """The names of all guests of a state."""
+    return {guest["name"] for guest in guests(state)}
 
 
 def test_the_initial_state_is_the_one_that_the_route_tells(pulse):
