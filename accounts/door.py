@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from rest_framework.authentication import CSRFCheck
 
@@ -164,7 +165,7 @@ def headers_of(request: HttpRequest) -> dict[str, str]:
 
 def check_form(request: HttpRequest) -> None:
     """Raise 403 for a form, such as the sign-in, that no page of ours sent; the public API needs no proof."""
-    if not is_api_path(request.path):
+    if not is_api_path(request.path_info):
         check_page(request)
 
 
@@ -253,10 +254,10 @@ def check_size(request: HttpRequest) -> None:
 
 def refuse(request: HttpRequest, refusal: ApiError) -> HttpResponse:
     """Return the answer of a refusal: the way to the sign-in for who wants a page, else JSON under the API, or a page."""
-    is_page = not is_api_path(request.path) or is_page_of_api(request)
+    is_page = not is_api_path(request.path_info) or is_page_of_api(request)
     if refusal.status == 401 and is_page and request.method in SAFE_METHODS and not shows_token(request):
         return HttpResponseRedirect(way_in(request))
-    if is_api_path(request.path):
+    if is_api_path(request.path_info):
         return response_of(refusal)
     context = {"status": refusal.status, "message": refusal.message}
     response = render(request, "auth/refused.html", context, status=refusal.status)
@@ -279,4 +280,6 @@ def is_page_of_api(request: HttpRequest) -> bool:
 
 def way_in(request: HttpRequest) -> str:
     """Return where a person without a credential goes: to the sign-in, or to the set-up of a fresh install."""
-    return f"/login?next={quote(request.get_full_path())}" if is_configured() else "/setup"
+    return (
+        f"{reverse('login')}?next={quote(request.get_full_path())}" if is_configured() else reverse("setup")
+    )

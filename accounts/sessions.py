@@ -18,8 +18,6 @@ from django.utils import timezone
 
 from pulse.lib.instants import from_epoch
 
-#: The prefix makes browsers refuse the cookie from any other host or without TLS.
-SECURE_COOKIE_NAME = "__Host-pulse"
 SIGNED_IN = "signed_in_at"
 TOUCHED = "touched_at"
 REMEMBERED = "is_remembered"
@@ -32,12 +30,12 @@ TOUCH_RESOLUTION = timedelta(minutes=10)
 
 
 class PulseSessionMiddleware(SessionMiddleware):
-    """Django's sessions, in a `__Host-` cookie whenever the client came by TLS."""
+    """Django's sessions, in a cookie with a protected name whenever the client came by TLS."""
 
     def process_request(self, request: HttpRequest) -> None:
         """Open the session of the cookie that belongs to the scheme; the other one is not looked at."""
         if request.is_secure():
-            key = request.COOKIES.pop(SECURE_COOKIE_NAME, None)
+            key = request.COOKIES.pop(cookie_name("https"), None)
             request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
             if key is not None:
                 request.COOKIES[settings.SESSION_COOKIE_NAME] = key
@@ -57,13 +55,20 @@ def secure_cookies(response: HttpResponseBase) -> None:
         cookie["secure"] = True
     if settings.SESSION_COOKIE_NAME in response.cookies:
         cookie = response.cookies.pop(settings.SESSION_COOKIE_NAME)
-        response.cookies[SECURE_COOKIE_NAME] = cookie.value
-        response.cookies[SECURE_COOKIE_NAME].update(cookie)
+        name = cookie_name("https")
+        response.cookies[name] = cookie.value
+        response.cookies[name].update(cookie)
 
 
 def cookie_name(scheme: str) -> str:
-    """Return the name of the session cookie for clients of this scheme."""
-    return SECURE_COOKIE_NAME if scheme == "https" else str(settings.SESSION_COOKIE_NAME)
+    """Return the name of the session cookie for clients of this scheme.
+
+    `__Host-` makes browsers refuse the cookie from any other host or without TLS, and demands the path `/`. Under a
+    path of a name that others share, the cookie is for that path alone: then TLS is all that the name can demand.
+    """
+    if scheme != "https":
+        return str(settings.SESSION_COOKIE_NAME)
+    return "__Secure-pulse" if settings.PULSE_URL_PREFIX else "__Host-pulse"
 
 
 def note_sign_in(sender: object, request: HttpRequest, user: AbstractBaseUser, **kwargs: object) -> None:

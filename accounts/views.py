@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth import authenticate, login, logout
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
@@ -65,7 +66,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     logout(request)
-    return HttpResponseRedirect("/login")
+    return HttpResponseRedirect(reverse("login"))
 
 
 @policy(GET=Access.PUBLIC, POST=Access.PUBLIC)
@@ -100,7 +101,7 @@ def claim_with(request: HttpRequest, form: ClaimForm) -> HttpResponse:
         status = 409 if isinstance(error, claim.AlreadyClaimed) else 400
         return set_up_page(request, form, problem=f"{error}.".capitalize(), status=status)
     login(request, user)
-    return HttpResponseRedirect("/")
+    return HttpResponseRedirect(reverse("home"))
 
 
 def may_claim(request: HttpRequest, proof: str) -> bool:
@@ -159,6 +160,7 @@ def address_of(request: HttpRequest) -> str:
 
 def next_of(request: HttpRequest) -> str:
     """Return where to go after the sign-in: a path of this site, else the start page."""
-    target = request.POST.get("next") or request.GET.get("next") or "/"
-    is_safe = target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts=None)
-    return target if is_safe else "/"
+    home = reverse("home")
+    target = request.POST.get("next") or request.GET.get("next") or home
+    is_safe = target.startswith(home) and url_has_allowed_host_and_scheme(target, allowed_hosts=None)
+    return target if is_safe else home

@@ -19,10 +19,14 @@ django.setup(set_prefix=False)
 from pulse.routing import websocket_urlpatterns  # noqa: E402
 from pulse.runtime.handler import SyncHandler  # noqa: E402
 from pulse.runtime.limiter import Limiter  # noqa: E402
+from pulse.runtime.prefix import Prefix  # noqa: E402
 
-application = ProtocolTypeRouter(
-    {
-        "http": Limiter(SyncHandler(), max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
-        "websocket": URLRouter(websocket_urlpatterns),
-    }
+application = Prefix(
+    ProtocolTypeRouter(
+        {
+            "http": Limiter(SyncHandler(), max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
+            "websocket": URLRouter(websocket_urlpatterns),
+        }
+    ),
+    settings.PULSE_URL_PREFIX,
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+PATH_PART = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class EnvError(SystemExit):
@@ -60,6 +62,19 @@ def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
 def env_list(name: str) -> list[str]:
     """Return the comma-separated parts of the variable, trimmed, without empty ones."""
     return [part.strip() for part in env_text(name).split(",") if part.strip()]
+
+
+def env_prefix(name: str, *, taken: frozenset[str]) -> str:
+    """Return the variable as the path under which Pulse is shown, `/like/this`, empty for the root.
+
+    `taken` are the first parts of our own paths: under one of them it could not be told which is meant.
+    """
+    parts = [part for part in env_text(name).split("/") if part]
+    if any(not PATH_PART.fullmatch(part) for part in parts) or (parts and parts[0].lower() in taken):
+        raise EnvError(
+            f"{name} must be a path such as /pulse, of letters, digits, - and _, and none of Pulse's own"
+        )
+    return "".join(f"/{part}" for part in parts)
 
 
 def env_secret(name: str) -> str:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pulse.env import EnvError, env_bool, env_choice, env_int, env_list, env_secret, env_text
+from pulse.env import EnvError, env_bool, env_choice, env_int, env_list, env_prefix, env_secret, env_text
 from pulse.lib.keys import ensure_secret_key, token_digest
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -17,6 +17,14 @@ PULSE_DATA_DIR = Path(env_text("PULSE_DATA_DIR", str(BASE_DIR / "data"))).absolu
 PULSE_PORT = env_int("PORT", env_int("FRONTEND_PORT", 7655, lowest=1, highest=65535), lowest=1, highest=65535)
 #: Empty means: 127.0.0.1 while nothing is configured and PULSE_AUTH is unset, else every address.
 PULSE_BIND = env_text("PULSE_BIND")
+
+#: The path under which a reverse proxy shows Pulse; empty at the root of its name.
+PULSE_URL_PREFIX = env_prefix(
+    "PULSE_URL_PREFIX",
+    taken=frozenset(
+        {"admin", "api", "login", "logout", "setup", "simple-stats", "socket.io", "static", "ws"}
+    ),
+)
 
 # --- Who may come in (README.md decision 1 of the contract) ---------------------------------------------------
 
@@ -95,6 +103,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 ROOT_URLCONF = "pulse.urls"
 ASGI_APPLICATION = "pulse.asgi.application"
 APPEND_SLASH = False
+#: What `reverse` and `{% url %}` put in front of every address.
+FORCE_SCRIPT_NAME = PULSE_URL_PREFIX or None
 
 TEMPLATES = [
     {
@@ -179,11 +189,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2Hasher"]
-LOGIN_URL = "/login"
-LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
 
 SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_NAME = "pulse_session"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PULSE_URL_PREFIX or "/"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 7 * 24 * 3600
@@ -197,7 +208,7 @@ USE_I18N = False
 LANGUAGE_CODE = "en"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-STATIC_URL = "/static/"
+STATIC_URL = f"{PULSE_URL_PREFIX}/static/"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

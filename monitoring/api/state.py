@@ -108,7 +108,7 @@ def socket_io(request: HttpRequest, rest: str = "") -> HttpResponse:
             "pingTimeout": 60000,
         }
         return HttpResponse(b"0" + msgspec.json.encode(opening), content_type="text/plain; charset=UTF-8")
-    return HttpResponseRedirect("/ws")
+    return HttpResponseRedirect(f"{settings.PULSE_URL_PREFIX}/ws")
 
 
 @policy(GET=Access.PAGE)

@@ -181,7 +181,7 @@ def answer_for_django(request: HttpRequest, error: BaseException | None, status:
     from pulse.lib.pages import error_page
 
     refusal = refusal_of(error) or of_django(status)
-    if is_api_path(request.path):
+    if is_api_path(request.path_info):
         return response_of(refusal)
     response = error_page(request, refusal.status if refusal.status == 503 else status)
     for name, value in refusal.headers.items():

@@ -56,7 +56,7 @@ class HeadersMiddleware:
             response = self.get_response(request)
             # The door shows HEAD to views as GET; the server has to know that no body goes out.
             request.method = method
-            for name, value in security_headers(request.path, is_secure=request.is_secure()).items():
+            for name, value in security_headers(request.path_info, is_secure=request.is_secure()).items():
                 response.headers.setdefault(name, value)
         for name, value in cors_headers(request.headers.get("Origin"), settings.ALLOWED_ORIGINS).items():
             response.headers[name] = value

@@ -10,7 +10,7 @@ import msgspec
 
 #: Forms in which a credential could slip into a message: headers, cookies and the fields of a form.
 SECRET_FORMS = re.compile(
-    r"(?i)((?:PVE|PBS)APIToken[= ][^\s=:]+[=:]|(?:(?:PVE|PBS|PMG)AuthCookie|pulse_session|__Host-pulse)['\"]?\s*[=:]\s*['\"]?|"
+    r"(?i)((?:PVE|PBS)APIToken[= ][^\s=:]+[=:]|(?:(?:PVE|PBS|PMG)AuthCookie|pulse_session|__(?:Host|Secure)-pulse)['\"]?\s*[=:]\s*['\"]?|"
     r"(?:X-(?:API|Registration)-Token|CSRFPreventionToken|Authorization)['\"]?\s*[:,]\s*(?:b?['\"])?(?:(?:Bearer|Basic) +)?|"
     r"(?:password|tokenValue|token_value|passphrase|API_TOKEN)['\"]?\s*[=:]\s*['\"]?)"
     r"[^\s'\",;&]+"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.urls import URLPattern, get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
@@ -122,7 +123,7 @@ def document() -> bytes:
         "description": DESCRIPTION,
         "license": {"name": "MIT", "identifier": "MIT"},
     }
-    written["servers"] = [{"url": "/", "description": "This Pulse."}]
+    written["servers"] = [{"url": settings.PULSE_URL_PREFIX or "/", "description": "This Pulse."}]
     written["tags"] = [{"name": str(tag), "description": text} for tag, text in TAGS.items()]
     components = written["components"]
     mend_bodies(components["schemas"])

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
@@ -43,6 +44,8 @@ class SyncHandler(BaseHandler):
 
     def answer(self, scope: dict[str, Any], body: bytes) -> tuple[Message, bytes]:
         """Return the first message of the answer and its content."""
+        # `Prefix` has taken off what may be in front of the path; Django wants it there, once.
+        scope["path"] = f"{settings.PULSE_URL_PREFIX}{scope['path']}"
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=type(self), scope=scope)
         response = self.respond(scope, body)

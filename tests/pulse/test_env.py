@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulse.env import EnvError, env_bool, env_choice, env_int, env_list, env_secret, env_text
+from pulse.env import EnvError, env_bool, env_choice, env_int, env_list, env_prefix, env_secret, env_text
 
 
 def test_an_unset_or_blank_variable_is_its_default(monkeypatch):
@@ -100,3 +100,32 @@ def test_a_secret_file_that_cannot_be_read_stops_the_start_without_its_content(m
     message = capfd.readouterr().err
     assert "PULSE_SECRET_FILE names a file that cannot be read" in message
     assert "hidden" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", ""),
+        ("/", ""),
+        ("/pulse", "/pulse"),
+        ("pulse", "/pulse"),
+        ("/lab/pulse/", "/lab/pulse"),
+        ("//p", "/p"),
+    ],
+)
+def test_a_path_is_read_with_one_slash_before_each_part(monkeypatch, text, value):
+    monkeypatch.setenv("PULSE_PATH", text)
+
+    assert env_prefix("PULSE_PATH", taken=frozenset({"api"})) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["/api", "/API/x", "/a b", "/../x", "/a?b", "https://pulse.test", "/pülse", "/a%2f"]
+)
+def test_a_path_that_cannot_be_one_stops_the_start(monkeypatch, capfd, text):
+    monkeypatch.setenv("PULSE_PATH", text)
+
+    with pytest.raises(EnvError):
+        env_prefix("PULSE_PATH", taken=frozenset({"api"}))
+
+    assert "PULSE_PATH must be a path such as /pulse" in capfd.readouterr().err

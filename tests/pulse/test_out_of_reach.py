@@ -7,6 +7,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from pulse import pages
 from pulse.lib.auth import Access, policy
 
 ERRORS = {"operational": OperationalError, "interface": InterfaceError, "ours": RuntimeError}
@@ -18,7 +19,11 @@ def broken(request: HttpRequest, kind: str) -> HttpResponse:
     raise ERRORS[kind]("connection refused to db.internal")
 
 
-urlpatterns = [path("api/broken/<kind>", broken), path("broken/<kind>", broken)]
+urlpatterns = [
+    path("", pages.home, name="home"),  # pages of errors lead there
+    path("api/broken/<kind>", broken),
+    path("broken/<kind>", broken),
+]
 handler500 = "pulse.lib.errors.handler500"
 
 

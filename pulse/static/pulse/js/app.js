@@ -1,5 +1,6 @@
 // The dashboard: joins the feed, the state, the address and the parts of the page.
 
+import { feedAddress, urlOf } from "./address.js";
 import { Feed } from "./feed.js";
 import { instant } from "./format.js";
 import { GuestTable, isColumn as isGuestColumn } from "./guests.js";
@@ -236,7 +237,7 @@ async function askWhy() {
   if (isAsking) return;
   isAsking = true;
   try {
-    const response = await fetch("/api/state", { method: "HEAD" });
+    const response = await fetch(urlOf("/api/state"), { method: "HEAD" });
     if (response.status === 401) signIn();
   } catch {
     // No answer at all: the feed keeps trying.
@@ -254,8 +255,7 @@ function takeState(next) {
   draw();
 }
 
-const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-new Feed(`${scheme}//${location.host}/ws`, {
+new Feed(feedAddress(), {
   state: (wire) => takeState(fromWire(wire)),
   changes: (message) => {
     const next = apply(state, message);

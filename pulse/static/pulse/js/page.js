@@ -1,5 +1,7 @@
 // How the scripts touch the page and the server: elements, icons, lists of keyed elements, requests.
 
+import { urlOf } from "./address.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Returns the one element with this data attribute. */
@@ -134,7 +136,7 @@ export class RequestFailed extends Error {
 
 /** Goes to the sign-in, which comes back to this address. */
 export function signIn() {
-  location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  location.assign(`${urlOf("/login")}?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 /**
@@ -144,7 +146,7 @@ export function signIn() {
 export async function request(method, path, body) {
   let response;
   try {
-    response = await fetch(path, {
+    response = await fetch(urlOf(path), {
       method,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),

@@ -1,5 +1,6 @@
 // A table of containers that reads the original protocol of /ws: the smallest client there can be.
 
+import { feedAddress } from "./address.js";
 import { bytes, clock, instant, percent, printable, rate, UNKNOWN, uptime } from "./format.js";
 
 const rows = document.getElementById("simple-stats-rows");
@@ -47,7 +48,7 @@ function say(text) {
 let waitMs = 1000;
 
 function connect() {
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
+  const socket = new WebSocket(feedAddress());
   socket.addEventListener("message", (event) => {
     const message = JSON.parse(event.data);
     if (message.type !== "initialState" && message.type !== "rawData") return;

@@ -1,6 +1,8 @@
 // The look of every page: as the system, light or dark. The choice lives in a cookie, so that the server
 // writes it into the first byte of the page and nothing flashes.
 
+import { HOME } from "./address.js";
+
 const CHOICES = ["system", "light", "dark"];
 const WORDS = { system: "as the system", light: "light", dark: "dark" };
 const ONE_YEAR_SECONDS = 365 * 24 * 3600;
@@ -16,7 +18,7 @@ function choose(choice) {
   else document.documentElement.dataset.theme = choice;
   const age = choice === "system" ? 0 : ONE_YEAR_SECONDS;
   const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `pulse_theme=${choice}; Path=/; Max-Age=${age}; SameSite=Lax${secure}`;
+  document.cookie = `pulse_theme=${choice}; Path=${HOME}; Max-Age=${age}; SameSite=Lax${secure}`;
 }
 
 function show(button) {
