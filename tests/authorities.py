@@ -73,12 +73,18 @@ def build(
     return builder.sign(signer, hashes.SHA256())
 
 
-@pytest.fixture
-def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
+def new_authority(folder: Path) -> Authority:
+    """Return an authority whose certificate lies in the folder; whoever is to trust it has to be told."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = build(subject="test authority", issuer=None, key=key, signer=key, days=90)
-    (tmp_path / "authority.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "authority.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return Authority(key, certificate, folder)
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
+    made = new_authority(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     context_for.cache_clear()
-    yield Authority(key, certificate, tmp_path)
+    yield made
     context_for.cache_clear()
