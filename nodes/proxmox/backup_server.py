@@ -21,7 +21,7 @@ from nodes.proxmox.readings.backup_server import (
 from nodes.proxmox.readings.backups import TaskReading
 from nodes.proxmox.rows import Row, Rows, fields_of, read_rows, row_of
 from nodes.proxmox.tasks import UPID_LIMIT, read_tasks, read_upid
-from nodes.proxmox.values import amount, epoch, is_true, name, size, text, text_of, word
+from nodes.proxmox.values import amount, epoch, is_true, name, said_of, size, text, text_of, word
 
 #: Seven levels of 256 characters at most, with their slashes; real ones are short.
 NAMESPACE_LIMIT = 512
@@ -111,7 +111,7 @@ def _job(kind: str, **own: Any) -> Callable[[Row], ServerJobReading | None]:
         schedule=(text, "schedule"),
         comment=(text, "comment"),
         last_run_upid=(text_of(UPID_LIMIT), "last-run-upid"),
-        last_run_state=(text_of(STATE_LIMIT), "last-run-state"),
+        last_run_state=(said_of(STATE_LIMIT), "last-run-state"),
         last_run_ended_epoch=(epoch, "last-run-endtime"),
         next_run_epoch=(epoch, "next-run"),
         **own,
@@ -143,7 +143,7 @@ def _garbage(asked_store: str) -> Callable[[Row], ServerJobReading | None]:
         store=store,
         schedule=(text, "schedule"),
         last_run_upid=(text_of(UPID_LIMIT), "upid"),
-        last_run_state=(text_of(STATE_LIMIT), "last-run-state"),
+        last_run_state=(said_of(STATE_LIMIT), "last-run-state"),
         last_run_ended_epoch=(epoch, "last-run-endtime"),
         next_run_epoch=(epoch, "next-run"),
         duration_seconds=(amount, "duration"),
@@ -204,7 +204,10 @@ def snapshots(
     params = _place(namespace)
     if kind and id:
         params |= {"backup-type": kind, "backup-id": id}
-    return SNAPSHOTS(client, store, params=params, timeout_seconds=timeout_seconds)
+    found = SNAPSHOTS(client, store, params=params, timeout_seconds=timeout_seconds)
+    if kind and id:  # and not every host heeds what is asked
+        return tuple(one for one in found if (one.kind, one.id) == (kind, id))
+    return found
 
 
 def sync_jobs(

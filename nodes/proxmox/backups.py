@@ -27,6 +27,7 @@ from nodes.proxmox.values import epoch, is_true, size, text, text_of, truth, who
 #: The archive of a node keeps 1,000 to 2,000 tasks.
 TASKS_LIMIT = 500
 LOG_LINES = 10_000
+LOG_PAGES = 10
 PATH_LIMIT = 512
 VOLUME_LIMIT = 512
 VOLUMES_LIMIT = 100_000
@@ -61,7 +62,13 @@ def read_backup_volumes(data: object) -> tuple[BackupVolumeReading, ...]:
 
 
 def _is_other_content(row: Row) -> bool:
-    return word(row.get("content")) not in ("", "backup")
+    """Return whether a row is no backup; only backups are asked for, and not every host heeds that."""
+    told = word(row.get("content"))
+    return told != "backup" if told else not _is_named_backup(_volume_name(row.get("volid")))
+
+
+def _is_named_backup(volume: str) -> bool:
+    return volume.partition(":")[2].startswith("backup/") or ARCHIVE_NAME.search(volume) is not None
 
 
 def _named(row: Row) -> tuple[str, str]:
@@ -176,6 +183,17 @@ def node_tasks(
 def task_log(
     client: Client, node: str, upid: str, *, limit: int = LOG_LINES, timeout_seconds: float | None = None
 ) -> tuple[str, ...]:
-    """Return the first lines of the log of a task, of a PBS with `localhost` as its node."""
-    params = {"start": 0, "limit": limit}
-    return TASK_LOG(client, node, upid, params=params, timeout_seconds=timeout_seconds)
+    """Return the lines of the log of a task, of a PBS with `localhost` as its node.
+
+    Page after page, for its cause stands last; one that goes on after the last page ends with a line that says so.
+    """
+    lines: list[str] = []
+    for page in range(LOG_PAGES):
+        params = {"start": page * limit, "limit": limit}
+        told = TASK_LOG(client, node, upid, params=params, timeout_seconds=timeout_seconds)
+        if told and lines[-len(told) :] == list(told):
+            return tuple(lines)  # a host that knows no pages tells the same again
+        lines += told
+        if len(told) < limit:
+            return tuple(lines)
+    return (*lines, f"The log goes on: {len(lines)} lines of it were read")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
 from nodes.proxmox.properties import unit_size, vmid
 from nodes.proxmox.readings.backups import TaskReading, UpidReading, VzdumpGuestReading
 from nodes.proxmox.rows import Row, entries, read_rows, rows_of
-from nodes.proxmox.values import epoch, name, text
+from nodes.proxmox.values import epoch, name, said, text
 
 UPID_LIMIT = 512
 KIND_LIMIT = 64
@@ -21,6 +22,9 @@ USER_LIMIT = 128
 STATUS_LIMIT = 500
 LINE_LIMIT = 500
 LINES_LIMIT = 20_000
+#: How the lines begin that tell why something failed: such a line may hold a whole command before its cause.
+FAILURES = ("ERROR:", "TASK ERROR:", "WARN:")
+FAILURE_LIMIT = 2_000
 GUESTS_LIMIT = 20_000
 
 HEX = re.compile(r"[0-9A-Fa-f]{8,16}", re.ASCII)
@@ -31,6 +35,12 @@ STARTING = re.compile(r"INFO: Starting Backup of (?:VM|CT) (\d{1,9}) \((qemu|lxc
 FINISHED = re.compile(r"INFO: Finished Backup of (?:VM|CT) (\d{1,9}) \((\d{1,4}):(\d\d):(\d\d)\)", re.ASCII)
 FAILED = re.compile(r"ERROR: Backup of (?:VM|CT) (\d{1,9}) failed - ?(.*)", re.ASCII)
 ARCHIVE_SIZE = re.compile(r"INFO: archive file size: (\S{1,20})", re.ASCII)
+#: Of each archive of a container on its way to a PBS, in the words of its client before and since 2.0.
+UPLOADED = re.compile(
+    r"INFO: \S{1,200}: had to (?:upload|backup) (\S{1,20} [KMGTP]?i?B) of [^()]{1,40}?(?: \([^()]*\))?"
+    r"(?: in (\d{1,7})(?:\.\d+)? ?s\b.*)?",
+    re.ASCII,
+)
 TRANSFERRED = re.compile(r"INFO: transferred (\S{1,20} [KMGTP]?i?B) in ", re.ASCII)
 
 
@@ -50,7 +60,7 @@ def _task(row: Row) -> TaskReading | None:
     if user and token and "!" not in user:
         user = f"{user}!{token}"[:USER_LIMIT]
     ended_epoch = epoch(get("endtime"))
-    status = text(get("status"), STATUS_LIMIT)
+    status = said(get("status"), STATUS_LIMIT)
     return TaskReading(
         upid=upid,
         node=name(get("node")) or parsed.node,
@@ -100,8 +110,24 @@ def _unescaped(escaped: str) -> str:
 def read_task_log(data: object) -> tuple[str, ...]:
     """Return the lines of a log, each clean and bounded; of a log that does not exist yet Proxmox tells one line."""
     rows = entries(rows_of(data, "a task's log"), LINES_LIMIT)
-    lines = tuple(text(row.get("t"), LINE_LIMIT) for row in rows)
+    lines = tuple(_line(row.get("t")) for row in rows)
     return () if lines == ("no content",) else lines
+
+
+class Upload(NamedTuple):
+    """What the archives of one container have cost so far; None while none has ended."""
+
+    size_bytes: int | None = None
+    seconds: int | None = None
+
+    def with_archive(self, size_bytes: int | None, seconds: int) -> Upload:
+        """Return the sum with one archive more."""
+        return Upload((self.size_bytes or 0) + (size_bytes or 0), (self.seconds or 0) + seconds)
+
+
+def _line(told: object) -> str:
+    is_failure = isinstance(told, str) and told.startswith(FAILURES)
+    return said(told, FAILURE_LIMIT) if is_failure else text(told, LINE_LIMIT)
 
 
 def read_vzdump_log(lines: Iterable[str]) -> tuple[VzdumpGuestReading, ...]:
@@ -111,13 +137,16 @@ def read_vzdump_log(lines: Iterable[str]) -> tuple[VzdumpGuestReading, ...]:
     """
     guests: dict[int, VzdumpGuestReading] = {}
     kind, size_bytes, begun = "", None, None
+    upload = Upload()
     for line in lines:
         if match := STARTING.match(line):
-            begun, kind, size_bytes = vmid(match[1]), match[2], None
+            begun, kind, size_bytes, upload = vmid(match[1]), match[2], None, Upload()
             if begun is not None and len(guests) < GUESTS_LIMIT:
                 guests[begun] = VzdumpGuestReading(vmid=begun, kind=_kind(kind))
         elif (match := ARCHIVE_SIZE.match(line)) or (match := TRANSFERRED.match(line)):
             size_bytes = unit_size(match[1])
+        elif match := UPLOADED.fullmatch(line):
+            upload = upload.with_archive(unit_size(match[1]), int(match[2] or 0))
         elif match := FINISHED.match(line):
             number = vmid(match[1])
             if number is not None and number in guests:
@@ -127,7 +156,9 @@ def read_vzdump_log(lines: Iterable[str]) -> tuple[VzdumpGuestReading, ...]:
                     kind=guests[number].kind,
                     is_ok=True,
                     seconds=hours * 3600 + minutes * 60 + seconds,
-                    size_bytes=size_bytes if number == begun else None,
+                    size_bytes=(upload.size_bytes if size_bytes is None else size_bytes)
+                    if number == begun
+                    else None,
                 )
         elif match := FAILED.match(line):
             number = vmid(match[1])
@@ -137,7 +168,9 @@ def read_vzdump_log(lines: Iterable[str]) -> tuple[VzdumpGuestReading, ...]:
                     vmid=number,
                     kind=begun_guest.kind if begun_guest else "",
                     is_ok=False,
-                    error=text(match[2], STATUS_LIMIT),
+                    error=said(match[2], STATUS_LIMIT),
+                    seconds=upload.seconds if number == begun else None,
+                    size_bytes=upload.size_bytes if number == begun else None,
                 )
     return tuple(guests.values())
 

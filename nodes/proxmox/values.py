@@ -132,6 +132,28 @@ def text_of(limit: int) -> Callable[[object], str]:
     return read  # a closure: half as dear as partial()
 
 
+#: More of what a host says of a failure is not looked at.
+SAID_LIMIT = 16_384
+
+
+def said(value: object, limit: int) -> str:
+    """Return what a host says of a failure as one clean line: both ends of one that is too long, for its cause stands last."""
+    whole = text(value, SAID_LIMIT)
+    if len(whole) <= limit:
+        return whole
+    head = limit // 3
+    return f"{whole[:head].rstrip()} … {whole[head + 3 - limit :].lstrip()}"
+
+
+def said_of(limit: int) -> Callable[[object], str]:
+    """Return the reader of what a host says of a failure."""
+
+    def read(value: object) -> str:
+        return said(value, limit)
+
+    return read
+
+
 #: A status, a kind and the like.
 word = text_of(32)
 #: The name of a node, a storage and the like: as long as the columns that hold it, and longer than any Proxmox allows.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -209,6 +210,78 @@ def test_the_log_of_a_backup_job_tells_which_guest_failed() -> None:
         VzdumpGuestReading(103, "qemu", is_ok=True, seconds=1),
         VzdumpGuestReading(104, "lxc", is_ok=None),
     )
+
+
+#: Lines of the log of one container: its size and its seconds.
+UPLOADS = {
+    "before 2.0": (
+        ["INFO: root.pxar: had to upload 13.25 MiB of 1.50 GiB in 5.23s, average speed 2.53 MiB/s)."],
+        (13893632, 5)),
+    "since 2.0": (
+        ["INFO: root.pxar: had to backup 1.50 GiB of 16.308 GiB (compressed 286.611 MiB) in 133.26 s (average 12.141 MiB/s)"],
+        (1610612736, 133)),
+    "without its seconds": (
+        ["INFO: root.pxar: had to backup 512 MiB of 2.246 GiB (compressed 120.488 MiB)"], (536870912, 0)),
+    "metadata and contents": (
+        ["INFO: root.mpxar: had to backup 1 MiB of 2 MiB (compressed 1 MiB) in 1.01 s (average 1 MiB/s)",
+         "INFO: root.ppxar: had to backup 3 MiB of 6 MiB (compressed 1 MiB) in 2.99 s (average 1 MiB/s)"],
+        (4194304, 3)),
+    "nothing had to": (
+        ["INFO: root.pxar: had to backup 0 B of 2 GiB (compressed 0 B) in 9 s (average 0 B/s)"], (0, 9)),
+    "another line": (["INFO: root.pxar: backup was done incrementally, reused 14.728 GiB (90.3%)"], (None, None)),
+    "a file of that name": (["INFO: could not read 'a: had to backup 3 MiB of 4 MiB'"], (None, None)),
+    "no size": (["INFO: root.pxar: had to upload much of 4 MiB in 1s"], (None, None)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("lines", "expected"), UPLOADS.values(), ids=UPLOADS)
+def test_what_a_container_has_uploaded_is_told_of_good_runs_and_bad(
+    lines: list[str], expected: tuple[int, int]
+) -> None:
+    began = "INFO: Starting Backup of VM 101 (lxc)"
+    (good,) = tasks.read_vzdump_log([began, *lines, "INFO: Finished Backup of VM 101 (00:02:20)"])
+    (bad,) = tasks.read_vzdump_log([began, *lines, "ERROR: Backup of VM 101 failed - broken pipe"])
+
+    assert (good.size_bytes, good.seconds) == (expected[0], 140)
+    assert ((bad.size_bytes, bad.seconds), bad.error) == (expected, "broken pipe")
+
+
+def test_an_upload_counts_for_the_container_that_made_it() -> None:
+    lines = [
+        "INFO: Starting Backup of VM 101 (lxc)",
+        "INFO: root.pxar: had to upload 1 MiB of 2 MiB in 1s",
+        "INFO: Finished Backup of VM 101 (00:00:05)",
+        "INFO: Starting Backup of VM 102 (lxc)",
+        "INFO: Finished Backup of VM 102 (00:00:01)",
+    ]
+
+    assert [(one.vmid, one.size_bytes) for one in tasks.read_vzdump_log(lines)] == [
+        (101, 1048576),
+        (102, None),
+    ]
+
+
+LONG = f"command '{'tar --exclude=/x ' * 80}' failed: exit code 28"
+
+
+def test_the_cause_at_the_end_of_a_long_failure_is_kept() -> None:
+    (line,) = tasks.read_task_log([{"n": 1, "t": f"ERROR: Backup of VM 101 failed - {LONG}"}])
+    (told,) = tasks.read_vzdump_log([line])
+    (task,) = tasks.read_tasks(
+        [
+            {
+                "upid": "UPID:pve1:00000001:00000001:69559D21:vzdump:101:root@pam:",
+                "endtime": 1767225700,
+                "status": LONG,
+            }
+        ]
+    )
+
+    for error in (told.error, task.status):
+        assert error.startswith("command 'tar --exclude=/x tar")
+        assert " … " in error
+        assert error.endswith("' failed: exit code 28")
+        assert 490 < len(error) <= 500
 
 
 def test_a_guest_that_fails_before_its_backup_began_is_told_too() -> None:
@@ -457,3 +530,65 @@ def test_the_offset_of_a_node_follows_from_its_two_clocks(wall: object, expected
 
 def test_a_node_that_tells_only_its_zone_is_read() -> None:
     assert backups.read_node_time({"timezone": "UTC", "localtime": 5}) == TimeReading("UTC")
+
+
+#: Rows of a listing of which only backups were asked for: whether one is a backup.
+LISTED = {
+    "a backup": ({"volid": "nas:backup/vzdump-qemu-100-2026_01_01-01_00_00.vma.zst", "content": "backup"}, True),
+    "one whose content is not told": ({"volid": "nas:backup/vzdump-qemu-100-2026_01_01-01_00_00.vma.zst"}, True),
+    "one on a backup server": ({"volid": "pbs:backup/vm/100/2026-01-01T01:00:00Z"}, True),
+    "one with a name of its own": ({"volid": "odd:some-backup", "content": "backup"}, True),
+    "an image": ({"volid": "nas:iso/debian.iso", "content": "iso"}, False),
+    "an image whose content is not told": ({"volid": "nas:iso/debian.iso"}, False),
+    "a disk whose content is not told": ({"volid": "nas:100/vm-100-disk-0.qcow2", "vmid": 100}, False),
+    "a disk with a word of it": ({"volid": "nas:100/backup/vm-100-disk-0.qcow2", "vmid": 100}, False),
+    "a template": ({"volid": "nas:vztmpl/debian.tar.zst", "content": "vztmpl"}, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "is_backup"), LISTED.values(), ids=LISTED)
+def test_only_backups_are_taken_from_a_listing_whatever_the_host_heeds(
+    row: dict[str, Any], is_backup: bool
+) -> None:
+    read = backups.read_backup_volumes([row | {"ctime": 1767225600, "size": 5}])
+
+    assert [one.volume for one in read] == ([row["volid"]] if is_backup else [])
+
+
+class Pages:
+    """A host that tells a log of so many lines, page by page; or one that knows no pages."""
+
+    def __init__(self, count: int, *, knows_pages: bool = True) -> None:
+        self.lines = [{"n": n, "t": f"line {n}"} for n in range(1, count + 1)]
+        self.knows_pages, self.asked = knows_pages, list[str]()
+
+    def get(self, path: str, params: dict[str, int] | None = None, **options: Any) -> Any:
+        first, size = (params or {}).get("start", 0), (params or {}).get("limit", 50)
+        self.asked.append(f"{first}+{size}")
+        page = self.lines[first : first + size] if self.knows_pages else self.lines[:size]
+        return SimpleNamespace(data=page)
+
+
+#: Lines of the log, whether the host knows pages: lines that were read, the last one, and the pages.
+PAGES = {
+    "a short one": (3, True, 3, "line 3", ["0+10"]),
+    "an empty one": (0, True, 0, None, ["0+10"]),
+    "as long as a page": (10, True, 10, "line 10", ["0+10", "10+10"]),
+    "its cause stands on the third page": (25, True, 25, "line 25", ["0+10", "10+10", "20+10"]),
+    "longer than anybody reads": (
+        500, True, 101, "The log goes on: 100 lines of it were read",
+        ["0+10", "10+10", "20+10", "30+10", "40+10", "50+10", "60+10", "70+10", "80+10", "90+10"]),
+    "a host without pages": (25, False, 10, "line 10", ["0+10", "10+10"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "knows", "read", "last", "asked"), PAGES.values(), ids=PAGES)
+def test_a_log_is_read_to_its_end_or_says_that_it_goes_on(
+    count: int, knows: bool, read: int, last: str | None, asked: list[str]
+) -> None:
+    host = Pages(count, knows_pages=knows)
+
+    lines = backups.task_log(host, "pve1", UPID, limit=10)
+
+    assert (len(lines), lines[-1] if lines else None) == (read, last)
+    assert host.asked == asked

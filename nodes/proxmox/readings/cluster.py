@@ -6,7 +6,20 @@ from typing import Annotated
 
 import msgspec
 
-from nodes.proxmox.values import Amount, Epoch, IsTrue, Name, Ratio, Size, Text, Truth, Word, size, text_of
+from nodes.proxmox.values import (
+    Amount,
+    Epoch,
+    IsTrue,
+    Name,
+    Ratio,
+    Size,
+    Text,
+    Truth,
+    Word,
+    said_of,
+    size,
+    text_of,
+)
 
 
 class VoteReading(msgspec.Struct, frozen=True, gc=False):
@@ -140,6 +153,6 @@ class ReplicationReading(msgspec.Struct, frozen=True):
     next_sync_epoch: Annotated[Epoch, "next_sync"] = None
     duration_seconds: Annotated[Amount, "duration"] = None
     failure_count: int = 0
-    error: Annotated[str, text_of(500), "error"] = ""
+    error: Annotated[str, said_of(500), "error"] = ""
     is_running: bool = False
     is_disabled: Annotated[IsTrue, "disable"] = False

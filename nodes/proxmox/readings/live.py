@@ -6,7 +6,19 @@ from typing import Annotated
 
 import msgspec
 
-from nodes.proxmox.values import Epoch, Fingerprint, IsTrue, Loads, Name, Ratio, Size, Truth, Word, text_of
+from nodes.proxmox.values import (
+    Epoch,
+    Fingerprint,
+    IsTrue,
+    Loads,
+    Name,
+    Ratio,
+    Size,
+    Truth,
+    Word,
+    said_of,
+    text_of,
+)
 
 
 class NodeReading(msgspec.Struct, frozen=True, gc=False):
@@ -159,7 +171,7 @@ class DatastoreReading(msgspec.Struct, frozen=True, gc=False):
     total_bytes: Annotated[Size, "total"] = None
     used_bytes: Annotated[Size, "used"] = None
     available_bytes: Annotated[Size, "avail"] = None
-    error: Annotated[str, text_of(300), "error"] = ""
+    error: Annotated[str, said_of(300), "error"] = ""
     mount_status: Annotated[Word, "mount-status"] = ""  # mounted, notmounted, nonremovable
     backend: Annotated[Word, "backend-type"] = ""  # filesystem, s3; from PBS 4
     maintenance: str = ""  # what the error tells of it, as offline; DatastoreStateReading knows every kind

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from nodes.proxmox.values import Amount, Loads, Name, Ratio, Size, Truth, Word, text_of
+from nodes.proxmox.values import Amount, Loads, Name, Ratio, Size, Truth, Word, said_of, text_of
 
 
 class MailNodeReading(msgspec.Struct, frozen=True):
@@ -16,7 +16,7 @@ class MailNodeReading(msgspec.Struct, frozen=True):
     address: Annotated[str, text_of(64), "ip"] = ""
     role: str = ""  # master, node, empty for a single host
     is_in_sync: Annotated[Truth, "insync"] = None
-    error: Annotated[str, text_of(300), "conn_error"] = ""  # the asked node cannot reach it
+    error: Annotated[str, said_of(300), "conn_error"] = ""  # the asked node cannot reach it
     cpu_ratio: Annotated[Ratio, "cpu"] = None
     memory_used_bytes: Annotated[Size, "memory", "used"] = None
     memory_total_bytes: Annotated[Size, "memory", "total"] = None
