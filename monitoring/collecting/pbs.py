@@ -184,8 +184,9 @@ def read_updates(visit: Visit) -> None:
 
 
 def read_time(visit: Visit) -> None:
-    """Read in which time zone schedules are meant."""
-    visit.keep_host(time_zone=visit.ask(backups.node_time, HOST).zone)
+    """Read in which time zone schedules are meant, and how far the clock is from ours."""
+    told = visit.ask(backups.node_time, HOST)
+    visit.keep_host(time_zone=told.zone, clock_ahead_seconds=visit.ahead_of_ours(told.told_epoch))
 
 
 # --- jobs --------------------------------------------------------------------------------------------------------

@@ -82,6 +82,10 @@ class Visit:
             return False
         return known.code in DENIALS or known.code == BadAnswer.code or known.failures >= BELIEVED_UNREADABLE
 
+    def ahead_of_ours(self, told_epoch: int | None) -> float | None:
+        """Return by how much a clock that was just told is ahead of ours, in whole minutes; None when it was not told."""
+        return None if told_epoch is None else round((told_epoch - self.epoch) / 60) * 60.0
+
     def hasten(self, keys: Iterable[Key], *, since: float | None = None) -> None:
         """Let these questions come soon because of something that happened at an instant, just now unless told."""
         happened = since if since is not None else self.epoch + 0.001

@@ -149,9 +149,12 @@ def silent_ceph(facts: Facts, online: Collection[str]) -> Iterator[Concern]:
 
 
 def failing_replications(jobs: Iterable[Replication]) -> Iterator[tuple[str, Concern]]:
-    """Yield (node, what is wrong) for the replication jobs whose last tries have failed."""
+    """Yield (node, what is wrong) for the replication jobs whose last tries have failed, or that have ceased to run."""
     for one in jobs:
         job = one.job
+        if one.state == "late":
+            text = f"Replication {job.id} to {job.target} was due and has not run since"
+            yield job.source, Concern("replication_late", WARNING, job.id, text, one.told_epoch)
         if job.failure_count > 0 and not job.is_disabled:
             times = "once" if job.failure_count == 1 else f"{job.failure_count} times in a row"
             reason = f": {cut(job.error)}" if job.error else ""

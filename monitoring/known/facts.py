@@ -71,7 +71,8 @@ NamespaceKey = tuple[str, str]
 #: What the lists and the judgement are made from.
 JUDGED = frozenset(
     {"permissions", "guests", "storages", "volumes", "backup_tasks", "task_results", "jobs", "job_volumes", "uncovered",
-     "host", "namespaces", "backups", "server_jobs", "snapshots", "time_zone"}
+     "host", "namespaces", "backups", "server_jobs", "snapshots", "time_zone",
+     "clock_ahead_seconds"}
 )  # fmt: skip
 #: Addresses of a guest in its row; all of them are in its details.
 SHOWN_ADDRESSES = 4
@@ -145,6 +146,7 @@ class NodeFacts(msgspec.Struct, frozen=True):
     replications_epoch: float = 0.0
     time_zone: str = ""
     has_ceph: bool | None = None  # None: it was not asked yet, or could not tell
+    clock_ahead_seconds: float | None = None  # of ours, in whole minutes; None: not told
 
 
 class NamespaceBackups(msgspec.Struct, frozen=True):

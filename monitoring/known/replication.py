@@ -16,13 +16,15 @@ from monitoring.known.lanes import Lane
 from nodes.proxmox.readings.cluster import ReplicationReading
 from nodes.proxmox.readings.live import GuestReading
 
-State = Literal["ok", "waiting", "running", "failing", "disabled", "unknown"]
+State = Literal["ok", "waiting", "running", "late", "failing", "disabled", "unknown"]
+#: The scheduler of a node looks every minute: a run that should have begun so long ago does not come by itself.
+LATE_SECONDS = 3600.0
 
 
 class Replication(msgspec.Struct, frozen=True):
     """A configured job with its last run as far as one was told, `told_epoch` by our clock; 0: never.
 
-    `unknown`: the node of its guest has not told of it for a while, so the run is only the last one known.
+    `late`: its next run should have begun long ago. `unknown`: the node of its guest has not told of it for a while, so the run is only the last one known.
     """
 
     job: ReplicationReading
@@ -53,7 +55,7 @@ def replications(facts: Facts, nodes: Mapping[int, str], *, at_epoch: float) -> 
             if job.id not in newest or node_facts.replications_epoch > newest[job.id][0]:
                 newest[job.id] = (node_facts.replications_epoch, node, job)
     return tuple(
-        replication_of(job, source_of(job, nodes), newest.get(job.id), at_epoch=at_epoch)
+        replication_of(job, source_of(job, nodes), newest.get(job.id), facts, at_epoch=at_epoch)
         for job in facts.replication_jobs
     )
 
@@ -62,6 +64,7 @@ def replication_of(
     job: ReplicationReading,
     source: str,
     newest: tuple[float, str, ReplicationReading] | None,
+    facts: Facts,
     *,
     at_epoch: float,
 ) -> Replication:
@@ -71,19 +74,22 @@ def replication_of(
         return Replication(msgspec.structs.replace(job, source=source), state, 0.0)
     told_epoch, node, run = newest
     if node == source and is_current(Lane.REPLICATION, told_epoch, at_epoch=at_epoch):
-        return Replication(msgspec.structs.replace(run, source=source), state_of(run), told_epoch)
+        now_there = told_epoch + (facts.node(node).clock_ahead_seconds or 0.0)
+        return Replication(msgspec.structs.replace(run, source=source), state_of(run, now_there), told_epoch)
     merged = msgspec.structs.replace(
         run, source=source, target=job.target, schedule=job.schedule, is_disabled=job.is_disabled
     )
     return Replication(merged, "disabled" if job.is_disabled else "unknown", told_epoch)
 
 
-def state_of(job: ReplicationReading) -> State:
-    """Return how a job goes by what its node tells."""
+def state_of(job: ReplicationReading, now_epoch: float) -> State:
+    """Return how a job goes by what its node tells, whose clock says `now_epoch`."""
     if job.is_disabled:
         return "disabled"
     if job.failure_count or job.error:
         return "failing"
     if job.is_running:
         return "running"
+    if job.next_sync_epoch and job.next_sync_epoch < now_epoch - LATE_SECONDS:
+        return "late"
     return "ok" if job.last_sync_epoch is not None else "waiting"

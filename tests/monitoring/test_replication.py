@@ -45,6 +45,34 @@ def test_a_job_is_as_the_node_of_its_guest_tells(state, job):
     assert (found.state, found.job, found.told_epoch) == (state, job, AT - 60.0)
 
 
+HOUR, YEAR = 3600, 365 * 86400
+#: What is told a minute ago, and how far the clock of the node is ahead: the state.
+NEXT_RUNS = {
+    "in a minute": ({"next_sync_epoch": int(AT) + 60}, None, "ok"),
+    "half an hour ago": ({"next_sync_epoch": int(AT) - 1800}, None, "ok"),
+    "not told": ({"next_sync_epoch": None}, None, "ok"),
+    "more than an hour ago": ({"next_sync_epoch": int(AT) - HOUR - 61}, None, "late"),
+    "two years ago": ({"next_sync_epoch": int(AT) - 2 * YEAR}, None, "late"),
+    "two years ago, never run": ({"next_sync_epoch": int(AT) - 2 * YEAR, "last_sync_epoch": None}, None, "late"),
+    "two years ago, and it runs": ({"next_sync_epoch": int(AT) - 2 * YEAR, "is_running": True}, None, "running"),
+    "two years ago, and it fails": ({"next_sync_epoch": int(AT) - 2 * YEAR, "failure_count": 3}, None, "failing"),
+    "two years ago, and it is off": ({"next_sync_epoch": int(AT) - 2 * YEAR, "is_disabled": True}, None, "disabled"),
+    "two hours ago, by a clock that is as far behind": ({"next_sync_epoch": int(AT) - 2 * HOUR}, -2.0 * HOUR, "ok"),
+    "in an hour, by a clock that is three ahead": ({"next_sync_epoch": int(AT) + HOUR}, 3.0 * HOUR, "late"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "ahead", "state"), NEXT_RUNS.values(), ids=NEXT_RUNS)
+def test_a_job_whose_next_run_should_have_been_long_ago_is_late(fields, ahead, state):
+    node = NodeFacts(replications=(run(**fields),), replications_epoch=AT - 60.0, clock_ahead_seconds=ahead)
+
+    (found,) = replications(
+        Facts(replication_jobs=(CONFIGURED,), nodes={"pve1": node}), {100: "pve1"}, at_epoch=AT
+    )
+
+    assert found.state == state
+
+
 def test_a_job_that_fails_while_it_runs_is_failing():
     assert told(run(is_running=True, failure_count=1)).state == "failing"
 

@@ -69,8 +69,9 @@ def read_node_version(visit: Visit, node: str) -> None:
 
 
 def read_node_time(visit: Visit, node: str) -> None:
-    """Read in which time zone schedules are meant."""
-    visit.keep_node(node, time_zone=visit.ask(backups.node_time, node).zone)
+    """Read in which time zone schedules are meant, and how far the clock is from ours."""
+    told = visit.ask(backups.node_time, node)
+    visit.keep_node(node, time_zone=told.zone, clock_ahead_seconds=visit.ahead_of_ours(told.told_epoch))
 
 
 def read_certificates(visit: Visit, node: str) -> None:

@@ -96,6 +96,7 @@ function replicationBadge({ state, failureCount: failures, read }, now) {
   if (state === "disabled") return plainly("disabled");
   if (state === "failing") return poor(failures ? `${failures} failed` : "failed", "bad");
   if (state === "running") return outcomeBadge("running");
+  if (state === "late") return poor("late");
   if (state === "waiting") return plainly("not run yet");
   if (state === "ok") return good("ok");
   const at = instant(read ?? "");
