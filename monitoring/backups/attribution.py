@@ -117,6 +117,8 @@ class Estate(msgspec.Struct, frozen=True):
     guests: dict[tuple[str, int], dict[str, str]] = {}
     #: (instance, storage) to the instances that see the same backups
     sharers: dict[tuple[str, str], tuple[str, ...]] = {}
+    #: the instances whose guests could not be looked at: that only one of the others has a guest says nothing
+    unseen: tuple[str, ...] = ()
 
 
 def estate(
@@ -124,12 +126,13 @@ def estate(
     storages: Iterable[PbsStorage] = (),
     servers: Iterable[BackupServer] = (),
     volumes: Iterable[VolumeStorage] = (),
+    unseen: Iterable[str] = (),
 ) -> Estate:
     """Return the index over everything that is known. One pass over each."""
     known: dict[tuple[str, int], dict[str, str]] = {}
     for guest in guests:
         known.setdefault((guest.kind, guest.vmid), {})[guest.instance] = guest.name
-    return Estate(_definitions(storages, tuple(servers)), known, _sharers(volumes))
+    return Estate(_definitions(storages, tuple(servers)), known, _sharers(volumes), tuple(sorted(unseen)))
 
 
 def _definitions(
@@ -246,7 +249,7 @@ def attribute(one: Group, known: Estate) -> Attribution:
     guests = known.guests.get((kind, vmid), {})
     if definitions:
         guests = {instance: name for instance, name in guests.items() if instance in definitions}
-    instance, evidence = _decide(one, definitions, guests)
+    instance, evidence = _decide(one, definitions, guests, known.unseen)
     if doubt := _doubt(one, definitions, guests.get(instance), instance):
         evidence.append(("contradiction", doubt))
         instance = ""
@@ -262,7 +265,7 @@ def attribute(one: Group, known: Estate) -> Attribution:
 
 
 def _decide(
-    one: Group, definitions: Mapping[str, Definition], guests: Mapping[str, str]
+    one: Group, definitions: Mapping[str, Definition], guests: Mapping[str, str], unseen: Collection[str]
 ) -> tuple[str, list[tuple[str, str]]]:
     """Return the instance of the first rule that decides, "" for none, and what all rules up to it found."""
     evidence: list[tuple[str, str]] = []
@@ -286,11 +289,13 @@ def _decide(
             evidence.append(("owner", f"the comment names the guest of {_and(named)}"))
         if len(owning) == 1 and _is_named_or_nameless(one, owning[0], guests, named):
             return owning[0], evidence
-    if len(guests) == 1:
+    if len(guests) == 1 and unseen:
+        evidence.append(("vmid", f"whether {_and(unseen)} has such a guest too is not known"))
+    elif len(guests) == 1:
         (instance,) = guests
         evidence.append(("vmid", f"only {instance} has a guest {one.id} of this kind"))
         return instance, evidence
-    if guests:
+    if len(guests) > 1:
         evidence.append(("vmid", f"{_and(guests)} have a guest {one.id} of this kind"))
     return "", evidence
 

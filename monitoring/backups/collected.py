@@ -33,6 +33,11 @@ class Collected:
     failure_message: str = ""
 
     @property
+    def guests_by_vmid(self) -> dict[int, GuestReading]:
+        """The guests by their numbers."""
+        return {one.vmid: one for one in self.guests}
+
+    @property
     def name(self) -> str:
         """The name of the instance."""
         return self.identity.instance

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Literal
+from math import inf
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -30,6 +31,8 @@ Fault = Literal["", "unfinished", "verification_failed"]
 
 #: How long the run of a job may take before its backups are missed.
 TOLERANCE = timedelta(hours=12)
+#: Why a place is unread that will be read: until then nobody knows.
+NOT_READ_YET = "not_read_yet"
 #: A PBS writes this for the size of a backup that is not finished.
 UNFINISHED_BYTES = 1
 
@@ -69,7 +72,7 @@ class Coverage(msgspec.Struct, frozen=True):
     `state`: covered when an enabled job takes it and its backups can be seen, uncovered when no enabled job takes it,
     unknown when the jobs were not read, or its backups may not be seen. `freshness` judges what exists: good, overdue (a
     run is due that left nothing good), bad (nothing but faulty ones), never (none at all), unknown. `reason` says why
-    either is unknown.
+    either is unknown, or why `unchecked_jobs` are: with a good backup of another job these change nothing.
     """
 
     vmid: int
@@ -83,6 +86,9 @@ class Coverage(msgspec.Struct, frozen=True):
     newest: Backup | None = None  # good or not
     failed_verification_count: int = 0
     due_epoch: int | None = None  # newest run that should have left a backup by now
+    unchecked_jobs: tuple[str, ...] = ()  # ids of those whose backups cannot be seen
+    ahead_count: int = 0  # backups of the future, which prove nothing
+    ahead_epoch: int | None = None  # the latest of them
     last_run: GuestRun | None = None
 
 
@@ -91,17 +97,25 @@ class FoundBackups(msgspec.Struct, frozen=True):
 
     `read` are the names of the sources that were read: storages by their name, also those of type pbs whose server was
     read in their place. `unread` are the others, with the reason. Both empty: there is no place for backups at all.
+    A backup that is dated later than `latest_epoch` is of the future.
     """
 
     backups: Mapping[int, Sequence[Backup]] = {}
     read: frozenset[str] = frozenset()
     unread: Mapping[str, str] = {}
+    latest_epoch: float = inf
 
     @property
     def reason(self) -> str:
-        """Why something was not read; a missing privilege before all else, because somebody can give it."""
+        """Why something was not read: that it will be before all else, then a missing privilege, which somebody can give."""
         reasons = sorted(self.unread.values())
-        return "no_permission" if "no_permission" in reasons else reasons[0] if reasons else ""
+        first = next((one for one in (NOT_READ_YET, "no_permission") if one in reasons), "")
+        return first or (reasons[0] if reasons else "")
+
+    def reason_for(self, jobs: Iterable[Job]) -> str:
+        """Return why the backups of these jobs cannot be seen; of none, why something was not read."""
+        told = {self.unread[job.storage] for job in jobs if job.storage in self.unread}
+        return min(told) if told else self.reason
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -233,27 +247,32 @@ def judge(
     is_planned = planned(guest, taking, jobs, plan)
     if is_planned is False:
         taking = []
-    backups = seen.backups.get(guest.vmid, ())
+    every = seen.backups.get(guest.vmid, ())
+    backups = [one for one in every if one.taken_epoch <= seen.latest_epoch]
+    ahead = [one.taken_epoch for one in every if one.taken_epoch > seen.latest_epoch]
     good = max((one for one in backups if not one.fault), key=lambda one: one.taken_epoch, default=None)
-    freshness, due = freshness_of(good, backups, taking, plan, seen)
+    judged = freshness_of(good, every, taking, plan, seen)
     state: State = "unknown" if is_planned is None else "covered" if is_planned else "uncovered"
     reason = plan.reason if is_planned is None else ""
-    if is_planned and not backups and not seen.read and seen.unread:
+    if is_planned and not every and not seen.read and seen.unread:
         state = "unknown"
-    if not reason and (state == "unknown" or freshness == "unknown"):
-        reason = seen.reason
+    if not reason and (state == "unknown" or judged.freshness == "unknown" or judged.unchecked):
+        reason = seen.reason_for(judged.unchecked)
     return Coverage(
         vmid=guest.vmid,
         state=state,
-        freshness=freshness,
+        freshness=judged.freshness,
         reason=reason,
         jobs=tuple(job.id for job in taking),
         excluded_disks=excluded_disks(guest.vmid, taking),
         last_good_epoch=good.taken_epoch if good else None,
         last_good_source=good.source if good else "",
         newest=max(backups, key=lambda one: one.taken_epoch, default=None),
-        failed_verification_count=sum(one.fault == "verification_failed" for one in backups),
-        due_epoch=due,
+        failed_verification_count=sum(one.fault == "verification_failed" for one in every),
+        due_epoch=judged.due_epoch,
+        unchecked_jobs=tuple(job.id for job in judged.unchecked),
+        ahead_count=len(ahead),
+        ahead_epoch=max(ahead, default=None),
         last_run=run,
     )
 
@@ -275,23 +294,38 @@ def planned(guest: GuestReading, taking: Collection[Job], jobs: Collection[Job],
     return not any(job.names(guest) for job in jobs) and any(job.is_by_pool for job in jobs)
 
 
-def freshness_of(
-    good: Backup | None, backups: Collection[Backup], taking: Collection[Job], plan: Plan, seen: FoundBackups
-) -> tuple[Freshness, int | None]:
-    """Return what is to be said of a guest's backups, and the run that should have left one.
+class Verdict(NamedTuple):
+    """How fresh the backups of a guest are, the run that should have left one, and the jobs that cannot be checked."""
 
-    A job whose storage was read and holds nothing from its run is overdue, whatever other places may hold.
+    freshness: Freshness
+    due_epoch: int | None
+    unchecked: tuple[Job, ...] = ()
+
+
+def freshness_of(
+    good: Backup | None, every: Collection[Backup], taking: Collection[Job], plan: Plan, seen: FoundBackups
+) -> Verdict:
+    """Return what is to be said of a guest's backups.
+
+    A job whose storage was read and holds nothing from its run is overdue, whatever places that may not be seen hold; while
+    any place waits to be read, nobody knows yet. What cannot be seen changes nothing where a run of another job left a good one.
     """
     dues = {job: plan.due_epoch[job.id] for job in taking if job.id in plan.due_epoch}
     due = max(dues.values(), default=None)
     behind = [job for job, due in dues.items() if good is None or good.taken_epoch < due]
+    unchecked = [job for job in behind if seen.unread and job.storage not in seen.read]
     if good is not None and not behind:
-        return "good", due
+        return Verdict("good", due)
     if not seen.unread:
         if good is not None:
-            return "overdue", due
-        return ("bad" if backups else "never"), due
-    return ("overdue" if any(job.storage in seen.read for job in behind) else "unknown"), due
+            return Verdict("overdue", due)
+        return Verdict("bad" if every else "never", due)
+    if len(unchecked) < len(behind):
+        is_waiting = NOT_READ_YET in seen.unread.values()
+        return Verdict("unknown" if is_waiting else "overdue", due)
+    if good is not None and any(job.storage in seen.read for job in taking):
+        return Verdict("good", due, tuple(unchecked))
+    return Verdict("unknown", due)
 
 
 def excluded_disks(vmid: int, taking: Collection[Job]) -> tuple[ExcludedDisk, ...] | None:

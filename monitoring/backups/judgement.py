@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from itertools import chain
 
 import msgspec
 
 from monitoring.backups import attribution, coverage
-from monitoring.backups.attribution import Attribution, Estate, Group, KnownGuest
+from monitoring.backups.apart import Apart
+from monitoring.backups.attribution import (
+    Attribution,
+    Estate,
+    Group,
+    KnownGuest,
+    PbsStorage,
+    VolumeStorage,
+)
 from monitoring.backups.collected import Collected
 from monitoring.backups.coverage import Backup, Coverage, FoundBackups, Plan
-from monitoring.backups.missed import last_due, missed_jobs
-from monitoring.backups.pve_jobs import jobs_into
-from monitoring.backups.storages import pbs_storages, sources_of
+from monitoring.backups.missed import host_now, last_due, latest_epoch, missed_jobs
+from monitoring.backups.pve_jobs import jobs_into, jobs_of
+from monitoring.backups.storages import pbs_storages, read_at_own, sources_of
 from monitoring.backups.tries import is_outdated, newest_runs
 from monitoring.figures.servers import BackupJob
 from monitoring.known.facts import Facts
@@ -36,7 +47,8 @@ class Judgement(msgspec.Struct, frozen=True):
     """One judgement over the whole estate; replaced whole. Instances are keyed by their primary keys.
 
     `marks` tell, by instance, what it was made from. `missed` holds, by "<kind> <id>" of a job, the instant of
-    the run that should have been and was not.
+    the run that should have been and was not. `failures` tell at which instances Pulse itself has failed: the kind of the
+    error.
     """
 
     version: int = 0
@@ -44,8 +56,10 @@ class Judgement(msgspec.Struct, frozen=True):
     marks: dict[int, int] = {}
     attributions: dict[int, dict[GroupKey, Attribution]] = {}
     coverages: dict[int, dict[int, Coverage]] = {}
+    host_jobs: dict[int, tuple[BackupJob, ...]] = {}
     server_backup_jobs: dict[int, tuple[BackupJob, ...]] = {}
     missed: dict[int, dict[str, int]] = {}
+    failures: dict[int, str] = {}
 
     def coverage_of(self, instance: int) -> Mapping[int, Coverage]:
         """Return the coverage of a PVE instance's guests by vmid."""
@@ -67,48 +81,113 @@ JUDGEMENT = Kind("judgement", Judgement, Outline, in_parts=True)
 
 def judge(
     every_host: Sequence[Collected],
-    servers: Sequence[Collected],
+    every_server: Sequence[Collected],
     marks: dict[int, int],
     *,
     version: int,
     at: datetime,
+    apart: Apart | None = None,
 ) -> Judgement:
-    """Return the judgement over these PVE, those that are paused among them, and these PBS."""
-    hosts = [one for one in every_host if not one.is_paused]
-    evidence = estate_of(every_host, servers)
-    owned = {server.instance_id: attributions_of(server, evidence) for server in servers}
+    """Return the judgement over these PVE, those that are paused among them, and these PBS.
+
+    Each is judged apart: one whose facts break a rule is told in `failures`, and nothing is judged of it.
+    """
+    apart = apart or Apart()
+    evidence = estate_of(every_host, every_server, apart)
+    owned: dict[int, dict[GroupKey, Attribution]] = {
+        server.instance_id: apart.of(server, partial(attributions_of, server, evidence), {})
+        for server in every_server
+    }
     found: BackupsByGuest = {}
-    for server in servers:
-        note_snapshots(found, server, owned[server.instance_id])
-    for host in hosts:
-        note_volumes(found, host, evidence)
-    missed = {one.instance_id: missed_jobs(one.facts, at=at) for one in (*hosts, *servers)}
+    for server in every_server:
+        apart.of(server, partial(read_at_own, server, at=at), list[tuple[str, float]]())
+        merge(found, apart.of(server, partial(snapshots_on, server, owned[server.instance_id]), {}))
+    for host in every_host:
+        if not host.is_paused:
+            merge(found, apart.of(host, partial(volumes_at, host, evidence), {}))
+    # Where Pulse has failed over a PBS, nothing was read there: its backups are not missing.
+    servers = [
+        replace(one, facts=Facts()) if one.instance_id in apart.failed else one for one in every_server
+    ]
+    hosts = [one for one in every_host if not one.is_paused and one.instance_id not in apart.failed]
+    missed: dict[int, dict[str, int]] = {
+        one.instance_id: apart.of(one, partial(missed_jobs, one.facts, one.guests_by_vmid, at=at), {})
+        for one in (*hosts, *servers)
+    }
+    coverages: dict[int, dict[int, Coverage]] = {
+        host.instance_id: apart.of(host, partial(coverages_of, host, servers, evidence, found, at=at), {})
+        for host in hosts
+    }
+    jobs: dict[int, tuple[BackupJob, ...]] = {
+        host.instance_id: apart.of(host, partial(jobs_of, host, missed[host.instance_id], at=at), ())
+        for host in hosts
+    }
+    every_job = list(chain.from_iterable(jobs.values()))
     return Judgement(
         version=version,
         judged_epoch=at.timestamp(),
         marks=marks,
         attributions=owned,
-        coverages={host.instance_id: coverages_of(host, servers, evidence, found, at=at) for host in hosts},
+        coverages=coverages,
+        host_jobs=jobs,
         server_backup_jobs={
-            server.instance_id: tuple(jobs_into(server, hosts, evidence, missed, at=at)) for server in servers
+            server.instance_id: tuple(jobs_into(server.name, every_job, evidence)) for server in servers
         },
         missed=missed,
+        failures=apart.failed,
     )
 
 
-def estate_of(hosts: Sequence[Collected], servers: Sequence[Collected]) -> Estate:
+def merge(found: BackupsByGuest, more: BackupsByGuest) -> None:
+    """Add backups to those of the same guests."""
+    for instance, guests in more.items():
+        own = found.setdefault(instance, {})
+        for vmid, backups in guests.items():
+            own.setdefault(vmid, []).extend(backups)
+
+
+def estate_of(hosts: Sequence[Collected], servers: Sequence[Collected], apart: Apart | None = None) -> Estate:
     """Return everything that speaks for or against an owner."""
-    guests = (
-        KnownGuest(host.name, guest.vmid, guest.kind, guest.name)
-        for host in hosts
-        for guest in host.guests
-        if not guest.is_template
+    apart = apart or Apart()
+    of_hosts = [apart.of(host, partial(evidence_from, host), Evidence(unseen=(host.name,))) for host in hosts]
+    identities = [one.identity for one in servers if apart.of(one, partial(is_identity, one), False)]
+    return attribution.estate(
+        chain.from_iterable(one.guests for one in of_hosts),
+        chain.from_iterable(one.storages for one in of_hosts),
+        identities,
+        chain.from_iterable(one.volumes for one in of_hosts),
+        chain.from_iterable(one.unseen for one in of_hosts),
     )
-    volumes = [
-        attribution.volume_storage(host.name, config) for host in hosts for config in host.facts.storages
-    ]
-    identities = [one.identity for one in servers]
-    return attribution.estate(guests, pbs_storages(hosts), identities, volumes)
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What one PVE says about whose backups are whose; it is `unseen` itself where Pulse fails over it."""
+
+    guests: tuple[KnownGuest, ...] = ()
+    storages: tuple[PbsStorage, ...] = ()
+    volumes: tuple[VolumeStorage, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
+def evidence_from(host: Collected) -> Evidence:
+    """Return what one PVE says; it is indexed once by itself, so that nothing in it breaks the index of all."""
+    evidence = Evidence(
+        guests=tuple(
+            KnownGuest(host.name, guest.vmid, guest.kind, guest.name)
+            for guest in host.guests
+            if not guest.is_template
+        ),
+        storages=tuple(pbs_storages([host])),
+        volumes=tuple(attribution.volume_storage(host.name, config) for config in host.facts.storages),
+    )
+    attribution.estate(evidence.guests, evidence.storages, (), evidence.volumes)
+    return evidence
+
+
+def is_identity(server: Collected) -> bool:
+    """Return True for a PBS that can be told from others."""
+    attribution.estate((), (), [server.identity])
+    return True
 
 
 def groups_of(server: Collected) -> Iterator[Group]:
@@ -128,8 +207,9 @@ def attributions_of(server: Collected, evidence: Estate) -> dict[GroupKey, Attri
     }
 
 
-def note_snapshots(found: BackupsByGuest, server: Collected, owned: Mapping[GroupKey, Attribution]) -> None:
-    """Note the backups on a PBS at the guests whose they are."""
+def snapshots_on(server: Collected, owned: Mapping[GroupKey, Attribution]) -> BackupsByGuest:
+    """Return the backups on a PBS, at the guests whose they are."""
+    found: BackupsByGuest = {}
     for (datastore, namespace), place in server.facts.backups.items():
         source = f"{server.name}/{datastore}"
         for group, snapshots in place.snapshots.items():
@@ -137,16 +217,19 @@ def note_snapshots(found: BackupsByGuest, server: Collected, owned: Mapping[Grou
             if whose is not None and whose.vmid is not None:
                 backups = found.setdefault(whose.instance, {}).setdefault(whose.vmid, [])
                 backups += [coverage.of_snapshot(source, snapshot) for snapshot in snapshots]
+    return found
 
 
-def note_volumes(found: BackupsByGuest, host: Collected, evidence: Estate) -> None:
-    """Note the backups in the storages of a PVE at the guests whose they are, of whatever cluster."""
+def volumes_at(host: Collected, evidence: Estate) -> BackupsByGuest:
+    """Return the backups in the storages of a PVE, at the guests whose they are, of whatever cluster."""
+    found: BackupsByGuest = {}
     for (storage, _), volumes in host.facts.volumes.items():
         for volume in volumes:
             whose = attribution.attribute_volume(host.name, storage, volume, evidence)
             backup = coverage.of_volume(storage, volume)
             if whose.vmid is not None and backup is not None:
                 found.setdefault(whose.instance, {}).setdefault(whose.vmid, []).append(backup)
+    return found
 
 
 def coverages_of(
@@ -157,10 +240,13 @@ def coverages_of(
         return {}
     read, unread = sources_of(host, servers, evidence, at=at)
     own = found.get(host.name, {})
-    seen = FoundBackups(own, frozenset(read), unread)
-    runs = newest_runs(host.facts)
-    outdated = {vmid for vmid, run in runs.items() if is_outdated(run, own.get(vmid, ()))}
-    runs = {vmid: run for vmid, run in runs.items() if vmid not in outdated}
+    latest = latest_epoch(host.facts, at=at)
+    seen = FoundBackups(own, frozenset(read), unread, latest)
+    runs = {
+        vmid: run
+        for vmid, run in newest_runs(host.facts, latest_epoch=latest).items()
+        if not is_outdated(run, own.get(vmid, ()), latest_epoch=latest)
+    }
     return coverage.coverage(host.guests, plan_of(host, at=at), seen, runs)
 
 
@@ -171,7 +257,11 @@ def plan_of(host: Collected, *, at: datetime) -> Plan:
         return Plan(reason="no_permission")
     if not facts.jobs_epoch:
         return Plan(reason="not_read_yet")
-    dues = {job.id: last_due(job, facts, at=at) for job in facts.jobs if job.is_enabled}
+    dues = {
+        job.id: last_due(job, facts, at=host_now(facts, job.node, at=at))
+        for job in facts.jobs
+        if job.is_enabled
+    }
     due_epoch = {job: due for job, due in dues.items() if due is not None}
     uncovered = frozenset(one.vmid for one in facts.uncovered) if facts.uncovered_epoch else None
     return Plan(facts.jobs, facts.job_volumes, uncovered, due_epoch)

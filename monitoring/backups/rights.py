@@ -16,6 +16,11 @@ SEEING = ("Datastore.Audit", "Datastore.Backup")
 GUEST_PATHS = ("/vms", "/pool")
 
 
+def sees_storage(held: PermissionsReading, storage: str) -> bool:
+    """Return whether a storage of this name would be listed to the account, if there is one."""
+    return any(held.has(f"/storage/{storage}", one) for one in ("Datastore.Audit", ALLOCATE, ALLOCATE_SPACE))
+
+
 def sees_all_backups(held: PermissionsReading, storage: str) -> bool:
     """Return whether the account sees the backups of all guests in a storage."""
     path = f"/storage/{storage}"

@@ -6,17 +6,22 @@ An empty list says something only about the places that were read.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 import msgspec
 
 from monitoring.backups import rights
+from monitoring.backups.apart import Apart
 from monitoring.backups.attribution import Estate
 from monitoring.backups.collected import Collected
 from monitoring.backups.storages import (
+    NO_PERMISSION,
     backup_storages,
+    explained,
+    read_at_own,
     read_at_server,
     storages_on_servers,
     when_unread,
@@ -25,13 +30,9 @@ from monitoring.backups.tries import backup_tasks
 from monitoring.figures.servers import status_of
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.lanes import Key, Lane
-from nodes.proxmox.errors import PermissionDenied
 from nodes.proxmox.readings.live import DatastoreReading, GuestReading
 
 Kind = Literal["storage", "datastore", "tasks", "snapshots"]
-#: What a failure of the lane explains better than that nothing was read.
-UNEXPLAINED = frozenset({"not_read_yet", "not_read_lately"})
-NO_PERMISSION = "no_permission"
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -54,13 +55,38 @@ class Source(msgspec.Struct, frozen=True):
 
 def sources(hosts: Sequence[Collected], servers: Sequence[Collected], *, at: datetime) -> list[Source]:
     """Return the places of these PVE and PBS, ordered by instance, kind and name."""
-    evidence = storages_on_servers(hosts, servers)
+    care = Apart()
     found: list[Source] = []
+    sound = [one for one in servers if care.of(one, partial(is_sound_server, one, at=at), False)]
+    evidence = storages_on_servers(
+        [one for one in hosts if care.of(one, partial(is_sound_host, one), False)], sound
+    )
     for host in hosts:
-        found += of_host(host, servers, evidence, at=at)
+        found += places_of(host, "storage", partial(of_host, host, sound, evidence, at=at), care)
     for server in servers:
-        found += of_server(server, at=at)
+        found += places_of(server, "datastore", partial(of_server, server, at=at), care)
     return sorted(found, key=lambda one: (one.instance, one.kind, one.name, one.namespace, one.node))
+
+
+def is_sound_host(host: Collected) -> bool:
+    """Return True for a PVE whose definitions of storages do not break the rules over all."""
+    storages_on_servers([host], ())
+    return True
+
+
+def is_sound_server(server: Collected, *, at: datetime) -> bool:
+    """Return True for a PBS whose facts do not break what is told of those that store there."""
+    storages_on_servers((), [server])
+    read_at_own(server, at=at)
+    return True
+
+
+def places_of(
+    known: Collected, kind: Kind, places: Callable[[], Iterable[Source]], care: Apart
+) -> list[Source]:
+    """Return the places of an instance; one without a name that says so where Pulse itself fails over it."""
+    stumbled = [Source(known.name, kind, "", reason="internal_error")]
+    return care.of(known, lambda: list(places()), stumbled)
 
 
 def of_host(
@@ -267,19 +293,3 @@ def source(
         node=node,
         read_from=read_from,
     )
-
-
-def explained(known: Collected, reason: str, node: str, keys: Iterable[Key]) -> tuple[str, str]:
-    """Return why a place was not read and what the host said: its node is away, its lanes or the live polls fail."""
-    if reason not in UNEXPLAINED:
-        return reason, ""
-    if node in known.memory.absent_since:
-        return "node_offline", ""
-    failed = [one for key in keys if (one := known.facts.progress_of(*key)).code]
-    if failed:
-        code = Counter(one.code for one in failed).most_common(1)[0][0]
-        message = next(one.message for one in failed if one.code == code)
-        return (NO_PERMISSION if code == PermissionDenied.code else code), message
-    if known.memory.failures and known.failure_code:
-        return known.failure_code, known.failure_message
-    return reason, ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -10,10 +11,17 @@ import msgspec
 from monitoring.backups import rights
 from monitoring.backups.attribution import Estate, PbsStorage, ServerNamespace, estate, pbs_storage
 from monitoring.backups.collected import Collected
+from monitoring.backups.coverage import NOT_READ_YET
+from monitoring.known.lanes import Key, Lane
+from nodes.proxmox.errors import PermissionDenied
 from nodes.proxmox.readings.backups import StorageConfigReading
 
 #: A place that was not read for this long says nothing about the backups made since.
 UNREAD_SECONDS = 3 * 3600.0
+
+#: What a failure of the lane explains better than that nothing was read.
+UNEXPLAINED = frozenset({NOT_READ_YET, "not_read_lately"})
+NO_PERMISSION = "no_permission"
 
 
 class BackupStorage(msgspec.Struct, frozen=True):
@@ -47,15 +55,40 @@ def storages_on_servers(hosts: Iterable[Collected], servers: Iterable[Collected]
 def sources_of(
     host: Collected, servers: Sequence[Collected], evidence: Estate, *, at: datetime
 ) -> tuple[set[str], dict[str, str]]:
-    """Return the storages for backups of a PVE that were read by every node, and why the others were not."""
+    """Return the storages for backups of a PVE that were read by every node, and why the others were not.
+
+    Which storages there are must itself have been read, and a job may write to one that the account may not see.
+    """
+    by_name = {server.name: server for server in servers}
     read: set[str] = set()
     unread: dict[str, str] = {}
     for place in backup_storages(host, servers, evidence, at=at):
         if place.reason:
-            unread.setdefault(place.storage, place.reason)
+            unread.setdefault(place.storage, why_unread(host, by_name, place))
         else:
             read.add(place.storage)
+    facts = host.facts
+    if not facts.storages:
+        unread[""] = "no_permission" if facts.storages_epoch else "not_read_yet"
+    hidden = (
+        {job.storage for job in facts.jobs if job.is_enabled} - {one.name for one in facts.storages} - {""}
+    )
+    if facts.permissions is not None:
+        for storage in hidden:
+            if not rights.sees_storage(facts.permissions, storage):
+                unread.setdefault(storage, "no_permission")
     return read - unread.keys(), unread
+
+
+def why_unread(host: Collected, servers: Mapping[str, Collected], place: BackupStorage) -> str:
+    """Return why a place was not read; not that it will be while what should read it fails."""
+    if place.reason != NOT_READ_YET:
+        return place.reason
+    if place.server is not None and place.server[0] in servers:
+        server, *key = place.server
+        lanes: list[Key] = [(lane, (key[0], key[1])) for lane in (Lane.GROUPS, Lane.SNAPSHOTS)]
+        return explained(servers[server], place.reason, "", lanes)[0]
+    return explained(host, place.reason, place.node, [(Lane.BACKUP_VOLUMES, (place.storage, place.node))])[0]
 
 
 def backup_storages(
@@ -129,6 +162,29 @@ def read_at_server(
     return (when_unread(read_epoch, at=at) if read_epoch else "not_read_yet"), read_epoch
 
 
+def read_at_own(server: Collected, *, at: datetime) -> list[tuple[str, float]]:
+    """Return the same of every place on a PBS: what breaks over its facts does so here, and not at a PVE that stores there."""
+    return [
+        read_at_server((server.name, *place), {server.name: server}, at=at) for place in server.facts.backups
+    ]
+
+
 def when_unread(read_epoch: float, *, at: datetime) -> str:
     """Return "" for what was read lately: backups may have been made since what was read long ago."""
     return "" if at.timestamp() - read_epoch <= UNREAD_SECONDS else "not_read_lately"
+
+
+def explained(known: Collected, reason: str, node: str, keys: Iterable[Key]) -> tuple[str, str]:
+    """Return why a place was not read and what the host said: its node is away, its lanes or the live polls fail."""
+    if reason not in UNEXPLAINED:
+        return reason, ""
+    if node in known.memory.absent_since:
+        return "node_offline", ""
+    failed = [one for key in keys if (one := known.facts.progress_of(*key)).code]
+    if failed:
+        code = Counter(one.code for one in failed).most_common(1)[0][0]
+        message = next(one.message for one in failed if one.code == code)
+        return (NO_PERMISSION if code == PermissionDenied.code else code), message
+    if known.memory.failures and known.failure_code:
+        return known.failure_code, known.failure_message
+    return reason, ""

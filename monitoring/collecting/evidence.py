@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 from zlib import crc32
 
 import msgspec
+from django.db import DatabaseError
 
+from monitoring.backups.apart import Apart
 from monitoring.backups.attribution import BackupServer
 from monitoring.backups.collected import Collected
 from monitoring.backups.sources import Source
@@ -55,13 +57,28 @@ def is_evidence(instance: Instance) -> bool:
     return instance.is_paused and instance.kind == InstanceKind.PVE
 
 
-def evidence_of(instances: Iterable[Instance]) -> tuple[list[Collected], list[Collected]]:
-    """Return what is known of the PVE and of the PBS among these instances, as far as it is evidence."""
+def evidence_of(
+    instances: Iterable[Instance], apart: Apart | None = None
+) -> tuple[list[Collected], list[Collected]]:
+    """Return what is known of the PVE and of the PBS among these instances, as far as it is evidence.
+
+    One of which nothing can be loaded is passed over, and noted.
+    """
+    apart = apart or Apart()
     hosts: list[Collected] = []
     servers: list[Collected] = []
     by_kind = {InstanceKind.PVE.value: hosts, InstanceKind.PBS.value: servers}
     for instance in instances:
-        if instance.kind in by_kind and (known := collected_of(instance)) is not None:
+        if instance.kind not in by_kind:
+            continue
+        try:
+            known = collected_of(instance)
+        except DatabaseError:
+            raise  # not of this instance
+        except Exception as error:
+            apart.note(instance.pk, instance.name, error)
+            continue
+        if known is not None:
             by_kind[instance.kind].append(known)
     return hosts, servers
 

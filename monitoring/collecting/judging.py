@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from monitoring.backups.apart import Apart
 from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, judge
 from monitoring.collecting.evidence import evidence_of, marks_of
 from monitoring.store.current import store
@@ -23,6 +24,7 @@ def judge_if_due(at: datetime) -> bool:
     marks = marks_of(instances)
     if marks == last.marks and 0 <= at.timestamp() - last.judged_epoch < AGING_SECONDS:
         return False
-    hosts, servers = evidence_of(instances)
-    store().save(JUDGEMENT, judge(hosts, servers, marks, version=last.version + 1, at=at))
+    apart = Apart(before=last.failures)
+    hosts, servers = evidence_of(instances, apart)
+    store().save(JUDGEMENT, judge(hosts, servers, marks, version=last.version + 1, at=at, apart=apart))
     return True

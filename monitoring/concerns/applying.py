@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from monitoring.backups.coverage import Coverage
+from monitoring.concerns.backups import dated_ahead, failed_verifications, missed_backups, not_judged
 from monitoring.concerns.clusters import (
     cluster_concerns,
     contradictions,
@@ -12,7 +13,7 @@ from monitoring.concerns.clusters import (
     services,
     silent_managers,
 )
-from monitoring.concerns.guests import failed_verifications, guest, halted
+from monitoring.concerns.guests import guest, halted
 from monitoring.concerns.nodes import node_concerns, unmeasured
 from monitoring.concerns.servers import gateway_concerns, server_concerns
 from monitoring.concerns.shapes import GATEWAY, INSTANCE, SERVER, About, Concern, concerning
@@ -40,11 +41,14 @@ def pve_concerns(
     coverage: Mapping[int, Coverage],
     judged_epoch: float,
     absent_since: Mapping[str, float],
+    failure: str = "",
+    missed: Mapping[str, int] | None = None,
     at_epoch: float,
 ) -> tuple[Concern, ...]:
     """Return what is wrong with a PVE; of a node that is away nothing but that is told.
 
-    `absent_since` has by node since when it is not online, `polled` how the lanes of the polls themselves are doing.
+    `absent_since` has by node since when it is not online, `polled` how the lanes of the polls themselves are doing, `missed` the
+    runs of its backup jobs that did not come; `failure` is the kind of an error of our own over its backups.
     """
     kept = facts
     facts = current(facts, at_epoch=at_epoch)
@@ -78,7 +82,11 @@ def pve_concerns(
         facts.ha, facts.ha_epoch
     ):  # that of a guest which is not shown is told of the instance
         found += concerning(shown.get(service.rpartition(":")[2], INSTANCE), [one])
-    found += (one for one in failed_verifications(coverage, judged_epoch) if str(one.about.vmid) in shown)
+    for one in (*failed_verifications(coverage, judged_epoch), *dated_ahead(coverage, judged_epoch)):
+        if str(one.about.vmid) in shown:
+            found.append(one)
+    found += missed_backups(facts, missed or {})
+    found += not_judged(failure, judged_epoch)
     return tuple(found)
 
 
@@ -97,9 +105,14 @@ def pbs_concerns(
     missed: Mapping[str, int],
     facts: Facts,
     polled: ProgressByLane,
+    failure: str = "",
+    judged_epoch: float = 0.0,
     at_epoch: float,
 ) -> tuple[Concern, ...]:
-    """Return what is wrong with a PBS; `wanted` are the kinds of jobs that are to be monitored."""
+    """Return what is wrong with a PBS.
+
+    `wanted` are the kinds of jobs that are to be monitored, `failure` the kind of an error of our own over its backups.
+    """
     fresh = current(facts, at_epoch=at_epoch)
     jobs = {kind: known for kind, known in fresh.server_jobs.items() if kind in wanted}
     is_told = is_current(Lane.DATASTORE_USE, datastores_epoch, at_epoch=at_epoch)
@@ -115,6 +128,7 @@ def pbs_concerns(
         *unread(OF_INSTANCE, facts, polled, at_epoch=at_epoch),
         *unread(OF_NODE, facts, polled, subject="localhost", at_epoch=at_epoch),
         *flaws(facts, polled),
+        *not_judged(failure, judged_epoch),
     ]
     return tuple(concerning(SERVER, found))
 

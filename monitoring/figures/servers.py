@@ -60,7 +60,10 @@ class ServerJob(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class BackupJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A job of a PVE that writes to a datastore of a backup server, which itself knows none. `host` is the name of the PVE."""
+    """A backup job of a PVE, whose name is `host`; `datastore` is that of the backup server at which it is told, or empty.
+
+    `storage` is what the PVE calls the place that it writes to.
+    """
 
     host: str
     id: str
@@ -74,6 +77,7 @@ class BackupJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     next_run_epoch: int | None = None
     missed_epoch: int | None = None
     is_disabled: bool = False
+    storage: str = ""
 
 
 class ServerFigures(msgspec.Struct, frozen=True, omit_defaults=True):

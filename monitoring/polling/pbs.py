@@ -185,6 +185,8 @@ def picture_of(
         missed=judgement.missed_by(instance.pk),
         facts=facts,
         polled=memory.progress,
+        failure=judgement.failures.get(instance.pk, ""),
+        judged_epoch=judgement.judged_epoch,
         at_epoch=at_epoch,
     )
     return Picture(Figures(server=server), concerns)

@@ -22,7 +22,7 @@ from monitoring.polling import limits, outcomes, silent
 from monitoring.polling.cycle import Poll
 from monitoring.polling.identities import keys_of
 from monitoring.polling.publishing import Picture
-from monitoring.polling.pve_picture import Beside, coverage_now, node_figures, picture_of
+from monitoring.polling.pve_picture import beside_of, node_figures, picture_of
 from monitoring.polling.rows import known_guest, known_node, known_storage
 from monitoring.polling.witnesses import View, better_view
 from nodes import inventory
@@ -66,8 +66,7 @@ class PvePoll(Poll):
         self.reading = replace(listed, storages=listed.storages + switched_off)
         self.claim_storage_ids()
         pk = self.instance.pk
-        coverage = coverage_now(judgement.coverage_of(pk), judgement.judged_epoch, at_epoch=self.epoch)
-        beside = Beside(self.facts, coverage, judgement.judged_epoch)
+        beside = beside_of(pk, self.facts, judgement, at_epoch=self.epoch)
         picture = picture_of(
             self.instance, self.reading, self.memory, beside, at_epoch=self.epoch, interval=self.interval
         )
@@ -146,7 +145,7 @@ class PvePoll(Poll):
     @staticmethod
     def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at_epoch: float) -> Figures:
         """Return what the inventory has; figures are not kept over a restart."""
-        beside = Beside(facts, judgement.coverage_of(instance.pk), judgement.judged_epoch)
+        beside = beside_of(instance.pk, facts, judgement, at_epoch=at_epoch)
         seen, health = silent.last_seen(instance), silent.last_health(instance)
         guests = Guest.objects.filter(instance=instance, gone_at=None)
         nodes = Node.objects.filter(instance=instance, gone_at=None)

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypedDict
 from msgspec.structs import replace
 
 from monitoring.backups.coverage import Coverage
+from monitoring.backups.judgement import Judgement
 from monitoring.concerns.applying import pve_concerns
 from monitoring.figures import rates
 from monitoring.figures.guest_disk import GuestDisk, container_disk, machine_disk
@@ -55,6 +56,8 @@ class Beside(NamedTuple):
     facts: Facts = NOTHING_COLLECTED
     coverage: Mapping[int, Coverage] = {}
     judged_epoch: float = 0.0
+    missed: Mapping[str, int] = {}
+    failure: str = ""  # the kind of an error of our own over the backups
 
 
 NOTHING_BESIDE = Beside()
@@ -68,6 +71,19 @@ def coverage_now(
         return coverage
     unknown = {"freshness": "unknown", "reason": "not_read_lately", "failed_verification_count": 0}
     return {vmid: replace(one, state="unknown", **unknown) for vmid, one in coverage.items()}
+
+
+def beside_of(instance_id: int, facts: Facts, judgement: Judgement, *, at_epoch: float) -> Beside:
+    """Return what is known beside the live figures of an instance."""
+    judged_epoch = judgement.judged_epoch
+    is_judged = at_epoch - judged_epoch <= JUDGED_SECONDS
+    return Beside(
+        facts,
+        coverage_now(judgement.coverage_of(instance_id), judged_epoch, at_epoch=at_epoch),
+        judged_epoch,
+        judgement.missed_by(instance_id) if is_judged else {},
+        judgement.failures.get(instance_id, ""),
+    )
 
 
 def picture_of(
@@ -104,6 +120,8 @@ def picture_of(
         coverage=beside.coverage,
         judged_epoch=beside.judged_epoch,
         absent_since=memory.absent_since,
+        failure=beside.failure,
+        missed=beside.missed if instance.monitor_backups else {},
         at_epoch=at_epoch,
     )
     return Picture(figures, concerns)

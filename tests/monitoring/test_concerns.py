@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from monitoring.backups.coverage import Coverage
-from monitoring.concerns import clusters, guests, nodes, servers, storages
+from monitoring.concerns import backups, clusters, guests, nodes, servers, storages
 from monitoring.concerns.applying import pbs_concerns, pve_concerns
 from monitoring.concerns.shapes import INSTANCE, SERVER, About
 from monitoring.figures.guests import GuestFigures
@@ -19,6 +19,7 @@ from monitoring.wire.concerns import concern_shapes
 from monitoring.wire.ids import Label
 from nodes.identity import ObjectKey, ObjectKind
 from nodes.proxmox.readings.backup_server import ServerJobReading
+from nodes.proxmox.readings.backups import BackupJobReading
 from nodes.proxmox.readings.cluster import (
     CephCheckReading,
     CephReading,
@@ -343,6 +344,15 @@ def test_a_replication_is_not_to_fail(failures, error, is_disabled, expected):
     assert [(node, one.text) for node, one in found] == [("pve1", text) for text in expected]
 
 
+def test_a_replication_that_has_ceased_to_run_is_told_once():
+    job = ReplicationReading("100-0", 100, "pve1", "pve2", "*/15")
+    told = [Replication(job, state, NOON) for state in ("ok", "late", "waiting", "unknown", "running")]
+
+    assert [(node, one.code, one.text) for node, one in clusters.failing_replications(told)] == [
+        ("pve1", "replication_late", "Replication 100-0 to pve2 was due and has not run since")
+    ]
+
+
 # --- storages and guests ------------------------------------------------------------------------------------------
 
 
@@ -416,7 +426,7 @@ def test_backups_that_failed_their_verification_are_one_concern_for_each_guest()
         102: Coverage(102, "covered", "bad", failed_verification_count=4),
     }
 
-    found = list(guests.failed_verifications(coverage, NOON))
+    found = list(backups.failed_verifications(coverage, NOON))
 
     assert [(one.about.vmid, one.level, one.text) for one in found] == [
         (101, "warning", "1 backup of guest 101 failed verification"),
@@ -669,3 +679,36 @@ def test_a_lab_where_all_is_well_has_no_concern():
     )
 
     assert shown(statuses={"pve1": "online"}, facts=Facts(nodes={"pve1": fine})) == ()
+
+
+# --- backups ------------------------------------------------------------------------------------------------------
+
+
+def test_backups_of_the_future_are_one_concern_for_each_guest():
+    coverage = {
+        100: Coverage(100, "covered", "good"),
+        101: Coverage(101, "covered", "overdue", ahead_count=1, ahead_epoch=1),
+        102: Coverage(102, "covered", "good", ahead_count=3, ahead_epoch=1),
+    }
+
+    assert [(one.about.vmid, one.text) for one in backups.dated_ahead(coverage, NOON)] == [
+        (101, "1 backup of guest 101 is dated in the future: it counts for nothing until then"),
+        (102, "3 backups of guest 102 are dated in the future: they count for nothing until then"),
+    ]
+
+
+def test_a_backup_job_of_a_pve_that_did_not_run_is_told_wherever_it_writes_to():
+    facts = Facts(
+        jobs=(
+            BackupJobReading("nightly", storage="nas"),
+            BackupJobReading("weekly", storage="pbs"),
+            BackupJobReading("off", storage="nas", is_enabled=False),
+        ),
+        tasks_epoch=5.0,
+    )
+
+    found = list(backups.missed_backups(facts, {"backup nightly": 3, "backup off": 3}))
+
+    assert [(one.code, one.subject, one.text, one.read_epoch) for one in found] == [
+        ("job_missed", "backup nightly", "Backup job nightly was due and did not run", 5.0)
+    ]

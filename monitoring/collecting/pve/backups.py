@@ -20,6 +20,8 @@ TASKS_PER_NODE = 100
 #: Logs of jobs over several guests: how far back they are read, and how many are kept.
 LOG_SECONDS = 3 * 24 * 3600
 MOST_LOGS = 100
+#: What vzdump says of any failure.
+UNEXPLAINED = "job errors"
 
 
 def backup_questions(visit: Visit, nodes: Collection[str], online: list[str]) -> Iterator[Question]:
@@ -99,9 +101,9 @@ def read_backup_tasks(visit: Visit, node: str) -> None:
 
 
 def failed_runs(visit: Visit) -> list[TaskReading]:
-    """Return the tasks over several guests that ended lately and not well, the newest first, and not too many.
+    """Return the tasks that ended lately and not well, and do not say why, the newest first, and not too many.
 
-    Only their logs tell whose backup failed.
+    Of those over several guests only their logs tell whose backup failed.
     """
     since = visit.epoch - LOG_SECONDS
     tasks = {task.upid: task for tasks in visit.facts.backup_tasks.values() for task in tasks}
@@ -109,7 +111,8 @@ def failed_runs(visit: Visit) -> list[TaskReading]:
     failed = [
         task
         for task in tasks.values()
-        if task.kind == "vzdump" and not task.subject and task.ended_epoch is not None
+        if task.kind == "vzdump" and task.ended_epoch is not None
+        if not task.subject or task.status == UNEXPLAINED
         if task.status != "OK" and (task.started_epoch or 0) > since
     ]
     failed.sort(key=lambda task: task.started_epoch or 0, reverse=True)
