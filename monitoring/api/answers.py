@@ -14,6 +14,7 @@ from monitoring.wire.backups import BackupTaskShape, GuestSnapshotShape, PbsBack
 from monitoring.wire.fragments import RESOURCES
 from monitoring.wire.guest_details import GuestDetails, StorageDetails
 from monitoring.wire.node_details import NodeDetails
+from monitoring.wire.jobs import BackupJobShape
 from monitoring.wire.numbers import Number
 from monitoring.wire.server_details import GatewayDetails, ServerDetails
 from monitoring.wire.shapes import ConcernShape, GuestShape, NodeShape, PbsShape, PmgShape, StorageShape
@@ -28,11 +29,12 @@ def any_of(*shapes: type[msgspec.Struct]) -> Any:
 
 
 class PveBackups(msgspec.Struct, rename="camel"):
-    """What the PVE hosts tell of backups and snapshots, each list with the newest first."""
+    """What the PVE hosts tell of backups and snapshots, each list with the newest first; no key for their jobs without any."""
 
     backup_tasks: list[BackupTaskShape]
     storage_backups: list[StorageBackupShape]
     guest_snapshots: list[GuestSnapshotShape]
+    backup_jobs: list[BackupJobShape] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Performance(msgspec.Struct, rename="camel"):

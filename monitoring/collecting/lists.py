@@ -25,9 +25,10 @@ def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at_epoch: f
 
     While the login is refused for good they are empty: nothing of such an instance is shown (state.md 6).
     """
-    owned = (store().load(JUDGEMENT) or NOTHING_JUDGED).attributions_of(instance.pk)
+    judgement = store().load(JUDGEMENT) or NOTHING_JUDGED
+    owned, jobs = judgement.attributions_of(instance.pk), judgement.host_jobs.get(instance.pk, ())
     guests = places_of(instance, memory)
-    made_from = digest(facts.version, instance.version, memory.login_is_refused, owned, guests)
+    made_from = digest(facts.version, instance.version, memory.login_is_refused, owned, jobs, guests)
     key = FragmentKey(instance.pk, "lists")
     known = store().fragments().get(key)
     if known is not None and facts.lists_made_from == made_from:
@@ -37,7 +38,7 @@ def publish(instance: Instance, facts: Facts, memory: PollMemory, *, at_epoch: f
     elif instance.kind == InstanceKind.PBS:
         lists = pbs_lists(instance.name, facts, owned)
     else:
-        lists = pve_lists(instance.name, facts, guests, with_backups=instance.monitor_backups)
+        lists = pve_lists(instance.name, facts, guests, jobs, with_backups=instance.monitor_backups)
     items = items_of(lists)
     facts.lists_made_from = made_from
     if known is not None and (known.name, known.items) == (instance.name, items):

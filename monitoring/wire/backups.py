@@ -15,7 +15,10 @@ from monitoring.backups.attribution import VMID, Attribution
 from monitoring.backups.judgement import GroupKey, group_key
 from monitoring.backups.results import task_outcome
 from monitoring.backups.tries import backup_tasks
+from monitoring.figures.servers import BackupJob
 from monitoring.known.facts import Facts, NamespaceBackups, NamespaceKey
+from monitoring.wire.jobs import BackupJobShape
+from monitoring.wire.server_jobs import backup_shape
 from nodes.proxmox.readings.backup_server import BackupSnapshotReading
 from nodes.proxmox.readings.backups import BackupVolumeReading, TaskReading
 from nodes.proxmox.readings.guests import GuestSnapshotReading
@@ -118,6 +121,7 @@ class Lists(msgspec.Struct, frozen=True):
     backupTasks: tuple[BackupTaskShape, ...] = ()
     storageBackups: tuple[StorageBackupShape, ...] = ()
     guestSnapshots: tuple[GuestSnapshotShape, ...] = ()
+    backupJobs: tuple[BackupJobShape, ...] = ()
     pbsBackups: tuple[PbsBackupShape, ...] = ()
 
 
@@ -132,7 +136,12 @@ Attributions = Mapping[GroupKey, Attribution]
 
 
 def pve_lists(
-    instance: str, facts: Facts, guests: Mapping[int, GuestPlace], *, with_backups: bool = True
+    instance: str,
+    facts: Facts,
+    guests: Mapping[int, GuestPlace],
+    jobs: Iterable[BackupJob] = (),
+    *,
+    with_backups: bool = True,
 ) -> Lists:
     """Return the lists of a PVE instance; snapshots only of guests that exist."""
     snapshots = newest_first(
@@ -146,6 +155,7 @@ def pve_lists(
             storage_backups(instance, facts), lambda backup: (backup.ctime, backup.id)
         ),
         guestSnapshots=snapshots,
+        backupJobs=newest_first((backup_shape(job) for job in jobs), lambda one: (one.lastBackup, one.id)),
     )
 
 

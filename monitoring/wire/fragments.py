@@ -175,7 +175,7 @@ POLLED = {
 }
 RESOURCES = tuple(name for name in POLLED if name != "concerns")
 #: The long lists, which seldom change; all but the last stand under `pveBackups` in the state.
-LISTS = ("backupTasks", "storageBackups", "guestSnapshots", "pbsBackups")
+LISTS = ("backupTasks", "storageBackups", "guestSnapshots", "backupJobs", "pbsBackups")
 COLLECTIONS = (*POLLED, *LISTS)
 
 

@@ -42,7 +42,10 @@ class DatastoreShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 # From `instance` on the fields of all jobs are our own.
 class BackupJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A job of Proxmox VE that writes backups here; `missedAt` is a run that was due and did not come."""
+    """A backup job of Proxmox VE; `missedAt` is a run that was due and did not come.
+
+    `store` is the datastore that it writes to, among the jobs of PVE itself the storage.
+    """
 
     id: str
     store: str

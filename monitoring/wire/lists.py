@@ -11,6 +11,8 @@ from monitoring.wire.backups import Lists
 from monitoring.wire.fragments import LISTS, Item
 
 _encode = msgspec.json.encode
+#: The field of each list that orders it.
+INSTANTS = ("startTime", "time", "backupTime", "lastBackup")
 #: What takes each digit of an instant from nine, so that the younger one is the smaller text.
 NINES = str.maketrans("0123456789", "9876543210")
 
@@ -47,5 +49,5 @@ def unique(shapes: Iterable[msgspec.Struct]) -> Iterator[msgspec.Struct]:
 
 def newest_first(shape: msgspec.Struct) -> str:
     """Return a text that is the smaller the younger the entry is: each digit of its instant taken from nine."""
-    when = next(getattr(shape, name) for name in ("startTime", "time", "backupTime") if hasattr(shape, name))
+    when = next(getattr(shape, name) for name in INSTANTS if hasattr(shape, name))
     return str(when).translate(NINES)

@@ -33,10 +33,10 @@ def server_jobs(jobs: Iterable[ServerJob], backup_jobs: Iterable[BackupJob]) -> 
 
 
 def backup_shape(job: BackupJob) -> BackupJobShape:
-    """Return one job of a PVE."""
+    """Return one job of a PVE; among those of a PBS its place is the datastore, among those of PVE the storage."""
     return BackupJobShape(
         id=f"{job.host}-{job.id}",
-        store=job.datastore,
+        store=job.datastore or job.storage,
         status=job.status,
         type=job.covers,
         lastBackup=instant(job.last_run_ended_epoch),

@@ -15,6 +15,8 @@ from pulse.lib.instants import ZERO_TIME, from_epoch, rfc3339
 #: Members of the document that a later release fills; the keys are always there.
 EMPTY_LISTS = ("metrics", "activeAlerts", "recentlyResolved")
 PVE_BACKUPS = ("backupTasks", "storageBackups", "guestSnapshots")
+#: Our own, which stand there when there are any: the documented state has three lists.
+MORE_BACKUPS = ("backupJobs",)
 
 
 def document(joined: Callable[[str], bytes], top: dict[str, Any]) -> bytes:
@@ -24,7 +26,8 @@ def document(joined: Callable[[str], bytes], top: dict[str, Any]) -> bytes:
         return b'"%s":[%s]' % (collection.encode(), joined(collection))
 
     members = [array(name) for name in (*POLLED, "pbsBackups")]
-    members.append(b'"pveBackups":{%s}' % b",".join(array(name) for name in PVE_BACKUPS))
+    more = [name for name in MORE_BACKUPS if joined(name)]
+    members.append(b'"pveBackups":{%s}' % b",".join(array(name) for name in (*PVE_BACKUPS, *more)))
     rest = {key: [] for key in EMPTY_LISTS} | top
     return b"{" + b",".join(members) + b"," + msgspec.json.encode(rest)[1:]
 

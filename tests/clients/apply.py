@@ -19,6 +19,7 @@ LISTS = {
     "backupTasks": "startTime",
     "storageBackups": "time",
     "guestSnapshots": "time",
+    "backupJobs": "lastBackup",
     "pbsBackups": "backupTime",
 }
 COLLECTIONS = (*RESOURCES, *LISTS)
@@ -48,7 +49,7 @@ def put(resource: dict[str, Any], path: str, value: Any) -> None:
 def flattened(state: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return every collection of a state under its own name."""
     return {
-        name: state["pveBackups"][name] if name in state["pveBackups"] else state[name]
+        name: state["pveBackups"][name] if name in state["pveBackups"] else state.get(name, [])
         for name in COLLECTIONS
     }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { backupRows, guestsAtRisk, guestsByNumber, jobRows, snapshotRows, taskRows } from "../../pulse/static/pulse/js/backup-rows.js";
+import { backupRows, guestsAtRisk, guestsByNumber, jobCount, jobRows, riskCounts, snapshotRows, taskRows } from "../../pulse/static/pulse/js/backup-rows.js";
 import { fromWire } from "../../pulse/static/pulse/js/state.js";
 
 const NOON = Date.parse("2026-03-01T12:00:00Z");
@@ -20,6 +20,19 @@ test("guests at risk come worst first; good ones and those not judged are left o
   const guests = ["good", "unknown", "bad", "overdue", "never", "uncovered", undefined].map((backupState, vmid) => ({ vmid, backupState }));
 
   assert.deepEqual(guestsAtRisk(guests).map((guest) => guest.backupState), ["uncovered", "never", "overdue", "bad", "unknown"]);
+});
+
+test("guests whose backups were not read yet come last among those at risk, and are counted by themselves", () => {
+  const guests = [
+    { vmid: 1, backupState: "unknown", backupReason: "not_read_yet" },
+    { vmid: 2, backupState: "unknown", backupReason: "no_permission" },
+    { vmid: 3, backupState: "overdue" },
+    { vmid: 4, backupState: "unknown", backupReason: "not_read_yet" },
+    { vmid: 5 },
+  ];
+
+  assert.deepEqual(guestsAtRisk(guests).map((guest) => guest.vmid), [3, 2, 1, 4]);
+  assert.deepEqual(riskCounts(guests).map(({ look, count }) => [look.word, count]), [["overdue", 1], ["unknown", 1], ["not read yet", 2]]);
 });
 
 test("a backup has the guest that it is attributed to, and no other", () => {
@@ -87,4 +100,18 @@ test("jobs of all kinds stand in one list with their missed runs", () => {
     ["sync", Date.parse("2026-03-01T00:00:00Z"), Date.parse("2026-03-02T00:00:00Z"), Date.parse("2026-02-28T00:00:00Z"), false, "ok"],
     ["garbage collection", null, null, null, true, "unknown"],
   ]);
+});
+
+test("backup jobs of PVE are there too, those that write to a backup server once and at that", () => {
+  const told = (id, fields) => ({ id, store: "main", status: "ok", type: "all", lastBackup: "2026-03-01T00:00:00Z", nextRun: "2026-03-02T00:00:00Z", instance: "lab", ...fields });
+  const server = { id: "pbs-vault", name: "vault", backupJobs: [told("lab-nightly")], syncJobs: [] };
+  const own = [told("lab-nightly", { store: "pbs" }), told("lab-weekly", { store: "nas", missedAt: "2026-02-28T00:00:00Z" })];
+
+  const rows = jobRows([server], own);
+
+  assert.deepEqual(rows.map((row) => [row.job, row.server, row.store, row.missedAt, row.text]), [
+    ["lab-nightly", "vault", "main", null, "of lab"],
+    ["lab-weekly", "", "nas", Date.parse("2026-02-28T00:00:00Z"), "of lab"],
+  ]);
+  assert.deepEqual([jobCount([server], own), jobCount([], own), jobCount([], [])], [2, 2, 0]);
 });

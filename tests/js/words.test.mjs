@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { BACKUP_STATES, backupWhy, reasonText, since } from "../../pulse/static/pulse/js/words.js";
+import { BACKUP_STATES, backupLook, backupWhy, reasonText, since } from "../../pulse/static/pulse/js/words.js";
 
 test("the states of backups are in the order of their urgency", () => {
   const order = Object.keys(BACKUP_STATES).sort((a, b) => BACKUP_STATES[b].rank - BACKUP_STATES[a].rank);
@@ -16,9 +16,23 @@ test("why a guest is at risk is a sentence", () => {
     [{ backupState: "unknown", backupReason: "not_read_lately" }, "Nothing is known of its backups: they have not been read for hours."],
     [{ backupState: "unknown", backupReason: "server_not_monitored" }, "Nothing is known of its backups: they are on a backup server that Pulse does not watch."],
     [{ backupState: "uncovered", backupReason: "not_read_yet" }, "No enabled backup job takes this guest. Not all of its jobs and backups are known: they have not been read yet."],
+    [{ backupState: "good" }, "The last run of every job left a good backup."],
+    [{ backupState: "good", backupReason: "no_permission" }, "It has a good backup. One of its jobs or more cannot be checked: the account may not list them."],
+    [{ backupState: "never" }, "A job takes it, and there is no backup of it anywhere."],
+    [{ backupState: "never", backupReason: "not_read_yet" }, "There is no backup of it anywhere. Not all of its jobs are known: they have not been read yet."],
     [{}, "Its backups have not been judged yet."],
   ];
   for (const [guest, text] of cases) assert.equal(backupWhy(guest), text);
+});
+
+test("backups that have not been read yet are called so, and nothing is urgent about them", () => {
+  const look = (backupState, backupReason) => { const { word, rank } = backupLook({ backupState, backupReason }); return [word, rank]; };
+
+  assert.deepEqual(look("unknown", "not_read_yet"), ["not read yet", 0]);
+  assert.deepEqual(look("unknown", "no_permission"), ["unknown", 2]);
+  assert.deepEqual(look("overdue", "not_read_yet"), ["overdue", 4]);
+  assert.deepEqual(look("good", "no_permission"), ["good", 1]);
+  assert.equal(backupLook({}), undefined);
 });
 
 test("a reason that the page does not know is shown as it came, without hidden characters", () => {

@@ -1,7 +1,7 @@
 // The rows of the backup lists, made from the state when somebody looks at them; pure.
 
 import { instant, printable, UNKNOWN } from "./format.js";
-import { BACKUP_STATES } from "./words.js";
+import { BACKUP_STATES, backupLook } from "./words.js";
 
 /** A snapshot of a guest that is older than this many days is told apart: it grows and slows the guest. */
 export const OLD_SNAPSHOT_DAYS = 30;
@@ -12,7 +12,7 @@ const KINDS = { qemu: "VM", lxc: "LXC", vm: "VM", ct: "LXC", host: "host" };
 export function guestsAtRisk(guests) {
   return guests
     .filter((guest) => BACKUP_STATES[guest.backupState] && guest.backupState !== "good")
-    .sort((a, b) => BACKUP_STATES[b.backupState].rank - BACKUP_STATES[a.backupState].rank || a.vmid - b.vmid);
+    .sort((a, b) => backupLook(b).rank - backupLook(a).rank || a.vmid - b.vmid);
 }
 
 /** Returns guests by `instance`, line break, `vmid`. */
@@ -138,40 +138,65 @@ const JOB_LISTS = [
   ["garbageJobs", "garbage collection", "lastGarbage"],
 ];
 
-/** Returns the jobs of all backup servers, or of one, as rows: the five kinds in one list. */
-export function jobRows(servers) {
+/**
+ * Returns the jobs of these backup servers as rows, the five kinds in one list, and those backup jobs of PVE among `own` that write
+ * to none of them: whose backups stay on other storages.
+ */
+export function jobRows(servers, own = []) {
   const rows = [];
+  const onServers = new Set();
   for (const server of servers) {
     for (const [list, kind, last] of JOB_LISTS) {
       for (const job of server[list] ?? []) {
-        rows.push({
-          id: `${server.id}\n${kind}\n${job.id}`,
-          job: job.id,
-          kind,
-          server: server.name,
-          serverId: server.id,
-          store: job.store,
-          schedule: job.schedule ?? "",
-          outcome: job.status,
-          at: instant(job[last]),
-          nextAt: job.disabled ? null : instant(job.nextRun),
-          missedAt: instant(job.missedAt),
-          isDisabled: job.disabled === true,
-          text: job.error || (job.remote ? `${job.direction || "from"} ${job.remote}` : "") || (job.instance ? `of ${job.instance}` : ""),
-        });
+        if (kind === "backup") onServers.add(job.id);
+        rows.push(jobRow(job, kind, last, server));
       }
     }
   }
+  for (const job of own) {
+    if (!onServers.has(job.id)) rows.push(jobRow(job, "backup", "lastBackup", { id: "", name: "" }));
+  }
   return rows;
+}
+
+function jobRow(job, kind, last, server) {
+  return {
+    id: `${server.id}\n${kind}\n${job.id}`,
+    job: job.id,
+    kind,
+    server: server.name,
+    serverId: server.id,
+    store: job.store,
+    schedule: job.schedule ?? "",
+    outcome: job.status,
+    at: instant(job[last]),
+    nextAt: job.disabled ? null : instant(job.nextRun),
+    missedAt: instant(job.missedAt),
+    isDisabled: job.disabled === true,
+    text: job.error || (job.remote ? `${job.direction || "from"} ${job.remote}` : "") || (job.instance ? `of ${job.instance}` : ""),
+  };
+}
+
+/** Returns how many jobs `jobRows` makes rows of. */
+export function jobCount(servers, own = []) {
+  let count = 0;
+  const onServers = new Set();
+  for (const server of servers) {
+    for (const [list] of JOB_LISTS) count += (server[list] ?? []).length;
+    for (const job of server.backupJobs ?? []) onServers.add(job.id);
+  }
+  for (const job of own) count += onServers.has(job.id) ? 0 : 1;
+  return count;
 }
 
 /** Returns how many guests are in each state of backup, in words, worst first. */
 export function riskCounts(guests) {
   const counts = new Map();
-  for (const { backupState } of guests) counts.set(backupState, (counts.get(backupState) ?? 0) + 1);
-  return Object.keys(BACKUP_STATES)
-    .filter((state) => counts.has(state))
-    .map((state) => ({ state, count: counts.get(state) }));
+  for (const guest of guests) {
+    const look = backupLook(guest);
+    if (look) counts.set(look, (counts.get(look) ?? 0) + 1);
+  }
+  return [...counts].map(([look, count]) => ({ look, count })).sort((a, b) => b.look.rank - a.look.rank);
 }
 
 /** Returns the name of a guest as it is drawn, a dash for none. */

@@ -1,7 +1,7 @@
 // The view of backups: guests at risk, all backups, tasks, snapshots, jobs, and the servers they are kept on. Loaded when
 // it is opened first; its rows are made from the state then, and again only when what they are made from has changed.
 
-import { backupRows, guestsAtRisk, guestsByNumber, jobRows, riskCounts, shownName, snapshotRows, taskRows } from "./backup-rows.js";
+import { backupRows, guestsAtRisk, guestsByNumber, jobCount, jobRows, riskCounts, shownName, snapshotRows, taskRows } from "./backup-rows.js";
 import { BackupSources, emptyText } from "./backup-sources.js";
 import { bytes, duration, printable, UNKNOWN } from "./format.js";
 import { linkCell, ListTable, marksCell, stateCell, twoLines } from "./list.js";
@@ -9,7 +9,7 @@ import { statusOf } from "./order.js";
 import { badge, find, make, setText } from "./page.js";
 import { drawServers } from "./servers.js";
 import { textCell } from "./table.js";
-import { ATTRIBUTIONS, BACKUP_STATES, backupWhy, fullTime, OUTCOMES, since, VERIFICATIONS } from "./words.js";
+import { ATTRIBUTIONS, backupLook, backupWhy, fullTime, OUTCOMES, since, VERIFICATIONS } from "./words.js";
 
 const NOT_JUDGED = { word: "not judged yet", icon: "clock", tone: "", rank: 0 };
 const STALE = { word: "missed", icon: "clock", tone: "warn" };
@@ -55,7 +55,7 @@ const jobState = (row) => (row.isDisabled ? DISABLED : row.missedAt ? STALE : ou
 
 const risk = {
   columns: [
-    { id: "state", label: "Backup", width: 116, rank: 0, build: stateCell((guest) => BACKUP_STATES[guest.backupState] ?? NOT_JUDGED) },
+    { id: "state", label: "Backup", width: 116, rank: 0, build: stateCell((guest) => backupLook(guest) ?? NOT_JUDGED) },
     { id: "guest", label: "Guest", width: 170, rank: 0, isHeader: true, build: linkCell((guest) => printable(guest.name || `guest ${guest.vmid}`), (guest) => guest.id) },
     { id: "number", label: "ID", width: 60, rank: 2, build: textCell((guest) => String(guest.vmid)) },
     { id: "node", label: "Node", width: 104, rank: 3, build: textCell((guest) => printable(guest.node)) },
@@ -66,10 +66,10 @@ const risk = {
   ],
   compact: [
     { id: "guest", label: "Guest", width: 0, rank: 0, isHeader: true, build: twoLines(linkCell((guest) => printable(guest.name || `guest ${guest.vmid}`), (guest) => guest.id), (guest) => `${guest.vmid} · ${printable(guest.node)} · ${lastBackup(guest) ? `last good ${since(lastBackup(guest), shownAt)} ago` : "none known"}`) },
-    { id: "state", label: "Backup", width: 0, rank: 0, build: stateCell((guest) => BACKUP_STATES[guest.backupState] ?? NOT_JUDGED, backupWhy) },
+    { id: "state", label: "Backup", width: 0, rank: 0, build: stateCell((guest) => backupLook(guest) ?? NOT_JUDGED, backupWhy) },
   ],
   values: {
-    state: (guest) => BACKUP_STATES[guest.backupState]?.rank ?? null,
+    state: (guest) => backupLook(guest)?.rank ?? null,
     guest: (guest) => guest.name,
     number: (guest) => guest.vmid,
     node: (guest) => guest.node,
@@ -192,7 +192,7 @@ const jobs = {
     { id: "state", label: "Last run", width: 104, rank: 0, build: stateCell(jobState, (row) => (row.missedAt ? `The run of ${fullTime(row.missedAt)} did not happen` : "")) },
     { id: "job", label: "Job", width: 200, rank: 0, isHeader: true, build: linkCell((row) => printable(row.job), (row) => row.serverId) },
     { id: "kind", label: "Kind", width: 120, rank: 1, build: text("kind") },
-    { id: "store", label: "Datastore", width: 130, rank: 3, build: text("store") },
+    { id: "store", label: "Writes to", width: 130, rank: 3, build: text("store") },
     { id: "server", label: "Server", width: 110, rank: 6, build: text("server") },
     { id: "schedule", label: "Schedule", width: 100, rank: 5, build: text("schedule") },
     { id: "at", label: "Ended", width: 96, rank: 2, build: ago("at", "never") },
@@ -229,7 +229,7 @@ const NAMES = {
   all: ["backups"],
   tasks: ["backup tasks"],
   snapshots: ["snapshots"],
-  jobs: ["jobs", "No job of a backup server is known. Connect the server under Nodes, or see there what its account may not see."],
+  jobs: ["jobs", "No job is known, neither a backup job of Proxmox VE nor one of a backup server. See under Nodes what the accounts may not see."],
 };
 
 export class BackupsView {
@@ -269,7 +269,7 @@ export class BackupsView {
 
   #rowsOf(state, guests, part, now) {
     const minute = Math.floor(now / 60_000);
-    const from = { risk: [guests], all: [state.pbsBackups, state.storageBackups], tasks: [state.backupTasks], snapshots: [state.guestSnapshots], jobs: [state.pbs] }[part];
+    const from = { risk: [guests], all: [state.pbsBackups, state.storageBackups], tasks: [state.backupTasks], snapshots: [state.guestSnapshots], jobs: [state.pbs, state.backupJobs] }[part];
     // Names of guests are among the rows; their figures, which change all the time, are not.
     const names = guests.length;
     const key = [part, minute, names, ...from];
@@ -281,7 +281,7 @@ export class BackupsView {
       all: () => backupRows(state, byNumber),
       tasks: () => taskRows(state, byNumber),
       snapshots: () => snapshotRows(state, byNumber, now),
-      jobs: () => jobRows(state.pbs.values()),
+      jobs: () => jobRows(state.pbs.values(), state.backupJobs.values()),
     }[part]();
     this.#made = { from: key, rows };
     return rows;
@@ -293,7 +293,7 @@ export class BackupsView {
       all: state.pbsBackups.size + state.storageBackups.size,
       tasks: state.backupTasks.size,
       snapshots: state.guestSnapshots.size,
-      jobs: jobCount(state),
+      jobs: jobCount(state.pbs.values(), state.backupJobs.values()),
       servers: state.pbs.size,
     };
     for (const link of document.querySelectorAll("[data-part-link]")) {
@@ -324,17 +324,9 @@ export class BackupsView {
     const key = JSON.stringify([counts, blind]);
     if (place.hidden || place.dataset.shown === key) return;
     place.dataset.shown = key;
-    const told = counts.map(({ state, count }) => badge(BACKUP_STATES[state], `${count} ${BACKUP_STATES[state].word}`));
+    const told = counts.map(({ look, count }) => badge(look, `${count} ${look.word}`));
     const see = make("a", { href: "#nodes" }, "what may Pulse see?");
     const why = blind ? make("span", { class: "quiet" }, `Not all backups of ${blind} guest${blind === 1 ? "" : "s"} may be listed: `, see) : "";
     place.replaceChildren(...told, why);
   }
-}
-
-function jobCount(state) {
-  let count = 0;
-  for (const one of state.pbs.values()) {
-    for (const list of ["backupJobs", "syncJobs", "verifyJobs", "pruneJobs", "garbageJobs"]) count += (one[list] ?? []).length;
-  }
-  return count;
 }

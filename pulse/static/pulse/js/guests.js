@@ -4,7 +4,7 @@ import { age, bytes, level, percent, printable, rate, UNKNOWN, uptime } from "./
 import { arrange, held, statusOf } from "./order.js";
 import { find, icon, make, panelAddress, setData, setIcon, setText } from "./page.js";
 import { barCell, fitting, setTitle, textCell, WindowedTable } from "./table.js";
-import { BACKUP_STATES, backupWhy, fullTime, reasonText, sentence, since } from "./words.js";
+import { backupLook, backupWhy, fullTime, reasonText, sentence, since } from "./words.js";
 
 const COMPACT_PIXELS = 720;
 const STATUS_ICONS = { running: "running", stopped: "stopped", paused: "paused", suspended: "paused" };
@@ -28,7 +28,7 @@ const lastBackup = (guest) => (Date.parse(guest.lastBackup) > 0 ? Date.parse(gue
 
 /** Sorts by how urgent a state is, within it by the age of the last good backup; none at all is the oldest. */
 function backupUrgency(guest) {
-  const state = BACKUP_STATES[guest.backupState];
+  const state = backupLook(guest);
   if (!state) return null;
   const days = lastBackup(guest) === null ? 99_999 : Math.max(0, (Date.now() - lastBackup(guest)) / DAY_MS);
   return state.rank * 100_000 + Math.min(days, 99_999);
@@ -138,7 +138,7 @@ const compactNameCell = (hasNode) => () => {
     const parts = [statusWord(guest), guest.vmid, KINDS[guest.type] ?? guest.type];
     if (hasNode) parts.push(guest.node);
     if (isRunning(guest)) parts.push(uptime(guest.uptime));
-    const backup = BACKUP_STATES[guest.backupState];
+    const backup = backupLook(guest);
     if (backup && backup.tone !== "ok") parts.splice(1, 0, `backup ${backup.word}`);
     setText(second, printable(parts.join(" · ")));
   };
@@ -164,7 +164,7 @@ function backupCell() {
   const [word, old] = [make("span"), make("span", { class: "quiet" })];
   const content = make("span", { class: "status" }, svg, word, old);
   const write = (guest) => {
-    const state = BACKUP_STATES[guest.backupState];
+    const state = backupLook(guest);
     setIcon(svg, state?.icon ?? "clock");
     setText(word, state?.word ?? "…");
     setText(old, state && lastBackup(guest) !== null ? since(lastBackup(guest), shownAt) : "");

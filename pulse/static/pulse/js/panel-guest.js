@@ -3,7 +3,7 @@
 import { bytes, instant, percent, printable, UNKNOWN } from "./format.js";
 import { badge, make } from "./page.js";
 import { ago, endText, facts, good, notice, outcomeBadge, plainly, poor, pressureSection, quiet, replicationSection, section, table, taskSection, written } from "./panel-parts.js";
-import { BACKUP_STATES, backupWhy, FAULTS, reasonText, sentence, SKIPPED } from "./words.js";
+import { backupLook, backupWhy, FAULTS, fullTime, reasonText, sentence, SKIPPED } from "./words.js";
 
 export function guestSections({ resource, details }, now) {
   return [
@@ -41,7 +41,7 @@ function guestFacts(guest, { configuration, ha, detail }) {
 
 function backupSection(judged, now) {
   const told = judged && { backupState: judged.state === "uncovered" ? "uncovered" : judged.freshness, backupReason: judged.reason };
-  const state = BACKUP_STATES[told?.backupState];
+  const state = told && backupLook(told);
   if (!state) return section("Backup", "", now, quiet("Its backups have not been judged yet."));
   const excluded = judged.excludedDisks;
   const run = judged.lastRun;
@@ -54,8 +54,10 @@ function backupSection(judged, now) {
     facts([
       ["Last good backup", judged.lastGood ? make("span", {}, ago(instant(judged.lastGood), now), ` on ${printable(judged.lastGoodSource)}`) : "none known"],
       ["Newest of all", newest && newest.fault ? make("span", {}, ago(instant(newest.taken), now), ` on ${printable(newest.source)}: ${FAULTS[newest.fault] ?? reasonText(newest.fault)}`) : ""],
+      ["Dated in the future", judged.aheadCount ? `${judged.aheadCount}, up to ${fullTime(instant(judged.ahead))}: such backups count for nothing` : ""],
       ["Failed verifications", judged.failedVerificationCount ? String(judged.failedVerificationCount) : ""],
       ["Jobs", judged.jobs.length ? printable(judged.jobs.join(", ")) : "none takes it"],
+      ["Cannot be checked", judged.uncheckedJobs?.length ? printable(judged.uncheckedJobs.join(", ")) : ""],
       ["Due since", judged.due && told.backupState === "overdue" ? ago(instant(judged.due), now) : ""],
       ["Last run", run ? make("span", {}, outcomeBadge(run.outcome), " ", ago(instant(run.started), now), endText(run) && `: ${endText(run)}`) : ""],
       ["Disks no job takes", excluded === null ? "not known" : excluded.length ? excluded.map((disk) => printable(disk.reason ? `${disk.key} (${disk.reason})` : disk.key)).join(", ") : ""],

@@ -6,7 +6,7 @@
 
 const RESOURCES = ["nodes", "vms", "containers", "storage", "pbs", "pmg", "concerns"];
 /** The long lists, each with the field that orders it, the newest first. */
-const LISTS = { backupTasks: "startTime", storageBackups: "time", guestSnapshots: "time", pbsBackups: "backupTime" };
+const LISTS = { backupTasks: "startTime", storageBackups: "time", guestSnapshots: "time", backupJobs: "lastBackup", pbsBackups: "backupTime" };
 const COLLECTIONS = [...RESOURCES, ...Object.keys(LISTS)];
 const TOP = ["lastUpdate", "connectionHealth", "performance", "stats"];
 
@@ -43,6 +43,7 @@ export function toWire(state) {
   const wire = {};
   for (const name of RESOURCES) wire[name] = [...state[name].values()];
   const { pbsBackups, ...others } = Object.fromEntries(Object.keys(LISTS).map((name) => [name, listOf(state, name)]));
+  if (others.backupJobs.length === 0) delete others.backupJobs;
   Object.assign(wire, { pbsBackups, pveBackups: others });
   for (const name of TOP) wire[name] = state[name];
   return wire;

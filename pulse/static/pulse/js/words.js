@@ -134,12 +134,23 @@ export function blindText(code) {
   return Object.hasOwn(BLIND, code) ? BLIND[code] : reasonText(code);
 }
 
+/** What is said of backups that will be read: it is no verdict, and no reason to look first at this guest. */
+const NOT_READ_YET = { word: "not read yet", icon: "clock", tone: "", rank: 0 };
+
+/** Returns the word, the shape and the urgency of a guest's backups, undefined while they have not been judged. */
+export function backupLook({ backupState, backupReason }) {
+  if (backupState === "unknown" && backupReason === "not_read_yet") return NOT_READ_YET;
+  return BACKUP_STATES[backupState];
+}
+
 /** Returns why a guest's backups are as they are, for people. */
 export function backupWhy({ backupState, backupReason }) {
   const state = BACKUP_STATES[backupState];
   if (!state) return "Its backups have not been judged yet.";
   if (!backupReason) return state.why;
   const reason = blindText(backupReason);
+  if (backupState === "good") return `It has a good backup. One of its jobs or more cannot be checked: ${reason}.`;
+  if (backupState === "never") return `There is no backup of it anywhere. Not all of its jobs are known: ${reason}.`;
   return backupState === "unknown" ? `Nothing is known of its backups: ${reason}.` : `${state.why} Not all of its jobs and backups are known: ${reason}.`;
 }
 
