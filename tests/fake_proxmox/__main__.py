@@ -46,6 +46,7 @@ def _specs(options: argparse.Namespace) -> tuple[Spec, ...]:
     make = {
         "demo": estates.demo,
         "homelab": estates.homelab,
+        "limited": estates.limited,
         "cluster": estates.cluster,
         "mail": estates.mail,
     }[options.estate]
@@ -54,7 +55,9 @@ def _specs(options: argparse.Namespace) -> tuple[Spec, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.fake_proxmox", description=__doc__)
-    parser.add_argument("--estate", choices=("demo", "homelab", "cluster", "large", "mail"), default="demo")
+    parser.add_argument(
+        "--estate", choices=("demo", "homelab", "limited", "cluster", "large", "mail"), default="demo"
+    )
     parser.add_argument(
         "--base-port", type=int, default=0, help="of the first instance; 0: the system chooses"
     )

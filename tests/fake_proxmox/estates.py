@@ -21,6 +21,7 @@ def demo(*, hostile: bool = False) -> tuple[Spec, ...]:
             agents=5,
             guest_snapshots=4,
             certificate_days=9,
+            privileges=("Datastore.Allocate",),
         ),
         PveSpec(
             name="production",
@@ -55,6 +56,11 @@ def demo(*, hostile: bool = False) -> tuple[Spec, ...]:
 def homelab(*, hostile: bool = False) -> tuple[Spec, ...]:
     """One PVE host with 14 guests."""
     return demo(hostile=hostile)[:1]
+
+
+def limited(*, hostile: bool = False) -> tuple[Spec, ...]:
+    """One PVE host whose account may see everything but the backups in its storages."""
+    return (PveSpec(name="workshop", nodes=1, guests=6, version="9.2", is_home_lab=True, hostile=hostile),)
 
 
 def cluster(*, hostile: bool = False) -> tuple[Spec, ...]:
