@@ -13,8 +13,8 @@ from monitoring.wire.backup_sources import SourceShape
 from monitoring.wire.backups import BackupTaskShape, GuestSnapshotShape, PbsBackupShape, StorageBackupShape
 from monitoring.wire.fragments import RESOURCES
 from monitoring.wire.guest_details import GuestDetails, StorageDetails
-from monitoring.wire.node_details import NodeDetails
 from monitoring.wire.jobs import BackupJobShape
+from monitoring.wire.node_details import NodeDetails
 from monitoring.wire.numbers import Number
 from monitoring.wire.server_details import GatewayDetails, ServerDetails
 from monitoring.wire.shapes import ConcernShape, GuestShape, NodeShape, PbsShape, PmgShape, StorageShape

@@ -205,12 +205,12 @@ def test_a_failure_is_logged_once_and_again_when_it_is_another(monkeypatch, capl
 
 def test_a_failure_of_our_own_is_a_concern_that_names_no_more_than_its_kind():
     pve = pve_concerns(
-        Figures(), instance="lab", storages=(), cluster=None, facts=Facts(), coverage={}, judged_epoch=5.0,
-        failure="KeyError", at_epoch=AT,
+        Figures(), instance="lab", storages=(), cluster=None, contradicted={}, facts=Facts(), polled={}, coverage={},
+        judged_epoch=5.0, failure="KeyError", absent_since={}, at_epoch=AT,
     )  # fmt: skip
     pbs = pbs_concerns(
-        datastores=(), datastores_epoch=0.0, jobs={}, missed={}, facts=Facts(), failure="KeyError",
-        judged_epoch=5.0, at_epoch=AT,
+        datastores=(), datastores_epoch=0.0, wanted=(), missed={}, facts=Facts(), polled={},
+        failure="KeyError", judged_epoch=5.0, at_epoch=AT,
     )  # fmt: skip
 
     text = "Pulse could not judge the backups here because of an error of its own (KeyError): see its log"
