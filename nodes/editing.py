@@ -6,6 +6,7 @@ browsers are told when it has committed. A poll follows at the next tick.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from pulse.lib.outbound.places import place_of
 
 #: How often a verb begins anew when somebody else stored the same name, number or host in the same moment.
 ATTEMPTS = 4
+
+#: What a host may be called by itself alone.
+LOOPBACK_NAMES = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"})
 
 #: An edit writes what a person decides and what follows from it, never what polling observes.
 CONFIGURED_FIELDS = (
@@ -149,10 +153,22 @@ def create(
 
 
 def name_told_by(instance: Instance, facts: HostFacts | None) -> str:
-    """Return what a PBS calls itself; a PVE host is called as it is addressed (http-api.md 5.2)."""
+    """Return what a PBS calls itself; a PVE host is called as it is addressed (http-api.md 5.2).
+
+    "" for a name that every host has for itself: a PBS lists itself as `localhost`, whatever it is called.
+    """
     if facts is None or instance.kind == InstanceKind.PVE:
         return ""
-    return facts.server_name.strip()[:NAME_LIMIT]
+    name = facts.server_name.strip()[:NAME_LIMIT]
+    return "" if is_own_name_of_all(name) else name
+
+
+def is_own_name_of_all(name: str) -> bool:
+    """Return whether a name means whoever says it: `localhost`, also with a domain behind it, or a loopback address."""
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return name.lower().partition(".")[0] in LOOPBACK_NAMES
 
 
 def free_name(kind: str, wanted: str, *, except_pk: int = 0) -> str:

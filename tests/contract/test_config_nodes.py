@@ -398,6 +398,28 @@ def test_a_pbs_without_a_name_is_called_as_the_server_calls_itself(api, host_pro
     assert host_probe.call_args.kwargs == {"timeout_seconds": 5.0}
 
 
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("localhost", "192.0.2.20"),
+        ("LOCALHOST", "192.0.2.20"),
+        ("localhost.localdomain", "192.0.2.20"),
+        ("127.0.1.1", "192.0.2.20"),
+        ("::1", "192.0.2.20"),
+        ("", "192.0.2.20"),
+        ("localhost-vault", "localhost-vault"),
+        ("vault.localhost", "vault.localhost"),
+        ("10.0.0.7", "10.0.0.7"),
+    ],
+)
+def test_a_pbs_is_not_called_by_the_name_that_every_host_has_for_itself(api, host_probe, told, name):
+    answers(host_probe, found("pbs", server_name=told))
+
+    post(api, NODES, PBS)
+
+    assert listed(api)[0]["name"] == name
+
+
 def test_a_pbs_that_does_not_answer_is_called_by_its_host(api):
     post(api, NODES, PBS)
 
