@@ -14,13 +14,13 @@ Source: api-facts.md 11.2; GET /storage of PVE; GET /admin/datastore/{store}/gro
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import msgspec
 
+from monitoring.backups.shares import Share, plain_host, plain_namespace, share_of, sharers
 from nodes.proxmox.readings.backup_server import BackupGroupReading
 from nodes.proxmox.readings.backups import BackupVolumeReading, StorageConfigReading
 
@@ -75,11 +75,11 @@ class Group(msgspec.Struct, frozen=True, gc=False):
 
 
 class VolumeStorage(msgspec.Struct, frozen=True):
-    """A storage of PVE that keeps backups; `backing` tells apart what lies behind it, () what no other can have."""
+    """A storage of PVE that keeps backups, with the share that lies behind it; None: nobody else can see it."""
 
     instance: str
     storage: str
-    backing: tuple[str, ...] = ()
+    share: Share | None = None
 
 
 class Attribution(msgspec.Struct, frozen=True):
@@ -132,7 +132,8 @@ def estate(
     known: dict[tuple[str, int], dict[str, str]] = {}
     for guest in guests:
         known.setdefault((guest.kind, guest.vmid), {})[guest.instance] = guest.name
-    return Estate(_definitions(storages, tuple(servers)), known, _sharers(volumes), tuple(sorted(unseen)))
+    shared = sharers((one.instance, one.storage, one.share) for one in volumes)
+    return Estate(_definitions(storages, tuple(servers)), known, shared, tuple(sorted(unseen)))
 
 
 def _definitions(
@@ -175,31 +176,6 @@ def _server_of(
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _sharers(volumes: Iterable[VolumeStorage]) -> dict[tuple[str, str], tuple[str, ...]]:
-    behind: dict[tuple[str, ...], set[str]] = {}
-    told = list(volumes)
-    for one in told:
-        behind.setdefault(one.backing, set()).add(one.instance)
-    return {
-        (one.instance, one.storage): tuple(sorted(behind[one.backing])) if one.backing else (one.instance,)
-        for one in told
-    }
-
-
-def plain_host(text: str) -> str:
-    """Return a host name or address in one spelling."""
-    host = text.strip().lower().strip("[]").rstrip(".")
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return host
-
-
-def plain_namespace(text: str) -> str:
-    """Return a namespace without outer slashes; the root is ""."""
-    return text.strip("/")
-
-
 def pbs_storage(instance: str, config: StorageConfigReading) -> PbsStorage | None:
     """Return a storage of type pbs as evidence, None for any other; one that is disabled still names its owner."""
     if config.plugin != "pbs":
@@ -216,16 +192,8 @@ def pbs_storage(instance: str, config: StorageConfigReading) -> PbsStorage | Non
 
 
 def volume_storage(instance: str, config: StorageConfigReading) -> VolumeStorage:
-    """Return a storage for backups, with what tells whether another cluster sees the same ones.
-
-    Only what is on the network can be seen by two clusters.
-    """
-    backing: tuple[str, ...] = ()
-    if config.plugin == "pbs":
-        backing = ("pbs", plain_host(config.server), config.datastore, plain_namespace(config.namespace))
-    elif config.server:
-        backing = (config.plugin, plain_host(config.server), config.path)
-    return VolumeStorage(instance, config.name, backing)
+    """Return a storage for backups, with what tells whether another cluster sees the same ones."""
+    return VolumeStorage(instance, config.name, share_of(config))
 
 
 def group(

@@ -29,6 +29,10 @@ State = Literal["covered", "uncovered", "unknown"]
 Freshness = Literal["good", "overdue", "bad", "never", "unknown"]
 Fault = Literal["", "unfinished", "verification_failed"]
 
+#: What is said of a guest whose backups are not there.
+MISSING: frozenset[Freshness] = frozenset({"overdue", "bad", "never"})
+#: Why a guest that may have a backup is not known to have it.
+AMBIGUOUS = "ambiguous"
 #: How long the run of a job may take before its backups are missed.
 TOLERANCE = timedelta(hours=12)
 #: Why a place is unread that will be read: until then nobody knows.
@@ -95,8 +99,9 @@ class Coverage(msgspec.Struct, frozen=True):
 class FoundBackups(msgspec.Struct, frozen=True):
     """The backups that were seen of the guests of one PVE instance, over all storages and servers.
 
-    `read` are the names of the sources that were read: storages by their name, also those of type pbs whose server was
-    read in their place. `unread` are the others, with the reason. Both empty: there is no place for backups at all.
+    `ambiguous` are those that may be of a guest, or of another one with its number. `read` are the names of the sources
+    that were read: storages by their name, also those of type pbs whose server was read in their place. `unread` are the
+    others, with the reason. Both empty: there is no place for backups at all.
     A backup that is dated later than `latest_epoch` is of the future.
     """
 
@@ -104,6 +109,7 @@ class FoundBackups(msgspec.Struct, frozen=True):
     read: frozenset[str] = frozenset()
     unread: Mapping[str, str] = {}
     latest_epoch: float = inf
+    ambiguous: Mapping[int, Sequence[Backup]] = {}
 
     @property
     def reason(self) -> str:
@@ -254,6 +260,12 @@ def judge(
     judged = freshness_of(good, every, taking, plan, seen)
     state: State = "unknown" if is_planned is None else "covered" if is_planned else "uncovered"
     reason = plan.reason if is_planned is None else ""
+    claimed = good_claims(seen, guest.vmid) if judged.freshness in MISSING else []
+    if claimed:
+        # Never is too much said, and a run that left nothing is overdue whoever they are of.
+        is_enough = judged.due_epoch is None or any(one.taken_epoch >= judged.due_epoch for one in claimed)
+        judged = judged._replace(freshness="unknown" if is_enough else "overdue")
+        reason = reason or (AMBIGUOUS if is_enough else "")
     if is_planned and not every and not seen.read and seen.unread:
         state = "unknown"
     if not reason and (state == "unknown" or judged.freshness == "unknown" or judged.unchecked):
@@ -326,6 +338,13 @@ def freshness_of(
     if good is not None and any(job.storage in seen.read for job in taking):
         return Verdict("good", due, tuple(unchecked))
     return Verdict("unknown", due)
+
+
+def good_claims(seen: FoundBackups, vmid: int) -> list[Backup]:
+    """Return the good backups that may be of a guest, without those of the future."""
+    return [
+        one for one in seen.ambiguous.get(vmid, ()) if not one.fault and one.taken_epoch <= seen.latest_epoch
+    ]
 
 
 def excluded_disks(vmid: int, taking: Collection[Job]) -> tuple[ExcludedDisk, ...] | None:

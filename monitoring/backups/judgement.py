@@ -11,6 +11,7 @@ from itertools import chain
 import msgspec
 
 from monitoring.backups import attribution, coverage
+from monitoring.backups.ambiguous import ambiguous_at, ambiguous_on
 from monitoring.backups.apart import Apart
 from monitoring.backups.attribution import (
     Attribution,
@@ -114,8 +115,18 @@ def judge(
         one.instance_id: apart.of(one, partial(missed_jobs, one.facts, one.guests_by_vmid, at=at), {})
         for one in (*hosts, *servers)
     }
+    ambiguous: BackupsByGuest = {}
+    for server in servers:
+        merge(
+            ambiguous,
+            apart.of(server, partial(ambiguous_on, server, owned[server.instance_id], evidence), {}),
+        )
+    for host in hosts:
+        merge(ambiguous, apart.of(host, partial(ambiguous_at, host, evidence), {}))
     coverages: dict[int, dict[int, Coverage]] = {
-        host.instance_id: apart.of(host, partial(coverages_of, host, servers, evidence, found, at=at), {})
+        host.instance_id: apart.of(
+            host, partial(coverages_of, host, servers, evidence, found, ambiguous, at=at), {}
+        )
         for host in hosts
     }
     jobs: dict[int, tuple[BackupJob, ...]] = {
@@ -233,7 +244,13 @@ def volumes_at(host: Collected, evidence: Estate) -> BackupsByGuest:
 
 
 def coverages_of(
-    host: Collected, servers: Sequence[Collected], evidence: Estate, found: BackupsByGuest, *, at: datetime
+    host: Collected,
+    servers: Sequence[Collected],
+    evidence: Estate,
+    found: BackupsByGuest,
+    ambiguous: BackupsByGuest,
+    *,
+    at: datetime,
 ) -> dict[int, Coverage]:
     """Return the coverage of every guest of a PVE."""
     if not host.monitors_backups:
@@ -241,7 +258,7 @@ def coverages_of(
     read, unread = sources_of(host, servers, evidence, at=at)
     own = found.get(host.name, {})
     latest = latest_epoch(host.facts, at=at)
-    seen = FoundBackups(own, frozenset(read), unread, latest)
+    seen = FoundBackups(own, frozenset(read), unread, latest, ambiguous.get(host.name, {}))
     runs = {
         vmid: run
         for vmid, run in newest_runs(host.facts, latest_epoch=latest).items()

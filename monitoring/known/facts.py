@@ -62,7 +62,7 @@ from nodes.proxmox.readings.hardware import (
 from nodes.proxmox.readings.live import DatastoreStateReading
 
 #: What is stored is of this layout; another release begins anew.
-LAYOUT = 2
+LAYOUT = 3
 
 #: A storage and the node that has it; no node for one that is shared.
 StorageKey = tuple[str, str]

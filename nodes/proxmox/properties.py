@@ -80,6 +80,22 @@ def names(value: object) -> tuple[str, ...]:
     return tuple(sorted({part[:NAME_LIMIT] for part in parts if part})[:NAMES_LIMIT])
 
 
+def hosts(value: object) -> tuple[str, ...]:
+    """Return a list of hosts, such as the monitors of Ceph: sorted, each once, without ports and brackets."""
+    return tuple(sorted({host for told in names(value) if (host := _without_port(told))}))
+
+
+def _without_port(told: str) -> str:
+    if told.startswith("["):
+        return told[1:].partition("]")[0]
+    return told.partition(":")[0] if told.count(":") == 1 else told
+
+
+def backup_directory(value: object) -> str:
+    """Return the directory of backups among those that a storage has for each content ("backup=dir,iso=other")."""
+    return properties(value).get("backup", "")
+
+
 def vmids(value: object) -> tuple[int, ...]:
     """Return a list of vmids: sorted, each once, without what cannot be one."""
     parts = SEPARATOR.split(text(value, VMIDS_TEXT_LIMIT))
@@ -105,6 +121,7 @@ def _fitting(parts: Iterable[str], limit: int) -> tuple[str, ...]:
 
 
 Content = Annotated[tuple[str, ...], content]
+Hosts = Annotated[tuple[str, ...], hosts]
 Names = Annotated[tuple[str, ...], names]
 Tags = Annotated[tuple[str, ...], tags]
 Vmid = Annotated[int, vmid]

@@ -21,6 +21,7 @@ from monitoring.backups.attribution import (
     pbs_storage,
     volume_storage,
 )
+from monitoring.backups.shares import Share
 from nodes.proxmox.readings.backup_server import BackupGroupReading
 from nodes.proxmox.readings.backups import BackupVolumeReading, StorageConfigReading
 
@@ -153,7 +154,8 @@ def test_without_any_storage_only_the_guests_speak():
     assert found.evidence == (("vmid", "only lab has a guest 100 of this kind"),)
 
 
-NAS = VolumeStorage("lab", "nas", ("nfs", "nas.lab", "/export"))
+NAS_SHARE = Share("nfs", ("export", "dump"), frozenset({"nas.lab"}))
+NAS = VolumeStorage("lab", "nas", NAS_SHARE)
 
 #: How the storage names its server, and how the server is known: whether they are the same.
 SERVERS = {
@@ -231,7 +233,7 @@ def test_whether_a_comment_names_a_guest(comment, name, expected):
     assert names(comment, name) is expected
 
 
-OFFICE_NAS = VolumeStorage("office", "backup", ("nfs", "nas.lab", "/export"))
+OFFICE_NAS = VolumeStorage("office", "backup", NAS_SHARE)
 LOCAL = VolumeStorage("lab", "local")
 OFFICE_LOCAL = VolumeStorage("office", "local")
 
@@ -277,13 +279,15 @@ def test_readings_become_evidence():
     config = StorageConfigReading(
         "pbs", "pbs", server="Vault.lab", datastore="main", namespace="a", username="b@pbs", fingerprint="aa"
     )
-    nfs = StorageConfigReading("nas", "nfs", server="NAS.lab", path="/mnt/pve/nas")
+    nfs = StorageConfigReading("nas", "nfs", server="NAS.lab", export="/export/", path="/mnt/pve/nas")
 
     assert pbs_storage("lab", config) == PbsStorage("lab", "pbs", "Vault.lab", "main", "a", "b@pbs", "aa")
     assert pbs_storage("lab", nfs) is None
-    assert volume_storage("lab", nfs).backing == ("nfs", "nas.lab", "/mnt/pve/nas")
-    assert volume_storage("lab", config).backing == ("pbs", "vault.lab", "main", "a")
-    assert volume_storage("lab", StorageConfigReading("local", "dir", path="/var")).backing == ()
+    assert volume_storage("lab", nfs) == NAS
+    assert volume_storage("lab", config).share == Share(
+        "pbs", ("main", "a"), frozenset({"vault.lab"}), certificate="aa"
+    )
+    assert volume_storage("lab", StorageConfigReading("local", "dir", path="/var")).share is None
     told = BackupGroupReading("vm", "100", owner="b@pbs")
     assert group("vault", "main", "a", told, comment="web") == Group(
         "vault", "main", "a", "vm", "100", "b@pbs", "web"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from monitoring.backups.judgement import JUDGEMENT, estate_of, judge
@@ -178,6 +179,47 @@ def test_a_log_tells_which_guest_of_a_job_failed_until_a_later_backup_is_there()
 
     assert judged[100].last_run.status == "disk full"
     assert judged[101].last_run is None
+
+
+#: The hours since the backups of guest 100 in the place of two hosts that both have such a guest, and what is said of each.
+CLAIMED = {
+    "no backup": ((), ("covered", "never", "")),
+    "one of the last run": ((10,), ("covered", "unknown", "ambiguous")),
+    "one from before the last run": ((40,), ("covered", "overdue", "")),
+    "both": ((10, 40), ("covered", "unknown", "ambiguous")),
+}
+
+
+@pytest.mark.parametrize(("hours", "expected"), CLAIMED.values(), ids=CLAIMED)
+def test_a_guest_whose_backup_may_be_of_another_host_is_unknown_and_not_without_one(hours, expected):
+    shared = StorageConfigReading("nas", "nfs", ("backup",), is_shared=True, server="10.0.0.9", export="/a")
+    told = volumes(*((100, age) for age in hours)) | {"storages": (shared,)}
+
+    assert coverages(host(100, **told), host(100, **told)) == {100: expected}
+
+
+@pytest.mark.parametrize(("other_export", "expected"), [("/a", "unknown"), ("/b", "good")])
+def test_equal_storage_ids_are_one_place_only_with_one_export(other_export, expected):
+    one, other = (
+        volumes((100, 10))
+        | {"storages": (StorageConfigReading("nas", "nfs", ("backup",), server="10.0.0.9", export=export),)}
+        for export in ("/a", other_export)
+    )
+
+    assert coverages(host(100, **one), host(100, **other))[100][1] == expected
+
+
+def test_a_guest_whose_group_may_be_of_another_cluster_is_unknown_and_not_without_a_backup():
+    told = {"storages": (into_vault("b@pbs"),), "jobs": (replace_storage(DAILY, "pbs"),)}
+    lab, office = host(100, 101, **told), host(100, **told)
+
+    found = coverages(lab, office, vault((100, "b@pbs")))
+
+    assert found == {100: ("covered", "unknown", "ambiguous"), 101: ("covered", "never", "")}
+
+
+def replace_storage(job, storage):
+    return msgspec.structs.replace(job, storage=storage)
 
 
 # --- whose a backup is --------------------------------------------------------------------------------------------

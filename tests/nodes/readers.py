@@ -97,7 +97,11 @@ GUEST_DETAILS = [
 STORAGES = [
     {"storage": "vault", "type": "pbs", "content": "backup", "shared": 1, "disable": 0, "nodes": "pve1,pve2",
      "server": "192.0.2.9", "datastore": "main", "namespace": "lab", "username": "pve@pbs!b", "path": "/srv",
-     "fingerprint": "AB:" * 31 + "CD"}
+     "fingerprint": "AB:" * 31 + "CD"},
+    {"storage": "nas", "type": "nfs", "server": "192.0.2.9", "export": "/a", "content-dirs": "backup=b,iso=c"},
+    {"storage": "smb", "type": "cifs", "server": "192.0.2.9", "share": "a", "subdir": "/b"},
+    {"storage": "fs", "type": "cephfs", "monhost": "192.0.2.1:6789 [2001:db8::1]", "fs-name": "a"},
+    {"storage": "g", "type": "glusterfs", "server": "192.0.2.9", "server2": "192.0.2.8", "volume": "a"},
 ]  # fmt: skip
 VOLUMES = [
     {"volid": "nas:backup/vzdump-qemu-100-2026_01_01-01_00_00.vma.zst", "content": "backup", "ctime": 1767225600,

@@ -34,6 +34,8 @@ FROM_SOURCE: dict[str, set[str]] = {
     "tasks": {"tokenid"},  # [4.1]
     "storage definitions": {  # [4.1]
         "datastore", "disable", "fingerprint", "namespace", "nodes", "server", "shared", "username",
+        # Of the plugins of PVE, which the schema of the list leaves out.
+        "content-dirs", "export", "fs-name", "monhost", "server2", "share", "subdir", "volume",
     },
     "snapshots": {"files.filename", "files.size", "files.crypt-mode"},  # [11.2]: the schema says texts, and is wrong
     "ceph": {  # [4.1]; Ceph's own answer, old and new

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from nodes.proxmox.properties import Content, Names, Vmid, Vmids
+from nodes.proxmox.properties import Content, Hosts, Names, Vmid, Vmids, backup_directory
 from nodes.proxmox.values import Epoch, Fingerprint, IsTrue, Name, Size, Text, Truth, Word, text_of
 
 
@@ -61,7 +61,15 @@ class StorageConfigReading(msgspec.Struct, frozen=True):
     is_shared: Annotated[IsTrue, "shared"] = False
     is_disabled: Annotated[IsTrue, "disable"] = False
     nodes: Annotated[Names, "nodes"] = ()  # where it exists; empty: everywhere
-    server: Annotated[Text, "server"] = ""  # of a pbs, nfs or cifs storage
+    server: Annotated[Text, "server"] = ""  # of a pbs, nfs, cifs or glusterfs storage
+    second_server: Annotated[Text, "server2"] = ""  # of a glusterfs storage
+    monitors: Annotated[Hosts, "monhost"] = ()  # of Ceph elsewhere: sorted, without ports
+    export: Annotated[str, text_of(512), "export"] = ""  # of an nfs storage
+    share: Annotated[str, text_of(512), "share"] = ""  # of a cifs storage
+    gluster_volume: Annotated[str, text_of(512), "volume"] = ""
+    filesystem: Annotated[Name, "fs-name"] = ""  # of a cephfs storage
+    subdirectory: Annotated[str, text_of(512), "subdir"] = ""  # of the share; mounted in place of the whole
+    backup_directory: Annotated[str, backup_directory, "content-dirs"] = ""
     datastore: Annotated[Name, "datastore"] = ""  # of a pbs storage
     namespace: Annotated[str, text_of(512), "namespace"] = ""
     username: Annotated[Text, "username"] = ""

@@ -127,6 +127,7 @@ const BLIND = {
   not_read_lately: "they have not been read for hours",
   server_not_monitored: "they are on a backup server that Pulse does not watch",
   node_offline: "the node is not online",
+  ambiguous: "those that are there may be of another guest with its number, at another host that stores in the same place",
 };
 
 /** Returns why backups are not known, as part of a sentence. */
