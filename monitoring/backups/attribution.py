@@ -28,6 +28,8 @@ State = Literal["attributed", "ambiguous", "unknown", "foreign"]
 
 #: Kind of a backup group to the kind of guest.
 GUEST_KINDS = {"vm": "qemu", "ct": "lxc"}
+#: How far the clocks of two nodes of one cluster may be apart.
+SKEW_SECONDS = 300
 VMID = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 #: What may be part of a guest's name: DNS labels.
 NAME_PART = re.compile(r"[^\W_](?:[\w.-]*[^\W_])?")
@@ -40,6 +42,7 @@ class KnownGuest(msgspec.Struct, frozen=True, gc=False):
     vmid: int
     kind: str  # qemu, lxc
     name: str = ""
+    born_epoch: int | None = None  # None: not known
 
 
 class PbsStorage(msgspec.Struct, frozen=True):
@@ -63,7 +66,10 @@ class BackupServer(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True, gc=False):
-    """A backup group; `server` is the name of the PBS instance, `comment` that of the group or its newest backup."""
+    """A backup group; `server` is the name of the PBS instance, `comment` that of the group or its newest backup.
+
+    `newest_epoch` is the instant of its newest backup, None where it is not known.
+    """
 
     server: str
     store: str
@@ -72,6 +78,7 @@ class Group(msgspec.Struct, frozen=True, gc=False):
     id: str
     owner: str = ""
     comment: str = ""
+    newest_epoch: int | None = None
 
 
 class VolumeStorage(msgspec.Struct, frozen=True):
@@ -86,7 +93,8 @@ class Attribution(msgspec.Struct, frozen=True):
     """Whose a backup is. `instance` and `vmid` are set only when it is attributed.
 
     `evidence` is what was found, (rule, sentence), in the order in which it was asked. `candidates` are the instances it
-    may belong to. `guest_is_known` is false when the guest is gone: the backup outlived it.
+    may belong to. `guest_is_known` is false when the guest is gone: the backup outlived it. Backups from before `born_epoch`
+    are of an earlier guest with the number of the one that exists.
     """
 
     state: State
@@ -95,6 +103,7 @@ class Attribution(msgspec.Struct, frozen=True):
     evidence: tuple[tuple[str, str], ...] = ()
     candidates: tuple[str, ...] = ()
     guest_is_known: bool = False
+    born_epoch: int | None = None
 
 
 class Definition(msgspec.Struct):
@@ -115,6 +124,8 @@ class Estate(msgspec.Struct, frozen=True):
     definitions: dict[ServerNamespace, dict[str, Definition]] = {}
     #: (kind, vmid) to instance to the guest's name
     guests: dict[tuple[str, int], dict[str, str]] = {}
+    #: (instance, vmid) to when that guest was made, where it is known
+    births: dict[tuple[str, int], int] = {}
     #: (instance, storage) to the instances that see the same backups
     sharers: dict[tuple[str, str], tuple[str, ...]] = {}
     #: the instances whose guests could not be looked at: that only one of the others has a guest says nothing
@@ -130,10 +141,14 @@ def estate(
 ) -> Estate:
     """Return the index over everything that is known. One pass over each."""
     known: dict[tuple[str, int], dict[str, str]] = {}
+    births: dict[tuple[str, int], int] = {}
     for guest in guests:
         known.setdefault((guest.kind, guest.vmid), {})[guest.instance] = guest.name
+        if guest.born_epoch is not None:
+            births[guest.instance, guest.vmid] = guest.born_epoch
     shared = sharers((one.instance, one.storage, one.share) for one in volumes)
-    return Estate(_definitions(storages, tuple(servers)), known, shared, tuple(sorted(unseen)))
+    definitions = _definitions(storages, tuple(servers))
+    return Estate(definitions, known, births, shared, tuple(sorted(unseen)))
 
 
 def _definitions(
@@ -201,7 +216,14 @@ def group(
 ) -> Group:
     """Return a group that was read; `comment` is that of its newest backup, for when the group has none."""
     return Group(
-        server, store, namespace, reading.kind, reading.id, reading.owner, reading.comment or comment
+        server,
+        store,
+        namespace,
+        reading.kind,
+        reading.id,
+        reading.owner,
+        reading.comment or comment,
+        reading.last_backup_epoch,
     )
 
 
@@ -214,22 +236,51 @@ def attribute(one: Group, known: Estate) -> Attribution:
         return Attribution("unknown", evidence=(("kind", f"{one.kind}/{one.id} is not the id of a guest"),))
     vmid = int(one.id)
     definitions = known.definitions.get((one.server, one.store, plain_namespace(one.namespace)), {})
-    guests = known.guests.get((kind, vmid), {})
+    having = known.guests.get((kind, vmid), {})
     if definitions:
-        guests = {instance: name for instance, name in guests.items() if instance in definitions}
+        having = {instance: name for instance, name in having.items() if instance in definitions}
+    guests = _old_enough(having, vmid, one.newest_epoch, known)
     instance, evidence = _decide(one, definitions, guests, known.unseen)
+    evidence += [
+        ("age", f"guest {vmid} of {young} was made after the newest of them")
+        for young in sorted(having.keys() - guests.keys())
+    ]
     if doubt := _doubt(one, definitions, guests.get(instance), instance):
         evidence.append(("contradiction", doubt))
         instance = ""
     candidates = tuple(sorted(definitions)) if definitions else tuple(sorted(guests))
     if instance:
         return Attribution(
-            "attributed", instance, vmid, tuple(evidence), (instance,), guest_is_known=instance in guests
+            "attributed",
+            instance,
+            vmid,
+            tuple(evidence),
+            (instance,),
+            guest_is_known=instance in guests,
+            born_epoch=known.births.get((instance, vmid)) if instance in having else None,
         )
     if not candidates:
         evidence.append(("vmid", f"no PVE stores there, and none has a guest {one.id} of this kind"))
         return Attribution("unknown", evidence=tuple(evidence))
     return Attribution("ambiguous", evidence=tuple(evidence), candidates=candidates)
+
+
+def is_before(epoch: float, born_epoch: int | None) -> bool:
+    """Return whether something happened before its guest was made, and so to another guest with its number."""
+    return born_epoch is not None and epoch < born_epoch - SKEW_SECONDS
+
+
+def _old_enough(
+    guests: Mapping[str, str], vmid: int, taken_epoch: int | None, known: Estate
+) -> Mapping[str, str]:
+    """Return the guests that existed when a backup was taken, as far as that is known."""
+    if taken_epoch is None or not any((instance, vmid) in known.births for instance in guests):
+        return guests
+    return {
+        instance: name
+        for instance, name in guests.items()
+        if not is_before(taken_epoch, known.births.get((instance, vmid)))
+    }
 
 
 def _decide(
@@ -321,12 +372,13 @@ def attribute_volume(instance: str, storage: str, volume: BackupVolumeReading, k
         return Attribution("unknown", evidence=(("vmid", "the backup names no guest"),))
     sharers = known.sharers.get((instance, storage), (instance,))
     kinds = (volume.kind,) if volume.kind else ("qemu", "lxc")
-    guests = {
+    guests: Mapping[str, str] = {
         one: name
         for kind in kinds
         for one, name in known.guests.get((kind, volume.vmid), {}).items()
         if one in sharers
     }
+    guests = _old_enough(guests, volume.vmid, volume.created_epoch, known)
     if len(sharers) == 1:
         return _settled(instance, volume.vmid, "storage", f"only {instance} uses {storage}", guests)
     evidence = (("storage", f"{_and(sharers)} see the same storage"),)

@@ -94,6 +94,7 @@ class Coverage(msgspec.Struct, frozen=True):
     ahead_count: int = 0  # backups of the future, which prove nothing
     ahead_epoch: int | None = None  # the latest of them
     last_run: GuestRun | None = None
+    other_name: str = ""  # that its newest backup carries: it may be of an earlier guest with its number
 
 
 class FoundBackups(msgspec.Struct, frozen=True):
@@ -110,6 +111,8 @@ class FoundBackups(msgspec.Struct, frozen=True):
     unread: Mapping[str, str] = {}
     latest_epoch: float = inf
     ambiguous: Mapping[int, Sequence[Backup]] = {}
+    births: Mapping[int, int] = {}  # when guests were made, where that is known
+    other_names: Mapping[int, str] = {}  # of guests whose newest backup carries another name than theirs
 
     @property
     def reason(self) -> str:
@@ -249,6 +252,7 @@ def judge(
     guest: GuestReading, jobs: Sequence[Job], plan: Plan, seen: FoundBackups, run: GuestRun | None
 ) -> Coverage:
     """Return the coverage of one guest."""
+    plan = since(plan, seen.births.get(guest.vmid))
     taking = [job for job in jobs if job.takes(guest)]
     is_planned = planned(guest, taking, jobs, plan)
     if is_planned is False:
@@ -286,7 +290,16 @@ def judge(
         ahead_count=len(ahead),
         ahead_epoch=max(ahead, default=None),
         last_run=run,
+        other_name=seen.other_names.get(guest.vmid, ""),
     )
+
+
+def since(plan: Plan, born_epoch: int | None) -> Plan:
+    """Return the plan without the runs that were due before a guest was made: they owe it nothing."""
+    if born_epoch is None or all(due >= born_epoch for due in plan.due_epoch.values()):
+        return plan
+    dues = {job: due for job, due in plan.due_epoch.items() if due >= born_epoch}
+    return msgspec.structs.replace(plan, due_epoch=dues)
 
 
 def planned(guest: GuestReading, taking: Collection[Job], jobs: Collection[Job], plan: Plan) -> bool | None:

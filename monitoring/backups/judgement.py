@@ -10,7 +10,7 @@ from itertools import chain
 
 import msgspec
 
-from monitoring.backups import attribution, coverage
+from monitoring.backups import attribution, births, coverage
 from monitoring.backups.ambiguous import ambiguous_at, ambiguous_on
 from monitoring.backups.apart import Apart
 from monitoring.backups.attribution import (
@@ -125,7 +125,7 @@ def judge(
         merge(ambiguous, apart.of(host, partial(ambiguous_at, host, evidence), {}))
     coverages: dict[int, dict[int, Coverage]] = {
         host.instance_id: apart.of(
-            host, partial(coverages_of, host, servers, evidence, found, ambiguous, at=at), {}
+            host, partial(coverages_of, host, servers, evidence, found, ambiguous, owned, at=at), {}
         )
         for host in hosts
     }
@@ -184,7 +184,9 @@ def evidence_from(host: Collected) -> Evidence:
     """Return what one PVE says; it is indexed once by itself, so that nothing in it breaks the index of all."""
     evidence = Evidence(
         guests=tuple(
-            KnownGuest(host.name, guest.vmid, guest.kind, guest.name)
+            KnownGuest(
+                host.name, guest.vmid, guest.kind, guest.name, births.birth_of(host.facts.guest(guest.vmid))
+            )
             for guest in host.guests
             if not guest.is_template
         ),
@@ -249,6 +251,7 @@ def coverages_of(
     evidence: Estate,
     found: BackupsByGuest,
     ambiguous: BackupsByGuest,
+    owned: Mapping[int, Mapping[GroupKey, Attribution]],
     *,
     at: datetime,
 ) -> dict[int, Coverage]:
@@ -256,13 +259,23 @@ def coverages_of(
     if not host.monitors_backups:
         return {}
     read, unread = sources_of(host, servers, evidence, at=at)
-    own = found.get(host.name, {})
+    made = births.births_of(host)
+    own = births.since_birth(found.get(host.name, {}), made)
     latest = latest_epoch(host.facts, at=at)
-    seen = FoundBackups(own, frozenset(read), unread, latest, ambiguous.get(host.name, {}))
+    seen = FoundBackups(
+        own,
+        frozenset(read),
+        unread,
+        latest,
+        ambiguous=births.since_birth(ambiguous.get(host.name, {}), made),
+        births=made,
+        other_names=births.doubts_of(host, servers, owned, evidence, made),
+    )
     runs = {
         vmid: run
         for vmid, run in newest_runs(host.facts, latest_epoch=latest).items()
         if not is_outdated(run, own.get(vmid, ()), latest_epoch=latest)
+        and not attribution.is_before(run.started_epoch, made.get(vmid))
     }
     return coverage.coverage(host.guests, plan_of(host, at=at), seen, runs)
 

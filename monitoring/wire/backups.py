@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from monitoring.backups.attribution import VMID, Attribution
+from monitoring.backups.attribution import VMID, Attribution, is_before
 from monitoring.backups.judgement import GroupKey, group_key
 from monitoring.backups.results import task_outcome
 from monitoring.backups.tries import backup_tasks
@@ -88,6 +88,7 @@ class PbsBackupShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `verification`: ok, failed, or "" for one that was never verified. `attribution` says whether it is known whose backup this is:
     attributed, ambiguous, foreign, unknown, or "" while that is not judged; `guestInstance` and `guestVmid` name the guest.
+    `guestGone` says that it was an earlier guest with this number: the one that has it now was made later.
     """
 
     id: str
@@ -110,6 +111,7 @@ class PbsBackupShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     attribution: str = ""  # attributed, ambiguous, foreign, unknown; empty: not judged yet
     guestInstance: str = ""  # whose guest it is, where that is known
     guestVmid: int = 0
+    guestGone: bool = False
 
 
 View = TypeVar("View", bound=msgspec.Struct)
@@ -301,4 +303,5 @@ def pbs_backup_shape(
         attribution=whose.state if whose is not None else "",
         guestInstance=whose.instance if whose is not None else "",
         guestVmid=(whose.vmid or 0) if whose is not None else 0,
+        guestGone=whose is not None and is_before(snapshot.taken_epoch, whose.born_epoch),
     )

@@ -24,7 +24,7 @@ from nodes.proxmox.readings.guests import (
     PressureReading,
 )
 from nodes.proxmox.rows import ReadRow, Row, entries, first, read_rows, row_of, rows_of
-from nodes.proxmox.values import fields, is_true, lines, name, size, text, truth, whole, word
+from nodes.proxmox.values import epoch, fields, is_true, lines, name, size, text, truth, whole, word
 
 MIB = 1 << 20
 DIGEST_LIMIT = 64
@@ -116,6 +116,7 @@ _config = row_of(
     ),  # from PVE 8.1
     balloon_bytes=(_mebibytes, "balloon"),
     disks=_disks,
+    made_epoch=(lambda told: epoch(properties(told).get("ctime")), "meta"),
 )
 
 

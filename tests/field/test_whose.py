@@ -16,3 +16,15 @@ def test_two_exports_under_one_storage_id_are_two_places(case):
     assert played.state("/vms[name=web-a]/lastBackup") == ["2026-01-01T06:01:00Z"]
     assert played.state("/vms[name=web-b]/lastBackup") == ["2026-01-01T06:01:00Z"]
     played.is_right()
+
+
+def test_a_number_that_is_used_again_inherits_no_backup(case):
+    played = case("16")
+
+    played.is_read()
+
+    assert played.state("/vms[name=shop]/backupState") == ["never"]
+    assert played.state("/vms[name=shop]/lastBackup") == ["0001-01-01T00:00:00Z"]
+    assert played.details("vms", "shop", "/backups/due") == [None]
+    assert played.state("/pbsBackups/*/guestGone") == [True, True, True, True]
+    played.is_right()

@@ -35,6 +35,14 @@ test("guests whose backups were not read yet come last among those at risk, and 
   assert.deepEqual(riskCounts(guests).map(({ look, count }) => [look.word, count]), [["overdue", 1], ["unknown", 1], ["not read yet", 2]]);
 });
 
+test("a backup of an earlier guest is not that of the guest with its number now", () => {
+  const earlier = onServer({ attribution: "attributed", guestInstance: "lab", guestVmid: 100, guestGone: true, comment: "oldmail" });
+
+  const [row] = backupRows(fromWire({ pbsBackups: [earlier] }), BY_NUMBER);
+
+  assert.deepEqual([row.guest, row.name, row.cluster], [undefined, "oldmail", "lab"]);
+});
+
 test("a backup has the guest that it is attributed to, and no other", () => {
   const attributed = onServer({ attribution: "attributed", guestInstance: "lab", guestVmid: 100 });
   const ambiguous = onServer({ id: "b2", attribution: "ambiguous", guestInstance: "lab", guestVmid: 100, comment: "some name" });

@@ -166,6 +166,7 @@ def test_a_reason_has_the_words_of_the_page_where_a_number_is_explained(reason, 
 def test_what_is_looked_for_is_found():
     assert {"no_permission", "not_read_yet", "not_read_lately", "server_not_monitored"} <= reasons_of_places()
     assert rules_of_evidence() == {
+        "age",
         "contradiction",
         "kind",
         "name",

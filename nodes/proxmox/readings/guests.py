@@ -35,6 +35,9 @@ class GuestConfigReading(msgspec.Struct, frozen=True):
     starts_on_boot: Annotated[IsTrue, "onboot"] = False
     is_protected: Annotated[IsTrue, "protection"] = False
     disks: tuple[GuestDiskReading, ...] = ()
+    made_epoch: int | None = (
+        None  # when it was made, in epoch seconds; no container tells, and no old machine
+    )
 
 
 class FilesystemReading(msgspec.Struct, frozen=True, gc=False):

@@ -40,7 +40,8 @@ export function backupRows(state, byNumber) {
 
 function serverRow(one, byNumber) {
   const isKnown = one.attribution === "attributed" && one.guestInstance;
-  const guest = isKnown ? byNumber.get(`${one.guestInstance}\n${one.guestVmid}`) : undefined;
+  // A number is used again: what is older than the guest that has it now is of another one.
+  const guest = isKnown && !one.guestGone ? byNumber.get(`${one.guestInstance}\n${one.guestVmid}`) : undefined;
   return {
     id: one.id,
     guest,

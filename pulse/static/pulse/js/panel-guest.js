@@ -61,6 +61,7 @@ function backupSection(judged, now) {
       ["Due since", judged.due && told.backupState === "overdue" ? ago(instant(judged.due), now) : ""],
       ["Last run", run ? make("span", {}, outcomeBadge(run.outcome), " ", ago(instant(run.started), now), endText(run) && `: ${endText(run)}`) : ""],
       ["Disks no job takes", excluded === null ? "not known" : excluded.length ? excluded.map((disk) => printable(disk.reason ? `${disk.key} (${disk.reason})` : disk.key)).join(", ") : ""],
+      ["In doubt", judged.otherName ? `its newest backup carries the name “${printable(judged.otherName)}”: it may be of an earlier guest with this number` : ""],
       ["Not known because", judged.reason ? reasonText(judged.reason) : ""],
     ]),
   );

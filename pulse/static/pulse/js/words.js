@@ -46,6 +46,7 @@ export const EVIDENCE = {
   storage: "storage",
   vmid: "number of the guest",
   name: "name",
+  age: "age of the guest",
   contradiction: "what speaks against it",
 };
 
