@@ -203,7 +203,7 @@ class InstanceAdmin(InstanceModelAdmin):
             if added.outcome is Outcome.UPDATED:
                 self.message_user(request, f"This host was configured already as {stored}.", messages.WARNING)
             elif added.outcome is Outcome.MERGED:
-                self.message_user(request, f"This host belongs to the cluster of {stored}.", messages.WARNING)
+                self.message_user(request, f"This host is monitored already as {stored}.", messages.WARNING)
         obj.pk = stored.pk
         obj._state.adding = False
         obj.refresh_from_db()

@@ -47,7 +47,8 @@ SIGNAL_WORDS = re.compile(r"success|unauthorized|api_token", re.IGNORECASE)
 class NodeAdded(msgspec.Struct, omit_defaults=True):
     """What became of the instance that was to be added.
 
-    `merged`: the host is a member of `cluster`, which is monitored already; its address was added to that instance.
+    `merged`: the host is monitored already under another address, or is a member of `cluster`, which is; the cluster's members
+    were added to that instance. `cluster` is empty for a host of its own.
     """
 
     status: Literal["success"]
@@ -189,7 +190,11 @@ class NodeListView(Endpoint):
         answer = NodeAdded("success", added.instance.wire_id, f"{added.instance.name} is added")
         if added.outcome is editing.Outcome.MERGED:
             answer.merged, answer.cluster = True, added.instance.cluster_name
-            answer.message = f"This host belongs to the cluster {answer.cluster}, which is monitored as {added.instance.name}"
+            answer.message = (
+                f"This host belongs to the cluster {answer.cluster}, which is monitored as {added.instance.name} already"
+                if answer.cluster
+                else f"This host is monitored as {added.instance.name} already"
+            )
         elif added.outcome is editing.Outcome.UPDATED:
             answer.message = f"This host was configured already; {added.instance.name} is updated"
         return Response(answer, status=201 if added.outcome is editing.Outcome.ADDED else 200)

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from nodes import connecting, drafts, probe
+from nodes import connecting, drafts, probe, recognising
 from nodes.addresses import base_url_for_member
 from nodes.choices import InstanceKind
 from nodes.models import ClusterEndpoint, Instance
 from nodes.proxmox import pve
 from nodes.proxmox.client import Client, Target
 from nodes.proxmox.errors import ProxmoxError
-from nodes.proxmox.readings.live import ClusterReading, MemberReading, NodeCertificateReading
+from nodes.proxmox.readings.live import ClusterReading, GuestReading, MemberReading, NodeCertificateReading
+from nodes.recognising import ToldNodes, is_same
 
 #: How long the first look at a host may take (http-api.md 5.3 and 5.4); an answer is due within 15 s.
 LOOK_SECONDS: Mapping[str, float] = {InstanceKind.PVE: 10.0, InstanceKind.PBS: 5.0, InstanceKind.PMG: 10.0}
@@ -26,20 +27,21 @@ CERTIFICATES_SECONDS = 3.0
 #: More members than Corosync carries are not a cluster but an attack on the table.
 MEMBER_LIMIT = 64
 
-UNKNOWN_CLUSTER = "Unknown Cluster"
-
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
     """What one look at a host brought: its certificate, its own name, and the cluster it belongs to.
 
-    `certificates` holds the fingerprint of each member by name; empty where nothing is pinned.
+    `certificates` holds the fingerprint of each member by name; empty where nothing is pinned. `nodes` and `guests` are what
+    it is recognised by; the latter are None where nobody looked for them.
     """
 
     fingerprint: str = ""
     server_name: str = ""
     cluster: ClusterReading | None = None
     certificates: Mapping[str, str] = field(default_factory=dict)
+    nodes: ToldNodes = field(default_factory=dict)
+    guests: tuple[GuestReading, ...] | None = None
 
     @property
     def is_cluster(self) -> bool:
@@ -86,7 +88,25 @@ def look(instance: Instance, credential: drafts.Credential | None) -> HostFacts 
         server_name=probed.server_name,
         cluster=probed.cluster,
         certificates=certificates,
+        nodes=recognising.told_nodes(probed.nodes, probed.cluster, served=probed.fingerprint),
     )
+
+
+def with_guests(instance: Instance, credential: drafts.Credential | None, facts: HostFacts) -> HostFacts:
+    """Return the facts with the guests of the host, where a configured one has a node of the same name.
+
+    Calls the network, as `look` does.
+    """
+    if not recognising.namesakes(facts.nodes):
+        return facts
+    limit = LOOK_SECONDS[instance.kind]
+    client = Client(target_with(instance, credential), timeout_seconds=limit, deadline_seconds=limit)
+    try:
+        return replace(facts, guests=pve.cluster_resources(client).guests)
+    except ProxmoxError:
+        return facts
+    finally:
+        client.close()
 
 
 def member_certificates(target: Target) -> dict[str, str]:
@@ -106,32 +126,36 @@ def fingerprints_by_name(certificates: Iterable[NodeCertificateReading]) -> dict
 
 
 def holder_of(url: str, facts: HostFacts | None) -> Instance | None:
-    """Return the configured cluster that a PVE host belongs to, None when it belongs to none.
+    """Return the configured instance that already stands for a PVE host, or for its cluster; None when none does.
 
-    What the host itself tells decides; a host that does not answer is recognised by its name or address.
+    What the host itself tells decides; one that does not answer, or may not tell, is recognised by its name or address.
     """
+    if facts is not None:
+        own = recognising.appearance(facts.nodes, facts.cluster, facts.guests)
+        for row in candidates(facts.nodes, facts.cluster):
+            if is_same(recognising.recorded(row), own):
+                return row
+        if facts.cluster is not None:
+            return None
     instances = Instance.objects.clusters().prefetch_related("endpoints")
-    if facts is not None and facts.cluster is not None:
-        return next((row for row in instances if is_same_cluster(row, facts.cluster)), None)
     return next((row for row in instances if is_member_address(row, url)), None)
 
 
-def is_same_cluster(instance: Instance, reading: ClusterReading) -> bool:
-    """Return whether a cluster is the one of this instance: same name and at least one member in common."""
-    if not reading.is_cluster or (reading.name or UNKNOWN_CLUSTER) != instance.cluster_name:
-        return False
-    endpoints = list(instance.endpoints.all())
-    return any(is_same_member(endpoint, member) for endpoint in endpoints for member in reading.members)
+def candidates(
+    nodes: Iterable[str], cluster: ClusterReading | None, *, except_pk: int = 0
+) -> tuple[Instance, ...]:
+    """Return the instances that may be the same host or cluster: by the names of their nodes, or of the cluster."""
+    found = {row.pk: row for row in (*recognising.namesakes(nodes, except_pk=except_pk), *of_name(cluster))}
+    found.pop(except_pk, None)
+    return tuple(sorted(found.values(), key=lambda row: row.number))
 
 
-def is_same_member(endpoint: ClusterEndpoint, member: MemberReading) -> bool:
-    """Return whether two descriptions mean one host; names alone decide only where an address is not known.
-
-    Many clusters call their first host `pve1`.
-    """
-    if endpoint.address and member.address:
-        return endpoint.address == member.address
-    return endpoint.node_name == member.name
+def of_name(cluster: ClusterReading | None) -> tuple[Instance, ...]:
+    """Return the instances that stand for a cluster of this name, none for a host of its own."""
+    if cluster is None or not cluster.is_cluster:
+        return ()
+    rows = Instance.objects.clusters().filter(cluster_name=recognising.cluster_name(cluster))
+    return tuple(rows.order_by("number").prefetch_related("endpoints"))
 
 
 def is_member_address(instance: Instance, url: str) -> bool:
@@ -160,7 +184,7 @@ def store_members(instance: Instance, facts: HostFacts, *, at: datetime) -> None
     """
     reading = facts.cluster
     instance.is_cluster = facts.is_cluster
-    instance.cluster_name = (reading.name or UNKNOWN_CLUSTER)[:128] if reading and instance.is_cluster else ""
+    instance.cluster_name = recognising.cluster_name(reading) if reading and instance.is_cluster else ""
     members = readable_members(reading.members) if reading and instance.is_cluster else ()
     instance.endpoints.exclude(node_name__in=[member.name for member in members]).delete()
     for member in members:

@@ -41,6 +41,7 @@ CONFIGURED_FIELDS = (
     "is_paused",
     "is_cluster",
     "cluster_name",
+    "told_nodes",
     "version",
     "next_poll_at",
     "changed_at",
@@ -59,7 +60,7 @@ class Outcome(StrEnum):
 
     ADDED = "added"
     UPDATED = "updated"  # the host was configured already
-    MERGED = "merged"  # the host belongs to a cluster that is configured already
+    MERGED = "merged"  # the host, or its cluster, is configured already under another address
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ def add(draft: Draft, *, at: datetime) -> Added:
     facts = None
     if not Instance.objects.filter(kind=instance.kind, host=instance.host).exists():
         facts = clusters.look(instance, credential) if is_worth_a_look(instance, draft) else None
+        if facts is not None:
+            facts = clusters.with_guests(instance, credential, facts)
     seal_credential(instance, credential)
     return stored(instance, draft, facts, at=at)
 
@@ -149,7 +152,8 @@ def create(
     instance.save(force_insert=True)
     if facts is not None:
         clusters.store_members(instance, facts, at=at)
-        instance.save(update_fields=["is_cluster", "cluster_name"])
+        instance.told_nodes = facts.nodes
+        instance.save(update_fields=["is_cluster", "cluster_name", "told_nodes"])
 
 
 def name_told_by(instance: Instance, facts: HostFacts | None) -> str:
@@ -238,6 +242,8 @@ def store_facts(instance: Instance, facts: HostFacts | None, host_before: str, *
     must never see its credential.
     """
     learn(instance, facts)
+    if facts is not None or instance.host != host_before:
+        instance.told_nodes = facts.nodes if facts is not None else {}
     if facts is not None and facts.cluster is not None:
         clusters.store_members(instance, facts, at=at)
     elif instance.host != host_before and not is_known_member(instance):

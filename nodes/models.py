@@ -125,6 +125,11 @@ class Instance(models.Model):
     # observed
     is_cluster = models.BooleanField(default=False, editable=False)
     cluster_name = models.CharField(max_length=128, blank=True, editable=False)
+    told_nodes = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="Certificate and address by node, as the host told last: it is recognised by them, and never trusted for them.",
+    )
     state = models.CharField(max_length=16, choices=PollState, default=PollState.NEVER, editable=False)
     failure_code = models.CharField(max_length=32, blank=True, editable=False)
     failure_message = models.TextField(blank=True, editable=False)

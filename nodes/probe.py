@@ -16,7 +16,7 @@ from nodes.addresses import HOST_POLICY
 from nodes.proxmox import mail, pbs, pve, values
 from nodes.proxmox.client import Client, Target
 from nodes.proxmox.errors import NotFound, PermissionDenied, ServerError, TlsFailed, outbound_errors_told
-from nodes.proxmox.readings.live import ClusterReading
+from nodes.proxmox.readings.live import ClusterReading, NodeCertificateReading
 from pulse.lib.outbound.budget import Budget
 from pulse.lib.outbound.connecting import shown_certificate
 from pulse.lib.outbound.places import Place, place_of
@@ -52,6 +52,7 @@ class Probe:
     latency_ms: int  # of the first call: connection, login and answer
     fingerprint: str  # of the certificate shown; "" without TLS
     server_name: str  # the host's own node name, "" when it does not tell
+    nodes: tuple[NodeCertificateReading, ...] = ()  # of a PVE
 
 
 def probe(target: Target, *, timeout_seconds: float = 10.0) -> Probe:
@@ -86,6 +87,7 @@ def _probe_pve(client: Client) -> Probe:
         latency_ms=latency_ms,
         fingerprint=client.fingerprint,
         server_name=local or (nodes[0].name if len(nodes) == 1 else ""),
+        nodes=nodes,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from nodes.probe import Certificate, Probe, certificate_of, probe
 from nodes.proxmox.errors import Refused
-from nodes.proxmox.pve import node_certificates
+from nodes.proxmox.pve import cluster_resources, node_certificates
 from nodes.proxmox.readings.live import ClusterReading, MemberReading
 
 FINGERPRINT = "ab" * 32
@@ -53,6 +53,11 @@ def host_probe(monkeypatch: pytest.MonkeyPatch) -> Mock:
     monkeypatch.setattr("nodes.probe.probe", mock)
     monkeypatch.setattr(
         "nodes.proxmox.pve.node_certificates", create_autospec(node_certificates, return_value=())
+    )
+    # Nobody looks at the guests of a host but to tell it from one that is configured.
+    monkeypatch.setattr(
+        "nodes.proxmox.pve.cluster_resources",
+        create_autospec(cluster_resources, side_effect=Refused("refused")),
     )
     return mock
 

@@ -27,6 +27,7 @@ class Lane(StrEnum):
     LIVE = "live"
     NODE_STATUS = "node status"
     MEMBERSHIP = "membership", "live"
+    IDENTITY = "identity", "live"
     SERVER_STATUS = "server status", "live"
     SERVER_VERSION = "server version", "live"
     DATASTORE_USE = "use of datastores", "live"

@@ -55,6 +55,10 @@ class PollMemory(Progressing):
     duplicate_of: int = 0  # the instance that already stands for this cluster
     duplicate_name: str = ""
     duplicate_seen_epoch: float = 0.0
+    apart_until: dict[int, float] = {}  # until when instances with the same names are known to be others
+    duplicate_until_epoch: float = (
+        0.0  # until then its certificates may be new, and the other's not read again yet
+    )
     # what was true at the last poll, in order
     figures: Figures = NO_FIGURES
     # inventory: digest of what was written last, by model

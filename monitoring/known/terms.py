@@ -43,6 +43,8 @@ def live(period_seconds: float, *, retry_seconds: float = 0.0) -> Terms:
 TERMS: Mapping[Lane, Terms] = {
     # live: whether a host that stood alone has joined a cluster; a cluster is read by every poll, as is the status of a PBS
     Lane.MEMBERSHIP: live(MINUTE),
+    # by what a host is recognised; asked only where that may matter, see monitoring.polling.recognising
+    Lane.IDENTITY: live(10 * MINUTE, retry_seconds=10 * MINUTE),
     Lane.NODE_STATUS: live(0.0),  # see monitoring.polling.limits.nodes_due
     Lane.SERVER_STATUS: live(0.0),
     Lane.SERVER_VERSION: live(HOUR),

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 NODE_DETAIL_SECONDS = 60.0
 #: Whether a cluster polled twice still is.
 DUPLICATE_SECONDS = 60.0
+#: How long the certificates of one cluster, as two instances have read them, may differ because they were renewed.
+RENEWAL_SECONDS = 900.0
 #: An empty list where there were entries is believed only when it comes for the third time.
 BELIEVED_EMPTY = 3
 #: A whole poll, whatever the interval.

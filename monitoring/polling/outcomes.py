@@ -10,7 +10,7 @@ from django.db import transaction
 
 from monitoring.known.memory import PollMemory
 from monitoring.polling import limits
-from nodes import clusters, editing
+from nodes import clusters, editing, recognising
 from nodes.choices import PollState
 from nodes.connecting import Connection, target_of
 from nodes.models import ClusterEndpoint, Instance
@@ -85,32 +85,17 @@ def pin_certificate(instance: Instance, connection: Connection) -> None:
             logger.info("%s: the certificate is pinned from now on", instance.name)
 
 
-def earlier_instance_of(instance: Instance, cluster: ClusterReading | None) -> Instance | None:
-    """Return the earlier instance that stands for the same cluster, None when there is none.
-
-    Two instances that were added apart may turn out to be one cluster: only the first is polled (state.md 4.2).
-    """
-    if cluster is None or not cluster.is_cluster:
-        return None
-    name = cluster.name or clusters.UNKNOWN_CLUSTER
-    earlier = Instance.objects.polled().clusters().filter(number__lt=instance.number, cluster_name=name)
-    for other in earlier.prefetch_related("endpoints"):
-        if clusters.is_same_cluster(other, cluster):
-            return other
-    return None
-
-
 def record_membership(instance: Instance, cluster: ClusterReading | None, *, at: datetime) -> None:
     """Keep the members of the cluster: new and lost ones at once, who is online when it changes."""
     if cluster is None or not (cluster.is_cluster or instance.is_cluster):
         return
-    name = cluster.name or clusters.UNKNOWN_CLUSTER
+    name = recognising.cluster_name(cluster)
     told = {member.name: member for member in clusters.readable_members(cluster.members)}
     known = {endpoint.node_name: endpoint for endpoint in instance.endpoints.all()}
     is_same = (
         cluster.is_cluster
         and instance.is_cluster
-        and instance.cluster_name == name[:128]
+        and instance.cluster_name == name
         and known.keys() == told.keys()
         and all(is_same_address(known[key], told[key]) for key in told)
     )

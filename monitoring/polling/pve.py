@@ -23,6 +23,7 @@ from monitoring.polling.cycle import Poll
 from monitoring.polling.identities import keys_of
 from monitoring.polling.publishing import Picture
 from monitoring.polling.pve_picture import beside_of, node_figures, picture_of
+from monitoring.polling.recognising import earlier_instance_of, read_certificates
 from monitoring.polling.rows import known_guest, known_node, known_storage
 from monitoring.polling.witnesses import View, better_view
 from nodes import inventory
@@ -38,6 +39,7 @@ class PvePoll(Poll):
     """A poll of a PVE host or cluster."""
 
     reading = ResourcesReading()
+    may_be_another = False
 
     def look(self) -> None:
         """Read the cluster and publish what was seen, unless another instance is known to stand for it."""
@@ -56,6 +58,7 @@ class PvePoll(Poll):
     def read(self, calls: Calls) -> None:
         """Read the list of resources and the membership."""
         self.reading = look(calls, self.memory, at_epoch=self.epoch)
+        self.may_be_another = read_certificates(calls, self.instance, self.memory, self.reading)
 
     def true_now(self, judgement: Judgement) -> Picture:
         """Return what is true by the list, once it is known that no other instance stands for the cluster."""
@@ -75,8 +78,12 @@ class PvePoll(Poll):
 
     def refuse_duplicate(self) -> None:
         """Raise DuplicateCluster when an earlier instance stands for the cluster that was just read."""
-        memory = self.memory
-        other = outcomes.earlier_instance_of(self.instance, memory.cluster)
+        memory, cluster = self.memory, self.memory.cluster
+        if not self.may_be_another and not (cluster is not None and cluster.is_cluster):
+            return
+        other = earlier_instance_of(
+            self.instance, memory, self.reading, at_epoch=self.epoch, by_nodes=self.may_be_another
+        )
         memory.duplicate_of = other.pk if other is not None else 0
         if other is not None:
             memory.duplicate_name, memory.duplicate_seen_epoch = other.name, self.epoch

@@ -15,13 +15,13 @@ replace = msgspec.structs.replace
 
 
 class DuplicateCluster(ProxmoxError):
-    """The host belongs to a cluster that another instance already stands for."""
+    """Another instance already stands for the host, or for the cluster that it belongs to."""
 
     code = "duplicate_cluster"
     remedy = "Delete one of the two: one host stands for its whole cluster"
 
     def __init__(self, other: str) -> None:
-        super().__init__(f"This host belongs to the same cluster as {other}, which monitors it already")
+        super().__init__(f"This host, or its cluster, is monitored already as {other}")
 
 
 def marked(figures: Figures, *, is_down: bool) -> Figures:

@@ -28,3 +28,24 @@ def test_a_number_that_is_used_again_inherits_no_backup(case):
     assert played.details("vms", "shop", "/backups/due") == [None]
     assert played.state("/pbsBackups/*/guestGone") == [True, True, True, True]
     played.is_right()
+
+
+def test_two_sites_of_one_plan_are_two_clusters(case):
+    played = case("15")
+
+    played.is_read()
+
+    assert sorted(played.state("/vms/*/name")) == ["branch1-till", "branch2-till"]
+    assert played.state("/connectionHealth/*") == [True, True]
+    assert sorted(played.state("/nodes/*/instance")) == ["north2", "north2", "south2", "south2"]
+    played.is_right()
+
+
+def test_two_members_are_one_cluster_though_the_account_may_not_ask(case):
+    played = case("26")
+
+    played.is_read()
+
+    assert sorted(played.state("/nodes/*/name")) == ["k1", "k2"]
+    assert sorted(played.state("/vms/*/name")) == ["db", "web"]
+    played.is_right()

@@ -38,7 +38,7 @@ class Watched:
         self.seconds = 0
         if "password" not in fields:
             fields = {"token_id": server.token_id, "token_value": server.token_value} | fields
-        self.instance = make_instance(kind, host=server.url, **fields)
+        self.instance = make_instance(kind, **({"host": server.url} | fields))
 
     def poll(self, *, after=0, reconnects=False):
         """Let the host's clock and ours go on, then poll; `reconnects` as after the idle time that virtual time skips."""

@@ -202,7 +202,7 @@ def test_a_member_of_a_known_cluster_leads_to_the_cluster(admin):
 
     response = admin.post(ADD, NEW | {"name": "second"}, follow=True)
 
-    assert "belongs to the cluster of lab" in response.content.decode()
+    assert "is monitored already as lab" in response.content.decode()
     assert Instance.objects.count() == 1
 
 

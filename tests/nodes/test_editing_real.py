@@ -9,6 +9,8 @@ from django.core.cache import caches
 from django.test import Client
 
 from nodes.models import Instance
+from tests.fake_proxmox import PveSpec, certificates
+from tests.fake_proxmox.fixtures import virtual_estate
 
 pytestmark = pytest.mark.django_db
 
@@ -145,3 +147,24 @@ def test_names_from_a_hostile_host_stay_text(api, fake_pbs):
 
     assert post(api, NODES, body_for(fake_pbs)).status_code == 201
     assert api.get(NODES).json()[0]["name"]
+
+
+def test_a_host_that_is_added_by_name_and_by_address_is_one(api, fake_pve):
+    post(api, NODES, body_for(fake_pve, name="lab"))
+    by_name = body_for(fake_pve, name="second") | {"host": fake_pve.url.replace("127.0.0.1", "localhost")}
+
+    again = post(api, NODES, by_name)
+
+    assert (again.status_code, again.json()["id"], again.json()["merged"]) == (200, "pve-0", True)
+    assert again.json()["message"] == "This host is monitored as lab already"
+    assert [(one.name, one.host) for one in Instance.objects.all()] == [("lab", fake_pve.url)]
+
+
+def test_two_hosts_whose_nodes_have_one_name_are_two(api, fake_pve, monkeypatch):
+    post(api, NODES, body_for(fake_pve, name="lab"))
+    monkeypatch.setattr(certificates, "_cache", {})
+
+    with virtual_estate(PveSpec(name="pve", guests=3), seed=2) as elsewhere:
+        other = post(api, NODES, body_for(elsewhere.servers[0], name="office"))
+
+    assert (other.status_code, Instance.objects.count()) == (201, 2)

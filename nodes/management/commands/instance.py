@@ -141,12 +141,14 @@ class Command(BaseCommand):
             probed = probe.probe(configuring.target_of(draft), timeout_seconds=TEST_SECONDS)
             self.tell(f"Login works: {probed.kind.upper()} {probed.version}, {probed.latency_ms} ms")
         added = editing.add(draft, at=timezone.now())
+        cluster = added.instance.cluster_name
+        whole = f"the cluster {cluster}" if cluster else "what is monitored already"
         words = {
             Outcome.ADDED: "Added {0.wire_id}, {0.name}.",
             Outcome.UPDATED: "This host was configured already: updated {0.wire_id}, {0.name}.",
-            Outcome.MERGED: "This host belongs to the cluster {0.cluster_name}, which is {0.wire_id}, {0.name}.",
+            Outcome.MERGED: "This host belongs to {1}, which is {0.wire_id}, {0.name}.",
         }
-        self.tell(words[added.outcome].format(added.instance))
+        self.tell(words[added.outcome].format(added.instance, whole))
 
     def confirmed(self, draft: Checked, *, is_accepted: bool) -> Checked:
         """Return the draft with the certificate that was confirmed; leaves with 3 when it is not confirmed."""

@@ -1,0 +1,81 @@
+"""Whether two hosts are one: certificates first, then guests, names and addresses last."""
+
+from __future__ import annotations
+
+import pytest
+
+from nodes.proxmox.readings.live import ClusterReading, MemberReading, NodeCertificateReading
+from nodes.recognising import Appearance, is_same, told_nodes
+
+A, B, C, D, WILD = ("aa" * 32, "bb" * 32, "cc" * 32, "dd" * 32, "ee" * 32)
+TILL = {101: ("qemu", "till"), 102: ("lxc", "mail")}
+OTHER = {101: ("qemu", "desk"), 102: ("lxc", "wiki")}
+FAR = {500: ("qemu", "till")}
+RENAMED = TILL | {102: ("lxc", "mail-old"), 103: ("qemu", "x")}
+
+
+def cluster(one, other, guests=None, *, name="branch", addresses=("10.0.0.1", "10.0.0.2")):
+    """A cluster of pve1 and pve2 with these certificates; name None: the account may not ask."""
+    nodes = ("pve1", "pve2")
+    told = dict(zip(nodes, addresses if name else ("", ""), strict=True))
+    return Appearance(name, {"pve1": one, "pve2": other}, told, guests)
+
+
+def single(certificate, guests=None, *, address="10.0.0.1", node="pve"):
+    """A host of its own."""
+    return Appearance("", {node: certificate}, {node: address}, guests)
+
+
+SITES = {
+    "one cluster by two members": (cluster(A, B, TILL), cluster(A, B, TILL), True),
+    "one cluster of which a certificate was renewed": (cluster(A, B, TILL), cluster(A, C, TILL), True),
+    "one cluster, a guest renamed and one new": (cluster(A, B, TILL), cluster(A, B, RENAMED), True),
+    "one cluster, the second account sees one guest": (cluster(A, B, TILL), cluster(A, B, {101: TILL[101]}), True),
+    "one cluster, the second account sees no guest": (cluster(A, B, TILL), cluster(A, B, {}), True),
+    "one cluster that tells no certificate": (cluster("", "", TILL), cluster("", "", TILL), True),
+    "one cluster of which nobody knows guests": (cluster("", ""), cluster(A, B), True),
+    "one cluster that only the first may be asked for": (cluster(A, B, TILL), cluster(A, B, TILL, name=None), True),
+    "one cluster that nobody may be asked for": (cluster(A, B, TILL, name=None), cluster(A, B, TILL, name=None), True),
+    "two sites with other certificates": (cluster(A, B, TILL), cluster(C, D, OTHER), False),
+    "two sites with other certificates and guests of one name": (cluster(A, B, TILL), cluster(C, D, TILL), False),
+    "two sites with other certificates and no guests yet": (cluster(A, B), cluster(C, D), False),
+    "two sites that tell no certificate, with other guests": (cluster("", "", TILL), cluster("", "", OTHER), False),
+    "two sites that tell no certificate, with other numbers": (cluster("", "", TILL), cluster("", "", FAR), False),
+    "two sites with one certificate for the domain": (cluster(WILD, WILD, TILL), cluster(WILD, WILD, OTHER), False),
+    "two sites made of one image": (cluster(A, B, TILL), cluster(A, B, OTHER), False),
+    "two clusters of other names": (cluster(A, B, TILL), cluster(A, B, TILL, name="other"), False),
+    "two clusters of one name at other addresses": (
+        cluster("", "", None), cluster("", "", None, addresses=("10.9.0.1", "10.9.0.2")), False),
+    "two clusters that nobody may be asked for, with other certificates": (
+        cluster(A, B, None, name=None), cluster(C, D, None, name=None), False),
+    "two clusters that nobody may be asked for and that tell no certificate": (
+        cluster("", "", TILL, name=None), cluster("", "", TILL, name=None), False),
+    "a cluster and a host of its own": (cluster(A, B, TILL), single(A, TILL, node="pve1"), False),
+    "one host by name and by address": (single(A, TILL), single(A, TILL), True),
+    "one host that nobody has polled": (single(A, None), single(A, TILL), True),
+    "one host without guests": (single(A, {}), single(A, {}), True),
+    "two hosts with other certificates": (single(A, TILL), single(B, TILL), False),
+    "two hosts that tell no certificate": (single("", TILL), single("", TILL), False),
+    "two hosts with one certificate for the domain, and other guests": (single(WILD, TILL), single(WILD, OTHER), False),
+    "two hosts with one certificate for the domain, one of them empty": (single(WILD, TILL), single(WILD, {}), False),
+    "two hosts with one certificate for the domain, at other addresses": (
+        single(WILD, None), single(WILD, None, address="10.0.0.9"), False),
+    "two hosts of other names": (single(WILD, TILL), single(WILD, TILL, node="pve9"), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other", "expected"), SITES.values(), ids=SITES)
+def test_whether_two_hosts_are_one(one, other, expected):
+    assert is_same(one, other) is expected
+    assert is_same(other, one) is expected
+
+
+def test_the_certificate_that_is_shown_counts_where_the_asked_node_lists_none():
+    listed = (NodeCertificateReading("pve1"), NodeCertificateReading("pve2", B))
+    membership = ClusterReading(
+        (MemberReading("pve1", "10.0.0.1", is_local=True), MemberReading("pve2", "10.0.0.2")), "branch"
+    )
+
+    assert told_nodes(listed, membership, served=A) == {"pve1": [A, "10.0.0.1"], "pve2": [B, "10.0.0.2"]}
+    assert told_nodes(listed[:1], None, served=A) == {"pve1": [A, ""]}
+    assert told_nodes(listed, None, served=A) == {"pve1": ["", ""], "pve2": [B, ""]}
