@@ -24,6 +24,7 @@ from nodes.choices import InstanceKind
 from nodes.clusters import HostFacts
 from nodes.configuring import apply, described, learn, needs_look, proposed, seal_credential
 from nodes.drafts import DECIDED, NAME_LIMIT, Draft, NotValid, checked
+from nodes.ids import FreeIds, whole_ids
 from nodes.models import Instance, InstanceCounter
 from pulse.lib import feed
 from pulse.lib.outbound.places import place_of
@@ -178,8 +179,10 @@ def is_own_name_of_all(name: str) -> bool:
 def free_name(kind: str, wanted: str, *, except_pk: int = 0) -> str:
     """Return the name, with `-2`, `-3`, ... behind it when another instance has it.
 
-    The state's `connectionHealth` calls a PBS `pbs-<name>`: no PVE instance may be called that either.
+    The state's `connectionHealth` calls a PBS `pbs-<name>`: no PVE instance may be called that either. Nor may any have a name that
+    spells the id of something else for it as a whole.
     """
+    free = FreeIds.of_others(except_pk)
     others = Instance.objects.exclude(pk=except_pk).values_list("kind", "name")
     taken = {name for other_kind, name in others if other_kind == kind}
     if kind == InstanceKind.PVE:
@@ -189,7 +192,7 @@ def free_name(kind: str, wanted: str, *, except_pk: int = 0) -> str:
         hosts = (name for other_kind, name in others if other_kind == InstanceKind.PVE)
         taken |= {name.removeprefix(prefix) for name in hosts if name.startswith(prefix)}
     name, count = wanted[:NAME_LIMIT], 1
-    while name in taken:
+    while name in taken or not all(free.is_free(one) for one in whole_ids(kind, name)):
         count += 1
         suffix = f"-{count}"
         name = f"{wanted[: NAME_LIMIT - len(suffix)]}{suffix}"

@@ -6,14 +6,14 @@ marked as gone, not deleted: its history stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from itertools import count
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 
+from nodes.ids import FreeIds, numbered
 from nodes.models import Datastore, Guest, Instance, InventoryModel, Node, Storage
 from nodes.proxmox.readings.live import (
     DatastoreReading,
@@ -235,6 +235,47 @@ def claim(
     return ids
 
 
+def claim_node_ids(
+    instance: Instance, nodes: Iterable[str], *, known: Mapping[str, str], at: datetime
+) -> dict[str, str]:
+    """Return the wire id of each node, and keep it in its row; costs nothing while all are known.
+
+    The first that spells an id keeps it. Raises DatabaseError.
+    """
+    new = [name for name in dict.fromkeys(nodes) if name not in known]
+    if not new:
+        return dict(known)
+    try:
+        return dict(known) | claim_nodes(instance, new, at=at)
+    except IntegrityError:  # another instance has claimed one of the ids in this moment: now it is seen
+        return dict(known) | claim_nodes(instance, new, at=at)
+
+
+def claim_nodes(instance: Instance, names: Sequence[str], *, at: datetime) -> dict[str, str]:
+    """Do as `claim_node_ids` for nodes that are new; raises IntegrityError when another instance was faster."""
+    with transaction.atomic():
+        rows = {row.name: row for row in Node.objects.filter(instance=instance, name__in=names)}
+        free = FreeIds.beside(instance, nodes=[row.pk for row in rows.values()])
+        wanted = {name: f"{instance.name}-{name}" for name in names}
+        claimed: dict[str, str] = {}
+        for name in names:
+            claimed[name] = free.claim_node(
+                numbered(wanted[name]), kept=set(wanted.values()) - {wanted[name]}
+            )
+        for name, wire_id in claimed.items():
+            if name not in rows:
+                Node.objects.create(instance=instance, name=name, wire_id=wire_id, first_seen_at=at)
+            elif rows[name].wire_id != wire_id:
+                Node.objects.filter(pk=rows[name].pk).update(wire_id=wire_id)
+    return claimed
+
+
+def known_node_ids(instance: Instance) -> dict[str, str]:
+    """Return the wire ids of nodes that the rows remember, of those that were made of the name that the instance has now."""
+    rows = Node.objects.filter(instance=instance).values_list("name", "wire_id")
+    return {name: wire_id for name, wire_id in rows if wire_id.startswith(f"{instance.name}-{name}")}
+
+
 def owning_node(reading: StorageReading) -> str:
     """Return the node that a storage belongs to, empty for a shared one."""
     return "" if reading.is_shared else reading.node[:128]
@@ -248,16 +289,12 @@ def free_wire_ids(instance: Instance, storages: Mapping[str, StorageReading]) ->
     if not storages:
         return {}
     own = known_storage_ids(instance)
-    taken = set(Storage.objects.values_list("wire_id", flat=True))
-    taken -= {own[key] for key in storages if key in own}
+    free = FreeIds.beside(instance, storages=[own[key] for key in storages if key in own])
     ids: dict[str, str] = {}
     for key, reading in storages.items():
         is_kept = reading.is_shared and key in own
         candidates = spellings(instance.name, reading.name, owning_node(reading))
-        ids[key] = (
-            own[key] if is_kept else next(candidate for candidate in candidates if candidate not in taken)
-        )
-        taken.add(ids[key])
+        ids[key] = own[key] if is_kept else free.claim(candidates)
     return ids
 
 
@@ -269,8 +306,7 @@ def spellings(instance: str, name: str, node: str) -> Iterator[str]:
     if not node:
         yield f"shared-{name}"
     last = f"{instance}-{node}-{name}" if node else f"shared-{instance}-{name}"
-    yield last
-    yield from (f"{last}-{number}" for number in count(2))
+    yield from numbered(last)
 
 
 def known_storage_ids(instance: Instance) -> dict[str, str]:

@@ -234,10 +234,20 @@ class Node(InventoryModel):
     absent_since = models.DateTimeField(
         null=True, blank=True, help_text="Since when it is not online; empty while it is."
     )
+    wire_id = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="The id in the state, which those of its guests begin with; the first to spell it keeps it.",
+    )
 
     class Meta:
         ordering = ("instance", "name")
-        constraints = (models.UniqueConstraint(fields=("instance", "name"), name="node_is_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=("instance", "name"), name="node_is_unique"),
+            models.UniqueConstraint(
+                fields=("wire_id",), condition=~models.Q(wire_id=""), name="node_wire_id_is_unique"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name

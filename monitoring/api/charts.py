@@ -58,7 +58,10 @@ def known_figures() -> Iterable[Named]:
     for key, fragment in store().fragments().items():
         if key.part == "resources":
             memory = store().load(MEMORY, of=key.instance_id) or PollMemory()
-            yield Label(fragment.name, storage_ids=memory.storage_ids), memory.figures
+            yield (
+                Label(fragment.name, storage_ids=memory.storage_ids, node_ids=memory.node_ids),
+                memory.figures,
+            )
 
 
 def charts_of(instances: Iterable[Named], *, at_ms: int) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def found_in(located: Located) -> Found | None:
     fragment, collection, item = located
     pk = fragment.key.instance_id
     memory = store().load(MEMORY, of=pk) or PollMemory()
-    label = Label(fragment.name, storage_ids=memory.storage_ids)
+    label = Label(fragment.name, storage_ids=memory.storage_ids, node_ids=memory.node_ids)
     figures = figures_behind(located, memory.figures, label)
     if figures is None:
         return None
@@ -124,20 +124,16 @@ def found_in(located: Located) -> Found | None:
 def moved_guest(identity: str, fragments: Fragments) -> Located | None:
     """Return where the guest is whose id of before its migration this is.
 
-    Ids are never parsed, names hold dashes: each node that its instance has ever had is tried with the number behind it.
+    Ids are never parsed, names hold dashes: each node that was ever there has its own in its row, and the guest's is that with its number.
     """
     head, _, number = identity.rpartition("-")
     if not VMID.fullmatch(number) or not head:
         return None
-    for instance in Instance.objects.polled():
-        fragment = fragments.get(FragmentKey(instance.pk, "resources"))
-        if fragment is None or not head.startswith(f"{instance.name}-"):
-            continue
-        node = head.removeprefix(f"{instance.name}-")
-        if Node.objects.filter(instance=instance, name=node).exists():
-            located = located_guest(fragment, int(number))
-            if located is not None:
-                return located
+    for instance_id in Node.objects.filter(wire_id=head).values_list("instance", flat=True):
+        fragment = fragments.get(FragmentKey(instance_id, "resources"))
+        located = located_guest(fragment, int(number)) if fragment is not None else None
+        if located is not None:
+            return located
     return None
 
 

@@ -64,6 +64,7 @@ class PollMemory(Progressing):
     # inventory: digest of what was written last, by model
     written: dict[str, str] = {}
     row_keys: dict[str, int] = {}  # primary keys of the objects that something is wrong with
+    node_ids: dict[str, str] = {}  # name -> wire id
     storage_ids: dict[str, str] = {}  # "<name>/<node, empty when shared>" -> wire id
     # PVE
     reading: ResourcesReading | None = None  # of the last good poll, for who asks where a number comes from

@@ -169,7 +169,7 @@ class Poll(ABC):
 def start_anew(memory: PollMemory, instance: Instance) -> None:
     """Forget what an edit has made doubtful; counters stay, so that rates go on (state.md 3.1)."""
     if memory.instance_name not in ("", instance.name):
-        memory.storage_ids = shared_ids(memory.storage_ids)
+        memory.node_ids, memory.storage_ids = {}, shared_ids(memory.storage_ids)
         # Clients know the old names: the next fragment stands for itself.
         memory.fragment_version = 0
     memory.instance_version = instance.version

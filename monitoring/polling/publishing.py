@@ -60,7 +60,7 @@ def publish(
     polled = Instance.objects.polled().filter(pk=instance.pk)
     if not polled.filter(version=instance.version).exists():
         return
-    label = Label(instance.name, instance.host, memory.storage_ids)
+    label = Label(instance.name, instance.host, memory.storage_ids, memory.node_ids)
     keys = keys_of(instance, memory, picture.objects)
     figures = picture.figures.in_order()
     shapes = shapes_of(figures, picture.concerns, label, keys)

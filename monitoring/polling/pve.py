@@ -67,7 +67,7 @@ class PvePoll(Poll):
         names = tuple(node.name for node in listed.nodes)
         switched_off = disabled_storages(self.facts.storages, listed.storages, names)
         self.reading = replace(listed, storages=listed.storages + switched_off)
-        self.claim_storage_ids()
+        self.claim_ids()
         pk = self.instance.pk
         beside = beside_of(pk, self.facts, judgement, at_epoch=self.epoch)
         picture = picture_of(
@@ -89,12 +89,18 @@ class PvePoll(Poll):
             memory.duplicate_name, memory.duplicate_seen_epoch = other.name, self.epoch
             raise silent.DuplicateCluster(other.name)
 
-    def claim_storage_ids(self) -> None:
-        """Make the wire ids of all storages known before they are shown; what is only remembered keeps its own."""
+    def claim_ids(self) -> None:
+        """Make the wire ids of all nodes and storages known before they are shown; what is only remembered keeps its own."""
         memory = self.memory
+        nodes = [node.name for node in self.reading.nodes] + [
+            guest.node for guest in self.reading.guests if guest.node
+        ]
         shown = {f"{one.name}/{one.node}" for one in memory.figures.storages}
         kept = {key: identity for key, identity in memory.storage_ids.items() if key in shown}
         try:
+            memory.node_ids = inventory.claim_node_ids(
+                self.instance, nodes, known=memory.node_ids, at=self.at
+            )
             claimed = inventory.claim_storage_ids(
                 self.instance,
                 self.reading.storages,

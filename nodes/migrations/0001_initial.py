@@ -129,11 +129,12 @@ class Migration(migrations.Migration):
                 ('kernel_version', models.CharField(blank=True, max_length=200)),
                 ('pve_version', models.CharField(blank=True, max_length=100)),
                 ('absent_since', models.DateTimeField(blank=True, help_text='Since when it is not online; empty while it is.', null=True)),
+                ('wire_id', models.CharField(blank=True, help_text='The id in the state, which those of its guests begin with; the first to spell it keeps it.', max_length=300)),
                 ('instance', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='nodes.instance')),
             ],
             options={
                 'ordering': ('instance', 'name'),
-                'constraints': [models.UniqueConstraint(fields=('instance', 'name'), name='node_is_unique')],
+                'constraints': [models.UniqueConstraint(fields=('instance', 'name'), name='node_is_unique'), models.UniqueConstraint(condition=models.Q(('wire_id', ''), _negated=True), fields=('wire_id',), name='node_wire_id_is_unique')],
             },
         ),
         migrations.CreateModel(

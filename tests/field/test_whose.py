@@ -49,3 +49,14 @@ def test_two_members_are_one_cluster_though_the_account_may_not_ask(case):
     assert sorted(played.state("/nodes/*/name")) == ["k1", "k2"]
     assert sorted(played.state("/vms/*/name")) == ["db", "web"]
     played.is_right()
+
+
+def test_two_hosts_that_spell_one_id_have_two(case):
+    played = case("12")
+
+    played.is_read()
+
+    assert sorted(played.state("/nodes/*/id")) == ["home-lab-pve", "home-lab-pve-2"]
+    assert played.state("/vms[name=first]/id") == ["home-lab-pve-100"]
+    assert played.state("/vms[name=second]/id") == ["home-lab-pve-2-100"]
+    played.is_right()
