@@ -35,6 +35,7 @@ class StorageFigures(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     free_bytes: int | None = None  # only where a node tells it: some of what is not used may be reserved
     nodes: tuple[str, ...] = ()  # who sees a shared one
     told_by: str = ""  # the node whose figures these are
+    same_as: str = ""  # the storage of the same node on the same file system, which is counted in its place
 
     @property
     def is_shared(self) -> bool:

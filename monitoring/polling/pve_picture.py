@@ -15,6 +15,7 @@ from monitoring.figures.guest_disk import GuestDisk, container_disk, machine_dis
 from monitoring.figures.guests import GuestFigures, live_guest
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures, live_node, root_storage
+from monitoring.figures.same_filesystems import marked_same
 from monitoring.figures.storages import DISABLED, Key, StorageFigures, key_of, live_storages
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.freshness import JUDGED_SECONDS, PERIODS, current, current_guest
@@ -107,7 +108,12 @@ def picture_of(
             )
         ),
         nodes=node_figures(resources, memory, facts, at_epoch=at_epoch),
-        storages=tuple(storage_figures(instance, resources, memory, facts, absent=absent, at_epoch=at_epoch)),
+        storages=tuple(
+            marked_same(
+                storage_figures(instance, resources, memory, facts, absent=absent, at_epoch=at_epoch),
+                memory.figures.storages,
+            )
+        ),
     )
     concerns = pve_concerns(
         figures,

@@ -117,7 +117,8 @@ class GuestShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class StorageShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A storage of Proxmox VE, once for each node that has it, or once when it is shared.
 
-    `nodes` are those that see a shared one, and `stale` says that these are the last figures.
+    `nodes` are those that see a shared one, and `stale` says that these are the last figures. `sameAs` names the storage of the
+    same node that lies on the same file system: in a sum only that one counts.
     """
 
     id: str
@@ -136,6 +137,7 @@ class StorageShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     active: bool
     nodes: tuple[str, ...] = ()
     stale: bool = False
+    sameAs: str = ""
 
 
 # state.md 2.5; `stale` is our own.

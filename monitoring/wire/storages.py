@@ -28,4 +28,5 @@ def storage_shape(storage: StorageFigures, label: Label) -> StorageShape:
         active=storage.status == "available",
         nodes=storage.nodes,
         stale=storage.is_stale,
+        sameAs=storage.same_as,
     )

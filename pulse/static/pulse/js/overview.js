@@ -173,8 +173,8 @@ export function drawSummary(state, guests, { isLive, now }) {
   const running = guests.filter((guest) => !guest.isUnknown && guest.status === "running").length;
   const cores = sum(online, (node) => node.cpuInfo.cores);
   const busy = sum(online, (node) => node.cpu * node.cpuInfo.cores);
-  // A backup server's store is counted where it is, not once more where it is mounted.
-  const storages = [...state.storage.values()].filter((one) => one.type !== "pbs" && one.status === "available");
+  // A backup server's store is counted where it is, not once more where it is mounted, and a file system once.
+  const storages = [...state.storage.values()].filter((one) => one.type !== "pbs" && one.status === "available" && !one.sameAs);
   // What PBS tells of an object store is how full its cache is.
   const servers = [...state.pbs.values()].flatMap((server) => server.datastores).filter((store) => !isCached(store));
   const facts = [
