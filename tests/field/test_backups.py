@@ -32,12 +32,9 @@ def test_a_backup_dated_in_the_future_hides_no_failed_run(case):
     assert post.state("/vms[name=mail]/backupState") == ["overdue"]
     assert post.state("/vms[name=mail]/lastBackup") == ["2025-11-22T06:00:00Z"]
     (told,) = post.details("vms", "mail", "/backups")
-    assert told["last_run"]["status"] == "no space left on device"
-    assert (told["last_run"]["outcome"], told["ahead_count"], told["ahead_epoch"]) == (
-        "failed",
-        1,
-        1793188800,
-    )
+    assert told["lastRun"]["status"] == "no space left on device"
+    assert told["lastRun"]["outcome"] == "failed"
+    assert (told["aheadCount"], told["ahead"]) == (1, "2026-10-28T12:00:00Z")
     assert post.state("/concerns/*/text") == [
         "1 backup of guest 100 is dated in the future: it counts for nothing until then"
     ]
