@@ -185,6 +185,14 @@ def home(empty: Server, home_hosts: FakeProcess) -> Server:
     return empty
 
 
+@pytest.fixture
+def workshop(empty: Server) -> Iterator[Server]:
+    """A Pulse that watches one host, whose account may not list the backups in its storages."""
+    with FakeProcess("limited") as hosts:
+        empty.watch(*hosts.instances)
+        yield empty
+
+
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Three clusters with 3,008 guests, templates apart."""

@@ -116,15 +116,12 @@ def test_a_task_says_how_it_ended_in_words(watched, pages):
     expect(list_rows(page).first.locator(".c-text")).to_have_text("job errors")
 
 
-def test_an_empty_list_of_places_that_nobody_may_see_says_so_and_where_to_look(lab, pages):
-    page = pages.open(f"{lab.url}?tab=backup&part=all")
+def test_an_empty_list_of_places_that_nobody_may_see_says_so_and_where_to_look(workshop, pages):
+    page = pages.open(f"{workshop.url}?tab=backup&part=all")
 
     notice = page.locator("[data-backup-unread]")
     expect(notice.locator("li")).to_have_text(
-        [
-            "Backups in local on pve, nas-backup (homelab): the account may not list them.",
-            "Backups in pbs-vault (homelab): they are on a backup server that Pulse does not watch.",
-        ]
+        ["Backups in local on workshop, nas-backup (workshop): the account may not list them."]
     )
     expect(page.locator("[data-no-backups]")).to_have_text(
         "Nothing has been read, so nothing is known: see above."
@@ -134,7 +131,7 @@ def test_an_empty_list_of_places_that_nobody_may_see_says_so_and_where_to_look(l
 
     notice.get_by_role("link", name="what may Pulse see?").click()
 
-    expect(page.get_by_role("dialog")).to_contain_text("homelab")
+    expect(page.get_by_role("dialog")).to_contain_text("workshop")
 
 
 @pytest.mark.parametrize("part", ["all", "tasks", "snapshots"])

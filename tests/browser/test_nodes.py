@@ -173,11 +173,11 @@ def test_a_deleted_connection_takes_its_guests_away(home, pages):
     expect(guest_rows(page).filter(visible=True)).to_have_count(0)
 
 
-def test_what_pulse_may_see_is_told_with_the_lines_that_repair_it(home, pages):
-    page = pages.open(home.url, permissions=["clipboard-read", "clipboard-write"])
+def test_what_pulse_may_see_is_told_with_the_lines_that_repair_it(workshop, pages):
+    page = pages.open(workshop.url, permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Nodes").click()
-    page.get_by_role("button", name="What may Pulse see? homelab").click()
-    dialog = page.get_by_role("dialog", name="What may Pulse see on homelab?")
+    page.get_by_role("button", name="What may Pulse see? workshop").click()
+    dialog = page.get_by_role("dialog", name="What may Pulse see on workshop?")
 
     needed = dialog.get_by_role("region", name="What the account needs")
     expect(needed.get_by_role("row", name="Backups in storages")).to_contain_text("missing")
