@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from rest_framework.request import Request
@@ -14,10 +15,15 @@ from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.storages import StorageFigures
 from monitoring.store.current import store
 from monitoring.wire.finding import resources_of
+from monitoring.wire.fragments import FragmentKey
 from monitoring.wire.state import items_in
+from nodes.models import Instance
 from pulse.lib.auth import Access
 from pulse.lib.endpoints import Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
+
+#: What can be the number of an id such as `pve-0`.
+WIRE_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,8})", re.ASCII)
 
 
 class StorageListView(Endpoint):
@@ -41,29 +47,43 @@ class StorageView(Endpoint):
         {200: StorageFound},
         refuses={404: Refusal("storage_not_found", "No storage and no node is called that.")},
         parameters={
-            "identity": Parameter("The id of a storage, or the id or name of a node.", "lab-pve1-local")
+            "identity": Parameter(
+                "The id of a storage, the id or name of a node, or the id of a configured node such as `pve-0`.",
+                "lab-pve1-local",
+            )
         },
     )
     def get(self, request: Request, identity: str) -> Response:
         """One storage, or all that a node sees
 
-        `identity` is looked for among the ids of the storages, then among ids and names of the nodes. For a node `data` is a
-        list, with the shared storages that it sees.
+        `identity` is looked for among the ids of the storages, then among ids and names of the nodes, then among the ids of
+        `/api/config/nodes`. For a node `data` is a list, with the shared storages that it sees; for a configured one it has all
+        that are listed of it.
         """
         bodies = {item.id: item.body for item in items_in(store().fragments(), "storage")}
         if identity in bodies:
             return joined({"data": bodies[identity]}, is_stamped=True)
         instances = list(known_figures())
-        nodes = nodes_called(identity, instances)
-        if not nodes:
-            raise ApiError(
-                404, f"there is no storage and no node called {identity!r:.200}", code="storage_not_found"
-            )
-        visible = seen_by(nodes, instances)
-        return joined(
-            {"data": b"[%s]" % b",".join(body for key, body in bodies.items() if key in visible)},
-            is_stamped=True,
+        if nodes := nodes_called(identity, instances):
+            visible = seen_by(nodes, instances)
+            found = [body for key, body in bodies.items() if key in visible]
+        else:
+            found = configured_storages(identity)
+        return joined({"data": b"[%s]" % b",".join(found)}, is_stamped=True)
+
+
+def configured_storages(wire_id: str) -> list[bytes]:
+    """Return the storages of the configured instance with this id; ApiError 404 when there is none."""
+    kind, _, number = wire_id.partition("-")
+    instance = (
+        Instance.objects.by_wire_id(kind, int(number)).first() if WIRE_NUMBER.fullmatch(number) else None
+    )
+    if instance is None:
+        raise ApiError(
+            404, f"there is no storage and no node called {wire_id!r:.200}", code="storage_not_found"
         )
+    fragment = store().fragments().get(FragmentKey(instance.pk, "resources"))
+    return [item.body for item in fragment.items.get("storage", ())] if fragment is not None else []
 
 
 def nodes_called(identity: str, instances: Iterable[Named]) -> set[tuple[str, str]]:

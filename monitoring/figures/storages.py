@@ -104,11 +104,21 @@ def live_storage(
 
 
 def told_free(reading: StorageReading, probe: NodeStorageReading | None) -> int | None:
-    """Return what a node says is free, None where it says nothing or speaks of another size than the list."""
+    """Return what is free now, None where a node says nothing of it or speaks of another size than the list.
+
+    A node's own list may be an hour older than what is used now. What it keeps back (blocks for root) hardly changes, so that
+    is taken from it: used and free are of one instant.
+    """
     total = max(reading.total_bytes or 0, 0)
-    if probe is None or probe.available_bytes is None or probe.total_bytes != total:
+    if (
+        probe is None
+        or probe.available_bytes is None
+        or probe.used_bytes is None
+        or probe.total_bytes != total
+    ):
         return None
-    return min(probe.available_bytes, max(total - max(reading.used_bytes or 0, 0), 0))
+    kept_back = max(total - probe.used_bytes - probe.available_bytes, 0)
+    return max(total - max(reading.used_bytes or 0, 0) - kept_back, 0)
 
 
 def disabled_storages(

@@ -96,22 +96,19 @@ def guest_numbers(
     raw = reading or GuestReading(guest.vmid, guest.kind, guest.node, guest.status)
     live = When(memory.read_epoch, at_epoch)
     guest_facts = facts.guest(guest.vmid)
+    is_off = guest.status == "stopped"
     yield number(
-        "cpu", guest.cpu_ratio or 0.0, "fraction of the guest's CPUs", "cpu, 0 while it does not run", RESOURCES,
-        {"cpu": raw.cpu_ratio, "maxcpu": raw.cpu_count, "status": raw.status}, live,
+        "cpu", 0.0 if is_off else guest.cpu_ratio, "fraction of the guest's CPUs", "cpu, 0 while it does not run",
+        RESOURCES, {"cpu": raw.cpu_ratio, "maxcpu": raw.cpu_count, "status": raw.status}, live,
+        note=untold(is_told=is_off or guest.cpu_ratio is not None),
     )  # fmt: skip
     yield guest_memory_number(guest, raw, guest_facts, live)
     yield disk_number(guest, raw, guest_facts, live, at_epoch)
     yield from rate_numbers(guest, raw, memory.samples.get(guest.vmid), live)
     yield number(
-        "uptime",
-        guest.uptime_seconds or 0,
-        "seconds",
-        "uptime",
-        RESOURCES,
-        {"uptime": raw.uptime_seconds},
-        live,
-    )
+        "uptime", 0 if is_off else guest.uptime_seconds, "seconds", "uptime", RESOURCES,
+        {"uptime": raw.uptime_seconds}, live, note=untold(is_told=is_off or guest.uptime_seconds is not None),
+    )  # fmt: skip
 
 
 def guest_memory_number(guest: GuestFigures, raw: GuestReading, facts: GuestFacts, live: When) -> Number:
@@ -128,9 +125,11 @@ def guest_memory_number(guest: GuestFigures, raw: GuestReading, facts: GuestFact
         }
         call = f"{RESOURCES}; GET /nodes/{guest.node}/qemu?full=1"
         formula = "mem of maxmem, or of ballooninfo.actual while that is less"
+    is_told = bool(memory.total_bytes)
     return number(
-        "memory", told_usage(usage(memory.used_bytes, memory.total_bytes)), "bytes", formula, call, fields, live,
-        source=memory.source, trust=memory.trust, note=REASONS.get(memory.reason, ""),
+        "memory", told_usage(usage(memory.used_bytes, memory.total_bytes)) if is_told else None, "bytes",
+        formula, call, fields, live,
+        source=memory.source, trust=memory.trust, note=REASONS.get(memory.reason) or untold(is_told=is_told),
     )  # fmt: skip
 
 
@@ -216,22 +215,19 @@ def node_numbers(node: NodeFigures, memory: PollMemory, facts: Facts, *, at_epoc
         "maxdisk": raw.disk_total_bytes,
     }
     yield number(
-        "disk", told_usage(root_usage(node.root)), "bytes",
+        "disk", told_usage(root_usage(node.root)) if node.root.total_bytes else None, "bytes",
         "rootfs of the node's status, else disk of maxdisk of the list, else the storage `local`, else `local-lvm`",
         f"{call}; {RESOURCES}", fields, status if detail is not None and detail.root_total_bytes else live,
+        note=untold(is_told=bool(node.root.total_bytes)),
     )  # fmt: skip
     load = list(detail.load_average) if detail else []
     yield number("loadAverage", list(node.load_average), "processes over 1, 5 and 15 minutes", "loadavg", call,
                  {"loadavg": load}, status)  # fmt: skip
+    is_off = node.status != "online"
     yield number(
-        "uptime",
-        node.uptime_seconds or 0,
-        "seconds",
-        "uptime",
-        RESOURCES,
-        {"uptime": raw.uptime_seconds},
-        live,
-    )
+        "uptime", 0 if is_off else node.uptime_seconds, "seconds", "uptime", RESOURCES,
+        {"uptime": raw.uptime_seconds}, live, note=untold(is_told=is_off or node.uptime_seconds is not None),
+    )  # fmt: skip
     history = facts.node(node.name).history
     if history is not None and history.pressure is not None:
         pressure = msgspec.to_builtins(spell(history.pressure))
@@ -239,6 +235,11 @@ def node_numbers(node: NodeFigures, memory: PollMemory, facts: Facts, *, at_epoc
             "pressure", pressure, "percent of the last 10 s", "the newest row with pressure columns",
             HISTORY.format(node=node.name), pressure, When(facts.node(node.name).history_epoch, at_epoch),
         )  # fmt: skip
+
+
+def untold(*, is_told: bool) -> str:
+    """Return why there is no value, "" where there is one."""
+    return "" if is_told else REASONS["not_told"]
 
 
 def root_usage(root: RootDisk) -> Usage:
@@ -269,8 +270,10 @@ def node_memory_number(
         fields |= {"arcsize": facts.history.arc_bytes, "arcsize read": instant(facts.history_epoch)}
         calls.append(HISTORY.format(node=node.name))
     return number(
-        "memory", told_usage(usage(node.memory_used_bytes, node.memory_total_bytes)), "bytes",
+        "memory",
+        told_usage(usage(node.memory_used_bytes, node.memory_total_bytes)) if node.memory_total_bytes else None, "bytes",
         f"{formula}; {USED_MEMORY[node.memory_source]}", "; ".join(calls), fields, when, source=node.memory_source,
+        note=untold(is_told=bool(node.memory_total_bytes)),
     )  # fmt: skip
 
 
@@ -296,13 +299,24 @@ def storage_numbers(
         "status": raw.status,
     }
     use = usage(storage.used_bytes, storage.total_bytes, storage.free_bytes)
-    yield number("used", use.used, "bytes", "disk", RESOURCES, fields, live)
-    yield number("total", use.total, "bytes", "maxdisk", RESOURCES, fields, live)
-    yield number("usage", use.usage, "percent", "disk of maxdisk", RESOURCES, fields, live)
+    reason = "" if storage.total_bytes else "not_read_yet" if not memory.read_epoch else "not_told"
+    note = REASONS[reason]
+
+    def shown(value: float) -> float | None:
+        return None if reason else value
+
+    yield number("used", shown(use.used), "bytes", "disk", RESOURCES, fields, live, note=note)
+    yield number("total", shown(use.total), "bytes", "maxdisk", RESOURCES, fields, live, note=note)
+    yield number("usage", shown(use.usage), "percent", "disk of maxdisk", RESOURCES, fields, live, note=note)
     node = facts.node(raw.node)
     probe = next((probe for probe in node.storages if probe.name == storage.name), None)
+    if storage.free_bytes is None or probe is None:
+        yield number("free", shown(use.free), "bytes", "maxdisk - disk", RESOURCES, fields, live, note=note)
+        return
+    told = {"total": probe.total_bytes, "used": probe.used_bytes, "avail": probe.available_bytes}
     yield number(
-        "free", use.free, "bytes", "avail of the node's own list while its total agrees, else maxdisk - disk",
-        f"GET /nodes/{raw.node}/storage", {"avail": probe.available_bytes if probe else None},
-        When(node.storages_epoch, at_epoch),
+        "free", shown(use.free), "bytes",
+        "maxdisk - disk - what the node keeps back, which is total - used - avail of its own list",
+        f"{RESOURCES}; GET /nodes/{raw.node}/storage",
+        fields | told | {"kept back read": instant(node.storages_epoch)}, live, note=note,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from monitoring.wire.ids import Label
 from monitoring.wire.instances import shapes_of
 from nodes.proxmox.readings.live import StorageReading
 from tests.conftest import NOON
+from tests.factories import make_instance
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
@@ -120,6 +121,41 @@ NODES = {
 @pytest.mark.parametrize(("identity", "expected"), NODES.values(), ids=NODES)
 def test_the_storages_that_a_node_sees(identity, expected, estate, api):
     assert ids(api.get(f"/api/storage/{identity}")) == expected
+
+
+def test_the_storages_of_a_configured_node_by_its_id(api):
+    first, second = make_instance(name="lab", number=0), make_instance(name="lab-2", number=7)
+    make_instance(kind="pbs", name="vault", number=0)
+    publish(first.pk, "lab", reading("local", "pve1"), reading("nas", "pve1", shared=True))
+    publish(second.pk, "lab-2", reading("local", "pve2"))
+
+    assert ids(api.get("/api/storage/pve-0")) == ["lab-pve1-local", "shared-nas"]
+    assert ids(api.get("/api/storage/pve-7")) == ["lab-2-pve2-local"]
+    assert api.get("/api/storage/pbs-0").json()["data"] == []
+
+
+def test_a_configured_node_that_was_never_read_has_no_storage_yet(api):
+    make_instance(name="new", number=3)
+
+    response = api.get("/api/storage/pve-3")
+
+    assert (response.status_code, response.json()["data"]) == (200, [])
+
+
+def test_a_node_that_is_called_like_an_id_of_the_configuration_comes_first(api):
+    instance = make_instance(name="lab", number=0)
+    publish(instance.pk, "lab", reading("a", "pve-0"), reading("b", "pve1"), nodes=("pve-0", "pve1"))
+
+    assert ids(api.get("/api/storage/pve-0")) == ["lab-pve-0-a"]
+
+
+@pytest.mark.parametrize(
+    "identity", ["pve-1", "pve-00", "pve-", "pve-0x", "pmg-0", "pve-²", "pve-9999999999"]
+)
+def test_an_id_that_no_configured_node_has_is_404(identity, api):
+    make_instance(name="lab", number=0)
+
+    assert api.get(f"/api/storage/{quote(identity)}").status_code == 404
 
 
 def test_an_id_is_percent_decoded(api):

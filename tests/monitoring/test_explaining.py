@@ -123,6 +123,20 @@ def test_the_numbers_of_a_guest_are_these_and_no_others():
     assert list(guest_numbers(machine())) == list(GUEST)
 
 
+def test_figures_of_a_guest_that_were_not_told_are_not_0():
+    told = guest_numbers(machine(cpu_ratio=None, memory_total_bytes=None, uptime_seconds=None))
+
+    assert [told[name]["value"] for name in ("cpu", "memory", "uptime")] == [None, None, None]
+    assert [told[name]["note"] for name in ("cpu", "uptime")] == ["Proxmox did not tell it"] * 2
+    assert told["memory"]["note"] != ""
+
+
+def test_a_machine_that_is_stopped_uses_nothing():
+    told = guest_numbers(machine(status="stopped", cpu_ratio=None, uptime_seconds=None))
+
+    assert (told["cpu"]["value"], told["uptime"]["value"], told["cpu"]["note"]) == (0.0, 0, "")
+
+
 def test_a_rate_that_is_not_known_yet_has_no_value_and_says_why():
     told = guest_numbers(machine(), rates=None)["networkIn"]
 
@@ -352,7 +366,7 @@ def test_the_disk_of_a_node_whose_status_was_not_read_is_as_old_as_the_list():
 def test_the_numbers_of_a_shared_storage_are_those_of_the_node_whose_figures_are_shown():
     away = StorageReading("nas", "pve1", "unknown", "nfs", ("backup",), True)
     there = StorageReading("nas", "pve2", "available", "nfs", ("backup",), True, 30, 100)
-    probe = NodeStorageReading("nas", total_bytes=100, available_bytes=60)
+    probe = NodeStorageReading("nas", total_bytes=100, used_bytes=20, available_bytes=70)
     (shared,) = live_storages((away, there), {("nas", "pve2"): probe}, at_epoch=AT)
     memory = PollMemory(reading=ResourcesReading(storages=(away, there)), read_epoch=AT)
     facts = Facts(nodes={"pve2": NodeFacts(storages=(probe,), storages_epoch=AT - 60)})
@@ -366,5 +380,53 @@ def test_the_numbers_of_a_shared_storage_are_those_of_the_node_whose_figures_are
         "free": 60,
     }
     assert told["used"]["raw"] == {"disk": 30, "maxdisk": 100, "node": "pve2", "status": "available"}
-    assert (told["free"]["call"], told["free"]["raw"]) == ("GET /nodes/pve2/storage", {"avail": 60})
-    assert told["free"]["readAt"] == AGO
+    assert told["free"]["call"] == "GET /cluster/resources; GET /nodes/pve2/storage"
+    assert told["free"]["raw"] == told["used"]["raw"] | {
+        "total": 100,
+        "used": 20,
+        "avail": 70,
+        "kept back read": AGO,
+    }
+    assert {one["readAt"] for one in told.values()} == {NOW}
+
+
+def storage_numbers(reading, *, at=AT):
+    (storage,) = live_storages((reading,), {}, at_epoch=AT)
+    memory = PollMemory(reading=ResourcesReading(storages=(reading,)), read_epoch=at)
+    return by_name(numbers.storage_numbers(storage, memory, Facts(), at_epoch=AT + 7))
+
+
+WITHOUT_SIZE = {
+    "inactive": StorageReading("nas", "pve1", "unknown", "nfs", ("backup",), True),
+    "told as 0": StorageReading("san", "pve1", "available", "iscsi", (), True, 0, 0),
+    "used and no size": StorageReading("odd", "pve1", "available", "dir", (), False, 30, None),
+}
+
+
+@pytest.mark.parametrize("reading", WITHOUT_SIZE.values(), ids=WITHOUT_SIZE)
+def test_a_storage_without_a_size_has_no_numbers_and_says_why(reading):
+    told = storage_numbers(reading)
+
+    assert {(one["value"], one["note"]) for one in told.values()} == {(None, "Proxmox did not tell it")}
+
+
+def test_a_storage_that_is_empty_has_its_numbers():
+    told = storage_numbers(StorageReading("new", "pve1", "available", "dir", (), False, 0, 100))
+
+    assert {name: (one["value"], one["note"]) for name, one in told.items()} == {
+        "used": (0, ""),
+        "total": (100, ""),
+        "usage": (0.0, ""),
+        "free": (100, ""),
+    }
+    assert told["free"]["formula"] == "maxdisk - disk"
+
+
+def test_figures_of_a_node_that_were_not_told_are_not_0_bytes():
+    told = node_numbers(NodeReading("pve1", "online"), None)
+
+    assert {name: (told[name]["value"], told[name]["note"]) for name in ("memory", "disk", "uptime")} == {
+        "memory": (None, "Proxmox did not tell it"),
+        "disk": (None, "Proxmox did not tell it"),
+        "uptime": (None, "Proxmox did not tell it"),
+    }

@@ -213,11 +213,24 @@ def test_a_shared_storage_is_one_with_the_figures_of_the_first_node_that_tells_t
     ("probe", "free"),
     [
         (None, None),
-        (NodeStorageReading("local", total_bytes=100, available_bytes=60), 60),
-        (NodeStorageReading("local", total_bytes=100, available_bytes=90), 70),
-        (NodeStorageReading("local", total_bytes=99, available_bytes=60), None),
+        (NodeStorageReading("local", total_bytes=100, used_bytes=30, available_bytes=60), 60),
+        (NodeStorageReading("local", total_bytes=100, used_bytes=10, available_bytes=80), 60),
+        (NodeStorageReading("local", total_bytes=100, used_bytes=85, available_bytes=5), 60),
+        (NodeStorageReading("local", total_bytes=100, used_bytes=10, available_bytes=90), 70),
+        (NodeStorageReading("local", total_bytes=100, used_bytes=0, available_bytes=10), 0),
+        (NodeStorageReading("local", total_bytes=99, used_bytes=30, available_bytes=60), None),
+        (NodeStorageReading("local", total_bytes=100, available_bytes=60), None),
     ],
-    ids=["nothing was asked", "some is reserved", "never more than is not used", "of another size"],
+    ids=[
+        "nothing was asked",
+        "some is reserved",
+        "some is reserved, and it was emptier then",
+        "some is reserved, and it was fuller then",
+        "never more than is not used",
+        "more is used than is not reserved",
+        "of another size",
+        "without what was used then",
+    ],
 )
 def test_what_is_free_is_told_by_the_node(probe, free):
     reading = StorageReading("local", "pve1", "available", used_bytes=30, total_bytes=100)
