@@ -44,6 +44,9 @@ QUOTED_BYTES = 16 << 10
 MESSAGE_LIMIT = 300
 RETRY_AFTER_LIMIT_SECONDS = 3600
 
+#: Where every call ends as a proxy ends it whose host is silent.
+BEHIND_REMEDY = "If a proxy stands in front of the host, check that it reaches the host; if none does, check the services of the host"
+
 #: "Permission check failed (/nodes/pve1, Sys.Audit)"
 MISSING_PRIVILEGE = re.compile(r"\((/[^\s,()]{0,200}), ?([A-Za-z][A-Za-z.|, ]{0,99})\)")
 
@@ -83,7 +86,7 @@ def decode(reply: Response, place: Place) -> Envelope:
     """Return the envelope of a success. Raises BadAnswer or TooLarge."""
     body = reply.content
     if body[:1] != b"{":
-        # A login page or an error page of a proxy; what Proxmox sends begins with the envelope.
+        # Such as an error page of whatever answered; what Proxmox sends begins with the envelope.
         raise BadAnswer(f"{place} answered with {_described(reply)} instead of data")
     if body.count(b",") + body.count(b"{") + body.count(b"[") > VALUE_LIMIT:
         raise TooLarge(f"{place} sent an answer with more than {VALUE_LIMIT} values")
@@ -161,6 +164,12 @@ def error_of(reply: Response, *, kind: str, place: Place, hidden: Sequence[str] 
     if status in (429, 503):
         wait_seconds = retry_after_seconds(reply.headers.get("Retry-After", ""))
         return ServerError(f"{place} is not ready{because}", retry_after_seconds=wait_seconds)
+    if status in (502, 504) and not _error_envelope(reply.content):
+        return ServerError(
+            f"{place} could not answer ({status}){because}",
+            remedy=BadAnswer.remedy,
+            host_remedy=BEHIND_REMEDY,
+        )
     if status >= 400:
         failure = failure_of(message) if status == 500 else ServerError
         return failure(f"{place} could not answer ({status}){because}")

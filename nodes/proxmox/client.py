@@ -15,7 +15,7 @@ from requests import Response
 
 from nodes.addresses import HOST_POLICY
 from nodes.proxmox import answers, metering
-from nodes.proxmox.errors import LoginFailed, ProxmoxError, TimedOut, outbound_errors_told
+from nodes.proxmox.errors import LoginFailed, ProxmoxError, SessionRefused, TimedOut, outbound_errors_told
 from nodes.proxmox.login import Credential, login_for
 from nodes.proxmox.slots import Slots, is_in_background, slots_of
 from pulse.lib.outbound.budget import Budget
@@ -28,6 +28,10 @@ BASE_PATH = "/api2/json"
 #: Proxmox closes an idle connection after 5 s.
 IDLE_SECONDS = 4.0
 MAX_BODY_BYTES = 32 << 20
+#: For so long a good answer proves that a Proxmox host is there, however another call ends.
+PROOF_SECONDS = 60.0
+#: What every Proxmox host answers to whoever may log in.
+PROOF_PATH = "/version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class Client:
         self._timeout_seconds = timeout_seconds
         self._deadline_seconds = deadline_seconds
         self._ends_at = time.monotonic() + lifetime_seconds
+        self._proven_at = -math.inf  # when an answer came last that only a Proxmox host gives
         self._login = login_for(target.kind, target.credential)
         self._slots = slots or slots_of(target.url)
         self._adapter = Adapter(
@@ -136,10 +141,15 @@ class Client:
         is_failure, status = True, None
         try:
             with self._turn(budget):
-                reply = self._ask(asked, budget)
-            status = reply.status_code
-            envelope = answers.decode(reply, self.place)
-            is_failure = False
+                try:
+                    reply = self._ask(asked, budget)
+                    status = reply.status_code
+                    envelope = answers.decode(reply, self.place)
+                except ProxmoxError as error:
+                    if error.host_remedy and self._is_host_in_doubt(budget):
+                        error.blame_host()
+                    raise
+            is_failure, self._proven_at = False, time.monotonic()
         except ProxmoxError as error:
             status = status or error.status
             raise
@@ -181,12 +191,35 @@ class Client:
         reply = self._send("GET", path, budget, headers=headers)
         if reply.status_code == 401 and self._login.refused(headers):
             reply = self._send("GET", path, budget, headers=self._login.headers(post_ticket))
+            if reply.status_code == 401:
+                raise self._session_refused(reply)
         elif reply.status_code == 599 and "redirect" in reply.reason.lower():
             # A glitch of Proxmox's own connection to the other node, gone with the next try.
             reply = self._send("GET", path, budget, headers=headers)
         if reply.status_code != 200:
             raise self._error(reply)
         return reply
+
+    def _is_host_in_doubt(self, budget: Budget) -> bool:
+        """Return whether a second call ends strangely as well, when none was answered properly not long ago."""
+        if time.monotonic() - self._proven_at < PROOF_SECONDS:
+            return False
+        try:
+            reply = self._send("GET", PROOF_PATH, budget, headers=self._login.current_headers())
+            if reply.status_code != 200:
+                raise self._error(reply)
+            answers.decode(reply, self.place)
+        except ProxmoxError as error:
+            return bool(error.host_remedy)
+        self._proven_at = time.monotonic()
+        return False
+
+    def _session_refused(self, reply: Response) -> SessionRefused:
+        message = answers.message_of(reply, kind=self.target.kind, hidden=self.target.credential.secrets)
+        because = f": {message}" if message else ""
+        error = SessionRefused(f"{self.place} accepted the login and refused the session{because}")
+        error.status = reply.status_code
+        return error
 
     def _post_ticket(self, form: bytes, budget: Budget) -> object:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}

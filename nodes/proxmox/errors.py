@@ -23,15 +23,29 @@ class ProxmoxError(Exception):
     status: int | None = None
     is_connection_level = False
     remedy = ""
+    #: The remedy where not only this call ended so, and it is in doubt what answers there; "" where that makes no difference.
+    host_remedy = ""
 
     def __init__(
-        self, cause: str, *, remedy: str | None = None, retry_after_seconds: float | None = None
+        self,
+        cause: str,
+        *,
+        remedy: str | None = None,
+        host_remedy: str | None = None,
+        retry_after_seconds: float | None = None,
     ) -> None:
         self.cause = cause
         self.retry_after_seconds = retry_after_seconds
         if remedy is not None:
             self.remedy = remedy
+        if host_remedy is not None:
+            self.host_remedy = host_remedy
         super().__init__(f"{cause}. {self.remedy}".strip() if self.remedy else cause)
+
+    def blame_host(self) -> None:
+        """Say what to do about the host and not about the one call: other calls have ended like this one."""
+        self.remedy = self.host_remedy
+        self.args = (f"{self.cause}. {self.host_remedy}",)
 
 
 class NameNotFound(ProxmoxError):
@@ -110,6 +124,16 @@ class LoginFailed(ProxmoxError):
     )
 
 
+class SessionRefused(LoginFailed):
+    """401 with a ticket that the login has given just before: user and password are right."""
+
+    code = "session_refused"
+    remedy = (
+        "The clock of the host may be wrong, or calls reach another host than the login did: "
+        "check the clock, and a proxy or load balancer if there is one"
+    )
+
+
 class PermissionDenied(ProxmoxError):
     """403: the account is known and may not do this."""
 
@@ -130,7 +154,8 @@ class NotFound(ProxmoxError):
     """404 or 501: this version has no such path."""
 
     code = "not_found"
-    remedy = "Check that the address is the one of a Proxmox host"
+    remedy = "The version of the host may not have it"
+    host_remedy = "Check that the address is the one of a Proxmox host"
 
 
 class NodeBusy(ProxmoxError):
@@ -219,7 +244,8 @@ class BadAnswer(ProxmoxError):
     """The answer is not what a Proxmox host sends: HTML, broken JSON, or a shape that cannot be read."""
 
     code = "bad_answer"
-    remedy = (
+    remedy = "If it stays so, look into the system log of the host"
+    host_remedy = (
         "Check that the address and port belong to a Proxmox host and not to a proxy or another web server"
     )
 
@@ -228,7 +254,7 @@ class TooLarge(ProxmoxError):
     """The answer is larger than any Proxmox host sends."""
 
     code = "too_large"
-    remedy = "Check that the address belongs to a Proxmox host"
+    remedy = "Nothing of it was used; look at what the host has so many of"
 
 
 class CredentialUnreadable(ProxmoxError):

@@ -63,6 +63,10 @@ class NoLogin:
         """Raise LoginFailed."""
         raise LoginFailed(self._cause, remedy=self._remedy)
 
+    def current_headers(self) -> Mapping[str, str]:
+        """Return none."""
+        return {}
+
     def refused(self, headers: Mapping[str, str]) -> bool:
         """Return False: another try would end the same way."""
         return False
@@ -81,6 +85,10 @@ class TokenLogin:
         if self._headers is None:
             raise LoginFailed("The API token holds characters that no Proxmox token has")
         return self._headers
+
+    def current_headers(self) -> Mapping[str, str]:
+        """Return the header."""
+        return self._headers or {}
 
     def refused(self, headers: Mapping[str, str]) -> bool:
         """Return False: another try would end the same way."""
@@ -119,6 +127,10 @@ class TicketLogin:
                 self._failures += 1
                 self._failure = error.cause
                 raise
+
+    def current_headers(self) -> Mapping[str, str]:
+        """Return the cookie header, none before a login: nobody logs in for this."""
+        return self._headers or {}
 
     def refused(self, headers: Mapping[str, str]) -> bool:
         """Drop the ticket that these headers carry; True when one more try makes sense."""
