@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { BACKUP_STATES, backupLook, backupWhy, reasonText, since } from "../../pulse/static/pulse/js/words.js";
+import { BACKUP_STATES, backupLook, backupWhy, emptyText, reasonText, since } from "../../pulse/static/pulse/js/words.js";
 
 test("the states of backups are in the order of their urgency", () => {
   const order = Object.keys(BACKUP_STATES).sort((a, b) => BACKUP_STATES[b].rank - BACKUP_STATES[a].rank);
@@ -33,6 +33,24 @@ test("backups that have not been read yet are called so, and nothing is urgent a
   assert.deepEqual(look("overdue", "not_read_yet"), ["overdue", 4]);
   assert.deepEqual(look("good", "no_permission"), ["good", 1]);
   assert.equal(backupLook({}), undefined);
+});
+
+test("an empty list blames the account only where it was not read, or where Proxmox leaves out", () => {
+  const untold = "None is told: the account may not see them, or they have not been read yet.";
+  const cases = [
+    [emptyText(""), untold],
+    [emptyText(undefined, "Datastore.Audit"), untold],
+    [emptyText("0001-01-01T00:00:00Z"), untold],
+    [emptyText("2026-01-01T12:00:00Z"), "There is none."],
+    [emptyText("2026-01-01T12:00:00Z", "Datastore.Audit"), "None is listed: there is none, or the account lacks the privilege Datastore.Audit, without which Proxmox leaves them out."],
+  ];
+  for (const [told, text] of cases) assert.equal(told, text);
+});
+
+test("what a call came to accuses nobody", () => {
+  assert.equal(reasonText("node_busy"), "the asked host could not reach the node");
+  assert.equal(reasonText("unreachable"), "the connection to the host failed");
+  assert.equal(reasonText("session_refused"), "the login was accepted and its session refused");
 });
 
 test("a reason that the page does not know is shown as it came, without hidden characters", () => {

@@ -4,7 +4,7 @@ import { bytes, duration, instant, percent, printable, rate, UNKNOWN } from "./f
 import { badge, icon, make } from "./page.js";
 import { ago, certificateSection, facts, good, notice, plainly, poor, pressureSection, quiet, replicationSection, section, subscriptionText, table, taskSection } from "./panel-parts.js";
 import { versionText } from "./server-words.js";
-import { since } from "./words.js";
+import { emptyText, since } from "./words.js";
 
 export function nodeSections({ resource, details }, now) {
   return [
@@ -108,7 +108,7 @@ const SMART_COLUMNS = ["Health", "Life left", "#Temperature", "#Power-on"];
 
 export function disksSection(details, now) {
   const disks = details.disks ?? [];
-  if (!disks.length) return section("Disks", details.disksRead, now, quiet("None is told: the account may not see them, or they have not been read yet."));
+  if (!disks.length) return section("Disks", details.disksRead, now, quiet(emptyText(details.disksRead)));
   const rows = disks.map((disk) => {
     const told = details.smartIsRead ? smartCells(disk) : [];
     return [printable(disk.device), ...told, printable(disk.model), printable(disk.kind), disk.sizeBytes === null ? UNKNOWN : bytes(disk.sizeBytes), printable(disk.usedFor), printable(disk.serial)];

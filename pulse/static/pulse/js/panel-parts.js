@@ -2,7 +2,7 @@
 
 import { duration, instant, percent, printable, UNKNOWN } from "./format.js";
 import { badge, icon, make } from "./page.js";
-import { fullTime, OUTCOMES, since } from "./words.js";
+import { emptyText, fullTime, OUTCOMES, since } from "./words.js";
 
 /** Rows of one small table; what is longer is told as a number. */
 const MOST_ROWS = 60;
@@ -117,7 +117,7 @@ export function replicationSection(jobs, now) {
 }
 
 export function certificateSection({ certificates, certificatesRead }, now) {
-  if (!certificates?.length) return section("Certificates", certificatesRead, now, quiet("None is told: the account may not see them, or they have not been read yet."));
+  if (!certificates?.length) return section("Certificates", certificatesRead, now, quiet(emptyText(certificatesRead)));
   const rows = certificates.map((one) => {
     const at = instant(one.expires);
     const days = at === null ? null : Math.floor((at - now) / DAY_MS);

@@ -6,7 +6,7 @@ import { badge, icon, make, panelAddress } from "./page.js";
 import { disksSection, machineRows, poolSection, share, updatesText } from "./panel-node.js";
 import { ago, ahead, certificateSection, facts, good, outcomeBadge, plainly, poor, quiet, section, subscriptionText, table, taskSection } from "./panel-parts.js";
 import { DATASTORE_STATES, keptOn, LEVELS_OF_SUPPORT, MAIL_STATISTICS, mailFigure, queueAge, troubleText, versionText } from "./server-words.js";
-import { ATTRIBUTIONS, EVIDENCE, since } from "./words.js";
+import { ATTRIBUTIONS, emptyText, EVIDENCE, since } from "./words.js";
 
 export function storageSections({ resource, details }, now) {
   const definition = details.definition;
@@ -73,7 +73,7 @@ function datastoreSection(server, details, now) {
       printable(store.comment ?? ""),
     ];
   });
-  if (!rows.length) return section("Datastores", details.usageRead, now, quiet("None is visible: the account may lack Datastore.Audit."));
+  if (!rows.length) return section("Datastores", details.usageRead, now, quiet(emptyText(details.usageRead, "Datastore.Audit")));
   const at = instant(details.datastoresRead ?? "");
   const read = at === null ? "Maintenance and comments have not been read yet." : `Maintenance and comments were read ${since(at, now)} ago.`;
   return section("Datastores", details.usageRead, now, table("Datastores", ["Datastore", "State", "#Usage", "#Free", "Full", "Deduplicated", "Kept on", "Namespaces", "Comment"], rows), quiet(read));

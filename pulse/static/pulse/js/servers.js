@@ -50,7 +50,7 @@ function makeServer() {
     setText(facts, serverFacts(server, isOnline, now));
     table.hidden = server.datastores.length === 0;
     none.hidden = server.datastores.length > 0;
-    setText(none, "No datastore is visible: the token may lack the privilege Datastore.Audit on /datastore.");
+    setText(none, "No datastore is listed: there is none, or the account lacks the privilege Datastore.Audit on /datastore, without which Proxmox leaves them out.");
     keep(stores, server.datastores, (store) => store.name, makeStore);
   };
   return { root, write };

@@ -178,7 +178,7 @@ export class StorageTable {
     const note = find("no-storages");
     note.hidden = shown > 0;
     if (shown > 0) return;
-    if (total === 0) setText(note, "No storage is known: none is configured for monitoring, or the account may not see it (privilege Datastore.Audit).");
+    if (total === 0) setText(note, "No storage is listed: there is none, none is to be monitored, or the account lacks the privilege Datastore.Audit, without which Proxmox leaves them out.");
     else setText(note, `None of the ${total} storages has “${printable(view.q)}” in its name, node, kind or content.`);
   }
 }

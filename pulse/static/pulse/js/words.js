@@ -122,6 +122,16 @@ export function sentence(text) {
   return text ? `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}` : "";
 }
 
+/**
+ * Returns what stands in the place of a list without entries; `read` is when it was read, empty when it never was. `privilege` is the one
+ * without which Proxmox answers with fewer entries instead of a refusal.
+ */
+export function emptyText(read, privilege = "") {
+  if (instant(read ?? "") === null) return "None is told: the account may not see them, or they have not been read yet.";
+  if (!privilege) return "There is none.";
+  return `None is listed: there is none, or the account lacks the privilege ${privilege}, without which Proxmox leaves them out.`;
+}
+
 /** The same of backups, tasks or snapshots. */
 const BLIND = {
   no_permission: "the account may not list them",
