@@ -31,6 +31,7 @@ from nodes.proxmox.client import Target
 from nodes.proxmox.errors import ProxmoxError
 from pulse.lib.crypto import SealBroken
 from pulse.lib.logs import without_secrets
+from pulse.lib.outbound.connecting import PUBLIC
 
 if TYPE_CHECKING:
     InstanceModelAdmin = admin.ModelAdmin[Instance]
@@ -55,6 +56,8 @@ OBSERVED = (
     "cluster_name",
     "is_paused",
     "is_fingerprint_learned",
+    "renewable_by",
+    "certificate_renewed_at",
     "next_poll_at",
     "version",
     "created_at",
@@ -145,6 +148,15 @@ class InstanceAdmin(InstanceModelAdmin):
     def certificate(self, instance: Instance) -> str:
         """Return how the certificate of the host is judged."""
         return CERTIFICATES[certificate_of(instance)]
+
+    @admin.display(description="certificate may be renewed by")
+    def renewable_by(self, instance: Instance) -> str:
+        """Return who may renew the pinned certificate without anybody's word."""
+        if not instance.authority:
+            return "nobody: another one is refused"
+        return (
+            "public authorities" if instance.authority == PUBLIC else "the authority that has signed this one"
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Instance | None = None) -> tuple[str, ...]:
         """Observed fields are never edited, and the kind of an instance is for ever."""

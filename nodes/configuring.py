@@ -76,8 +76,10 @@ def apply(draft: Checked, instance: Instance) -> Credential | None:
     if draft.host:
         instance.host = draft.host
     store_trust(instance, draft, is_new=False)
-    if instance.is_fingerprint_learned and instance.host != host_before:
-        instance.fingerprint = ""
+    if instance.host != host_before:
+        forget_authority(instance)
+        if instance.is_fingerprint_learned:
+            instance.fingerprint = ""
     for flag, is_on in draft.flags.items():
         setattr(instance, flag, is_on)
     return credential
@@ -110,6 +112,7 @@ def store_trust(instance: Instance, draft: Draft, *, is_new: bool) -> None:
 
     A learned pin that a form sends back unchanged stays a learned one. Source: security.md A33 and A34.
     """
+    pinned = instance.fingerprint
     if draft.verify_tls is not None:
         instance.verify_tls = draft.verify_tls
     if is_new:
@@ -123,6 +126,14 @@ def store_trust(instance: Instance, draft: Draft, *, is_new: bool) -> None:
         instance.is_fingerprint_learned = False
     if instance.host.startswith("http://"):
         instance.is_fingerprint_learned = False
+    if instance.fingerprint != pinned:
+        forget_authority(instance)
+
+
+def forget_authority(instance: Instance) -> None:
+    """Let nobody renew the pinned certificate until it was seen again who has signed it; the row is not saved."""
+    instance.authority = ""
+    instance.certificate_renewed_at = None
 
 
 def needs_look(before: Instance, after: Instance, credential: Credential | None) -> bool:

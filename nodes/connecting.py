@@ -46,6 +46,7 @@ def target_of(instance: Instance, *, url: str | None = None, fingerprint: str | 
         credential=_credential_of(instance),
         fingerprint=instance.fingerprint if fingerprint is None else fingerprint,
         verify_tls=instance.verify_tls,
+        authority=instance.authority,
     )
 
 
@@ -86,6 +87,7 @@ def targets_of(target: Target, members: Iterable[Member]) -> tuple[Target, ...]:
                 credential=target.credential,
                 fingerprint=member.fingerprint if is_pinned else "",
                 verify_tls=target.verify_tls,
+                authority=target.authority,
             ),
         )
     return tuple(targets.values())
@@ -201,6 +203,12 @@ class Connection:
         for client in gone:
             client.close()
 
+    def renewals(self) -> dict[str, str]:
+        """Return the fingerprints of certificates that were renewed by their authority, by those that are pinned."""
+        with self._lock:
+            renewed = [(target, client.renewed_fingerprint) for target, client in self._clients.items()]
+        return {target.fingerprint: fingerprint for target, fingerprint in renewed if fingerprint}
+
     def close(self) -> None:
         """Close the connections to all addresses."""
         with self._lock:
@@ -222,13 +230,18 @@ class Connection:
 
 @dataclass(slots=True)
 class _Kept:
-    version: int
+    made_of: tuple[int, str, str]
     connection: Connection
     used_at: float
 
 
 _kept: dict[int, _Kept] = {}
 _kept_lock = threading.Lock()
+
+
+def _made_of(instance: Instance) -> tuple[int, str, str]:
+    """Return what a connection is made of: the configuration by its version, and whom polling has found to be trusted."""
+    return instance.version, instance.fingerprint, instance.authority
 
 
 def members_of(instance: Instance) -> tuple[Member, ...]:
@@ -242,14 +255,14 @@ def members_of(instance: Instance) -> tuple[Member, ...]:
 
 
 def connection_for(instance: Instance) -> Connection:
-    """Return this process's connection to an instance, made anew when the instance's version has risen.
+    """Return this process's connection to an instance, made anew when its configuration or its pin has changed.
 
     Raises CredentialUnreadable when the stored secret cannot be opened.
     """
     members = members_of(instance)
     with _kept_lock:
         kept = _kept.get(instance.pk)
-    if kept is None or kept.version != instance.version:
+    if kept is None or kept.made_of != _made_of(instance):
         return _keep(instance, members)
     kept.used_at = time.monotonic()
     kept.connection.use_members(members)
@@ -268,7 +281,7 @@ def _keep(instance: Instance, members: tuple[Member, ...]) -> Connection:
     with _kept_lock:
         unused = [pk for pk, kept in _kept.items() if now - kept.used_at > UNUSED_SECONDS]
         dropped = [_kept.pop(pk).connection for pk in {*unused, instance.pk} & set(_kept)]
-        _kept[instance.pk] = _Kept(version=instance.version, connection=connection, used_at=now)
+        _kept[instance.pk] = _Kept(_made_of(instance), connection, used_at=now)
     for old in dropped:
         old.close()
     return connection

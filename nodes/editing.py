@@ -39,6 +39,8 @@ LOOPBACK_NAMES = frozenset({"localhost", "localhost4", "localhost6", "ip6-localh
 CONFIGURED_FIELDS = (
     *(column.name for column in DECIDED if column.name != "kind"),
     "is_fingerprint_learned",
+    "authority",
+    "certificate_renewed_at",
     "is_paused",
     "is_cluster",
     "cluster_name",
@@ -262,7 +264,7 @@ def is_known_member(instance: Instance) -> bool:
 def pin_first_certificate(pk: int, fingerprint: str) -> bool:
     """Pin the certificate of the first good answer of an instance that could not be asked when it was added.
 
-    False when the instance is pinned already, or is not to be. The version stays: the connection is the same.
+    False when the instance is pinned already, or is not to be. The version stays: nobody has changed the configuration.
     """
     return (
         Instance.objects.filter(pk=pk, is_fingerprint_learned=True, fingerprint="").update(

@@ -101,6 +101,12 @@ class Instance(models.Model):
     is_fingerprint_learned = models.BooleanField(
         default=False, editable=False, help_text="Pinned when it was first seen; nobody has confirmed it."
     )
+    authority = models.TextField(
+        blank=True,
+        editable=False,
+        help_text="Who may renew the pinned certificate: `public`, or an authority of its own in PEM.",
+    )
+    certificate_renewed_at = models.DateTimeField(null=True, blank=True, editable=False)
     verify_tls = DecidedTruth(default=False, wire="verifySSL")
     monitor_vms = Flag(default=True, wire="monitorVMs", kinds=(PVE,))
     monitor_containers = Flag(default=True, wire="monitorContainers", kinds=(PVE,))

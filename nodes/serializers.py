@@ -61,6 +61,7 @@ class InstanceSerializer(serializers.Serializer[Instance]):
     paused = serializers.BooleanField(source="is_paused", read_only=True)
     tlsUnchecked = serializers.BooleanField(source="is_tls_unchecked", read_only=True)
     fingerprintLearned = serializers.BooleanField(source="is_fingerprint_learned", read_only=True)
+    certificateRenewed = InstantField(source="certificate_renewed_at")
     statusMessage = serializers.SerializerMethodField()
     failingSince = InstantField(source="failing_since")
     lastSeen = InstantField(source="last_success_at")
@@ -78,7 +79,15 @@ class InstanceSerializer(serializers.Serializer[Instance]):
     )
 
     #: Ours, beside the contract: they stand behind it.
-    OURS = ("paused", "tlsUnchecked", "fingerprintLearned", "statusMessage", "failingSince", "lastSeen")
+    OURS = (
+        "paused",
+        "tlsUnchecked",
+        "fingerprintLearned",
+        "certificateRenewed",
+        "statusMessage",
+        "failingSince",
+        "lastSeen",
+    )
 
     def get_fields(self) -> dict[str, Field]:
         """Return the fields in the order of the contract, those of the columns that a person decides among them."""
@@ -108,6 +117,8 @@ class InstanceSerializer(serializers.Serializer[Instance]):
         shown["fingerprint"] = spelled_fingerprint(instance.fingerprint)  # as the Proxmox pages show it
         foreign = {flag.wire for flag in FLAGS if instance.kind not in flag.kinds}
         empty = {name for name in self.OMITTED_WHEN_EMPTY if not shown[name]}
+        if instance.certificate_renewed_at is None:
+            empty.add("certificateRenewed")
         if instance.failing_since is None:
             empty.add("failingSince")
         if instance.last_success_at is None:

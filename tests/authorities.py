@@ -73,6 +73,62 @@ def build(
     return builder.sign(signer, hashes.SHA256())
 
 
+@dataclass
+class Served:
+    """A certificate that a server can show."""
+
+    certificate: x509.Certificate
+    context: ssl.SSLContext
+
+    @property
+    def fingerprint(self) -> str:
+        return self.certificate.fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@dataclass
+class Root:
+    """An authority that signs."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+    folder: Path
+
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def signs(self, *names: x509.GeneralName, days: int = 30) -> Served:
+        """A new certificate for these names."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        made = build(
+            subject="pve1",
+            issuer=self.certificate.subject,
+            key=key,
+            signer=self.key,
+            names=names or (LOOPBACK,),
+            days=days,
+        )
+        return Served(made, context_of(made, key, self.folder))
+
+
+def context_of(made: x509.Certificate, key: ec.EllipticCurvePrivateKey, folder: Path) -> ssl.SSLContext:
+    path = folder / "shown.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    path.unlink()
+    return context
+
+
 def new_authority(folder: Path) -> Authority:
     """Return an authority whose certificate lies in the folder; whoever is to trust it has to be told."""
     key = ec.generate_private_key(ec.SECP256R1())

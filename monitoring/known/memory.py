@@ -51,6 +51,7 @@ class PollMemory(Progressing):
     login_failures: int = 0  # in a row
     login_is_refused: bool = False  # five login failures in a row, until one poll succeeds
     recorded_epoch: float = 0.0  # when last_success_at was last written
+    authority_epoch: float = 0.0  # when it was last tried who vouches for the pinned certificate
     trouble: str = ""  # what last went wrong after the figures were shown
     duplicate_of: int = 0  # the instance that already stands for this cluster
     duplicate_name: str = ""

@@ -128,6 +128,7 @@ class Poll(ABC):
         try:
             if calls is not None:
                 outcomes.pin_certificate(self.instance, calls.connection)
+                outcomes.keep_trust(self.instance, memory, calls.connection, at=self.at)
             outcomes.record_success(self.instance, memory, at=self.at)
             if calls is not None:
                 self.finish(calls)

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from monitoring.known.memory import PollMemory
 from monitoring.polling import limits
-from nodes import clusters, editing, recognising
+from nodes import authorities, clusters, editing, recognising
 from nodes.choices import PollState
 from nodes.connecting import Connection, target_of
 from nodes.models import ClusterEndpoint, Instance
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 #: `last_success_at` survives a restart; between two of these the fragment knows better.
 SUCCESS_RESOLUTION_SECONDS = 60.0
 MESSAGE_LIMIT = 1000
+#: How often it is tried whether a public authority vouches for a pinned certificate.
+AUTHORITY_SECONDS = 6 * 3600.0
 
 
 def is_refusal(error: ProxmoxError) -> bool:
@@ -83,6 +85,19 @@ def pin_certificate(instance: Instance, connection: Connection) -> None:
         shown = connection.client().fingerprint
         if shown and editing.pin_first_certificate(instance.pk, shown):
             logger.info("%s: the certificate is pinned from now on", instance.name)
+
+
+def keep_trust(instance: Instance, memory: PollMemory, connection: Connection, *, at: datetime) -> None:
+    """Pin what its authority has renewed, and remember public authorities as those that may."""
+    for pinned, renewed in connection.renewals().items():
+        if authorities.pin_anew(instance, pinned, renewed, at=at):
+            logger.info(
+                "%s: the certificate was renewed by its authority; the new one is pinned", instance.name
+            )
+    if authorities.is_wanted(instance) and at.timestamp() - memory.authority_epoch >= AUTHORITY_SECONDS:
+        memory.authority_epoch = at.timestamp()
+        if authorities.remember_public(instance):
+            logger.info("%s: public authorities may renew the pinned certificate", instance.name)
 
 
 def record_membership(instance: Instance, cluster: ClusterReading | None, *, at: datetime) -> None:

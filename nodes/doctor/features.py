@@ -236,6 +236,7 @@ UNCONDITIONAL: Mapping[str, Calls] = {
         pve.node_version,
         pve.node_certificates,
         hardware.certificates,
+        hardware.certificate_texts,
         hardware.subscription,
     ),
     "pbs": (access.permissions, pbs.version, pbs.node_name, backups.node_time, hardware.subscription),

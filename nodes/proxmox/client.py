@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 import msgspec
@@ -36,13 +36,17 @@ PROOF_PATH = "/version"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a client calls and as whom; a fingerprint pins exactly this certificate, whatever `verify_tls` says."""
+    """Where a client calls and as whom; a fingerprint pins exactly this certificate, whatever `verify_tls` says.
+
+    `authority` may renew the pinned one: as in `pulse.lib.outbound.connecting.connect`.
+    """
 
     kind: str  # pve, pbs, pmg
     url: str  # normalised, such as https://pve1.lab:8006
     credential: Credential
     fingerprint: str = ""  # SHA-256, 64 hex digits in lower case
     verify_tls: bool = False
+    authority: str = field(default="", repr=False)
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -104,6 +108,7 @@ class Client:
             HOST_POLICY,
             verify_tls=target.verify_tls,
             fingerprint=target.fingerprint,
+            authority=target.authority,
             max_body_bytes=max_body_bytes,
             idle_seconds=IDLE_SECONDS,
         )
@@ -122,6 +127,11 @@ class Client:
     def fingerprint(self) -> str:
         """Of the certificate shown last; "" before the first connection and without TLS."""
         return self._adapter.presented_fingerprint
+
+    @property
+    def renewed_fingerprint(self) -> str:
+        """Of the certificate with which the authority has replaced the pinned one; "" while none was seen."""
+        return self._adapter.renewed_fingerprint
 
     def get(
         self,

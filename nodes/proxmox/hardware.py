@@ -16,6 +16,7 @@ from nodes.proxmox.guests import read_pressure
 from nodes.proxmox.readings.guests import PressureReading
 from nodes.proxmox.readings.hardware import (
     CertificateReading,
+    CertificateTextReading,
     DiskReading,
     NodeHistoryReading,
     PendingUpdateReading,
@@ -34,6 +35,9 @@ OSDS_LIMIT = 64
 #: An hour in minutes, and some.
 HISTORY_LIMIT = 500
 TEMPERATURES = range(-40, 151)
+
+PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
+PEM_LIMIT = 32_768
 
 #: By the number of SATA; a PBS names those of NVMe as smartctl does.
 POWER_ON_ATTRIBUTES = (9, "power_on_hours")
@@ -160,7 +164,16 @@ read_zfs_pools = Rows(
     "the ZFS pools", row_of(ZfsPoolReading, fragmentation_percent=(_percent, "frag")), by=("name",)
 )
 read_thin_pools = Rows("the thin pools", row_of(ThinPoolReading), by=("volume_group", "name"))
+
+
+def _pem(value: object) -> str:
+    """Return the first certificate of a text in PEM, "" for what is none."""
+    match = PEM.search(value[:PEM_LIMIT]) if isinstance(value, str) else None
+    return match.group() if match else ""
+
+
 read_certificates = Rows("the certificates", row_of(CertificateReading), by=("filename",))
+read_certificate_texts = Rows("the certificates", row_of(CertificateTextReading, pem=(_pem, "pem")))
 #: Its key stays out of it.
 read_subscription = Thing(
     "the subscription",
@@ -196,6 +209,8 @@ SMART = Call("/nodes/{node}/disks/smart", read_smart)
 zfs_pools = Call("/nodes/{node}/disks/zfs", read_zfs_pools)
 thin_pools = Call("/nodes/{node}/disks/lvmthin", read_thin_pools)
 certificates = Call("/nodes/{node}/certificates/info", read_certificates)
+#: Asked apart: the texts are needed once, and the list is kept.
+certificate_texts = Call("/nodes/{node}/certificates/info", read_certificate_texts)
 subscription = Call("/nodes/{node}/subscription", read_subscription)
 pending_updates = Call("/nodes/{node}/apt/update", read_pending_updates)
 #: The newest pressure and ZFS cache of a node, nothing before PVE 9; every node can answer.

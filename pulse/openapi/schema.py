@@ -292,7 +292,7 @@ class InstanceExtension(OpenApiSerializerExtension):
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> Json:
         """Return its schema."""
         schema: Json = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        omitted = {*self.target.OMITTED_WHEN_EMPTY, "failingSince", "lastSeen"}
+        omitted = {*self.target.OMITTED_WHEN_EMPTY, "certificateRenewed", "failingSince", "lastSeen"}
         return schema | {"required": [name for name in schema.get("required", ()) if name not in omitted]}
 
 

@@ -82,7 +82,8 @@ def thin_pools(request: Call) -> list[Row]:
 def certificates(request: Call) -> list[Row]:
     """The authority of the cluster, and the certificate that the node serves."""
     node = node_of(request)
-    served = request.site.server(node.name).certificate_row("pve-ssl.pem")
+    server = request.site.server(node.name)
+    served = server.certificate_row("pve-ssl.pem")
     authority = {
         **served,
         "filename": "pve-root-ca.pem",
@@ -90,6 +91,7 @@ def certificates(request: Call) -> list[Row]:
         "notafter": int(node.certificate_expires_at) + 2_900 * 86_400,
         "fingerprint": ":".join(["5A"] * 32),
         "san": [],
+        "pem": server.authority_pem or served["pem"],
     }
     return [authority, served]
 

@@ -45,6 +45,7 @@ class FakeServer:
         self.traffic = Traffic()
         self.faults = FaultSet(take_down=self.stop, bring_up=self.start, reset=site.reset_counters)
         self._certificate = certificate(site.kind, name, host, valid_days=self._valid_days())
+        self.authority_pem = ""  # told in the place of what nobody has signed with
         self._issue = 0
         self._holder: socket.socket | None = None
         self._listener: socket.socket | None = None
@@ -103,6 +104,12 @@ class FakeServer:
     def is_listening(self) -> bool:
         """Whether connections are accepted."""
         return self._listener is not None
+
+    def show(self, shown: Certificate, *, authority_pem: str) -> None:
+        """From the next connection on this certificate is served, announced, and listed with the authority that has signed it."""
+        self.authority_pem = authority_pem
+        self._certificate = shown
+        self._announce_certificate()
 
     def renew_certificate(self) -> None:
         """From the next connection on another certificate is served, and announced in GET /nodes."""

@@ -275,6 +275,18 @@ READERS: dict[str, Source] = {
         hardware.read_zfs_pools, (("pve", f"{NODE}/disks/zfs"), ("pbs", f"{NODE}/disks/zfs"))
     ),
     "thin pools": Source(hardware.read_thin_pools, (("pve", f"{NODE}/disks/lvmthin"),)),
+    "certificate texts": Source(
+        hardware.read_certificate_texts,
+        (("pve", f"{NODE}/certificates/info"),),
+        told=(
+            [
+                {
+                    "filename": "pve-root-ca.pem",
+                    "pem": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+                }
+            ],
+        ),
+    ),
     "certificates": Source(
         hardware.read_certificates,
         (("pve", f"{NODE}/certificates/info"), ("pbs", f"{NODE}/certificates/info")),

@@ -91,6 +91,7 @@ CALLS: list[tuple[str, Call]] = [
     ("/nodes/pve1/disks/zfs", given(hardware.zfs_pools, "pve1")),
     ("/nodes/pve1/disks/lvmthin", given(hardware.thin_pools, "pve1")),
     ("/nodes/pve1/certificates/info", given(hardware.certificates, "pve1")),
+    ("/nodes/pve1/certificates/info", given(hardware.certificate_texts, "pve1")),
     ("/nodes/pve1/subscription", given(hardware.subscription, "pve1")),
     ("/nodes/pve1/apt/update", given(hardware.pending_updates, "pve1")),
     ("/nodes/pve1/rrddata?timeframe=hour&cf=AVERAGE", given(hardware.node_history_newest, "pve1")),

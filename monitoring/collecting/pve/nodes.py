@@ -10,6 +10,7 @@ from monitoring.collecting.schedule import Question
 from monitoring.collecting.visit import LISTING_SECONDS, Visit
 from monitoring.figures.nodes import NodeFigures
 from monitoring.known.lanes import Lane
+from nodes import authorities
 from nodes.proxmox import backups, cluster, guests, hardware, pve
 
 GUEST_KINDS = ("qemu", "lxc")
@@ -75,8 +76,14 @@ def read_node_time(visit: Visit, node: str) -> None:
 
 
 def read_certificates(visit: Visit, node: str) -> None:
-    """Read the certificates and when they expire."""
-    visit.keep_node(node, certificates=visit.ask(hardware.certificates, node))
+    """Read the certificates and when they expire; of the host that is asked also who may renew its own."""
+    listed = visit.ask(hardware.certificates, node)
+    visit.keep_node(node, certificates=listed)
+    instance = visit.instance
+    if authorities.is_wanted(instance) and any(one.fingerprint == instance.fingerprint for one in listed):
+        told = visit.ask(hardware.certificate_texts, node)
+        if signer := authorities.signer_of(instance.fingerprint, (one.pem for one in told)):
+            authorities.remember(instance, signer)
 
 
 def read_subscription(visit: Visit, node: str) -> None:

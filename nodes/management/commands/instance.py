@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from nodes import configuring, connecting, editing, probe
+from nodes import authorities, configuring, connecting, editing, probe
 from nodes.addresses import spelled_fingerprint
 from nodes.choices import InstanceKind
 from nodes.drafts import Checked, Draft, NotValid
@@ -327,6 +327,8 @@ def judged(instance: Instance, shown: probe.Certificate) -> tuple[bool, str]:
     """Return whether the certificate is the expected one, and the words for it."""
     if instance.fingerprint:
         is_pinned = shown.fingerprint == instance.fingerprint
+        if not is_pinned and instance.authority and authorities.vouches(instance) == shown.fingerprint:
+            return True, "renewed by the authority of the pinned one"
         return (
             is_pinned,
             "as pinned" if is_pinned else f"not {spelled_fingerprint(instance.fingerprint)}, which is pinned",

@@ -67,6 +67,13 @@ class CertificateReading(msgspec.Struct, frozen=True, gc=False):
     expires_epoch: Annotated[Epoch, "notafter"] = None  # epoch seconds
 
 
+class CertificateTextReading(msgspec.Struct, frozen=True, gc=False):
+    """The same row of GET /nodes/{node}/certificates/info: the certificate itself."""
+
+    filename: Annotated[Name, "filename"]
+    pem: str
+
+
 class SubscriptionReading(msgspec.Struct, frozen=True, gc=False):
     """GET /nodes/{node}/subscription, without its key."""
 

@@ -34,6 +34,9 @@ from pulse.lib.outbound.policy import AddressPolicy
 #: How long a host may take to accept a connection.
 CONNECT_SECONDS = 3.0
 
+#: Stands for the authorities that this machine trusts, where one is remembered.
+PUBLIC = "public"
+
 Trust = Literal["verified", "pinned", "unverified"]
 
 
@@ -54,21 +57,70 @@ def context_for(trust: Trust) -> ssl.SSLContext:
     return context
 
 
+@functools.lru_cache(maxsize=256)
+def context_by(authority: str) -> ssl.SSLContext:
+    """Return the TLS settings that take what this one authority has signed, for whatever name; ValueError for what is none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    try:
+        context.load_verify_locations(cadata=authority)
+    except ssl.SSLError:
+        raise ValueError("no certificate of an authority") from None
+    return context
+
+
 def connect(
-    place: Place, policy: AddressPolicy, budget: Budget, *, verify_tls: bool, fingerprint: str = ""
+    place: Place,
+    policy: AddressPolicy,
+    budget: Budget,
+    *,
+    verify_tls: bool,
+    fingerprint: str = "",
+    authority: str = "",
 ) -> HTTPConnection:
     """Return an open connection whose certificate is trusted; nothing was sent on it.
 
-    A fingerprint pins exactly this certificate, whatever `verify_tls` says. The name is looked up once and its addresses are
-    tried in turn. Raises an OutboundError.
+    A fingerprint pins exactly this certificate, whatever `verify_tls` says. Where an `authority` is given another one is taken
+    as well if that has signed it and it is valid: the certificate of an authority in PEM, or PUBLIC for those that this machine
+    trusts, which must vouch for the host's name too. Raises an OutboundError.
     """
     if fingerprint and place.scheme != "https":
         raise TlsMissing(f"{place} is addressed without TLS, so its confirmed certificate cannot be checked")
     trust: Trust = "pinned" if fingerprint else "verified" if verify_tls else "unverified"
+    try:
+        return _connected(place, policy, budget, trust, fingerprint=fingerprint)
+    except CertificateChanged as error:
+        if not authority:
+            raise
+        changed = error
+    try:
+        return _renewed(place, policy, budget, authority)
+    except (TlsFailed, ValueError):
+        pass  # what is wrong with the other certificate does not matter: it is not the pinned one
+    raise changed
+
+
+def _renewed(place: Place, policy: AddressPolicy, budget: Budget, authority: str) -> HTTPConnection:
+    if authority == PUBLIC:
+        return _connected(place, policy, budget, "verified")
+    return _connected(place, policy, budget, "pinned", context=context_by(authority))
+
+
+def _connected(
+    place: Place,
+    policy: AddressPolicy,
+    budget: Budget,
+    trust: Trust,
+    *,
+    fingerprint: str = "",
+    context: ssl.SSLContext | None = None,
+) -> HTTPConnection:
+    """Return a connection to the first address that takes one: the name is looked up once, its addresses are tried in turn."""
     failure: OutboundError | None = None
     for address in names.resolve(place.host, policy=policy, seconds=budget.left_seconds()):
         wait_seconds = min(CONNECT_SECONDS, budget.left_seconds())
-        connection = _connection(address, place, trust, wait_seconds)
+        connection = _connection(address, place, trust, wait_seconds, context)
         try:
             _open(connection, place, wait_seconds)
             if fingerprint:
@@ -84,7 +136,9 @@ def connect(
     raise failure or Unreachable(f"{place} has no address")
 
 
-def _connection(address: str, place: Place, trust: Trust, wait_seconds: float) -> HTTPConnection:
+def _connection(
+    address: str, place: Place, trust: Trust, wait_seconds: float, context: ssl.SSLContext | None
+) -> HTTPConnection:
     connection: HTTPConnection
     if place.scheme == "http":
         connection = HTTPConnection(address, place.port, timeout=wait_seconds)
@@ -94,7 +148,7 @@ def _connection(address: str, place: Place, trust: Trust, wait_seconds: float) -
             place.port,
             timeout=wait_seconds,
             server_hostname=place.host,
-            ssl_context=context_for(trust),
+            ssl_context=context or context_for(trust),
             assert_hostname=None if trust == "verified" else False,
         )
     # A lost connection is opened again here, with its checks, and never by the library on its own.

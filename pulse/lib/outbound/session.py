@@ -42,15 +42,19 @@ class Adapter(BaseAdapter):
         *,
         verify_tls: bool = True,
         fingerprint: str = "",
+        authority: str = "",
         max_body_bytes: int = MAX_BODY_BYTES,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         super().__init__()
         #: Of the certificate shown last; "" before the first connection and without TLS.
         self.presented_fingerprint = ""
+        #: Of the one that is pinned now in the place of the given one, because its authority has renewed it; "" while none is.
+        self.renewed_fingerprint = ""
         self._policy = policy
         self._verify_tls = verify_tls
         self._fingerprint = fingerprint
+        self._authority = authority
         self._max_body_bytes = max_body_bytes
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
@@ -80,10 +84,18 @@ class Adapter(BaseAdapter):
                 return self._exchange(kept, place, request, budget)
             except Dropped:
                 pass
+        pinned = self._fingerprint
         connection = connect(
-            place, self._policy, budget, verify_tls=self._verify_tls, fingerprint=self._fingerprint
+            place,
+            self._policy,
+            budget,
+            verify_tls=self._verify_tls,
+            fingerprint=pinned,
+            authority=self._authority,
         )
         self.presented_fingerprint = presented_fingerprint(connection)
+        if pinned and self.presented_fingerprint != pinned:
+            self._fingerprint = self.renewed_fingerprint = self.presented_fingerprint
         return self._exchange(connection, place, request, budget)
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 // The dialogs about nodes: the list of connections, and deleting one.
 
-import { printable } from "./format.js";
+import { instant, printable } from "./format.js";
 import { find, icon, keep, make, request, setIcon, setText, toast } from "./page.js";
+import { fullTime } from "./words.js";
 
 const KINDS = { pve: "Proxmox VE", pbs: "Backup Server", pmg: "Mail Gateway" };
 
@@ -75,11 +76,16 @@ function stateOf(instance) {
   return ["offline", "no answer", "offline"];
 }
 
+function pinText({ certificateRenewed }) {
+  const at = instant(certificateRenewed ?? "");
+  return at === null ? "certificate pinned" : `certificate pinned, renewed by its authority on ${fullTime(at)}`;
+}
+
 function factsOf(instance) {
   const parts = [KINDS[instance.type], instance.host];
   if (instance.isCluster) parts.push(`cluster ${instance.clusterName} of ${(instance.clusterEndpoints ?? []).length}`);
   const who = instance.hasPassword && !instance.hasToken ? `user ${instance.user}` : `token ${instance.tokenName ?? ""}`;
-  parts.push(who.trim(), instance.fingerprint ? "certificate pinned" : instance.verifySSL ? "certificate verified" : "certificate not checked");
+  parts.push(who.trim(), instance.fingerprint ? pinText(instance) : instance.verifySSL ? "certificate verified" : "certificate not checked");
   return printable(parts.join(" · "));
 }
 
