@@ -62,6 +62,7 @@ class InstanceSerializer(serializers.Serializer[Instance]):
     tlsUnchecked = serializers.BooleanField(source="is_tls_unchecked", read_only=True)
     fingerprintLearned = serializers.BooleanField(source="is_fingerprint_learned", read_only=True)
     certificateRenewed = InstantField(source="certificate_renewed_at")
+    statusCode = serializers.CharField(source="failure_code", read_only=True)
     statusMessage = serializers.SerializerMethodField()
     failingSince = InstantField(source="failing_since")
     lastSeen = InstantField(source="last_success_at")
@@ -75,6 +76,7 @@ class InstanceSerializer(serializers.Serializer[Instance]):
         "clusterName",
         "clusterEndpoints",
         "fingerprintLearned",
+        "statusCode",
         "statusMessage",
     )
 
@@ -84,6 +86,7 @@ class InstanceSerializer(serializers.Serializer[Instance]):
         "tlsUnchecked",
         "fingerprintLearned",
         "certificateRenewed",
+        "statusCode",
         "statusMessage",
         "failingSince",
         "lastSeen",

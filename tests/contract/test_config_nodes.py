@@ -194,6 +194,7 @@ def test_the_status_says_how_the_last_poll_ended(api, state, status):
 def test_a_failing_instance_says_why_and_since_when(api):
     make_instance(
         state="failing",
+        failure_code="timeout",
         failure_message="It does not answer",
         failing_since=NOON,
         last_success_at=NOON - timedelta(minutes=1),
@@ -201,7 +202,7 @@ def test_a_failing_instance_says_why_and_since_when(api):
 
     (node,) = listed(api)
 
-    assert node["statusMessage"] == "It does not answer"
+    assert (node["statusCode"], node["statusMessage"]) == ("timeout", "It does not answer")
     assert node["failingSince"] == "2026-01-01T12:00:00Z"
     assert node["lastSeen"] == "2026-01-01T11:59:00Z"
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { BACKUP_STATES, backupLook, backupWhy, emptyText, reasonText, since } from "../../pulse/static/pulse/js/words.js";
+import { BACKUP_STATES, backupLook, backupWhy, emptyText, reasonText, silenceTexts, since } from "../../pulse/static/pulse/js/words.js";
 
 test("the states of backups are in the order of their urgency", () => {
   const order = Object.keys(BACKUP_STATES).sort((a, b) => BACKUP_STATES[b].rank - BACKUP_STATES[a].rank);
@@ -45,6 +45,21 @@ test("an empty list blames the account only where it was not read, or where Prox
     [emptyText("2026-01-01T12:00:00Z", "Datastore.Audit"), "None is listed: there is none, or the account lacks the privilege Datastore.Audit, without which Proxmox leaves them out."],
   ];
   for (const [told, text] of cases) assert.equal(told, text);
+});
+
+test("a connection without figures is said to be silent only when nothing came, and to refuse the login only when it did", () => {
+  const cases = [
+    [{ status: "disconnected", statusCode: "timeout" }, ["does not answer", "no answer"]],
+    [{ status: "disconnected", statusCode: "unreachable" }, ["does not answer", "no answer"]],
+    [{ status: "disconnected" }, ["does not answer", "no answer"]],
+    [{ status: "disconnected", statusCode: "bad_answer" }, ["cannot be read", "not read"]],
+    [{ status: "disconnected", statusCode: "server_error" }, ["cannot be read", "not read"]],
+    [{ status: "disconnected", statusCode: "certificate_changed" }, ["cannot be read", "not read"]],
+    [{ status: "error", statusCode: "login_failed" }, ["refuses the login", "login refused"]],
+    [{ status: "error", statusCode: "permission_denied" }, ["refuses the calls of its account", "rights missing"]],
+    [{ status: "error", statusCode: "session_refused" }, ["refuses the session", "session refused"]],
+  ];
+  for (const [instance, texts] of cases) assert.deepEqual(silenceTexts(instance), texts);
 });
 
 test("what a call came to accuses nobody", () => {

@@ -7,6 +7,7 @@ import { find, icon, keep, make, makeBar, panelAddress, setData, setIcon, setTex
 import { isCached } from "./server-words.js";
 import { minutesSince } from "./state.js";
 import { setTitle } from "./table.js";
+import { silenceTexts } from "./words.js";
 
 /** With more nodes than this the cards lose their small print; with more than that the quiet ones are folded away. */
 const MANY_CARDS = 12;
@@ -85,7 +86,7 @@ function critical(key, title, text) {
 }
 
 function silentInstance(instance, guests) {
-  const title = instance.status === "error" ? "refuses the login" : "does not answer";
+  const [title] = silenceTexts(instance);
   const count = guests.filter((guest) => instance.type === "pve" && guest.instance === instance.name).length;
   const kept = count ? ` ${counted(count, "guest")} shown as last known.` : "";
   const reason = (instance.statusMessage ?? "").replace(/\.?$/, ".");

@@ -2,7 +2,7 @@
 
 import { instant, printable } from "./format.js";
 import { find, icon, keep, make, request, setIcon, setText, toast } from "./page.js";
-import { fullTime } from "./words.js";
+import { fullTime, silenceTexts } from "./words.js";
 
 const KINDS = { pve: "Proxmox VE", pbs: "Backup Server", pmg: "Mail Gateway" };
 
@@ -71,9 +71,8 @@ function mayChange() {
 function stateOf(instance) {
   if (instance.paused) return ["paused", "paused", "paused"];
   if (instance.status === "connected") return ["running", "connected", "running"];
-  if (instance.status === "error") return ["offline", "login refused", "offline"];
-  if (!instance.failingSince) return ["stale", "waiting", "clock"];
-  return ["offline", "no answer", "offline"];
+  if (instance.status !== "error" && !instance.failingSince) return ["stale", "waiting", "clock"];
+  return ["offline", silenceTexts(instance)[1], "offline"];
 }
 
 function pinText({ certificateRenewed }) {

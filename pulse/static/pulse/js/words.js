@@ -122,6 +122,16 @@ export function sentence(text) {
   return text ? `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}` : "";
 }
 
+/** What a host that gave no answer at all came to; with any other code it answers, and Pulse cannot use what it says. */
+const SILENT = new Set(["unreachable", "timeout", "refused", "name_not_found", "address_refused"]);
+const REFUSALS = { permission_denied: ["refuses the calls of its account", "rights missing"], session_refused: ["refuses the session", "session refused"] };
+
+/** Returns why a connection brings no figures, as the end of a sentence and in two words. */
+export function silenceTexts({ status, statusCode = "" }) {
+  if (status === "error") return REFUSALS[statusCode] ?? ["refuses the login", "login refused"];
+  return !statusCode || SILENT.has(statusCode) ? ["does not answer", "no answer"] : ["cannot be read", "not read"];
+}
+
 /**
  * Returns what stands in the place of a list without entries; `read` is when it was read, empty when it never was. `privilege` is the one
  * without which Proxmox answers with fewer entries instead of a refusal.
