@@ -17,7 +17,7 @@ from pulse.lib.auth import Access
 from tests.accounts.fixtures import PASSWORD, REMOTE
 from tests.conftest import NOON
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 OWN_PAGE = {"HTTP_ORIGIN": "http://pulse.test"}
 

@@ -17,7 +17,7 @@ from accounts.tasks import prune_sessions
 from tests.accounts.fixtures import PASSWORD, REMOTE
 from tests.conftest import NOON
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 ME = "/api/security/me"
 OWN_PAGE = {"HTTP_ORIGIN": "http://pulse.test"}

@@ -18,7 +18,7 @@ from nodes.proxmox.errors import LoginFailed
 from tests.accounts.fixtures import REMOTE
 from tests.factories import make_instance
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 NODES = "/api/config/nodes"
 TOKENS = "/api/security/tokens"
@@ -261,7 +261,6 @@ WRONG_TYPES = [(field, value) for field in TEXTS for value in NO_TEXT] + [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("route", NODE_READERS)
 def test_no_field_takes_another_json_type(route, admin):
     before = stored()

@@ -21,7 +21,7 @@ from tests.conftest import NOON
 from tests.factories import make_endpoint, make_guest, make_instance
 from tests.probing import FINGERPRINT, answers, found, found_cluster
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 NODES = "/api/config/nodes"
 CONNECTION = f"{NODES}/test-connection"

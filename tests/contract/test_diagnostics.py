@@ -12,7 +12,7 @@ from tests.fake_proxmox.fixtures import virtual_estate
 from tests.monitoring.collected import turn
 from tests.monitoring.conftest import Watched
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
 ROUTE, EXPORT = "/api/diagnostics", "/api/diagnostics/export"
 

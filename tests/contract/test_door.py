@@ -23,7 +23,7 @@ from pulse.lib.clients import read_arrival
 from tests.accounts.fixtures import LOCAL, PASSWORD, REMOTE
 from tests.conftest import NOON
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 ME = "/api/security/me"
 TOKENS = "/api/security/tokens"

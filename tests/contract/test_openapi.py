@@ -22,6 +22,8 @@ from tests.accounts.fixtures import REMOTE
 from tests.architecture.routes import all_routes
 from tests.monitoring.collected import moment
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 #: What only somebody who knows our code and our papers understands.
 OUR_WORDS = re.compile(
@@ -325,7 +327,6 @@ def test_the_page_runs_scripts_of_this_pulse_only(api):
     assert "unsafe" not in response["Content-Security-Policy"]
 
 
-@pytest.mark.slow
 def test_a_process_that_is_not_asked_for_the_document_does_not_load_its_writer(tmp_path):
     script = (
         "import sys, pulse.asgi, pulse.urls; "

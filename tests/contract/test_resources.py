@@ -278,7 +278,7 @@ def test_a_pbs_tells_whose_its_groups_are_and_why(fake_pbs, ask):
 
     assert set(told["details"]["places"]) == {"/".join(key) for key in facts_of(watched).backups}
     whose = next(iter(told["details"]["attributions"].values()))
-    assert set(whose) == {"state", "instance", "vmid", "evidence", "candidates", "guestIsKnown"}
+    assert set(whose) == {"state", "instance", "vmid", "evidence", "candidates", "guestIsKnown", "born"}
 
 
 ENDS = {

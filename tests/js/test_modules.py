@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 MODULES = Path("pulse/static/pulse/js")
 NODE = shutil.which("node")

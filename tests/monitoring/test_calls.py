@@ -14,7 +14,7 @@ from nodes.proxmox import pve
 from nodes.proxmox.errors import ServerError
 from tests.monitoring.collected import facts_of, moment, refusals, turn, with_token
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from nodes.proxmox import pbs
 from nodes.proxmox.readings.live import DatastoreReading, DatastoreStateReading
 from tests.monitoring.collected import asked, facts_of, forget_time, moment, paths, reset, turn, with_token
 
+pytestmark = pytest.mark.slow
+
 MAIN = DatastoreReading("main", 100, 30, 60)
 
 STATUSES = {
@@ -285,7 +287,6 @@ def test_pending_updates_are_not_asked_without_the_privilege(db, fake_pbs, watch
     assert asked([fake_pbs], "/apt/update") == 0
 
 
-@pytest.mark.slow
 def test_the_list_costs_one_call_in_five_minutes(vault, fake_pbs):
     turn(vault, times=30)
     reset([fake_pbs])

@@ -9,7 +9,7 @@ import pytest
 from nodes.models import Instance
 from tests.conftest import NOON
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 #: fault -> (options, code of the failure, a word of its sentence)
 FAULTS = {

@@ -6,7 +6,7 @@ import pytest
 
 from tests.monitoring.collected import with_token
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 VICTIM = "pve-03"
 #: Guests of the victim, as the estate draws them.

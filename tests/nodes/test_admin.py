@@ -27,7 +27,7 @@ from tests.factories import (
 )
 from tests.probing import FINGERPRINT, answers, found
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 LIST = "/admin/nodes/instance/"
 ADD = "/admin/nodes/instance/add/"

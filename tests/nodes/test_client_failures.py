@@ -16,6 +16,8 @@ from pulse.lib.outbound import errors as outbound
 from tests.fake_proxmox import FakeServer
 from tests.nodes.servers import TOKEN, Link, always, answer, ask, scripted
 
+pytestmark = pytest.mark.slow
+
 #: Gives up soon; most of these tests wait for it.
 SOON = {"timeout_seconds": 0.5, "deadline_seconds": 0.6}
 

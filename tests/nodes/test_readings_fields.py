@@ -13,6 +13,8 @@ from nodes.proxmox.errors import BadAnswer
 from tests.nodes.readers import READERS, VERSIONS, Source, recorded_answers
 from tests.nodes.recorded import schema_paths
 
+pytestmark = pytest.mark.slow
+
 PROXMOX = Path(__file__).resolve().parents[2] / "nodes" / "proxmox"
 READING_MODULES = (
     "access", "backup_server", "backups", "cluster", "guests", "hardware", "mail", "pbs", "pve", "tasks",
