@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { backupRows, guestsAtRisk, guestsByNumber, jobCount, jobRows, riskCounts, snapshotRows, taskRows } from "../../pulse/static/pulse/js/backup-rows.js";
+import { backupRows, guestsAtRisk, guestsByNumber, hasNeverRun, jobCount, jobRows, riskCounts, snapshotRows, taskRows } from "../../pulse/static/pulse/js/backup-rows.js";
 import { fromWire } from "../../pulse/static/pulse/js/state.js";
 
 const NOON = Date.parse("2026-03-01T12:00:00Z");
@@ -122,4 +122,16 @@ test("backup jobs of PVE are there too, those that write to a backup server once
     ["lab-weekly", "", "nas", Date.parse("2026-02-28T00:00:00Z"), "of lab"],
   ]);
   assert.deepEqual([jobCount([server], own), jobCount([], own), jobCount([], [])], [2, 2, 0]);
+});
+
+test("never is said only of a job whose server says so", () => {
+  const cases = [
+    [{ kind: "verify", outcome: "unknown", at: null }, true],
+    [{ kind: "prune", outcome: "ok", at: 1 }, false],
+    [{ kind: "sync", outcome: "running", at: null }, false],
+    [{ kind: "backup", outcome: "unknown", at: null }, false],
+    [{ kind: "backup", outcome: "running", at: null }, false],
+    [{ kind: "garbage collection", outcome: "unknown", at: null }, true],
+  ];
+  for (const [job, expected] of cases) assert.equal(hasNeverRun(job), expected);
 });

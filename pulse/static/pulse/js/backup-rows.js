@@ -131,6 +131,9 @@ export function snapshotRows(state, byNumber, now) {
   });
 }
 
+/** Whether a job without an end has never run: a backup server says so; of a job of PVE the log of its tasks may just be short. */
+export const hasNeverRun = (job) => !job.at && job.outcome !== "running" && job.kind !== "backup";
+
 const JOB_LISTS = [
   ["backupJobs", "backup", "lastBackup"],
   ["syncJobs", "sync", "lastSync"],

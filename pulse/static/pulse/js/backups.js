@@ -1,7 +1,7 @@
 // The view of backups: guests at risk, all backups, tasks, snapshots, jobs, and the servers they are kept on. Loaded when
 // it is opened first; its rows are made from the state then, and again only when what they are made from has changed.
 
-import { backupRows, guestsAtRisk, guestsByNumber, jobCount, jobRows, riskCounts, shownName, snapshotRows, taskRows } from "./backup-rows.js";
+import { backupRows, guestsAtRisk, guestsByNumber, hasNeverRun, jobCount, jobRows, riskCounts, shownName, snapshotRows, taskRows } from "./backup-rows.js";
 import { BackupSources, emptyText } from "./backup-sources.js";
 import { bytes, duration, printable, UNKNOWN } from "./format.js";
 import { linkCell, ListTable, marksCell, stateCell, twoLines } from "./list.js";
@@ -18,8 +18,8 @@ const DISABLED = { word: "disabled", icon: "stopped", tone: "", rank: 0 };
 /** The clock of the rows that are shown: it moves by whole minutes. */
 let shownAt = 0;
 
-const ago = (field, never = UNKNOWN) => textCell(
-  (row) => (row[field] ? `${since(row[field], shownAt)} ago` : never),
+const ago = (field, isNever = () => false) => textCell(
+  (row) => (row[field] ? `${since(row[field], shownAt)} ago` : isNever(row) ? "never" : UNKNOWN),
   (row) => fullTime(row[field]),
 );
 const old = (field) => textCell((row) => since(row[field], shownAt), (row) => fullTime(row[field]));
@@ -195,7 +195,7 @@ const jobs = {
     { id: "store", label: "Writes to", width: 130, rank: 3, build: text("store") },
     { id: "server", label: "Server", width: 110, rank: 6, build: text("server") },
     { id: "schedule", label: "Schedule", width: 100, rank: 5, build: text("schedule") },
-    { id: "at", label: "Ended", width: 96, rank: 2, build: ago("at", "never") },
+    { id: "at", label: "Ended", width: 96, rank: 2, build: ago("at", hasNeverRun) },
     { id: "next", label: "Next run", width: 110, rank: 2, build: ahead("nextAt") },
     { id: "missed", label: "Missed", width: 110, rank: 4, build: ago("missedAt") },
     { id: "text", label: "What it says", width: 200, rank: 7, build: text("text") },

@@ -1,6 +1,6 @@
 // What is known of a storage, a backup server or a mail gateway, as sections of its panel.
 
-import { jobRows } from "./backup-rows.js";
+import { hasNeverRun, jobRows } from "./backup-rows.js";
 import { bytes, duration, instant, percent, printable, UNKNOWN, uptime } from "./format.js";
 import { badge, icon, make, panelAddress } from "./page.js";
 import { disksSection, machineRows, poolSection, share, updatesText } from "./panel-node.js";
@@ -116,7 +116,7 @@ function jobSection(server, now) {
     job.kind,
     printable(job.store),
     job.isDisabled ? plainly("disabled") : outcomeBadge(job.outcome),
-    ago(job.at, now, job.outcome === "running" ? UNKNOWN : "never"),
+    ago(job.at, now, hasNeverRun(job) ? "never" : UNKNOWN),
     ahead(job.nextAt, now),
     job.missedAt ? poor(`missed ${since(job.missedAt, now)} ago`) : "",
     printable(job.text || job.schedule),
