@@ -14,7 +14,7 @@ from monitoring.concerns.clusters import (
     silent_managers,
 )
 from monitoring.concerns.guests import guest, halted
-from monitoring.concerns.nodes import node_concerns, unmeasured
+from monitoring.concerns.nodes import node_concerns, node_services, unmeasured
 from monitoring.concerns.servers import gateway_concerns, server_concerns
 from monitoring.concerns.shapes import GATEWAY, INSTANCE, SERVER, About, Concern, concerning
 from monitoring.concerns.storages import unavailable
@@ -46,6 +46,7 @@ def pve_concerns(
     at_epoch: float,
 ) -> tuple[Concern, ...]:
     """Return what is wrong with a PVE; of a node that is away nothing but that is told.
+    One that does not report may still be asked which of its services run.
 
     `absent_since` has by node since when it is not online, `polled` how the lanes of the polls themselves are doing, `missed` the
     runs of its backup jobs that did not come; `failure` is the kind of an error of our own over its backups.
@@ -53,9 +54,10 @@ def pve_concerns(
     kept = facts
     facts = current(facts, at_epoch=at_epoch)
     online = {node.name: About("node", node.name) for node in figures.nodes if node.status == "online"}
+    is_cluster = cluster is not None and cluster.is_cluster
     found = list(cluster_concerns(instance, cluster, facts, online))
     for name, about in online.items():
-        found += concerning(about, node_concerns(name, facts, at_epoch=at_epoch))
+        found += concerning(about, node_concerns(name, facts, is_cluster=is_cluster, at_epoch=at_epoch))
     found += unread(OF_INSTANCE, kept, polled, at_epoch=at_epoch)
     found += flaws(kept, polled)
     for name, one in contradictions(contradicted, at_epoch=at_epoch):
@@ -66,9 +68,10 @@ def pve_concerns(
         )
     for node in figures.nodes:
         since = absent_since.get(node.name, at_epoch)
-        found += concerning(
-            About("node", node.name), unmeasured(node, cluster, since_epoch=since, at_epoch=at_epoch)
-        )
+        about = About("node", node.name)
+        found += concerning(about, unmeasured(node, cluster, since_epoch=since, at_epoch=at_epoch))
+        if node.status == "unknown":
+            found += concerning(about, node_services(node.name, facts, is_cluster=is_cluster))
     for name, one in (
         *silent_managers(facts.ha, facts.ha_epoch),
         *replication_concerns(figures, facts, at_epoch=at_epoch),

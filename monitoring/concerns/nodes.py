@@ -1,13 +1,15 @@
-"""What is wrong with one node below its guests: pools, disks, certificates, subscription; pure."""
+"""What is wrong with one node below its guests: services, pools, disks, certificates, subscription; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, Level, days_left
+from monitoring.concerns.software import stopped_services
 from monitoring.figures.nodes import NodeFigures
 from monitoring.known.disks import of_smart
 from monitoring.known.facts import Facts, NodeFacts, SmartFacts
+from monitoring.known.freshness import manages_services
 from nodes.proxmox.readings.hardware import (
     CertificateReading,
     DiskReading,
@@ -52,12 +54,21 @@ def unmeasured(
         yield Concern("node_unmeasured", WARNING, node.name, text)
 
 
-def node_concerns(name: str, facts: Facts, *, at_epoch: float) -> Iterator[Concern]:
+def node_concerns(name: str, facts: Facts, *, is_cluster: bool, at_epoch: float) -> Iterator[Concern]:
     """Yield what is wrong with a node of a PVE that is online."""
     known = facts.node(name)
+    yield from node_services(name, facts, is_cluster=is_cluster)
     yield from hardware(known)
     yield from certificates(known.certificates, known.certificates_epoch, at_epoch=at_epoch)
     yield from subscription(known.subscription, known.subscription_epoch)
+
+
+def node_services(name: str, facts: Facts, *, is_cluster: bool) -> Iterator[Concern]:
+    """Yield the services of a node that should run and do not."""
+    known = facts.node(name)
+    yield from stopped_services(
+        known.services, known.services_epoch, is_cluster=is_cluster, has_ha=manages_services(facts.ha)
+    )
 
 
 def host_concerns(facts: Facts, *, at_epoch: float) -> Iterator[Concern]:

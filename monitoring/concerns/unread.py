@@ -30,6 +30,7 @@ OF_INSTANCE: Mapping[Lane, str] = {
 OF_NODE: Mapping[Lane, str] = {
     Lane.NODE_STATUS: "the status",
     Lane.VERSIONS: "the version",
+    Lane.SERVICES: "the services",
     Lane.NODE_STORAGES: "the storages",
     Lane.ZFS_POOLS: "the ZFS pools",
     Lane.THIN_POOLS: "the thin pools",

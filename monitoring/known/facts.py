@@ -60,6 +60,7 @@ from nodes.proxmox.readings.hardware import (
     ZfsPoolReading,
 )
 from nodes.proxmox.readings.live import DatastoreStateReading
+from nodes.proxmox.readings.software import ServiceReading
 
 #: What is stored is of this layout; another release begins anew.
 LAYOUT = 3
@@ -125,6 +126,8 @@ class NodeFacts(msgspec.Struct, frozen=True):
 
     version: str = ""
     version_epoch: float = 0.0
+    services: tuple[ServiceReading, ...] = ()
+    services_epoch: float = 0.0
     storages: tuple[NodeStorageReading, ...] = ()
     storages_epoch: float = 0.0
     zfs_pools: tuple[ZfsPoolReading, ...] = ()

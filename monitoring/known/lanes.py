@@ -56,6 +56,7 @@ class Lane(StrEnum):
     VOTES = "votes", "quorum"
     QDEVICE = "qdevice", "quorum"
     VERSIONS = "versions"
+    SERVICES = "services"
     NODE_STORAGES = "storage"
     NODE_HISTORY = "node history"
     GUEST_DETAILS = "guest details"

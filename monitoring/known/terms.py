@@ -76,6 +76,7 @@ TERMS: Mapping[Lane, Terms] = {
     Lane.VOTES: Terms(5 * MINUTE, rank=3),
     Lane.QDEVICE: Terms(5 * MINUTE, rank=3),
     Lane.VERSIONS: Terms(HOUR, rank=0),
+    Lane.SERVICES: Terms(10 * MINUTE, rank=3),
     Lane.NODE_STORAGES: Terms(5 * MINUTE, rank=2),
     Lane.NODE_HISTORY: Terms(2 * MINUTE, rank=3),
     Lane.GUEST_DETAILS: Terms(2 * MINUTE),

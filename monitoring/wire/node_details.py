@@ -26,6 +26,7 @@ from nodes.proxmox.readings.cluster import (
 from nodes.proxmox.readings.guests import PressureReading
 from nodes.proxmox.readings.hardware import ThinPoolReading
 from nodes.proxmox.readings.live import ClusterReading, NodeStatusReading
+from nodes.proxmox.readings.software import ServiceReading
 
 
 class NodeVotes(msgspec.Struct, frozen=True):
@@ -80,6 +81,8 @@ class NodeDetails(HostDetails, frozen=True, kw_only=True):
     version_read_epoch: float
     versions_differ: bool
     cluster_versions: dict[str, str]
+    services: tuple[ServiceReading, ...]
+    services_read_epoch: float
     storages: tuple[NodeStorageReading, ...]
     storages_read_epoch: float
     thin_pools: tuple[ThinPoolReading, ...]
@@ -116,6 +119,8 @@ def node_details(node: NodeFigures, background: Background) -> NodeDetails:
         version_read_epoch=collected.version_epoch,
         versions_differ=len(set(versions.values())) > 1,
         cluster_versions=versions,
+        services=collected.services,
+        services_read_epoch=collected.services_epoch,
         storages=collected.storages,
         storages_read_epoch=collected.storages_epoch,
         thin_pools=collected.thin_pools,

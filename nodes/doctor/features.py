@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from nodes.proxmox import access, backup_server, backups, cluster, guests, hardware, pbs, pve
+from nodes.proxmox import access, backup_server, backups, cluster, guests, hardware, pbs, pve, software
 from nodes.proxmox.calls import Call
 
 Calls = tuple[Call[Any], ...]
@@ -65,10 +65,10 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "nodes", "pve", "Figures of the nodes",
-        (pve.node_status, backups.node_time),
+        (pve.node_status, backups.node_time, software.services),
         ((("/nodes/{node}", "Sys.Audit"),),),
-        "CPU, memory, disk and uptime of a node need Sys.Audit on it.",
-        "Nodes are listed without any figure.", AUDITOR,
+        "CPU, memory, disk, uptime and services of a node need Sys.Audit on it.",
+        "Nodes are listed without any figure, and no service that fails is seen.", AUDITOR,
     ),
     Feature(
         "storages", "pve", "Storages",

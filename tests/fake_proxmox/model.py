@@ -149,6 +149,9 @@ class Node:
     fixed_thin: dict[str, float] = field(default_factory=dict)  # used_ratio, metadata_ratio of the thin pool
     subscription: dict[str, Any] = field(default_factory=dict)  # in wire keys; empty: there is none
     pending_updates: int = 3
+    services: dict[str, dict[str, str]] = field(
+        default_factory=dict
+    )  # in wire keys, what differs from one that runs
     off_spans: list[tuple[float, float]] = field(default_factory=list)  # when it was off before
 
     @property

@@ -16,6 +16,7 @@ from tests.fake_proxmox import (
     pve_guests,
     pve_hardware,
     pve_rrd,
+    pve_software,
     pve_storage,
     pve_tasks,
 )
@@ -33,6 +34,7 @@ MODULES = (
     pve_guests,
     pve_hardware,
     pve_rrd,
+    pve_software,
     pve_storage,
     pve_tasks,
 )

@@ -82,8 +82,10 @@ class ClusterVerbs:
             self.node(node).pool_health[pool] = health
 
     def set_node(self: PveSite, node: str, **facts: Any) -> None:
-        """Change facts of a node: has_zfs, pending_updates, subscription {wire fields}, fixed_thin {used_ratio, metadata_ratio}."""
-        unknown = facts.keys() - {"has_zfs", "pending_updates", "subscription", "fixed_thin"}
+        """Change facts of a node: has_zfs, pending_updates, subscription {wire fields}, fixed_thin {used_ratio, metadata_ratio},
+        services {name: wire fields}.
+        """
+        unknown = facts.keys() - {"has_zfs", "pending_updates", "subscription", "fixed_thin", "services"}
         if unknown:
             raise ValueError(f"no such facts: {', '.join(sorted(unknown))}")
         with self.changing():

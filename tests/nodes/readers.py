@@ -18,6 +18,7 @@ from nodes.proxmox import (
     mail,
     pbs,
     pve,
+    software,
     tasks,
 )
 from tests.nodes.recorded import recorded_exchanges, recorded_files, schema_paths
@@ -298,6 +299,7 @@ READERS: dict[str, Source] = {
         hardware.read_pending_updates, (("pve", f"{NODE}/apt/update"), ("pbs", f"{NODE}/apt/update"))
     ),
     "node history": Source(hardware.read_node_history_newest, (("pve", f"{NODE}/rrddata"),), (HISTORY,)),
+    "services": Source(software.read_services, (("pve", f"{NODE}/services"),)),
     "mail nodes": Source(mail.read_cluster_status, (("pmg", "/config/cluster/status"),), (MAIL_NODES,)),
     "mail queue": Source(
         partial(mail.read_mail_queue, queue="deferred"), (("pmg", f"{NODE}/postfix/qshape"),), (MAIL_QUEUE,)
@@ -337,6 +339,7 @@ RECORDINGS: tuple[tuple[str, str], ...] = (
     ("smart", r".*smart_expected\.json"),
     ("zfs pools", r".*/zfs\.json"),
     ("certificates", r".*/certificates\.json"),
+    ("services", r".*node_services\.json"),
     ("subscription", r".*subscription(?:Active|NotFound)?\.json"),
     ("node history", r"pulse-rrd/.*_node_rrddata\.json|fog-proxmox-pve6/node-rrddata\.json"),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nodes.proxmox import access, backup_server, backups, cluster, guests, hardware, mail, pbs, pve
+from nodes.proxmox import access, backup_server, backups, cluster, guests, hardware, mail, pbs, pve, software
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
 from tests.nodes.servers import always, scripted
@@ -89,6 +89,7 @@ CALLS: list[tuple[str, Call]] = [
     ("/nodes/pve1/disks/list", given(hardware.disks, "pve1", with_smart=True)),
     ("/nodes/pve1/disks/smart?disk=%2Fdev%2Fsda", given(hardware.smart, "pve1", "/dev/sda")),
     ("/nodes/pve1/disks/zfs", given(hardware.zfs_pools, "pve1")),
+    ("/nodes/pve1/services", given(software.services, "pve1")),
     ("/nodes/pve1/disks/lvmthin", given(hardware.thin_pools, "pve1")),
     ("/nodes/pve1/certificates/info", given(hardware.certificates, "pve1")),
     ("/nodes/pve1/certificates/info", given(hardware.certificate_texts, "pve1")),

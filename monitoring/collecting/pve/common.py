@@ -14,6 +14,14 @@ def is_online(node: NodeFigures) -> bool:
     return node.status == "online" and not node.is_stale
 
 
+def answers(visit: Visit, node: NodeFigures) -> bool:
+    """Return whether a node can be asked about itself: also one whose status daemon is silent, by its membership."""
+    members = visit.memory.cluster.members if visit.memory.cluster is not None else ()
+    return is_online(node) or (
+        node.status == "unknown" and any(one.name == node.name and one.is_online for one in members)
+    )
+
+
 def wanted_guests(visit: Visit) -> list[GuestReading]:
     """Return the guests as they were listed last, also those of nodes that are away."""
     reading = visit.memory.reading

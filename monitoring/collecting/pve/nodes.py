@@ -1,17 +1,17 @@
-"""What is asked of each node: details of its guests, storages, versions, certificates, history."""
+"""What is asked of each node: details of its guests, services, storages, versions, certificates, history."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
 from monitoring.collecting.disks import disk_questions
-from monitoring.collecting.pve.common import is_online, version_of, wanted_guests
+from monitoring.collecting.pve.common import answers, is_online, version_of, wanted_guests
 from monitoring.collecting.schedule import Question
 from monitoring.collecting.visit import LISTING_SECONDS, Visit
 from monitoring.figures.nodes import NodeFigures
 from monitoring.known.lanes import Lane
 from nodes import authorities
-from nodes.proxmox import backups, cluster, guests, hardware, pve
+from nodes.proxmox import backups, cluster, guests, hardware, pve, software
 
 GUEST_KINDS = ("qemu", "lxc")
 #: From this version on the history of a node tells its pressure and its ZFS cache.
@@ -35,6 +35,10 @@ def node_questions(
     for kind in GUEST_KINDS:
         is_possible = is_there and kind in running
         yield Question(Lane.GUEST_DETAILS, (name, kind), read_guest_details, (name, kind), is_possible, name)
+    if node.status == "unknown":  # it reports no more: one of its services may be why
+        visit.hasten([(Lane.SERVICES, name)], since=visit.memory.absent_since.get(name, visit.epoch))
+    may_answer = answers(visit, node) and visit.may(f"/nodes/{name}", "Sys.Audit")
+    yield question(Lane.SERVICES, read_services, is_possible=may_answer)
     if visit.instance.monitor_storage:
         yield Question(Lane.NODE_STORAGES, name, read_node_storages, (name,), is_there)
     yield from disk_questions(visit, name, is_possible=is_there and visit.may("/", "Sys.Audit"))
@@ -62,6 +66,15 @@ def read_node_storages(visit: Visit, node: str) -> None:
     """Read the storages as the node probed them."""
     found = visit.ask(backups.node_storages, node, longest_seconds=LISTING_SECONDS)
     visit.facts.set_node(node, storages=found, storages_epoch=visit.epoch)
+
+
+def read_services(visit: Visit, node: str) -> None:
+    """Read which services run; after one has stopped or come back they are looked at again soon: it may just be restarted."""
+    found = visit.ask(software.services, node)
+    before = {one.name for one in visit.facts.node(node).services if one.is_down}
+    visit.keep_node(node, services=found)
+    if before != {one.name for one in found if one.is_down}:
+        visit.hasten([(Lane.SERVICES, node)])
 
 
 def read_node_version(visit: Visit, node: str) -> None:

@@ -12,6 +12,7 @@ export function nodeSections({ resource, details }, now) {
     clusterSection(details, now),
     disksSection(details, now),
     poolSection(details, now),
+    serviceSection(details, now),
     pressureSection(details.pressure, details.pressureRead, now),
     certificateSection(details, now),
     cephSection(details, now),
@@ -143,6 +144,17 @@ export function poolSection(details, now) {
   const thin = (details.thinPools ?? []).map((pool) => [printable(`${pool.volumeGroup}/${pool.name}`), "LVM thin", UNKNOWN, share(pool.usedBytes, pool.sizeBytes), `metadata ${share(pool.metadataUsedBytes, pool.metadataSizeBytes)}`]);
   if (zfs.length + thin.length === 0) return null;
   return section("Pools", details.zfsPoolsRead ?? details.thinPoolsRead, now, table("Pools", ["Pool", "Kind", "Health", "Used", "More"], [...zfs, ...thin]));
+}
+
+/** The services of a node; what nobody wants to run is told last and without alarm. */
+function serviceSection({ services, servicesRead }, now) {
+  if (!services?.length) return null;
+  const isOff = (one) => ["disabled", "masked", "masked-runtime", "not-found", "bad"].includes(one.unitState);
+  const rows = [...services].sort((a, b) => isOff(a) - isOff(b)).map((one) => {
+    const word = printable(one.state || "unknown");
+    return [printable(one.name), isOff(one) ? plainly(word) : one.state === "running" ? good(word) : one.state === "failed" ? poor(word, "bad") : plainly(word), printable(one.unitState)];
+  });
+  return section("Services", servicesRead, now, table("Services of the node", ["Service", "State", "At start"], rows));
 }
 
 function cephSection({ ceph, cephRead, cephOsds, cephPools, stale }, now) {

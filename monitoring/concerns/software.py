@@ -1,0 +1,43 @@
+"""What is wrong with what runs on a node: services that should and do not; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, Level
+from nodes.proxmox.readings.software import ServiceReading
+
+#: What is missing while one of them does not run. Of the others only what systemd itself calls failed is wrong.
+NEEDED: Mapping[str, tuple[Level, str]] = {
+    "pvestatd": (WARNING, "the figures of the node, its guests and its storages are not renewed"),
+    "pvedaemon": (WARNING, "the node cannot do what it is asked for"),
+    "pveproxy": (WARNING, "the node does not answer its web interface and API"),
+    "pvescheduler": (WARNING, "no backup or replication job starts on the node"),
+    "pve-firewall": (WARNING, "changes of the firewall do not take effect on the node"),
+    "pve-cluster": (CRITICAL, "the node cannot read or change its configuration (/etc/pve)"),
+    "corosync": (CRITICAL, "the node takes no part in its cluster"),
+    "pve-ha-lrm": (WARNING, "high availability cannot act on the node"),
+    "pve-ha-crm": (WARNING, "the node cannot take over high availability"),
+}
+#: Enabled everywhere; it does not start on a host outside any cluster.
+OF_CLUSTER = frozenset({"corosync"})
+#: Where nothing is managed they may well be stopped.
+OF_HA = frozenset({"pve-ha-lrm", "pve-ha-crm"})
+
+
+def stopped_services(
+    known: Iterable[ServiceReading], read_epoch: float, *, is_cluster: bool, has_ha: bool
+) -> Iterator[Concern]:
+    """Yield the services that do not run although somebody wants them; `has_ha`: high availability manages something."""
+    idle: Collection[str] = (OF_CLUSTER if not is_cluster else frozenset()) | (
+        OF_HA if not has_ha else frozenset()
+    )
+    for one in known:
+        level, missing = NEEDED.get(one.name, (WARNING, ""))
+        if one.has_failed:
+            text = f"Service {one.name} has failed{f': {missing}' if missing else ''}"
+        elif one.is_down and missing and one.name not in idle:
+            text = f"Service {one.name} does not run: {missing}"
+        else:
+            continue
+        yield Concern("service_down", level, one.name, text, read_epoch)
