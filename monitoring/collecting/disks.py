@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from monitoring.collecting.schedule import Question
 from monitoring.collecting.visit import LISTING_SECONDS, Visit
-from monitoring.known.facts import NodeFacts, SmartFacts
+from monitoring.known.facts import NodeFacts, PoolFacts, SmartFacts
+from monitoring.known.freshness import is_troubled
 from monitoring.known.lanes import Key, Lane
 from nodes.choices import InstanceKind
 from nodes.proxmox import hardware
@@ -24,6 +25,8 @@ from nodes.proxmox.readings.hardware import DiskReading, SmartReading
 SMART_CALL_SECONDS = 12.0
 #: Disks of one host that are asked; more than any has.
 MOST_DISKS = 256
+#: The same of its ZFS pools.
+MOST_POOLS = 32
 #: Kinds that can tell something, as far as is known before the list with SMART; a stick or a virtual disk cannot.
 TELLING_KINDS = frozenset({"hdd", "ssd", "nvme"})
 #: Words that the list has for disks of which smartctl learns nothing: behind a RAID controller, virtual, switched off.
@@ -37,6 +40,11 @@ def disk_questions(visit: Visit, node: str, *, is_possible: bool) -> Iterator[Qu
     # Pools are looked at often where there are some, but not on a PBS.
     is_idle = is_server(visit) or not has_zfs(visit, node)
     yield Question(Lane.ZFS_POOLS, node, read_zfs, (node,), is_possible, is_idle=is_idle)
+    known = known_of(visit, node)
+    for pool in known.zfs_pools[:MOST_POOLS]:
+        is_well = not is_troubled(pool.name, known)
+        key = (node, pool.name)
+        yield Question(Lane.ZFS_POOL, key, read_zfs_pool, key, is_possible, is_idle=is_well)
     if not is_server(visit):
         yield Question(Lane.THIN_POOLS, node, read_thin_pools, (node,), is_possible)
     yield Question(Lane.DISKS, node, read_disks, (node,), is_possible)
@@ -82,7 +90,23 @@ def read_zfs(visit: Visit, node: str) -> None:
         pools = visit.ask(hardware.zfs_pools, node)
     except NoZfs:
         pools = ()
-    keep(visit, node, zfs_pools=pools)
+    known = known_of(visit, node)
+    before = {one.name: one.health for one in known.zfs_pools}
+    changed = [one.name for one in pools if before.get(one.name, one.health) != one.health]
+    visit.hasten([(Lane.ZFS_POOL, (node, name)) for name in changed], since=visit.epoch)
+    names = {one.name for one in pools}
+    details = {name: one for name, one in known.zfs_details.items() if name in names}
+    keep(visit, node, zfs_pools=pools, zfs_details=details)
+
+
+def read_zfs_pool(visit: Visit, node: str, pool: str) -> None:
+    """Read what a pool tells of its devices, its scrubs and its data."""
+    details = known_of(visit, node).zfs_details
+    told = PoolFacts(visit.ask(hardware.zfs_pool, node, pool), visit.epoch)
+    keep(visit, node, zfs_details={**details, pool: told})
+    was_troubled = pool in details and details[pool].detail.is_troubled
+    if told.detail.is_troubled and not was_troubled:
+        visit.hasten([(Lane.ZFS_POOL, (node, pool))])  # from now on it is asked often
 
 
 def read_thin_pools(visit: Visit, node: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, Level, days_left
 from monitoring.concerns.software import stopped_services
+from monitoring.concerns.zfs import zfs
 from monitoring.figures.nodes import NodeFigures
 from monitoring.known.disks import of_smart
 from monitoring.known.facts import Facts, NodeFacts, SmartFacts
@@ -15,7 +16,6 @@ from nodes.proxmox.readings.hardware import (
     DiskReading,
     SubscriptionReading,
     ThinPoolReading,
-    ZfsPoolReading,
 )
 from nodes.proxmox.readings.live import ClusterReading
 
@@ -80,20 +80,9 @@ def host_concerns(facts: Facts, *, at_epoch: float) -> Iterator[Concern]:
 
 def hardware(known: NodeFacts) -> Iterator[Concern]:
     """Yield what is wrong with the pools and disks of a host."""
-    yield from zfs(known.zfs_pools, known.zfs_pools_epoch)
+    yield from zfs(known.zfs_pools, known.zfs_details, known.zfs_pools_epoch)
     yield from thin(known.thin_pools, known.thin_pools_epoch)
     yield from disks(known.disks, known.smart)
-
-
-def zfs(pools: Iterable[ZfsPoolReading], read_epoch: float) -> Iterator[Concern]:
-    """Yield the pools that are not ONLINE: degraded ones still work."""
-    for pool in pools:
-        if pool.health and pool.health != "ONLINE":
-            is_degraded = pool.health == "DEGRADED"
-            code, level = ("zfs_degraded", WARNING) if is_degraded else ("zfs_failed", CRITICAL)
-            yield Concern(
-                code, level, pool.name, f"ZFS pool {pool.name} is {pool.health.lower()}", read_epoch
-            )
 
 
 def thin(pools: Iterable[ThinPoolReading], read_epoch: float) -> Iterator[Concern]:

@@ -57,6 +57,7 @@ from nodes.proxmox.readings.hardware import (
     SmartReading,
     SubscriptionReading,
     ThinPoolReading,
+    ZfsPoolDetailReading,
     ZfsPoolReading,
 )
 from nodes.proxmox.readings.live import DatastoreStateReading
@@ -121,6 +122,13 @@ class SmartFacts(msgspec.Struct, frozen=True):
     own_epoch: float = 0.0
 
 
+class PoolFacts(msgspec.Struct, frozen=True):
+    """What a ZFS pool told of its devices, and when."""
+
+    detail: ZfsPoolDetailReading
+    read_epoch: float
+
+
 class NodeFacts(msgspec.Struct, frozen=True):
     """What is known of one node beside its live figures and its status; `..._epoch` 0 is never."""
 
@@ -132,6 +140,7 @@ class NodeFacts(msgspec.Struct, frozen=True):
     storages_epoch: float = 0.0
     zfs_pools: tuple[ZfsPoolReading, ...] = ()
     zfs_pools_epoch: float = 0.0
+    zfs_details: dict[str, PoolFacts] = {}  # by pool
     thin_pools: tuple[ThinPoolReading, ...] = ()
     thin_pools_epoch: float = 0.0
     disks: tuple[DiskReading, ...] = ()

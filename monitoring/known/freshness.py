@@ -82,6 +82,13 @@ def is_idle(fact: str, value: Any) -> bool:
     return not manages_services(value) if fact == "ha" else fact == "zfs_pools" and not value
 
 
+def is_troubled(pool: str, known: NodeFacts) -> bool:
+    """Return whether something is wrong with a ZFS pool or one of its devices, so that it is looked at often."""
+    told = known.zfs_details.get(pool)
+    listed = any(one.name == pool and one.health not in ("", "ONLINE") for one in known.zfs_pools)
+    return listed or (told is not None and told.detail.is_troubled)
+
+
 def outdated(
     known: Facts | NodeFacts | GuestFacts, lanes: Mapping[str, Lane], *, at_epoch: float
 ) -> Iterator[str]:
@@ -127,6 +134,13 @@ def current_node(known: NodeFacts, *, at_epoch: float, is_server: bool = False) 
     if is_server and is_current(Lane.ZFS_POOLS, known.zfs_pools_epoch, at_epoch=at_epoch, is_idle=True):
         old = tuple(fact for fact in old if fact != "zfs_pools")  # always asked seldom
     known = without(known, old)
+    details = {
+        name: one
+        for name, one in known.zfs_details.items()
+        if is_current(Lane.ZFS_POOL, one.read_epoch, at_epoch=at_epoch, is_idle=not is_troubled(name, known))
+    }
+    if len(details) < len(known.zfs_details):
+        known = msgspec.structs.replace(known, zfs_details=details)
     smart = {
         device: one
         for device, one in known.smart.items()

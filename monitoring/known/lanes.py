@@ -42,6 +42,7 @@ class Lane(StrEnum):
     UPDATES = "updates"
     DISKS = "disks"
     ZFS_POOLS = "zfs pools", "disks"
+    ZFS_POOL = "zfs pool", "disks"
     THIN_POOLS = "thin pools", "disks"
     SMART_LIST = "smart list", "smart"
     SMART = "smart"

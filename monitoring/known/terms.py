@@ -60,6 +60,8 @@ TERMS: Mapping[Lane, Terms] = {
     Lane.UPDATES: Terms(6 * HOUR, rank=3),
     Lane.DISKS: Terms(HOUR, rank=3),
     Lane.ZFS_POOLS: Terms(5 * MINUTE, rank=3, idle_seconds=HOUR),
+    # The disks of a pool are looked at often only while something is wrong with them.
+    Lane.ZFS_POOL: Terms(15 * MINUTE, rank=3, idle_seconds=6 * HOUR),
     Lane.THIN_POOLS: Terms(30 * MINUTE, rank=3),
     # A disk that does not answer is left alone for long: each try starts another smartctl.
     Lane.SMART_LIST: Terms(12 * HOUR, rank=5, retry_seconds=3 * HOUR),

@@ -10,7 +10,7 @@ import msgspec
 from monitoring.backups.judgement import Judgement
 from monitoring.backups.results import Outcome, task_outcome
 from monitoring.known.disks import ShownDisk, shown_disks
-from monitoring.known.facts import Facts, NodeFacts
+from monitoring.known.facts import Facts, NodeFacts, PoolFacts
 from monitoring.known.memory import PollMemory
 from monitoring.known.replication import State, nodes_of, replications
 from monitoring.wire.shapes import ConcernShape
@@ -74,6 +74,7 @@ class HostDetails(Details, frozen=True, kw_only=True):
     tasks_read_epoch: float
     zfs_pools: tuple[ZfsPoolReading, ...]
     zfs_pools_read_epoch: float
+    zfs_details: dict[str, PoolFacts]
     disks: tuple[ShownDisk, ...]
     disks_read_epoch: float
     smart_is_read: bool
@@ -98,6 +99,7 @@ def host_details(
         "tasks_read_epoch": background.facts.tasks_epoch,
         "zfs_pools": host.zfs_pools,
         "zfs_pools_read_epoch": host.zfs_pools_epoch,
+        "zfs_details": host.zfs_details,
         "disks": shown_disks(host),
         "disks_read_epoch": host.disks_epoch,
         "smart_is_read": background.reads_smart,

@@ -137,14 +137,14 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "disks", "pve", "Disks and pools",
-        (hardware.DISKS, hardware.SMART, hardware.zfs_pools, hardware.thin_pools),
+        (hardware.DISKS, hardware.SMART, hardware.zfs_pools, hardware.zfs_pool, hardware.thin_pools),
         ((("/", "Sys.Audit"),), (("/", "Datastore.Audit"),)),
         "Disks, ZFS and thin pools are told with Sys.Audit or Datastore.Audit on /.",
         "Health and wear of disks, degraded pools, full metadata.", AUDITOR, until=(8,),
     ),
     Feature(
         "disks", "pve", "Disks and pools",
-        (hardware.DISKS, hardware.SMART, hardware.zfs_pools, hardware.thin_pools),
+        (hardware.DISKS, hardware.SMART, hardware.zfs_pools, hardware.zfs_pool, hardware.thin_pools),
         ((("/", "Sys.Audit"),),),
         "Disks, ZFS and thin pools are told with Sys.Audit on /.",
         "Health and wear of disks, degraded pools, full metadata.", AUDITOR, since=(8,),
@@ -206,7 +206,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "disks", "pbs", "Disks and pools",
-        (hardware.DISKS, hardware.SMART, hardware.zfs_pools),
+        (hardware.DISKS, hardware.SMART, hardware.zfs_pools, hardware.zfs_pool),
         ((("/system/disks", "Sys.Audit"),),),
         "Disks and ZFS pools are told with Sys.Audit on /system/disks.",
         "Health and wear of disks, degraded pools.", AUDIT,

@@ -23,6 +23,8 @@ from nodes.proxmox.readings.hardware import (
     SmartReading,
     SubscriptionReading,
     ThinPoolReading,
+    ZfsDeviceReading,
+    ZfsPoolDetailReading,
     ZfsPoolReading,
 )
 from nodes.proxmox.rows import Row, Rows, Thing, entries, fields_of, first, row_of, rows_of
@@ -34,6 +36,8 @@ ATTRIBUTES_LIMIT = 256
 OSDS_LIMIT = 64
 #: An hour in minutes, and some.
 HISTORY_LIMIT = 500
+#: Sections, groups and devices of one pool.
+VDEVS_LIMIT = 2_000
 TEMPERATURES = range(-40, 151)
 
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
@@ -163,6 +167,27 @@ def _figure(raw: str) -> int | None:
 read_zfs_pools = Rows(
     "the ZFS pools", row_of(ZfsPoolReading, fragmentation_percent=(_percent, "frag")), by=("name",)
 )
+_zfs_device = row_of(ZfsDeviceReading)
+
+
+def _zfs_devices(children: object) -> tuple[ZfsDeviceReading, ...]:
+    """Return the leaves of a pool's tree in its order; a section, such as `spares`, and a group have their own below them."""
+    found: list[ZfsDeviceReading] = []
+    stack = list(reversed(entries(children, VDEVS_LIMIT)))
+    left = VDEVS_LIMIT
+    while stack and left:
+        left -= 1
+        row = stack.pop()
+        if below := entries(row.get("children"), VDEVS_LIMIT):
+            stack += reversed(below)
+        elif row.get("state") and (device := _zfs_device(row)):
+            found.append(device)
+    return tuple(found)
+
+
+read_zfs_pool = Thing(
+    "a ZFS pool", row_of(ZfsPoolDetailReading, devices=(_zfs_devices, "children")), lack="tells no state"
+)
 read_thin_pools = Rows("the thin pools", row_of(ThinPoolReading), by=("volume_group", "name"))
 
 
@@ -207,6 +232,8 @@ DISKS = Call("/nodes/{node}/disks/list", unread)
 SMART = Call("/nodes/{node}/disks/smart", read_smart)
 #: Raises NoZfs where it is not installed.
 zfs_pools = Call("/nodes/{node}/disks/zfs", read_zfs_pools)
+#: With its devices; it takes the node one `zpool status`.
+zfs_pool = Call("/nodes/{node}/disks/zfs/{name}", read_zfs_pool)
 thin_pools = Call("/nodes/{node}/disks/lvmthin", read_thin_pools)
 certificates = Call("/nodes/{node}/certificates/info", read_certificates)
 #: Asked apart: the texts are needed once, and the list is kept.

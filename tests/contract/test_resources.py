@@ -69,7 +69,8 @@ def test_a_resource_tells_what_is_wrong_with_it_and_a_node_what_is_with_its_clus
         return [one["text"] for one in ask(lab, identity).json()["details"]["concerns"]]
 
     assert texts("lab-pve-01") == ["Ceph: 1 osds down (OSD_DOWN)"]
-    assert texts("lab-pve-02") == ["ZFS pool rpool is degraded", "Ceph: 1 osds down (OSD_DOWN)"]
+    pool = "ZFS pool rpool is degraded: nvme1n1p3 is faulted (too many errors)"
+    assert texts("lab-pve-02") == [pool, "Ceph: 1 osds down (OSD_DOWN)"]
     assert texts(machine(lab)["id"]) == texts(lab.shown("storage")[0]["id"]) == []
 
 

@@ -206,10 +206,19 @@ def members(cluster: Cluster, node: Node, name: str) -> list[Disk]:
 
 
 def pool_detail(cluster: Cluster, node: Node, name: str) -> Row:
-    """Return a ZFS pool with its tree of devices."""
-    health = node.pool_health.get(name, "ONLINE")
+    """Return a ZFS pool of a node with its tree of devices."""
+    return detail_of(
+        name,
+        node.pool_health.get(name, "ONLINE"),
+        members(cluster, node, name),
+        node.pool_changes.get(name, {}),
+    )
+
+
+def detail_of(name: str, health: str, disks: list[Disk], changes: dict[str, Any]) -> Row:
+    """Return a ZFS pool of these disks, the second of which is the bad one; `changes` of it in wire keys, `devices` by name."""
     leaves: list[Row] = []
-    for number, disk in enumerate(members(cluster, node, name)):
+    for number, disk in enumerate(disks):
         is_bad = health != "ONLINE" and number == 1
         leaves.append(
             {
@@ -250,6 +259,9 @@ def pool_detail(cluster: Cluster, node: Node, name: str) -> Row:
             }
         ],
     }
+    for leaf in leaves:
+        leaf.update(changes.get("devices", {}).get(leaf["name"], {}))
+    answer |= {key: value for key, value in changes.items() if key != "devices"}
     if health != "ONLINE":
         answer["status"] = (
             "One or more devices are faulted in response to persistent errors. Sufficient replicas exist for the pool to "

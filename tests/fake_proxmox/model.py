@@ -146,6 +146,7 @@ class Node:
     disks: list[Disk] | None = None  # None: not looked at yet
     has_zfs: bool = True
     pool_health: dict[str, str] = field(default_factory=dict)  # ZFS pools that are not ONLINE
+    pool_changes: dict[str, dict[str, Any]] = field(default_factory=dict)  # of the details of ZFS pools
     fixed_thin: dict[str, float] = field(default_factory=dict)  # used_ratio, metadata_ratio of the thin pool
     subscription: dict[str, Any] = field(default_factory=dict)  # in wire keys; empty: there is none
     pending_updates: int = 3
@@ -282,6 +283,7 @@ class BackupServer:
     certificate_expires_at: float = 0.0
     disks: list[Disk] | None = None  # None: not looked at yet
     pool_health: dict[str, str] = field(default_factory=dict)  # ZFS pools that are not ONLINE
+    pool_changes: dict[str, dict[str, Any]] = field(default_factory=dict)  # of the details of ZFS pools
     pending_updates: int = 2
     datastores: dict[str, Datastore] = field(default_factory=dict)
     jobs: dict[tuple[str, str], PbsJob] = field(default_factory=dict)  # (kind, id) -> job

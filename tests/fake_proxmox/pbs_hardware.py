@@ -129,6 +129,18 @@ def zfs_pools(request: Call) -> list[Row]:
     return [_pool_row(server, name, request.now) for name in _POOLS]
 
 
+@call("GET", "/nodes/{node}/disks/zfs/{name}", privilege=_AUDIT)
+def zfs_pool(request: Call) -> Row:
+    """One ZFS pool with its devices."""
+    server, name = backup_server_of(request), request.names["name"]
+    if name not in _POOLS:
+        raise ApiFailure(400, f"cannot open '{name}': no such pool")
+    kind = "nvme" if name == "rpool" else "hdd"
+    found = [disk for disk in disks(server) if disk.kind == kind]
+    health, changes = server.pool_health.get(name, "ONLINE"), server.pool_changes.get(name, {})
+    return hardware.detail_of(name, health, found, changes)
+
+
 def _pool_row(server: BackupServer, name: str, now: float) -> Row:
     kind = "nvme" if name == "rpool" else "hdd"
     size = int(0.93 * sum(disk.size for disk in disks(server) if disk.kind == kind) / 2)

@@ -83,9 +83,17 @@ class ClusterVerbs:
 
     def set_node(self: PveSite, node: str, **facts: Any) -> None:
         """Change facts of a node: has_zfs, pending_updates, subscription {wire fields}, fixed_thin {used_ratio, metadata_ratio},
+        pool_changes {pool: wire fields, devices {name: wire fields}},
         services {name: wire fields}.
         """
-        unknown = facts.keys() - {"has_zfs", "pending_updates", "subscription", "fixed_thin", "services"}
+        unknown = facts.keys() - {
+            "has_zfs",
+            "pending_updates",
+            "subscription",
+            "fixed_thin",
+            "services",
+            "pool_changes",
+        }
         if unknown:
             raise ValueError(f"no such facts: {', '.join(sorted(unknown))}")
         with self.changing():

@@ -10,6 +10,7 @@ from monitoring.backups.coverage import Coverage
 from monitoring.concerns import backups, clusters, guests, nodes, servers, storages
 from monitoring.concerns.applying import pbs_concerns, pve_concerns
 from monitoring.concerns.shapes import INSTANCE, SERVER, About
+from monitoring.concerns.zfs import zfs
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
@@ -64,7 +65,7 @@ def told(concerns):
     ],
 )
 def test_a_pool_of_zfs_is_to_be_online(health, expected):
-    found = list(nodes.zfs([ZfsPoolReading("tank", health)], NOON))
+    found = list(zfs([ZfsPoolReading("tank", health)], {}, NOON))
 
     assert [(one.code, one.level, one.text) for one in found] == expected
     assert {one.read_epoch for one in found} <= {NOON}

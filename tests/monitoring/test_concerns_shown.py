@@ -61,7 +61,7 @@ def test_a_degraded_pool_is_told_until_it_is_whole_again(lab, document):
         "level": "warning",
         "code": "zfs_degraded",
         "subject": "rpool",
-        "text": "ZFS pool rpool is degraded",
+        "text": "ZFS pool rpool is degraded: nvme1n1p3 is faulted (too many errors)",
         "readAt": "2026-01-01T12:01:30Z",
     }
     assert document()["concerns"] == []
@@ -125,7 +125,9 @@ def test_what_was_wrong_with_a_node_gives_way_to_its_being_offline(lab):
 
 def test_concerns_of_a_cluster_that_does_not_answer_are_dropped(lab, short_limits):
     degrade(lab)
-    assert concerns(lab) == [("lab-pve-02", "ZFS pool rpool is degraded")]
+    assert concerns(lab) == [
+        ("lab-pve-02", "ZFS pool rpool is degraded: nvme1n1p3 is faulted (too many errors)")
+    ]
 
     for server in lab.server.servers:
         server.stop()

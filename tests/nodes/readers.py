@@ -148,6 +148,11 @@ SMART = {
     "health": "PASSED", "type": "ata", "wearout": 69, "text": "Percentage Used: 31%\nPower On Hours: 1,687\n",
     "attributes": [{"id": "194", "raw": "32 (Min/Max 22/46)"}, {"id": "  9", "raw": "1309"}],
 }  # fmt: skip
+ZFS_POOL = {
+    "name": "tank", "state": "DEGRADED", "status": "One is faulted.", "action": "Replace it.", "scan": "none requested",
+    "errors": "No known data errors", "children": [{"name": "tank", "state": "DEGRADED", "children": [
+        {"name": "sdb", "state": "FAULTED", "read": 14, "write": "187", "cksum": 0, "msg": "too many errors"}]}],
+}  # fmt: skip
 VOTES = [
     {"node": "pve1", "name": "pve1", "nodeid": "1", "quorum_votes": "1", "ring0_addr": "192.0.2.1"},
     {"name": "pve2", "nodeid": "2", "quorum_votes": "1"},
@@ -274,6 +279,11 @@ READERS: dict[str, Source] = {
     ),
     "zfs pools": Source(
         hardware.read_zfs_pools, (("pve", f"{NODE}/disks/zfs"), ("pbs", f"{NODE}/disks/zfs"))
+    ),
+    "zfs pool": Source(
+        hardware.read_zfs_pool,
+        (("pve", f"{NODE}/disks/zfs/{{name}}"), ("pbs", f"{NODE}/disks/zfs/{{name}}")),
+        (ZFS_POOL,),
     ),
     "thin pools": Source(hardware.read_thin_pools, (("pve", f"{NODE}/disks/lvmthin"),)),
     "certificate texts": Source(

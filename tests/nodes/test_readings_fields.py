@@ -62,6 +62,10 @@ FROM_SOURCE: dict[str, set[str]] = {
     "replication jobs": {"last_try", "next_sync", "pid"},  # [4.1]
     "node replication": {"last_try", "next_sync", "pid"},
     "node history": {"pressurecpufull"},  # asked for because guests have it: nodes never do, [3.5]
+    "zfs pool": {  # [4.1]: published for the first level of its tree
+        f"children.children{key}"
+        for key in ("", ".name", ".state", ".read", ".write", ".cksum", ".msg", ".children")
+    },
     "mail nodes": {  # [12]
         "conn_error", "cpu", "insync", "level", "loadavg", "memory", "memory.used", "memory.total", "pmgversion",
         "rootfs", "rootfs.used", "rootfs.total", "uptime",

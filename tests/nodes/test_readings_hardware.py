@@ -15,6 +15,8 @@ from nodes.proxmox.readings.hardware import (
     SmartReading,
     SubscriptionReading,
     ThinPoolReading,
+    ZfsDeviceReading,
+    ZfsPoolDetailReading,
     ZfsPoolReading,
 )
 
@@ -208,6 +210,34 @@ def test_a_zfs_pool_is_read() -> None:
         ZfsPoolReading("rpool"),
         ZfsPoolReading("tank", "DEGRADED", 9, 4, 5, 15),
     )
+
+
+def test_a_zfs_pool_is_read_with_the_leaves_of_its_tree() -> None:
+    mirror = {"name": "mirror-0", "state": "DEGRADED", "read": 0, "children": [
+        {"name": "sda", "state": "ONLINE", "read": 0, "write": 0, "cksum": 3.0, "msg": ""},
+        {"name": "12345", "state": "UNAVAIL", "read": "0", "write": 0, "cksum": 0, "msg": "was /dev/sdb1"}]}  # fmt: skip
+    spares = {"name": "spares", "children": [{"name": "sdc", "state": "AVAIL"}]}
+    row = {"name": "tank", "state": "DEGRADED", "status": "One is missing.", "action": "Attach it.", "scan": "none requested",
+           "errors": "No known data errors",
+           "children": [{"name": "tank", "state": "DEGRADED", "children": [mirror]}, spares, {"name": "logs"}]}  # fmt: skip
+
+    assert hardware.read_zfs_pool(row) == ZfsPoolDetailReading(
+        "DEGRADED", "One is missing.", "Attach it.", "none requested", "No known data errors",
+        (ZfsDeviceReading("sda", "ONLINE", 0, 0, 3), ZfsDeviceReading("12345", "UNAVAIL", 0, 0, 0, "was /dev/sdb1"),
+         ZfsDeviceReading("sdc", "AVAIL")),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"name": "tank"}, {"state": ""}])
+def test_a_pool_without_a_state_is_a_bad_answer(data: object) -> None:
+    with pytest.raises(BadAnswer):
+        hardware.read_zfs_pool(data)
+
+
+def test_a_pool_of_far_too_many_devices_is_cut() -> None:
+    rows = [{"name": f"d{number}", "state": "ONLINE"} for number in range(5_000)]
+
+    assert len(hardware.read_zfs_pool({"state": "ONLINE", "children": rows}).devices) == 2_000
 
 
 def test_a_thin_pool_is_read_with_its_metadata() -> None:

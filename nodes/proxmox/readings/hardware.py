@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import msgspec
 
 from nodes.proxmox.readings.guests import PressureReading
 from nodes.proxmox.values import Epoch, Fingerprint, Name, Size, Text, Word, text_of
+
+DATA_ERRORS = re.compile(r"[1-9]\d* data errors?\b", re.ASCII)
 
 
 class DiskReading(msgspec.Struct, frozen=True):
@@ -44,6 +47,50 @@ class ZfsPoolReading(msgspec.Struct, frozen=True, gc=False):
     allocated_bytes: Annotated[Size, "alloc"] = None
     free_bytes: Annotated[Size, "free"] = None
     fragmentation_percent: int | None = None
+
+
+class ZfsDeviceReading(msgspec.Struct, frozen=True, gc=False):
+    """A disk, a partition or a file of a ZFS pool: a leaf of its tree. Errors are counted since somebody last cleared them."""
+
+    name: Annotated[Name, "name"]
+    state: Annotated[Word, "state"] = (
+        ""  # ONLINE, DEGRADED, FAULTED, OFFLINE, REMOVED, UNAVAIL; a spare: AVAIL, INUSE
+    )
+    read_errors: Annotated[Size, "read"] = None
+    write_errors: Annotated[Size, "write"] = None
+    checksum_errors: Annotated[Size, "cksum"] = None
+    message: Annotated[Text, "msg"] = ""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether the pool cannot use it as it should."""
+        return self.state not in ("", "ONLINE", "AVAIL", "INUSE")
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether it failed at something that is not cleared."""
+        return bool(self.read_errors or self.write_errors or self.checksum_errors)
+
+
+class ZfsPoolDetailReading(msgspec.Struct, frozen=True):
+    """GET /nodes/{node}/disks/zfs/{name}: what `zpool status` says of a pool, in its words."""
+
+    state: Annotated[Word, "state"]
+    status: Annotated[str, text_of(500), "status"] = ""  # empty while nothing is to be said
+    action: Annotated[str, text_of(500), "action"] = ""
+    scan: Annotated[str, text_of(500), "scan"] = ""  # the last scrub, or what runs now
+    errors: Annotated[str, text_of(500), "errors"] = ""  # "No known data errors"
+    devices: tuple[ZfsDeviceReading, ...] = ()
+
+    @property
+    def has_data_errors(self) -> bool:
+        """Whether data are lost, by ZFS's own words; a list that nobody may see says nothing."""
+        return self.errors.startswith("Permanent errors") or DATA_ERRORS.match(self.errors) is not None
+
+    @property
+    def is_troubled(self) -> bool:
+        """Whether anything in it is not as it should be."""
+        return self.has_data_errors or any(one.is_bad or one.has_errors for one in self.devices)
 
 
 class ThinPoolReading(msgspec.Struct, frozen=True, gc=False):

@@ -143,7 +143,29 @@ export function poolSection(details, now) {
   const zfs = (details.zfsPools ?? []).map((pool) => [printable(pool.name), "ZFS", healthBadge(pool.health), share(pool.allocatedBytes, pool.sizeBytes), pool.fragmentationPercent === null ? UNKNOWN : `${pool.fragmentationPercent} % fragmented`]);
   const thin = (details.thinPools ?? []).map((pool) => [printable(`${pool.volumeGroup}/${pool.name}`), "LVM thin", UNKNOWN, share(pool.usedBytes, pool.sizeBytes), `metadata ${share(pool.metadataUsedBytes, pool.metadataSizeBytes)}`]);
   if (zfs.length + thin.length === 0) return null;
-  return section("Pools", details.zfsPoolsRead ?? details.thinPoolsRead, now, table("Pools", ["Pool", "Kind", "Health", "Used", "More"], [...zfs, ...thin]));
+  return section("Pools", details.zfsPoolsRead ?? details.thinPoolsRead, now, table("Pools", ["Pool", "Kind", "Health", "Used", "More"], [...zfs, ...thin]), ...zfsDetails(details.zfsDetails, now));
+}
+
+/** What each ZFS pool tells of its last scrub, its data and its disks. */
+function zfsDetails(pools, now) {
+  return Object.entries(pools ?? {}).sort().flatMap(([name, { detail, read }]) => {
+    const at = instant(read ?? "");
+    const devices = detail.devices.map((one) => [printable(one.name), healthBadge(one.state), count(one.readErrors), count(one.writeErrors), count(one.checksumErrors), printable(one.message)]);
+    return [
+      facts([
+        [`ZFS pool ${printable(name)}`, at === null ? "" : `read ${since(at, now)} ago`],
+        ["Scrub", printable(detail.scan)],
+        ["Data", printable(detail.errors)],
+        ["Status", printable(detail.status)],
+        ["What to do", printable(detail.action)],
+      ]),
+      devices.length ? table(`Disks of ZFS pool ${printable(name)}`, ["Disk", "State", "#Read errors", "#Write errors", "#Checksum errors", "What it says"], devices) : "",
+    ];
+  });
+}
+
+function count(errors) {
+  return errors === null ? UNKNOWN : errors ? poor(String(errors)) : "0";
 }
 
 /** The services of a node; what nobody wants to run is told last and without alarm. */
