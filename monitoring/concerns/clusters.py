@@ -6,20 +6,38 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, cut, listed
 from monitoring.figures.versions import numbers_of
+from monitoring.known.ceph import FLAGS_CHECK, mutes_flags
 from monitoring.known.facts import Facts
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import Contradiction
 from monitoring.known.replication import Replication
 from monitoring.known.terms import DENIALS
 from nodes.proxmox.errors import ServerError
-from nodes.proxmox.readings.cluster import CephReading, HaReading, QdeviceReading
+from nodes.proxmox.readings.cluster import CephCheckReading, CephReading, HaReading, QdeviceReading
 from nodes.proxmox.readings.live import ClusterReading
 
 #: Services in these states do not run and will not by themselves, or are on their way from a node that failed.
 BAD_SERVICE_STATES = frozenset({"error", "fence", "recovery"})
 #: A manager of high availability that has not reported for so long is dead; Proxmox itself says so after 30 s.
 SILENT_SECONDS = 60
+#: Lines about one check of Ceph in a sentence; its panel has more of them.
+DETAILS_SHOWN = 3
 GOOD_CEPH = "HEALTH_OK"
+#: What Ceph does not do while they are set.
+FLAGS: Mapping[str, str] = {
+    "noout": "what is on an OSD that fails is not copied to others",
+    "nodown": "OSDs that fail are not noticed",
+    "noup": "OSDs that start are not used",
+    "noin": "OSDs that come back are not used",
+    "nobackfill": "data are not moved to where they belong",
+    "norebalance": "data are not moved to where they belong",
+    "norecover": "lost copies are not replaced",
+    "noscrub": "data are not checked",
+    "nodeep-scrub": "data are not checked in depth",
+    "notieragent": "cache tiers are not emptied",
+    "pause": "nothing can be read or written",
+}
+STOPPING_FLAGS = frozenset({"pause"})
 #: A member that was not believed is asked again every minute.
 CONTRADICTION_SECONDS = 180
 
@@ -34,7 +52,9 @@ def cluster_concerns(
     yield from different_versions(name, versions, read_epoch)
     yield from qdevice(facts.qdevice, facts.qdevice_epoch)
     yield from disarmed(name, facts.ha, facts.ha_epoch)
-    yield from ceph(facts.ceph, facts.ceph_epoch)
+    set_flags = [] if mutes_flags(facts.ceph) else [one.name for one in facts.ceph_flags if one.is_set]
+    yield from ceph(facts.ceph, facts.ceph_epoch, names_flags=bool(set_flags))
+    yield from ceph_flags(set_flags, facts.ceph_flags_epoch)
     yield from silent_ceph(facts, online)
 
 
@@ -118,18 +138,36 @@ def silent_managers(ha: HaReading | None, read_epoch: float) -> Iterator[tuple[s
             yield one.node, Concern("ha_manager", WARNING, one.node, text, read_epoch)
 
 
-def ceph(known: CephReading | None, read_epoch: float) -> Iterator[Concern]:
-    """Yield what Ceph itself complains about, what somebody has muted apart."""
+def ceph(known: CephReading | None, read_epoch: float, *, names_flags: bool = False) -> Iterator[Concern]:
+    """Yield what Ceph itself complains about, what somebody has muted apart; `names_flags`: flags are told by themselves."""
     if known is None or known.health == GOOD_CEPH:
         return
     for check in known.checks:
-        if not check.is_muted:
+        if not check.is_muted and not (names_flags and check.name == FLAGS_CHECK):
             level = CRITICAL if check.severity == "HEALTH_ERR" else WARNING
             text = f"Ceph: {cut(check.message)} ({check.name})" if check.message else f"Ceph: {check.name}"
-            yield Concern("ceph", level, check.name, text, read_epoch)
+            yield Concern("ceph", level, check.name, f"{text}{exactly(check)}", read_epoch)
     if not known.checks:
         level = CRITICAL if known.health == "HEALTH_ERR" else WARNING
         yield Concern("ceph", level, known.health, f"Ceph is in state {known.health}", read_epoch)
+
+
+def exactly(check: CephCheckReading) -> str:
+    """Return what a check is about, as the end of its sentence: the first three of its lines, and how many more there are."""
+    if not check.details:
+        return ""
+    shown = list(check.details[:DETAILS_SHOWN])
+    more = max(check.detail_count, len(check.details)) - len(shown)
+    return f": {cut(', '.join(shown) if more else listed(shown))}{f' and {more} more' if more else ''}"
+
+
+def ceph_flags(flags: Iterable[str], read_epoch: float) -> Iterator[Concern]:
+    """Yield the flags that somebody has set in Ceph, and perhaps left set after some work."""
+    for name in flags:
+        level = CRITICAL if name in STOPPING_FLAGS else WARNING
+        missing = FLAGS.get(name, "")
+        text = f"Ceph: the flag {name} is set{f': {missing}' if missing else ''}"
+        yield Concern("ceph_flag", level, name, text, read_epoch)
 
 
 def silent_ceph(facts: Facts, online: Collection[str]) -> Iterator[Concern]:

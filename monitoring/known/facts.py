@@ -35,6 +35,7 @@ from nodes.proxmox.readings.backups import (
     VzdumpGuestReading,
 )
 from nodes.proxmox.readings.cluster import (
+    CephFlagReading,
     CephOsdReading,
     CephPoolReading,
     CephReading,
@@ -231,6 +232,8 @@ class Facts(Progressing):
     ceph_osds_epoch: float = 0.0
     ceph_pools: tuple[CephPoolReading, ...] = ()
     ceph_pools_epoch: float = 0.0
+    ceph_flags: tuple[CephFlagReading, ...] = ()
+    ceph_flags_epoch: float = 0.0
     replication_jobs: tuple[ReplicationReading, ...] = ()
     replication_jobs_epoch: float = 0.0
     votes: tuple[VoteReading, ...] = ()

@@ -28,6 +28,7 @@ INSTANCE_LANES: Mapping[str, Lane] = {
     "ceph": Lane.CEPH,
     "ceph_osds": Lane.CEPH_POOLS,
     "ceph_pools": Lane.CEPH_POOLS,
+    "ceph_flags": Lane.CEPH_FLAGS,
     "replication_jobs": Lane.REPLICATION_JOBS,
     "votes": Lane.VOTES,
     "qdevice": Lane.QDEVICE,

@@ -52,6 +52,7 @@ class Lane(StrEnum):
     HA = "high availability"
     CEPH = "ceph"
     CEPH_POOLS = "ceph pools", "ceph"
+    CEPH_FLAGS = "ceph flags", "ceph"
     REPLICATION_JOBS = "replication jobs", "replication"
     REPLICATION = "replication"
     VOTES = "votes", "quorum"

@@ -73,6 +73,7 @@ TERMS: Mapping[Lane, Terms] = {
     # One of the nodes that have Ceph is asked; the others, and those without, are looked at now and then.
     Lane.CEPH: Terms(30.0, rank=2, idle_seconds=HOUR, longest_retry_seconds=5 * MINUTE),
     Lane.CEPH_POOLS: Terms(5 * MINUTE, rank=3),
+    Lane.CEPH_FLAGS: Terms(10 * MINUTE, rank=3),
     Lane.REPLICATION_JOBS: Terms(5 * MINUTE),
     Lane.REPLICATION: Terms(MINUTE),
     Lane.VOTES: Terms(5 * MINUTE, rank=3),

@@ -17,6 +17,7 @@ from monitoring.wire.details import (
 )
 from nodes.proxmox.readings.backups import NodeStorageReading
 from nodes.proxmox.readings.cluster import (
+    CephFlagReading,
     CephOsdReading,
     CephPoolReading,
     CephReading,
@@ -97,6 +98,8 @@ class NodeDetails(HostDetails, frozen=True, kw_only=True):
     ceph_read_epoch: float
     ceph_osds: tuple[CephOsdReading, ...]
     ceph_pools: tuple[CephPoolReading, ...]
+    ceph_flags: tuple[CephFlagReading, ...]
+    ceph_flags_read_epoch: float
     replication: tuple[ReplicationDetails, ...]
 
 
@@ -135,6 +138,8 @@ def node_details(node: NodeFigures, background: Background) -> NodeDetails:
         ceph_read_epoch=facts.ceph_epoch,
         ceph_osds=tuple(osd for osd in facts.ceph_osds if osd.host == name),
         ceph_pools=facts.ceph_pools,
+        ceph_flags=facts.ceph_flags,
+        ceph_flags_read_epoch=facts.ceph_flags_epoch,
         replication=tuple(job for job in replication_details(background) if job.source == name),
     )
 

@@ -78,10 +78,10 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "cluster", "pve", "Cluster and quorum",
-        (pve.cluster_status, cluster.node_votes, cluster.qdevice),
+        (pve.cluster_status, cluster.node_votes, cluster.qdevice, cluster.ceph_flags),
         ((("/", "Sys.Audit"),),),
-        "The members, the quorum and its votes are told with Sys.Audit on /.",
-        "Members, quorum, votes, QDevice and failing over to another member.", AUDITOR,
+        "The members, the quorum and its votes, and the flags of Ceph are told with Sys.Audit on /.",
+        "Members, quorum, votes, QDevice, flags left set in Ceph, and failing over to another member.", AUDITOR,
     ),
     Feature(
         "tasks", "pve", "Tasks of all accounts",

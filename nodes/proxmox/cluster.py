@@ -14,6 +14,7 @@ from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.properties import vmid
 from nodes.proxmox.readings.cluster import (
     CephCheckReading,
+    CephFlagReading,
     CephOsdReading,
     CephPoolReading,
     CephReading,
@@ -30,6 +31,11 @@ from nodes.proxmox.values import epoch, fields, is_true, name, size, text, truth
 STATUS_LIMIT = 200
 ERROR_LIMIT = 500
 CHECKS_LIMIT = 200
+#: Lines about one check that are kept: a cluster in trouble may have one for each of its placement groups.
+DETAILS_LIMIT = 30
+DETAIL_LIMIT = 200
+#: Ceph has eleven.
+FLAGS_LIMIT = 100
 STATES_LIMIT = 100
 MONITORS_LIMIT = 100
 #: Buckets and OSDs of one CRUSH tree; the largest clusters have some thousands.
@@ -119,19 +125,33 @@ def _quorum(listed: object) -> tuple[str, ...]:
     )
 
 
+def _lines(check: Row) -> tuple[tuple[str, ...], int]:
+    """Return what a check says of each thing that it is about, unless that is its summary once more, and how many there are."""
+    listed = check.get("detail")
+    count = len(listed) if isinstance(listed, list) else 0
+    summary = text(fields(check.get("summary")).get("message"))
+    told = (text(line.get("message"), DETAIL_LIMIT) for line in entries(listed, DETAILS_LIMIT))
+    lines = tuple(line for line in told if line and line != summary)
+    return lines, count if count > DETAILS_LIMIT else len(lines)
+
+
 def _checks(value: object) -> tuple[CephCheckReading, ...]:
     """Return the checks by name; very old releases have a list without names instead."""
     health = fields(value)
-    checks = [
-        CephCheckReading(
-            name=label,
-            severity=word(check.get("severity")),
-            message=text(fields(check.get("summary")).get("message")),
-            is_muted=is_true(check.get("muted")),
-        )
-        for key, entry in list(fields(health.get("checks")).items())[:CHECKS_LIMIT]
-        if (label := name(key)) and (check := fields(entry))
-    ]
+    checks: list[CephCheckReading] = []
+    for key, entry in list(fields(health.get("checks")).items())[:CHECKS_LIMIT]:
+        if (label := name(key)) and (check := fields(entry)):
+            lines, count = _lines(check)
+            checks.append(
+                CephCheckReading(
+                    name=label,
+                    severity=word(check.get("severity")),
+                    message=text(fields(check.get("summary")).get("message")),
+                    is_muted=is_true(check.get("muted")),
+                    details=lines,
+                    detail_count=count,
+                )
+            )
     if not checks:
         checks = [
             CephCheckReading(name="", severity=word(line.get("severity")), message=text(line.get("summary")))
@@ -192,6 +212,7 @@ def _leaves(root: Row) -> Iterator[tuple[Row, str]]:
 
 
 _osd = row_of(CephOsdReading, name=lambda row: name(row.get("name")) or f"osd.{size(row.get('id'))}")
+read_ceph_flags = Rows("the flags of Ceph", row_of(CephFlagReading), by=("name",), limit=FLAGS_LIMIT)
 #: `percent_used` is a ratio there, against its name and the schema; that of an OSD is a percentage.
 read_ceph_pools = Rows("the Ceph pools", row_of(CephPoolReading), by=("name",))
 #: `source` is the node where the guest was at the job's last run; it may be missing and it may have moved since. `error` is
@@ -217,6 +238,8 @@ ha_status = Call("/cluster/ha/status/current", read_ha_status)
 ceph_status = Call("/cluster/ceph/status", read_ceph_status)
 #: The same, as another node of the cluster tells it.
 node_ceph_status = Call("/nodes/{node}/ceph/status", read_ceph_status)
+#: Only the node that is asked can answer, as of ceph_status.
+ceph_flags = Call("/cluster/ceph/flags", read_ceph_flags)
 #: All OSDs of the Ceph cluster, whichever node is asked; NoCeph as of ceph_status.
 ceph_osds = Call("/nodes/{node}/ceph/osd", read_ceph_osds)
 #: From PVE 7.3.

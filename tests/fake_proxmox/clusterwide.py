@@ -23,6 +23,12 @@ class Ceph:
     health: str = "HEALTH_OK"
     checks: dict[str, str] = field(default_factory=dict)  # name of a check -> its summary
     muted: list[str] = field(default_factory=list)
+    details: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # name of a check -> its lines, else its summary
+    flags: list[str] = field(
+        default_factory=list
+    )  # those that are set; the health says so in a check of its own
     osds_per_node: int = 4
     osds_down: int = 0
     osds_out: int = 0

@@ -13,6 +13,9 @@ from tests.fake_proxmox.model import Cluster, Guest, Node
 from tests.fake_proxmox.pve import call, cluster_of, node_of
 
 _AUDIT = ("/", "Sys.Audit")
+_FLAGS = (
+    "nobackfill", "nodeep-scrub", "nodown", "noin", "noout", "norebalance", "norecover", "noscrub", "notieragent", "noup", "pause",
+)  # fmt: skip
 _CEPH = ("/", "Sys.Audit", "Datastore.Audit")
 _OSD_BYTES = 1_920_383_410_176
 #: Retries after failures, in minutes.
@@ -197,7 +200,7 @@ def _ceph_status(request: Call, node: str) -> Row:
         name: {
             "severity": "HEALTH_WARN" if ceph.health != "HEALTH_ERR" else ceph.health,
             "summary": {"message": text, "count": 1},
-            "detail": [{"message": text}],
+            "detail": [{"message": line} for line in ceph.details.get(name, [text])],
             "muted": name in ceph.muted,
         }
         for name, text in ceph.checks.items()
@@ -267,6 +270,16 @@ def _ceph_status(request: Call, node: str) -> Row:
         "standbys": [{"name": node.name} for node in monitors[1:]],
     }
     return answer
+
+
+@call("GET", "/cluster/ceph/flags", privilege=("/", "Sys.Audit"))
+def ceph_flags(request: Call) -> list[Row]:
+    """What may be switched off, and is."""
+    ceph = _ceph(request, request.server.name)
+    return [
+        {"name": name, "value": int(name in ceph.flags), "description": f"What {name} switches off."}
+        for name in _FLAGS
+    ]
 
 
 @call("GET", "/nodes/{node}/ceph/osd", privilege=_CEPH, is_proxied=True)

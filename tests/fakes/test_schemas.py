@@ -48,6 +48,7 @@ PVE_CALLS = {
     "/cluster/ha/status/current": "/cluster/ha/status/current",
     "/cluster/ha/resources": "/cluster/ha/resources",
     "/cluster/ceph/status": "/cluster/ceph/status",
+    "/cluster/ceph/flags": "/cluster/ceph/flags",
     "/nodes/{node}/ceph/status": "/nodes/pve-02/ceph/status",
     "/nodes/{node}/ceph/osd": "/nodes/pve-02/ceph/osd",
     "/nodes/{node}/ceph/pool": "/nodes/pve-02/ceph/pool",

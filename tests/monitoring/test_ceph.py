@@ -185,3 +185,37 @@ def test_who_may_not_see_ceph_is_not_told_that_it_is_silent(cluster, fake_cluste
 
     assert asked(fake_cluster.servers, "/ceph/") == 0
     assert [one for one in cluster.shown("concerns") if one["code"].startswith("ceph")] == []
+
+
+def test_the_osd_that_is_nearly_full_and_a_flag_that_is_left_set_are_named(cluster, fake_cluster):
+    checks = {"OSD_NEARFULL": "1 nearfull osd(s)", "OSDMAP_FLAGS": "noout flag(s) set"}
+    lines = {"OSD_NEARFULL": ["osd.3 is near full"]}
+    fake_cluster.set_ceph(health="HEALTH_WARN", checks=checks, details=lines, flags=["noout"])
+
+    turn(cluster, times=12)
+    cluster.poll(after=10)
+
+    assert told(cluster, "ceph") == ["Ceph: 1 nearfull osd(s) (OSD_NEARFULL): osd.3 is near full"]
+    assert told(cluster, "ceph_flag") == [
+        "Ceph: the flag noout is set: what is on an OSD that fails is not copied to others"
+    ]
+
+
+def test_a_flag_that_is_taken_away_is_no_concern_a_minute_later(cluster, fake_cluster):
+    fake_cluster.set_ceph(health="HEALTH_WARN", checks={"OSDMAP_FLAGS": "noout flag(s) set"}, flags=["noout"])
+    turn(cluster, times=12)
+    assert len(told(cluster, "ceph_flag")) == 1
+
+    fake_cluster.set_ceph(health="HEALTH_OK", checks={}, flags=[])
+    turn(cluster, times=13)
+    cluster.poll(after=10)
+
+    assert told(cluster, "ceph_flag") == []
+
+
+def test_flags_are_not_asked_where_the_asked_node_has_no_ceph(cluster, fake_cluster):
+    fake_cluster.set_ceph(nodes=["pve-02", "pve-03"])
+
+    turn(cluster, times=12)
+
+    assert asked(fake_cluster.servers, "/cluster/ceph/flags") == 0

@@ -23,6 +23,7 @@ from nodes.proxmox.readings.backup_server import ServerJobReading
 from nodes.proxmox.readings.backups import BackupJobReading
 from nodes.proxmox.readings.cluster import (
     CephCheckReading,
+    CephFlagReading,
     CephReading,
     HaNodeReading,
     HaReading,
@@ -311,6 +312,54 @@ def test_ceph_tells_each_of_its_checks_by_its_own_severity():
         ("critical", "Ceph: 1 pgs inconsistent (PG_DAMAGED)"),
     ]
     assert [one.subject for one in found] == ["OSD_DOWN", "PG_DAMAGED"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "count", "end"),
+    [
+        (("osd.3 is near full",), 1, ": osd.3 is near full"),
+        (("osd.3 is near full", "osd.7 is near full"), 2, ": osd.3 is near full and osd.7 is near full"),
+        (("a", "b", "c"), 3, ": a, b and c"),
+        (("a", "b", "c", "d"), 4, ": a, b, c and 1 more"),
+        (("a", "b", "c", "d"), 4000, ": a, b, c and 3997 more"),
+        (("x" * 200,), 1, f": {'x' * 159}…"),
+        ((), 0, ""),
+    ],
+    ids=["one", "two", "three", "four", "thousands", "long", "none"],
+)
+def test_ceph_names_what_a_check_is_about(lines, count, end):
+    check = CephCheckReading(
+        "OSD_NEARFULL", "HEALTH_WARN", "2 nearfull osd(s)", details=lines, detail_count=count
+    )
+
+    assert told(clusters.ceph(CephReading("HEALTH_WARN", (check,)), NOON)) == [
+        ("warning", f"Ceph: 2 nearfull osd(s) (OSD_NEARFULL){end}")
+    ]
+
+
+FLAGS_SET = CephCheckReading("OSDMAP_FLAGS", "HEALTH_WARN", "noout flag(s) set")
+NOOUT = ("warning", "Ceph: the flag noout is set: what is on an OSD that fails is not copied to others")
+
+
+@pytest.mark.parametrize(
+    ("flags", "ceph", "expected"),
+    [
+        (["noout"], CephReading("HEALTH_WARN", (FLAGS_SET,)), [NOOUT]),
+        (["noout"], CephReading("HEALTH_OK"), [NOOUT]),
+        (["noout"], None, [NOOUT]),
+        (["nodeep-scrub"], None, [("warning", "Ceph: the flag nodeep-scrub is set: data are not checked in depth")]),
+        (["pause"], None, [("critical", "Ceph: the flag pause is set: nothing can be read or written")]),
+        (["nosomething"], None, [("warning", "Ceph: the flag nosomething is set")]),
+        ([], CephReading("HEALTH_WARN", (FLAGS_SET,)), [("warning", "Ceph: noout flag(s) set (OSDMAP_FLAGS)")]),
+        (["noout"], CephReading("HEALTH_OK", (msgspec.structs.replace(FLAGS_SET, is_muted=True),)), []),
+        ([], CephReading("HEALTH_OK"), []),
+    ],
+)  # fmt: skip
+def test_a_flag_that_was_left_set_in_ceph_is_told_once_unless_somebody_has_muted_it(flags, ceph, expected):
+    known = (CephFlagReading("noin"), *(CephFlagReading(name, is_set=True) for name in flags))
+    facts = Facts(ceph=ceph, ceph_epoch=NOON, ceph_flags=known, ceph_flags_epoch=NOON)
+
+    assert told(clusters.cluster_concerns("lab", None, facts, ["pve1"])) == expected
 
 
 @pytest.mark.parametrize(

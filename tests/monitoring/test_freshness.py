@@ -16,6 +16,7 @@ from monitoring.known.freshness import (
 from monitoring.known.lanes import Lane, Progress
 from nodes.proxmox.readings.backup_server import ServerJobReading
 from nodes.proxmox.readings.cluster import (
+    CephFlagReading,
     CephOsdReading,
     CephReading,
     HaReading,
@@ -57,6 +58,7 @@ def test_everything_that_is_read_counts_for_a_while_or_is_said_to_last(kind, lan
 INSTANCE = [
     ("ceph", CephReading("HEALTH_OK"), 90),
     ("ceph_osds", (CephOsdReading(0),), 900),
+    ("ceph_flags", (CephFlagReading("noout", is_set=True),), 1800),
     ("ha", HaReading(services=(HaServiceReading("vm:100"),)), 90),
     ("ha", HaReading(fencing="disarmed"), 900),
     ("votes", (VoteReading("pve1"),), 900),

@@ -114,7 +114,8 @@ TASKS = [
 ]  # fmt: skip
 CEPH = {
     "health": {"status": "HEALTH_WARN", "checks": {"OSD_DOWN": {
-        "severity": "HEALTH_WARN", "summary": {"message": "1 osds down", "count": 1}, "muted": False}}},
+        "severity": "HEALTH_WARN", "summary": {"message": "1 osds down", "count": 1}, "detail": [{"message": "osd.3 is down"}],
+        "muted": False}}},
     "osdmap": {"num_osds": 3, "num_up_osds": 2, "num_in_osds": 3},
     "pgmap": {"num_pgs": 9, "bytes_used": 4, "bytes_total": 10, "read_bytes_sec": 1, "write_bytes_sec": 2,
               "read_op_per_sec": 3, "write_op_per_sec": 4, "pgs_by_state": [{"state_name": "active+clean", "count": 9}]},
@@ -265,6 +266,7 @@ READERS: dict[str, Source] = {
         (("pve", "/cluster/ceph/status"), ("pve", f"{NODE}/ceph/status")),
         (CEPH, OLD_CEPH),
     ),
+    "ceph flags": Source(cluster.read_ceph_flags, (("pve", "/cluster/ceph/flags"),)),
     "osds": Source(cluster.read_ceph_osds, (("pve", f"{NODE}/ceph/osd"),), (OSDS,)),
     "ceph pools": Source(cluster.read_ceph_pools, (("pve", f"{NODE}/ceph/pool"),)),
     "replication jobs": Source(cluster.read_replication, REPLICATIONS, (REPLICATION,)),

@@ -77,6 +77,7 @@ CALLS: list[tuple[str, Call]] = [
     ("/nodes/localhost/tasks?limit=9&since=5", given(backup_server.server_tasks, since=5, limit=9)),
     ("/nodes/localhost/tasks?limit=500", backup_server.server_tasks),
     ("/cluster/config/nodes", cluster.node_votes),
+    ("/cluster/ceph/flags", cluster.ceph_flags),
     ("/cluster/config/qdevice", cluster.qdevice),
     ("/cluster/ha/status/current", cluster.ha_status),
     ("/cluster/ceph/status", cluster.ceph_status),

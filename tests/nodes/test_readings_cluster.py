@@ -8,6 +8,7 @@ from nodes.proxmox import cluster
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings.cluster import (
     CephCheckReading,
+    CephFlagReading,
     CephOsdReading,
     CephPoolReading,
     CephReading,
@@ -300,3 +301,44 @@ def test_replication_jobs_come_by_id() -> None:
     rows = [replication(id="101-0"), replication(), {"guest": 5}]
 
     assert [job.id for job in cluster.read_replication(rows)] == ["100-0", "101-0"]
+
+
+def lines_of(detail: object, summary: str = "2 nearfull osd(s)") -> tuple[tuple[str, ...], int]:
+    """The lines of one check, and how many there are."""
+    check = {"severity": "HEALTH_WARN", "summary": {"message": summary}, "detail": detail}
+    (reading,) = cluster.read_ceph_status(
+        {"health": {"status": "HEALTH_WARN", "checks": {"OSD_NEARFULL": check}}}
+    ).checks
+    return reading.details, reading.detail_count
+
+
+@pytest.mark.parametrize(
+    ("detail", "expected"),
+    [
+        ([{"message": "osd.3 is near full"}, {"message": "osd.7 is near full"}], (("osd.3 is near full", "osd.7 is near full"), 2)),
+        ([{"message": "2 nearfull osd(s)"}, {"message": "osd.3 is near full"}], (("osd.3 is near full",), 1)),
+        ([{"message": "2 nearfull osd(s)"}], ((), 0)),
+        ([{"message": ""}, {"text": "?"}, "osd.3", None], ((), 0)),
+        ("osd.3 is near full", ((), 0)),
+        (None, ((), 0)),
+        ([], ((), 0)),
+    ],
+)  # fmt: skip
+def test_a_check_of_ceph_says_what_it_is_about(detail: object, expected: tuple[tuple[str, ...], int]) -> None:
+    assert lines_of(detail) == expected
+
+
+def test_of_thousands_of_lines_the_first_are_kept_and_all_are_counted() -> None:
+    lines, count = lines_of([{"message": f"pg 1.{number} is stuck {'x' * 500}"} for number in range(4_000)])
+
+    assert (len(lines), max(map(len, lines)), count) == (30, 200, 4_000)
+
+
+def test_flags_of_ceph_are_read_by_name() -> None:
+    rows = [{"name": "noout", "value": 1}, {"name": "noin", "value": False}, {"name": "pause"}, {"value": 1}]
+
+    assert cluster.read_ceph_flags(rows) == (
+        CephFlagReading("noin"),
+        CephFlagReading("noout", is_set=True),
+        CephFlagReading("pause"),
+    )

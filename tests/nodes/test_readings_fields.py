@@ -42,6 +42,7 @@ FROM_SOURCE: dict[str, set[str]] = {
     "snapshots": {"files.filename", "files.size", "files.crypt-mode"},  # [11.2]: the schema says texts, and is wrong
     "ceph": {  # [4.1]; Ceph's own answer, old and new
         "health.overall_status", "health.summary", "health.summary.severity", "health.summary.summary",
+        "health.checks.*.detail", "health.checks.*.detail.message",
         "health.checks.*.severity", "health.checks.*.muted", "health.checks.*.summary",
         "health.checks.*.summary.message", "monmap.mons", "osdmap.osdmap", "osdmap.osdmap.num_osds",
         "osdmap.osdmap.num_up_osds", "osdmap.osdmap.num_in_osds", "pgmap.pgs_by_state",

@@ -8,6 +8,7 @@ from monitoring.backups.attribution import VMID
 from monitoring.collecting.pve.common import is_online
 from monitoring.collecting.schedule import Question
 from monitoring.collecting.visit import AGENT_SECONDS, Visit
+from monitoring.known.ceph import tells_flags
 from monitoring.known.freshness import manages_services
 from monitoring.known.lanes import Key, Lane
 from monitoring.known.terms import DENIALS, TERMS
@@ -104,6 +105,9 @@ def ceph_questions(visit: Visit, *, is_possible: bool) -> Iterator[Question]:
         ):
             visit.hasten([(Lane.CEPH, asked)])  # it takes the place of one that does not answer any more
         yield Question(Lane.CEPH_POOLS, "", read_ceph_pools, (asked,), is_possible)
+    here = next((node for node in online if is_asked(visit, node)), "")
+    may = visit.may("/", "Sys.Audit") and visit.facts.node(here).has_ceph is True
+    yield Question(Lane.CEPH_FLAGS, "", read_ceph_flags, (), may)
 
 
 def ceph_node(visit: Visit, online: Iterable[str]) -> str:
@@ -124,20 +128,26 @@ def ceph_node(visit: Visit, online: Iterable[str]) -> str:
 
 def read_ceph(visit: Visit, node: str) -> None:
     """Read the health of Ceph from a node, which may have none; a cluster of which no node has it has none."""
-    members = visit.memory.cluster.members if visit.memory.cluster is not None else ()
-    is_asked = len(visit.figures.nodes) == 1 or any(one.name == node and one.is_local for one in members)
     try:
-        if is_asked:
+        if is_asked(visit, node):
             ceph = visit.ask(cluster.ceph_status, longest_seconds=AGENT_SECONDS)
         else:
             ceph = visit.ask(cluster.node_ceph_status, node, longest_seconds=AGENT_SECONDS)
     except NoCeph:
         note_ceph(visit, node, has_ceph=False)
         if all(known.has_ceph is False for known in visit.facts.nodes.values()):
-            visit.keep(ceph=None, ceph_osds=(), ceph_pools=())
+            visit.keep(ceph=None, ceph_osds=(), ceph_pools=(), ceph_flags=())
     else:
         note_ceph(visit, node, has_ceph=True)
+        if tells_flags(ceph) != tells_flags(visit.facts.ceph):
+            visit.hasten([(Lane.CEPH_FLAGS, "")])
         visit.keep(ceph=ceph)
+
+
+def is_asked(visit: Visit, node: str) -> bool:
+    """Return whether a node is the one whose address is in use."""
+    members = visit.memory.cluster.members if visit.memory.cluster is not None else ()
+    return len(visit.figures.nodes) == 1 or any(one.name == node and one.is_local for one in members)
 
 
 def note_ceph(visit: Visit, node: str, *, has_ceph: bool) -> None:
@@ -150,6 +160,11 @@ def read_ceph_pools(visit: Visit, node: str) -> None:
     """Read OSDs and pools through a node that has Ceph."""
     visit.keep(ceph_osds=visit.ask(cluster.ceph_osds, node))
     visit.keep(ceph_pools=visit.ask(cluster.ceph_pools, node))
+
+
+def read_ceph_flags(visit: Visit) -> None:
+    """Read what somebody has switched off in Ceph; only the node whose address is in use can tell."""
+    visit.keep(ceph_flags=visit.ask(cluster.ceph_flags))
 
 
 def read_replication_jobs(visit: Visit) -> None:

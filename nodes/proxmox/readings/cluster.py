@@ -90,6 +90,8 @@ class CephCheckReading(msgspec.Struct, frozen=True, gc=False):
     severity: str = ""
     message: str = ""
     is_muted: bool = False
+    details: tuple[str, ...] = ()  # what exactly, a line each: "osd.3 is near full"; the first of them
+    detail_count: int = 0  # of all of them
 
 
 class CephReading(msgspec.Struct, frozen=True):
@@ -111,6 +113,13 @@ class CephReading(msgspec.Struct, frozen=True):
     write_bytes_per_second: Annotated[Size, "pgmap", "write_bytes_sec"] = None
     read_operations_per_second: Annotated[Size, "pgmap", "read_op_per_sec"] = None
     write_operations_per_second: Annotated[Size, "pgmap", "write_op_per_sec"] = None
+
+
+class CephFlagReading(msgspec.Struct, frozen=True, gc=False):
+    """A row of GET /cluster/ceph/flags: what somebody has switched off, or may."""
+
+    name: Annotated[Name, "name"]
+    is_set: Annotated[IsTrue, "value"] = False
 
 
 class CephOsdReading(msgspec.Struct, frozen=True, gc=False):

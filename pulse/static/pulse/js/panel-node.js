@@ -179,17 +179,26 @@ function serviceSection({ services, servicesRead }, now) {
   return section("Services", servicesRead, now, table("Services of the node", ["Service", "State", "At start"], rows));
 }
 
-function cephSection({ ceph, cephRead, cephOsds, cephPools, stale }, now) {
+/** What exactly a check of Ceph is about, such as which OSD. */
+function checkLines({ details, detailCount }) {
+  if (!details?.length) return "";
+  const more = detailCount - details.length;
+  return make("ul", {}, ...details.map((line) => make("li", {}, printable(line))), ...(more > 0 ? [make("li", {}, `and ${more} more`)] : []));
+}
+
+function cephSection({ ceph, cephRead, cephOsds, cephPools, cephFlags, stale }, now) {
   if (!ceph) return null;
   const isOld = (stale ?? []).includes("ceph");
   const [word, tone] = isOld ? [`unknown, ${printable(ceph.health)} when it last answered`, "warn"] : { HEALTH_OK: ["healthy", "ok"], HEALTH_WARN: ["warning", "warn"], HEALTH_ERR: ["error", "bad"] }[ceph.health] ?? [printable(ceph.health), "warn"];
-  const checks = ceph.checks.map((check) => make("li", {}, make("strong", {}, printable(check.name)), ` ${printable(check.message)}${check.isMuted ? " (muted)" : ""}`));
+  const checks = ceph.checks.map((check) => make("li", {}, make("strong", {}, printable(check.name)), ` ${printable(check.message)}${check.isMuted ? " (muted)" : ""}`, checkLines(check)));
+  const flags = (cephFlags ?? []).filter((one) => one.isSet).map((one) => printable(one.name));
   const osds = (cephOsds ?? []).map((osd) => [printable(osd.name || `osd.${osd.id}`), osd.status === "up" ? good("up") : poor(printable(osd.status || "unknown"), "bad"), osd.isIn === null ? UNKNOWN : osd.isIn ? "in" : "out", osd.totalBytes === null ? UNKNOWN : `${percent(osd.usedPercent ?? 0)} of ${bytes(osd.totalBytes)}`, printable(osd.deviceClass)]);
   const pools = (cephPools ?? []).map((pool) => [printable(pool.name), pool.usedBytes === null ? UNKNOWN : bytes(pool.usedBytes), pool.usedRatio === null ? UNKNOWN : percent(pool.usedRatio * 100), pool.size === null ? UNKNOWN : `${pool.size}, at least ${pool.minSize}`]);
   return section(
     "Ceph", cephRead, now,
     make("p", { class: "verdict" }, badge({ word, icon: tone === "ok" ? "ok" : "problem", tone }), `${ceph.osdUpCount ?? UNKNOWN} of ${ceph.osdCount ?? UNKNOWN} OSDs up, ${share(ceph.usedBytes, ceph.totalBytes)} used, reads ${rate(ceph.readBytesPerSecond ?? -1)}, writes ${rate(ceph.writeBytesPerSecond ?? -1)}`),
     checks.length ? make("ul", { class: "checks" }, ...checks) : "",
+    flags.length ? facts([["Flags set", flags.join(", ")]]) : "",
     osds.length ? table("OSDs of this node", ["OSD", "State", "In", "Used", "Class"], osds) : "",
     pools.length ? table("Ceph pools", ["Pool", "#Used", "#Usage", "Copies"], pools) : "",
   );
