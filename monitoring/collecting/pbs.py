@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from msgspec.structs import replace
 
 from monitoring.backups import rights
+from monitoring.collecting.credentials import credential_questions
 from monitoring.collecting.disks import disk_questions
 from monitoring.collecting.schedule import Question
 from monitoring.collecting.visit import LISTING_SECONDS, Visit
@@ -42,6 +43,7 @@ STORE_TASKS = frozenset(
 def questions(visit: Visit) -> Iterator[Question]:
     """Yield every question of the server, due or not."""
     yield Question(Lane.PERMISSIONS, "", read_permissions)
+    yield from credential_questions(visit)
     yield Question(Lane.SERVER_TASKS, "", read_tasks)
     if visit.may("/system/certificates", "Sys.Modify"):
         yield Question(Lane.CERTIFICATES, HOST, read_certificates)

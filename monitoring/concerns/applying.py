@@ -13,6 +13,7 @@ from monitoring.concerns.clusters import (
     services,
     silent_managers,
 )
+from monitoring.concerns.credentials import credential
 from monitoring.concerns.guests import guest, halted
 from monitoring.concerns.nodes import node_concerns, node_services, unmeasured
 from monitoring.concerns.servers import gateway_concerns, server_concerns
@@ -58,6 +59,7 @@ def pve_concerns(
     found = list(cluster_concerns(instance, cluster, facts, online))
     for name, about in online.items():
         found += concerning(about, node_concerns(name, facts, is_cluster=is_cluster, at_epoch=at_epoch))
+    found += credential(facts.credential, facts.credential_epoch, at_epoch=at_epoch)
     found += unread(OF_INSTANCE, kept, polled, at_epoch=at_epoch)
     found += flaws(kept, polled)
     for name, one in contradictions(contradicted, at_epoch=at_epoch):
@@ -128,6 +130,7 @@ def pbs_concerns(
             datastores_epoch=datastores_epoch,
             at_epoch=at_epoch,
         ),
+        *credential(fresh.credential, fresh.credential_epoch, at_epoch=at_epoch),
         *unread(OF_INSTANCE, facts, polled, at_epoch=at_epoch),
         *unread(OF_NODE, facts, polled, subject="localhost", at_epoch=at_epoch),
         *flaws(facts, polled),

@@ -14,6 +14,7 @@ from monitoring.known.troubles import Trouble
 
 #: What a lane tells of the whole instance, in a sentence. Ceph has one of its own.
 OF_INSTANCE: Mapping[Lane, str] = {
+    Lane.CREDENTIAL: "when the account expires",
     Lane.MEMBERSHIP: "the membership of the cluster",
     Lane.STORAGE_DEFINITIONS: "the definitions of the storages",
     Lane.HA: "high availability",

@@ -162,6 +162,13 @@ class NodeFacts(msgspec.Struct, frozen=True):
     clock_ahead_seconds: float | None = None  # of ours, in whole minutes; None: not told
 
 
+class CredentialFacts(msgspec.Struct, frozen=True, gc=False):
+    """When the account by which the instance is asked, or its token, expires; None: never."""
+
+    is_token: bool
+    expires_epoch: int | None = None
+
+
 class NamespaceBackups(msgspec.Struct, frozen=True):
     """One namespace of a datastore: its groups, and the snapshots of each group under `<kind>/<id>`."""
 
@@ -204,6 +211,8 @@ class Facts(Progressing):
     job_history: dict[str, JobHistory] = {}  # by "<kind> <id>"
     job_kinds_read: tuple[str, ...] = ()
     permissions: PermissionsReading | None = None
+    credential: CredentialFacts | None = None
+    credential_epoch: float = 0.0
     server_version: str = ""
     calls: int = 0  # of all visits since the start
     failed_calls: int = 0

@@ -24,6 +24,7 @@ LEAST_SECONDS = MINUTE
 #: By which lane each fact is told, of an instance, of a node and of a guest. What happened stays true, and is not among them,
 #: nor are definitions, by which things are known.
 INSTANCE_LANES: Mapping[str, Lane] = {
+    "credential": Lane.CREDENTIAL,
     "ha": Lane.HA,
     "ceph": Lane.CEPH,
     "ceph_osds": Lane.CEPH_POOLS,

@@ -36,6 +36,7 @@ class Lane(StrEnum):
     MAIL_QUEUES = "mail queues", "live"
     # of any host
     PERMISSIONS = "permissions"
+    CREDENTIAL = "credential"
     TIME = "time"
     CERTIFICATES = "certificates"
     SUBSCRIPTION = "subscription"

@@ -54,6 +54,7 @@ TERMS: Mapping[Lane, Terms] = {
     Lane.MAIL_QUEUES: live(MINUTE, retry_seconds=MINUTE),
     # of any host
     Lane.PERMISSIONS: Terms(15 * MINUTE, rank=0),
+    Lane.CREDENTIAL: Terms(6 * HOUR, rank=3),
     Lane.TIME: Terms(6 * HOUR, rank=2),
     Lane.CERTIFICATES: Terms(6 * HOUR, rank=3),
     Lane.SUBSCRIPTION: Terms(6 * HOUR, rank=3),

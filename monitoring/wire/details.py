@@ -60,7 +60,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostDetails(Details, frozen=True, kw_only=True):
-    """What nodes and backup servers have alike."""
+    """What nodes and backup servers have alike; `credentialExpires` is null for an account of Pulse that never does."""
 
     certificates: tuple[CertificateReading, ...]
     certificates_read_epoch: float
@@ -69,6 +69,8 @@ class HostDetails(Details, frozen=True, kw_only=True):
     updates: tuple[PendingUpdateReading, ...] | None
     updates_read_epoch: float
     may_read_updates: bool | None
+    credential_expires_epoch: float | None
+    credential_read_epoch: float
     time_zone: str
     tasks: tuple[TaskDetails, ...]
     tasks_read_epoch: float
@@ -94,6 +96,10 @@ def host_details(
         "updates": host.updates,
         "updates_read_epoch": host.updates_epoch,
         "may_read_updates": may_read_updates,
+        "credential_expires_epoch": background.facts.credential.expires_epoch
+        if background.facts.credential is not None
+        else None,
+        "credential_read_epoch": background.facts.credential_epoch,
         "time_zone": host.time_zone,
         "tasks": task_details(tasks),
         "tasks_read_epoch": background.facts.tasks_epoch,

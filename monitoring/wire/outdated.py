@@ -13,6 +13,7 @@ from monitoring.wire.finding import Resource
 
 #: Facts that the details have under other names.
 SPELLED: Mapping[str, str] = {
+    "credential": "credentialExpires",
     "ceph_flags": "cephFlags",
     "ceph_osds": "cephOsds",
     "ceph_pools": "cephPools",

@@ -173,6 +173,20 @@ FEATURES: tuple[Feature, ...] = (
         is_optional=True,
     ),
     Feature(
+        "credential", "pve", "Expiry of the account",
+        (access.account,),
+        ((("/access/groups", "Sys.Audit"),), (("/access/groups", "User.Modify"),)),
+        "When an account or its token expires is told with Sys.Audit on /access/groups.",
+        "A word in time before the account of Pulse expires.", AUDITOR, is_optional=True,
+    ),
+    Feature(
+        "credential", "pbs", "Expiry of the token",
+        (access.token,),
+        ((("/access/users", "Sys.Audit"),),),
+        "When a token expires is told with Sys.Audit on /access/users.",
+        "A word in time before the token of Pulse expires.", AUDIT, is_optional=True,
+    ),
+    Feature(
         "host", "pbs", "Figures of the server",
         (pbs.node_status,),
         ((("/system/status", "Sys.Audit"),),),

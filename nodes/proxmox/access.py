@@ -1,4 +1,4 @@
-"""What an account may do, and which version a node runs: asked first, because both decide what else is asked.
+"""What an account may do, which decides what else is asked, and when it expires.
 
 Readers raise BadAnswer only. Source: api-facts.md sections 4.1 and 4.2.
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from nodes.proxmox.calls import Call
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings.access import PermissionsReading
-from nodes.proxmox.values import fields, is_true, text
+from nodes.proxmox.readings.access import AccountReading, PermissionsReading, TokenReading
+from nodes.proxmox.rows import Thing, fields_of, row_of
+from nodes.proxmox.values import epoch, fields, is_true, name, text
 
 PATH_LIMIT = 512
 PATHS_LIMIT = 20_000
 PRIVILEGE_LIMIT = 64
 #: Proxmox knows some fifty.
 PRIVILEGES_LIMIT = 256
+TOKENS_LIMIT = 1_000
 
 
 def read_permissions(data: object) -> PermissionsReading:
@@ -42,6 +44,23 @@ def read_permissions(data: object) -> PermissionsReading:
     return PermissionsReading(held=held, inherited=inherited)
 
 
+def read_account(data: object) -> AccountReading:
+    """Return the reading of GET /access/users/{user} of PVE: its tokens are an object by their names."""
+    row = fields_of(data, "the account")
+    tokens = [
+        TokenReading(label, epoch(fields(entry).get("expire")))
+        for key, entry in list(fields(row.get("tokens")).items())[:TOKENS_LIMIT]
+        if (label := name(key))
+    ]
+    return AccountReading(epoch(row.get("expire")), tuple(sorted(tokens, key=lambda token: token.name)))
+
+
+read_token = Thing("the token", row_of(TokenReading), lack="tells no id")
+
+#: A user of PVE with its tokens. A token may not ask about itself there, an auditor may about every user.
+account = Call("/access/users/{user}", read_account)
+#: A token of PBS.
+token = Call("/access/users/{user}/token/{name}", read_token)
 #: What the calling account, or token, holds on PVE or PBS; everybody may ask about oneself. A fresh token holds nothing: an
 #: empty reading, with which every other list comes back empty as well.
 permissions = Call("/access/permissions", read_permissions)

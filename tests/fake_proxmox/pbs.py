@@ -56,6 +56,16 @@ def permissions(request: Call) -> dict[str, dict[str, bool]]:
     return {path: {name: True for name in known if account.has(path, name)} for path in paths}
 
 
+@call("GET", "/access/users/{userid}/token/{token-name}")
+def token(request: Call) -> Row:
+    """One token of a user."""
+    name = f"{request.names['userid']}!{request.names['token-name']}"
+    request.demand("/access/users", "Sys.Audit")
+    if name not in request.site.access.accounts:
+        raise ApiFailure(400, f"no such token '{name}'")
+    return {"tokenid": name, "expire": int(request.site.access.accounts[name].expires_at), "enable": True}
+
+
 @call("GET", "/version")
 def version(request: Call) -> Row:
     """Version, release and commit."""

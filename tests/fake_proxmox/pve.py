@@ -124,6 +124,22 @@ def permissions(request: Call) -> dict[str, dict[str, int]]:
     return {path: granted for path, granted in answer.items() if granted}
 
 
+@call("GET", "/access/users/{userid}")
+def user(request: Call) -> Row:
+    """A user with its tokens; no token may ask about itself without the right."""
+    name, accounts = request.names["userid"], request.site.access.accounts
+    if not request.may("/access/groups", "Sys.Audit", "User.Modify"):
+        raise ApiFailure(403, "Permission check failed (/access/groups, Sys.Audit|User.Modify)")
+    if name not in accounts:
+        raise ApiFailure(500, f"no such user ('{name}')")
+    tokens = {
+        token.partition("!")[2]: {"expire": int(one.expires_at), "privsep": 1}
+        for token, one in accounts.items()
+        if token.startswith(f"{name}!")
+    }
+    return {"enable": 1, "expire": int(accounts[name].expires_at), "groups": [], "tokens": tokens}
+
+
 @call("GET", "/version")
 def version(request: Call) -> Row:
     """The release of the answering node."""

@@ -21,6 +21,7 @@ PVE_CALLS = {
     "/cluster/status": "/cluster/status",
     "/cluster/config/nodes": "/cluster/config/nodes",
     "/access/permissions": "/access/permissions",
+    "/access/users/{userid}": "/access/users/pulse@pve",
     "/nodes/{node}/status": "/nodes/pve-02/status",
     "/nodes/{node}/version": "/nodes/pve-02/version",
     "/nodes/{node}/time": "/nodes/pve-02/time",
@@ -76,6 +77,7 @@ PBS_CALLS = {
     "/status/datastore-usage": "/status/datastore-usage",
     "/nodes/{node}/status": "/nodes/localhost/status",
     "/access/permissions": "/access/permissions",
+    "/access/users/{userid}/token/{token-name}": "/access/users/pulse@pbs/token/monitor",
     "/admin/datastore/{store}/namespace": "/admin/datastore/main/namespace",
     "/admin/datastore/{store}/groups": "/admin/datastore/main/groups",
     "/admin/datastore/{store}/snapshots": "/admin/datastore/main/snapshots",
@@ -309,7 +311,7 @@ def test_every_call_of_the_fake_is_published_with_its_parameters(
 
 
 #: Either of two paths is enough there, which the handlers check themselves.
-EITHER = {"/nodes/{node}/disks/list"}
+EITHER = {"/nodes/{node}/disks/list", "/access/users/{userid}"}
 
 
 @pytest.mark.parametrize(

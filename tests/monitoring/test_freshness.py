@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitoring.concerns.unread import OF_INSTANCE, OF_NODE, flaws, unread
-from monitoring.known.facts import Facts, GuestFacts, NodeFacts, SmartFacts
+from monitoring.known.facts import CredentialFacts, Facts, GuestFacts, NodeFacts, SmartFacts
 from monitoring.known.freshness import (
     GUEST_LANES,
     INSTANCE_LANES,
@@ -57,6 +57,7 @@ def test_everything_that_is_read_counts_for_a_while_or_is_said_to_last(kind, lan
 
 INSTANCE = [
     ("ceph", CephReading("HEALTH_OK"), 90),
+    ("credential", CredentialFacts(is_token=True), 64800),
     ("ceph_osds", (CephOsdReading(0),), 900),
     ("ceph_flags", (CephFlagReading("noout", is_set=True),), 1800),
     ("ha", HaReading(services=(HaServiceReading("vm:100"),)), 90),

@@ -211,6 +211,12 @@ READERS: dict[str, Source] = {
         (("pve", "/access/permissions"), ("pbs", "/access/permissions")),
         (PERMISSIONS,),
     ),
+    "account": Source(
+        access.read_account,
+        (("pve", "/access/users/{userid}"),),
+        ({"expire": 1798761600, "tokens": {"monitor": {"expire": 1798761600, "privsep": 1}}},),
+    ),
+    "token": Source(access.read_token, (("pbs", "/access/users/{userid}/token/{token-name}"),)),
     "guest config": Source(
         guests.read_guest_config,
         (("pve", f"{NODE}/qemu/{{vmid}}/config"), ("pve", f"{NODE}/lxc/{{vmid}}/config")),

@@ -4,6 +4,7 @@ import pytest
 
 from nodes.proxmox import access
 from nodes.proxmox.errors import BadAnswer
+from nodes.proxmox.readings.access import AccountReading, TokenReading
 
 
 def test_privileges_of_pve_are_held_with_either_flag_and_go_on_with_one() -> None:
@@ -49,3 +50,38 @@ def test_a_path_with_too_many_privileges_is_cut() -> None:
     reading = access.read_permissions({"/": {f"Privilege.{number}": 1 for number in range(500)}})
 
     assert len(reading.held["/"]) == 256
+
+
+def test_an_account_is_read_with_its_tokens_and_zero_is_never() -> None:
+    data = {
+        "expire": 0,
+        "email": "a@b.test",
+        "tokens": {"web": {"expire": "1798761600"}, "cli": {"privsep": 1}, "": {}},
+    }
+
+    assert access.read_account(data) == AccountReading(
+        None, (TokenReading("cli"), TokenReading("web", 1798761600))
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "tokens", "token", "expected"),
+    [
+        (None, (TokenReading("web", 50),), "web", 50),
+        (40, (TokenReading("web", 50),), "web", 40),
+        (60, (TokenReading("web", 50),), "web", 50),
+        (None, (TokenReading("cli", 50),), "web", None),
+        (40, (), "", 40),
+        (None, (), "", None),
+    ],
+)
+def test_an_account_ends_with_its_user_or_its_own_token(
+    user: int | None, tokens: tuple[TokenReading, ...], token: str, expected: int | None
+) -> None:
+    assert AccountReading(user, tokens).ends_epoch(token) == expected
+
+
+def test_a_token_of_a_backup_server_is_read() -> None:
+    row = {"tokenid": "pulse@pbs!web", "expire": 1798761600}
+
+    assert access.read_token(row) == TokenReading("pulse@pbs!web", 1798761600)

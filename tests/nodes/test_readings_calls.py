@@ -36,6 +36,8 @@ QUOTED_UPID = "UPID%3Apve1%3A00000C8B%3A0000D780%3A5FBE5E7F%3Avzdump%3A100%3Aroo
 
 CALLS: list[tuple[str, Call]] = [
     ("/access/permissions", access.permissions),
+    ("/access/users/pulse%40pve", given(access.account, "pulse@pve")),
+    ("/access/users/pulse%40pbs/token/monitor", given(access.token, "pulse@pbs", "monitor")),
     ("/nodes/pve1/version", given(pve.node_version, "pve1")),
     ("/nodes/pve1/qemu/100/config", given(guests.guest_config, "pve1", "qemu", 100)),
     ("/nodes/pve1/lxc/101/config", given(guests.guest_config, "pve1", "lxc", 101)),

@@ -25,6 +25,7 @@ READING_MODULES = (
 FROM_SOURCE: dict[str, set[str]] = {
     "pbs name": {"node"},  # [1.1]
     "guest snapshots": {"snapstate"},  # [4.1]
+    "account": {"tokens.monitor.expire"},  # published as what any token has
     "agent filesystems": {  # [4.1]; the address of a disk as in the protocol of the guest agent
         "result", "result.name", "result.mountpoint", "result.type", "result.total-bytes", "result.used-bytes",
         "result.disk", "result.disk.serial", "result.disk.dev", "result.disk.bus-type", "result.disk.bus",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from monitoring.backups.attribution import VMID
+from monitoring.collecting.credentials import credential_questions
 from monitoring.collecting.pve.common import is_online
 from monitoring.collecting.schedule import Question
 from monitoring.collecting.visit import AGENT_SECONDS, Visit
@@ -31,6 +32,7 @@ def instance_questions(visit: Visit) -> Iterator[Question]:
     """Yield what is asked once for the whole cluster."""
     audits = visit.may("/", "Sys.Audit")
     yield Question(Lane.PERMISSIONS, "", read_permissions)
+    yield from credential_questions(visit)
     yield Question(Lane.STORAGE_DEFINITIONS, "", read_storages)
     yield Question(Lane.TASKS, "", read_tasks)
     yield Question(Lane.HA, "", read_ha, is_possible=audits, is_idle=not manages_services(visit.facts.ha))

@@ -2,7 +2,7 @@
 
 import { bytes, duration, instant, percent, printable, rate, UNKNOWN } from "./format.js";
 import { badge, icon, make } from "./page.js";
-import { ago, certificateSection, facts, good, notice, plainly, poor, pressureSection, quiet, replicationSection, section, subscriptionText, table, taskSection } from "./panel-parts.js";
+import { ago, ahead, certificateSection, facts, good, notice, plainly, poor, pressureSection, quiet, replicationSection, section, subscriptionText, table, taskSection } from "./panel-parts.js";
 import { versionText } from "./server-words.js";
 import { emptyText, since } from "./words.js";
 
@@ -38,6 +38,7 @@ function nodeFacts(node, details, now) {
     ["Time zone", printable(details.timeZone ?? "")],
     ["ZFS cache", node.arcBytes ? `${bytes(node.arcBytes)} of the used memory` : ""],
     ["Quorum", details.quorumDetail ? "" : details.quorum === null ? "no cluster, or not told" : details.quorum ? "yes" : "no"],
+    ["Account of Pulse expires", expiryText(details, now)],
     ["Subscription", subscriptionText(details.subscription)],
     ["Updates", updatesText(details)],
   ]));
@@ -50,6 +51,12 @@ export function machineRows(status) {
     ["Waiting for disks", status && status.ioWaitRatio !== null ? percent(status.ioWaitRatio * 100) : ""],
     ["Started by", status?.bootMode ? printable(`${status.bootMode}${status.isSecureBoot ? ", secure boot" : ""}`) : ""],
   ];
+}
+
+/** When the account or token by which the host is asked expires; nothing while that is not known. */
+export function expiryText({ credentialExpires, credentialRead }, now) {
+  if (!instant(credentialRead ?? "")) return "";
+  return credentialExpires ? ahead(instant(credentialExpires), now) : "never";
 }
 
 export function updatesText({ updates, mayReadUpdates }) {

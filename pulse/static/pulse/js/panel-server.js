@@ -3,7 +3,7 @@
 import { hasNeverRun, jobRows } from "./backup-rows.js";
 import { bytes, duration, instant, percent, printable, UNKNOWN, uptime } from "./format.js";
 import { badge, icon, make, panelAddress } from "./page.js";
-import { disksSection, machineRows, poolSection, share, updatesText } from "./panel-node.js";
+import { disksSection, expiryText, machineRows, poolSection, share, updatesText } from "./panel-node.js";
 import { ago, ahead, certificateSection, facts, good, outcomeBadge, plainly, poor, quiet, section, subscriptionText, table, taskSection } from "./panel-parts.js";
 import { DATASTORE_STATES, keptOn, LEVELS_OF_SUPPORT, MAIL_STATISTICS, mailFigure, queueAge, troubleText, versionText } from "./server-words.js";
 import { ATTRIBUTIONS, emptyText, EVIDENCE, since } from "./words.js";
@@ -52,6 +52,7 @@ function serverFacts(server, details, now) {
     ["Kernel", printable(status?.kernelVersion ?? "")],
     ...machineRows(status),
     ["Time zone", printable(details.timeZone ?? "")],
+    ["Account of Pulse expires", expiryText(details, now)],
     ["Subscription", subscriptionText(details.subscription)],
     ["Updates", updatesText(details)],
   ]), silent);
