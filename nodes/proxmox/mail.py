@@ -13,7 +13,7 @@ from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading, MailStatisticsReading
 from nodes.proxmox.rows import Row, Rows, Thing, entries, row_of, rows_of
-from nodes.proxmox.values import size, word
+from nodes.proxmox.values import fields, size, text, word
 
 DOMAINS_LIMIT = 100_000
 COLUMNS_LIMIT = 32
@@ -29,8 +29,15 @@ def _role(row: Row) -> str:
     return "" if role == SINGLE_NODE else role
 
 
+def _kernel(row: Row) -> str:
+    """Return the release of the kernel; older gateways tell the whole line of uname only."""
+    return text(fields(row.get("current-kernel")).get("release")) or text(row.get("kversion"))
+
+
 #: Of a node that cannot be reached, only the error is told.
-read_cluster_status = Rows("the nodes of the gateway", row_of(MailNodeReading, role=_role), by=("name",))
+read_cluster_status = Rows(
+    "the nodes of the gateway", row_of(MailNodeReading, role=_role, kernel_version=_kernel), by=("name",)
+)
 #: A figure that is null there is not known, which is not 0.
 read_mail_statistics = Thing("the mail statistics", row_of(MailStatisticsReading))
 

@@ -176,7 +176,7 @@ SERVER_SNAPSHOTS = [
 MAIL_NODES = [
     {"name": "pmg1", "ip": "192.0.2.1", "type": "master", "insync": 1, "cpu": 0.1, "memory": {"used": 1, "total": 2},
      "rootfs": {"used": 1, "total": 2}, "loadavg": ["0.1", "0.2", "0.3"], "uptime": 9, "pmgversion": "pmg/9.1",
-     "level": "c", "conn_error": ""}
+     "level": "c", "conn_error": "", "swap": {"used": 1, "total": 4}, "current-kernel": {"release": "6.17"}, "time": 1767268800}
 ]  # fmt: skip
 MAIL_QUEUE = [
     {"domain": "TOTAL", "total": "7", "5m": "3", "10m": "4", "1280m+": "0"},

@@ -70,7 +70,8 @@ FROM_SOURCE: dict[str, set[str]] = {
     },
     "mail nodes": {  # [12]
         "conn_error", "cpu", "insync", "level", "loadavg", "memory", "memory.used", "memory.total", "pmgversion",
-        "rootfs", "rootfs.used", "rootfs.total", "uptime",
+        "rootfs", "rootfs.used", "rootfs.total", "uptime", "swap", "swap.used", "swap.total", "time", "kversion",
+        "current-kernel", "current-kernel.release",
     },
     "mail queue": {"domain", "total"},  # [12]
 }  # fmt: skip

@@ -16,6 +16,7 @@ def test_the_nodes_of_a_gateway_are_read_with_one_that_cannot_be_reached() -> No
         {"cid": 2, "name": "pmg2", "ip": "192.0.2.2", "type": "node", "conn_error": "timed out"},
         {"cid": 1, "name": "pmg1", "ip": "192.0.2.1", "type": "master", "insync": 1, "cpu": 0.25,
          "memory": {"used": 3, "total": 8}, "rootfs": {"used": 2, "total": 9}, "loadavg": ["0.1", "0.2", "0.3"],
+         "swap": {"used": 1, "total": 4}, "current-kernel": {"release": "6.17.4-1-pve"}, "kversion": "Linux 6", "time": 1767268800,
          "uptime": 500, "pmgversion": "pmg-api/9.1.0/abc", "level": "c"},
     ]  # fmt: skip
 
@@ -34,9 +35,37 @@ def test_the_nodes_of_a_gateway_are_read_with_one_that_cannot_be_reached() -> No
             uptime_seconds=500,
             version="pmg-api/9.1.0/abc",
             subscription_level="c",
+            swap_used_bytes=1,
+            swap_total_bytes=4,
+            kernel_version="6.17.4-1-pve",
+            clock_epoch=1767268800,
         ),
         MailNodeReading("pmg2", "192.0.2.2", "node", error="timed out"),
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"kversion": "Linux 5.15.30-2-pve #1 SMP"}, "Linux 5.15.30-2-pve #1 SMP"),
+        ({"current-kernel": {"release": "6.8.12"}}, "6.8.12"),
+        ({"current-kernel": "6.8.12"}, ""),
+        ({"current-kernel": {}, "kversion": None}, ""),
+        ({}, ""),
+        ({"current-kernel": {"release": ""}, "kversion": "Linux 6.2"}, "Linux 6.2"),
+    ],
+)
+def test_the_kernel_of_a_gateway_is_told_in_two_ways(fields: dict[str, object], expected: str) -> None:
+    (node,) = mail.read_cluster_status([{"name": "pmg", **fields}])
+
+    assert node.kernel_version == expected
+
+
+@pytest.mark.parametrize("fields", [{}, {"swap": None, "time": 0}, {"swap": {"used": "x"}, "time": "later"}])
+def test_swap_and_clock_that_are_not_told_are_unknown(fields: dict[str, object]) -> None:
+    (node,) = mail.read_cluster_status([{"name": "pmg", **fields}])
+
+    assert (node.swap_used_bytes, node.swap_total_bytes, node.clock_epoch) == (None, None, None)
 
 
 def test_a_single_host_has_no_role() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from nodes.proxmox.values import Amount, Loads, Name, Ratio, Size, Truth, Word, said_of, text_of
+from nodes.proxmox.values import Amount, Epoch, Loads, Name, Ratio, Size, Truth, Word, said_of, text_of
 
 
 class MailNodeReading(msgspec.Struct, frozen=True):
@@ -26,6 +26,10 @@ class MailNodeReading(msgspec.Struct, frozen=True):
     uptime_seconds: Annotated[Size, "uptime"] = None
     version: Annotated[str, text_of(100), "pmgversion"] = ""
     subscription_level: Annotated[Word, "level"] = ""
+    swap_used_bytes: Annotated[Size, "swap", "used"] = None
+    swap_total_bytes: Annotated[Size, "swap", "total"] = None
+    kernel_version: str = ""
+    clock_epoch: Annotated[Epoch, "time"] = None  # by its own clock, when it was asked
 
 
 class MailQueueReading(msgspec.Struct, frozen=True, gc=False):

@@ -140,13 +140,13 @@ function attributionSection(attributions, now) {
   return section("Whose are the backups?", "", now, table("Whose the backups are", ["Group", "Judgement", "Whose", "Evidence"], rows));
 }
 
-const MAIL_COLUMNS = ["Node", "State", "Role", "Cluster", "Version", "#CPU", "#Memory", "#Disk", "Load", "Up", "Queues", "Address", "What it says"];
+const MAIL_COLUMNS = ["Node", "State", "Role", "Cluster", "Version", "#CPU", "#Memory", "#Swap", "#Disk", "Load", "Up", "Queues", "Kernel", "Clock", "Address", "What it says"];
 
 export function mailSections({ resource, details }, now) {
   const told = resource.statistics ?? {};
   const statistics = Object.entries(MAIL_STATISTICS).filter(([name]) => name in told).map(([name, word]) => [word, mailFigure(name, told[name])]);
   const known = new Map((details.nodes ?? []).map((one) => [one.name, one]));
-  const nodes = resource.nodes.map((node) => mailNodeRow(resource.id, node, known.get(node.name)));
+  const nodes = resource.nodes.map((node) => mailNodeRow(resource.id, node, known.get(node.name), details.nodesRead));
   const versions = [...new Set(resource.nodes.map((node) => versionText("PMG", node.version)).filter(Boolean))];
   return [
     section("Gateway", "", now, facts([["Address", printable(resource.host)], ["Version", versions.join(", ")], ["Subscription", supportOf(details.nodes)]])),
@@ -156,7 +156,19 @@ export function mailSections({ resource, details }, now) {
   ];
 }
 
-function mailNodeRow(id, node, known) {
+/** Seconds that asking all nodes one after the other may take. */
+const CLOCK_SECONDS = 60;
+
+/** How far the clock of a node is from that of Pulse, by what it said when it was asked. */
+function clockText(known, read) {
+  const [clock, asked] = [instant(known?.clock ?? ""), instant(read ?? "")];
+  if (!clock || !asked) return UNKNOWN;
+  const seconds = Math.round((clock - asked) / 1000);
+  if (Math.abs(seconds) <= CLOCK_SECONDS) return "as that of Pulse";
+  return poor(`${duration(Math.abs(seconds))} ${seconds > 0 ? "ahead of" : "behind"} that of Pulse`);
+}
+
+function mailNodeRow(id, node, known, read) {
   const explained = (number, text) => make("a", { href: panelAddress(id, `nodes.${node.name}.${number}`) }, text);
   return [
     printable(node.name),
@@ -166,10 +178,13 @@ function mailNodeRow(id, node, known) {
     versionText("PMG", node.version),
     node.cpu === null ? UNKNOWN : explained("cpu", percent(node.cpu * 100)),
     node.memory ? explained("memory", percent(node.memory.usage)) : UNKNOWN,
+    known?.swapTotalBytes ? share(known.swapUsedBytes, known.swapTotalBytes) : "",
     node.disk ? explained("disk", percent(node.disk.usage)) : UNKNOWN,
     (known?.loadAverage ?? []).map((one) => one.toFixed(2)).join("  "),
     node.uptime === null ? UNKNOWN : uptime(node.uptime),
     Object.entries(node.queues).map(([queue, total]) => printable(`${queue} ${total}`)).join(", "),
+    printable(known?.kernelVersion ?? ""),
+    clockText(known, read),
     printable(known?.address ?? ""),
     printable(node.error ?? ""),
   ];
