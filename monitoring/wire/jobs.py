@@ -73,6 +73,7 @@ class SyncJobShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     error: str = ""
     schedule: str = ""
     direction: str = ""
+    remoteStore: str = ""
     missedAt: str = ""
     disabled: bool = False
 

@@ -69,6 +69,7 @@ def sync_shape(job: ServerJob) -> SyncJobShape:
     """Return one sync job."""
     return SyncJobShape(
         remote=job.told.remote,
+        remoteStore=job.told.remote_store,
         lastSync=instant(job.told.last_run_ended_epoch),
         direction=job.told.direction,
         **shared_fields(job),

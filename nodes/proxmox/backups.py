@@ -22,7 +22,7 @@ from nodes.proxmox.readings.backups import (
 )
 from nodes.proxmox.rows import Row, Rows, entries, fields_of, read_rows, row_of, rows_of
 from nodes.proxmox.tasks import read_task_log, read_tasks
-from nodes.proxmox.values import epoch, is_true, size, text, text_of, truth, whole, word
+from nodes.proxmox.values import epoch, is_true, size, text, text_of, truth, word
 
 #: The archive of a node keeps 1,000 to 2,000 tasks.
 TASKS_LIMIT = 500
@@ -33,7 +33,6 @@ VOLUME_LIMIT = 512
 VOLUMES_LIMIT = 100_000
 #: Of one guest: more than it has disks.
 CHILDREN_LIMIT = 600
-OFFSET_LIMIT_SECONDS = 18 * 3600
 
 #: "vzdump-qemu-100-2026_01_01-01_00_00.vma.zst"
 ARCHIVE_NAME = re.compile(r"vzdump-(qemu|lxc|openvz)-(\d{1,9})-", re.ASCII)
@@ -115,11 +114,10 @@ def _job_volumes(guest: Row) -> list[JobVolumeReading]:
     number = vmid(guest.get("id"))
     if number is None:
         return []
-    kind, guest_name = word(guest.get("type")), text(guest.get("name"))
+    guest_name = text(guest.get("name"))
     return [
         JobVolumeReading(
             vmid=number,
-            guest_kind=kind,
             guest_name=guest_name,
             volume=key,
             is_included=is_true(volume.get("included")),
@@ -133,11 +131,7 @@ def _job_volumes(guest: Row) -> list[JobVolumeReading]:
 def read_node_time(data: object) -> TimeReading:
     """Return the reading of GET /nodes/{node}/time; `localtime` there is the wall clock written as if it were UTC."""
     row = fields_of(data, "a node's time")
-    at, wall = epoch(row.get("time")), whole(row.get("localtime"))
-    offset = None if at is None or wall is None else wall - at
-    if offset is not None and (offset % 60 or abs(offset) > OFFSET_LIMIT_SECONDS):
-        offset = None
-    return TimeReading(zone=text(row.get("timezone")), offset_seconds=offset, told_epoch=at)
+    return TimeReading(zone=text(row.get("timezone")), told_epoch=epoch(row.get("time")))
 
 
 #: The recent tasks of all nodes, the newest first: all that run, and of the others at most 25 of each node.

@@ -111,8 +111,6 @@ def _node(row: Row) -> NodeReading | None:
         uptime_seconds=size(get("uptime")),
         ha_state=word(get("hastate")),
         level=word(get("level")),
-        cgroup_mode=size(get("cgroup-mode")),
-        architecture=word(get("host-arch")),
     )
 
 

@@ -174,7 +174,7 @@ def test_a_failed_verification_does_not_count_and_is_shown():
 
 
 def volume(key, is_included, reason="", vmid=100):
-    return JobVolumeReading(vmid, "qemu", "web", key, is_included, reason)
+    return JobVolumeReading(vmid, "web", key, is_included, reason)
 
 
 BOTH = (NIGHTLY, job(vmids=(100,)))

@@ -145,7 +145,7 @@ def test_a_rate_that_is_not_known_yet_has_no_value_and_says_why():
 
 
 def test_memory_by_the_balloon_names_its_fields_and_both_calls():
-    detail = GuestDetailReading(100, "qemu", 3500, 3400, 900, 3100)
+    detail = GuestDetailReading(100, "qemu", 3500, 900, 3100)
     told = guest_numbers(machine(), Facts(guests={100: GuestFacts(detail=detail, detail_epoch=AT - 60)}))[
         "memory"
     ]

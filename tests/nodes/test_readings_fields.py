@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 PROXMOX = Path(__file__).resolve().parents[2] / "nodes" / "proxmox"
 READING_MODULES = (
-    "access", "backup_server", "backups", "cluster", "guests", "hardware", "mail", "pbs", "pve", "tasks",
+    "access", "backup_server", "backups", "cluster", "guests", "hardware", "mail", "pbs", "pve", "software", "tasks",
 )  # fmt: skip
 
 #: Fields of answers that no schema describes and nobody has recorded: read in Proxmox's own source, or decided by Ceph

@@ -340,7 +340,6 @@ def test_a_virtual_machine_tells_its_balloon_and_its_share_of_the_host() -> None
             100,
             "qemu",
             balloon_actual_bytes=8,
-            guest_total_bytes=7,
             guest_free_bytes=3,
             host_memory_bytes=9,
         ),

@@ -48,7 +48,6 @@ class TimeReading(msgspec.Struct, frozen=True, gc=False):
     """GET /nodes/{node}/time: in which zone the schedules of a node are meant."""
 
     zone: str = ""  # Europe/Vienna
-    offset_seconds: int | None = None  # east of UTC is positive
     told_epoch: int | None = None  # epoch seconds, by the clock of the node
 
 
@@ -135,7 +134,6 @@ class JobVolumeReading(msgspec.Struct, frozen=True, gc=False):
     """One volume of GET /cluster/backup/{id}/included_volumes, and whether the job takes it."""
 
     vmid: int
-    guest_kind: str
     guest_name: str
     volume: str  # key of the disk: scsi0, mp1
     is_included: bool

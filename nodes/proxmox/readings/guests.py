@@ -24,7 +24,6 @@ class GuestDiskReading(msgspec.Struct, frozen=True, gc=False):
 class GuestConfigReading(msgspec.Struct, frozen=True):
     """GET /nodes/{node}/{qemu|lxc}/{vmid}/config."""
 
-    digest: Annotated[str, text_of(64), "digest"] = ""
     name: str = ""
     notes: str = ""  # several lines, untrusted
     tags: Annotated[Tags, "tags"] = ()
@@ -91,7 +90,6 @@ class GuestDetailReading(msgspec.Struct, frozen=True):
     vmid: Annotated[Vmid, "vmid"]
     kind: str  # qemu, lxc
     balloon_actual_bytes: Annotated[Size, "ballooninfo", "actual"] = None  # while the guest's driver reports
-    guest_total_bytes: Annotated[Size, "ballooninfo", "total_mem"] = None  # what the guest's kernel sees
     guest_free_bytes: int | None = None  # freemem or ballooninfo.free_mem
     host_memory_bytes: int | None = None  # memhost, PVE 9
     swap_used_bytes: Annotated[Size, "swap"] = None  # container

@@ -35,8 +35,6 @@ class NodeReading(msgspec.Struct, frozen=True, gc=False):
     uptime_seconds: int | None = None
     ha_state: str = ""  # online, maintenance, fence, gone, unknown; only where HA is used
     level: str = ""  # of the subscription: c, b, s, p; empty for none
-    cgroup_mode: int | None = None  # 1, 2
-    architecture: str = ""  # PVE 9.2, and only where it is not x86_64
 
 
 class GuestReading(msgspec.Struct, frozen=True, gc=False):
@@ -161,7 +159,6 @@ class VersionReading(msgspec.Struct, frozen=True, gc=False):
 
     version: Annotated[Word, "version"]
     release: Annotated[Word, "release"] = ""
-    repository_id: Annotated[str, text_of(64), "repoid"] = ""
 
 
 class DatastoreReading(msgspec.Struct, frozen=True, gc=False):

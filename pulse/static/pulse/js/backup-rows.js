@@ -177,7 +177,7 @@ function jobRow(job, kind, last, server) {
     nextAt: job.disabled ? null : instant(job.nextRun),
     missedAt: instant(job.missedAt),
     isDisabled: job.disabled === true,
-    text: job.error || (job.remote ? `${job.direction || "from"} ${job.remote}` : "") || (job.instance ? `of ${job.instance}` : ""),
+    text: job.error || (job.remote ? `${job.direction || "from"} ${job.remote}${job.remoteStore ? `, datastore ${job.remoteStore}` : ""}` : "") || (job.instance ? `of ${job.instance}` : ""),
   };
 }
 

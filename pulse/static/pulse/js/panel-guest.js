@@ -31,6 +31,7 @@ function guestFacts(guest, { configuration, ha, detail }) {
     ["System", printable(configuration?.osType ?? "")],
     ["High availability", ha ? printable(`${ha.state}${ha.requestedState && ha.requestedState !== ha.state ? `, asked for: ${ha.requestedState}` : ""} on ${ha.node}`) : printable(guest.haState ?? "")],
     ["Lock", printable(guest.lock ?? "")],
+    ["Configured memory", configuration?.memoryBytes ? bytes(configuration.memoryBytes) : ""],
     ["Ballooning", wanted === 0 ? "off" : wanted ? `down to ${bytes(wanted)}` : ""],
     ["Swap", detail?.swapTotalBytes ? `${bytes(detail.swapUsedBytes ?? 0)} of ${bytes(detail.swapTotalBytes)}` : ""],
     ["Starts with the node", configuration ? (configuration.startsOnBoot ? "yes" : "no") : ""],

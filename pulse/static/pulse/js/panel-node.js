@@ -12,8 +12,9 @@ export function nodeSections({ resource, details }, now) {
     clusterSection(details, now),
     disksSection(details, now),
     poolSection(details, now),
+    nodeStorageSection(details, now),
     serviceSection(details, now),
-    pressureSection(details.pressure, details.pressureRead, now),
+    pressureSection(details.pressure, details.pressure?.measured ?? details.pressureRead, now),
     certificateSection(details, now),
     cephSection(details, now),
     haSection(details, now),
@@ -33,6 +34,7 @@ function nodeFacts(node, details, now) {
     ["Version", versionText("PVE", details.version || node.pveVersion)],
     ["Kernel", printable(node.kernelVersion)],
     ["Processor", printable([node.cpuInfo.model, node.cpuInfo.cores && `${node.cpuInfo.cores} CPUs`].filter(Boolean).join(", "))],
+    ["Cores", status?.cpuCores ? String(status.cpuCores) : ""],
     ...machineRows(status),
     ["Shared by KSM", status?.ksmSharedBytes ? bytes(status.ksmSharedBytes) : ""],
     ["Time zone", printable(details.timeZone ?? "")],
@@ -63,7 +65,8 @@ export function updatesText({ updates, mayReadUpdates }) {
   if (!updates) return `${UNKNOWN} ${mayReadUpdates === false ? "the account may not see them" : "not read yet"}`;
   if (!updates.length) return "none pending";
   const names = updates.slice(0, 5).map((one) => printable(one.package)).join(", ");
-  return `${updates.length} pending: ${names}${updates.length > 5 ? ", …" : ""}`;
+  const steps = updates.map((one) => printable(`${one.package} ${one.oldVersion} → ${one.version}`)).join("\n");
+  return make("span", { title: steps }, `${updates.length} pending: ${names}${updates.length > 5 ? ", …" : ""}`);
 }
 
 function clusterSection({ quorum, quorumDetail: told }, now) {
@@ -119,10 +122,15 @@ export function disksSection(details, now) {
   if (!disks.length) return section("Disks", details.disksRead, now, quiet(emptyText(details.disksRead)));
   const rows = disks.map((disk) => {
     const told = details.smartIsRead ? smartCells(disk) : [];
-    return [printable(disk.device), ...told, printable(disk.model), printable(disk.kind), disk.sizeBytes === null ? UNKNOWN : bytes(disk.sizeBytes), printable(disk.usedFor), printable(disk.serial)];
+    return [printable(disk.device), ...told, printable(disk.model), printable(disk.kind), disk.sizeBytes === null ? UNKNOWN : bytes(disk.sizeBytes), usedFor(disk), printable(disk.serial || disk.wwn)];
   });
   const columns = ["Device", ...(details.smartIsRead ? SMART_COLUMNS : []), ...DISK_COLUMNS];
   return section("Disks", details.disksRead, now, table("Disks", columns, rows), quiet(smartText(details, now)));
+}
+
+/** What a disk is used for, with the OSDs on it. */
+function usedFor({ usedFor: word, osdIds }) {
+  return printable([word, ...(osdIds ?? []).map((id) => `osd.${id}`)].filter(Boolean).join(", "));
 }
 
 function smartCells(disk) {
@@ -175,15 +183,36 @@ function count(errors) {
   return errors === null ? UNKNOWN : errors ? poor(String(errors)) : "0";
 }
 
+/** The storages as the node itself probed them: one that is enabled and not active does not answer there. */
+function nodeStorageSection({ storages, storagesRead }, now) {
+  if (!storages?.length) return null;
+  const state = (one) => (one.isEnabled === false ? plainly("disabled") : one.isActive ? good("active") : one.isActive === null ? UNKNOWN : poor("not active", "bad"));
+  const rows = storages.map((one) => [printable(one.name), state(one), one.isActive ? share(one.usedBytes, one.totalBytes) : UNKNOWN]);
+  return section("Storages as seen from here", storagesRead, now, table("Storages of the node", ["Storage", "State", "Used"], rows));
+}
+
 /** The services of a node; what nobody wants to run is told last and without alarm. */
 function serviceSection({ services, servicesRead }, now) {
   if (!services?.length) return null;
   const isOff = (one) => ["disabled", "masked", "masked-runtime", "not-found", "bad"].includes(one.unitState);
   const rows = [...services].sort((a, b) => isOff(a) - isOff(b)).map((one) => {
-    const word = printable(one.state || "unknown");
+    const word = printable(one.state || one.activeState || "unknown");
     return [printable(one.name), isOff(one) ? plainly(word) : one.state === "running" ? good(word) : one.state === "failed" ? poor(word, "bad") : plainly(word), printable(one.unitState)];
   });
   return section("Services", servicesRead, now, table("Services of the node", ["Service", "State", "At start"], rows));
+}
+
+/** What Ceph tells beside its health; rates are not told while it is idle. */
+function cephRows(ceph) {
+  const groups = ceph.placementGroups.map(([state, number]) => `${number} ${printable(state)}`).join(", ");
+  const perSecond = (number) => (number === null ? UNKNOWN : `${number}/s`);
+  return [
+    ["OSDs in", ceph.osdInCount === null ? "" : `${ceph.osdInCount} of ${ceph.osdCount ?? UNKNOWN}`],
+    ["Monitors in quorum", ceph.monitorCount === null ? "" : `${ceph.quorum.length} of ${ceph.monitorCount}: ${ceph.quorum.map(printable).join(", ")}`],
+    ["Manager", ceph.managerIsAvailable === null ? "" : ceph.managerIsAvailable ? good("available") : poor("not available", "bad")],
+    ["Placement groups", ceph.placementGroupCount === null ? groups : `${ceph.placementGroupCount}${groups ? `: ${groups}` : ""}`],
+    ["Operations", `reads ${perSecond(ceph.readOperationsPerSecond)}, writes ${perSecond(ceph.writeOperationsPerSecond)}`],
+  ];
 }
 
 /** What exactly a check of Ceph is about, such as which OSD. */
@@ -200,14 +229,15 @@ function cephSection({ ceph, cephRead, cephOsds, cephPools, cephFlags, stale }, 
   const checks = ceph.checks.map((check) => make("li", {}, make("strong", {}, printable(check.name)), ` ${printable(check.message)}${check.isMuted ? " (muted)" : ""}`, checkLines(check)));
   const flags = (cephFlags ?? []).filter((one) => one.isSet).map((one) => printable(one.name));
   const osds = (cephOsds ?? []).map((osd) => [printable(osd.name || `osd.${osd.id}`), osd.status === "up" ? good("up") : poor(printable(osd.status || "unknown"), "bad"), osd.isIn === null ? UNKNOWN : osd.isIn ? "in" : "out", osd.totalBytes === null ? UNKNOWN : `${percent(osd.usedPercent ?? 0)} of ${bytes(osd.totalBytes)}`, printable(osd.deviceClass)]);
-  const pools = (cephPools ?? []).map((pool) => [printable(pool.name), pool.usedBytes === null ? UNKNOWN : bytes(pool.usedBytes), pool.usedRatio === null ? UNKNOWN : percent(pool.usedRatio * 100), pool.size === null ? UNKNOWN : `${pool.size}, at least ${pool.minSize}`]);
+  const pools = (cephPools ?? []).map((pool) => [printable(pool.name), pool.usedBytes === null ? UNKNOWN : bytes(pool.usedBytes), pool.usedRatio === null ? UNKNOWN : percent(pool.usedRatio * 100), pool.size === null ? UNKNOWN : `${pool.size}, at least ${pool.minSize}`, pool.placementGroupCount === null ? UNKNOWN : String(pool.placementGroupCount)]);
   return section(
     "Ceph", cephRead, now,
     make("p", { class: "verdict" }, badge({ word, icon: tone === "ok" ? "ok" : "problem", tone }), `${ceph.osdUpCount ?? UNKNOWN} of ${ceph.osdCount ?? UNKNOWN} OSDs up, ${share(ceph.usedBytes, ceph.totalBytes)} used, reads ${rate(ceph.readBytesPerSecond ?? -1)}, writes ${rate(ceph.writeBytesPerSecond ?? -1)}`),
+    facts(cephRows(ceph)),
     checks.length ? make("ul", { class: "checks" }, ...checks) : "",
     flags.length ? facts([["Flags set", flags.join(", ")]]) : "",
     osds.length ? table("OSDs of this node", ["OSD", "State", "In", "Used", "Class"], osds) : "",
-    pools.length ? table("Ceph pools", ["Pool", "#Used", "#Usage", "Copies"], pools) : "",
+    pools.length ? table("Ceph pools", ["Pool", "#Used", "#Usage", "Copies", "#Placement groups"], pools) : "",
   );
 }
 

@@ -110,10 +110,11 @@ export function replicationSection(jobs, now) {
     printable(`${job.source || UNKNOWN} → ${job.target}`),
     replicationBadge(job, now),
     ago(instant(job.lastSync), now, "never"),
+    ago(instant(job.lastTry), now, "never"),
     ahead(instant(job.nextSync), now),
     job.error ? printable(job.error) : printable(job.schedule),
   ]);
-  return section("Replication", "", now, table("Replication", ["Job", "Way", "State", "Last sync", "Next", "What it says"], rows));
+  return section("Replication", "", now, table("Replication", ["Job", "Way", "State", "Last sync", "Last try", "Next", "What it says"], rows));
 }
 
 export function certificateSection({ certificates, certificatesRead }, now) {
