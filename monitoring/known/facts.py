@@ -49,6 +49,7 @@ from nodes.proxmox.readings.guests import (
     GuestConfigReading,
     GuestDetailReading,
     GuestSnapshotReading,
+    GuestSystemReading,
 )
 from nodes.proxmox.readings.hardware import (
     CertificateReading,
@@ -103,6 +104,8 @@ class GuestFacts(msgspec.Struct, frozen=True):
     agent_code: str = ""  # why the agent told nothing, the code of the error
     addresses: tuple[AddressReading, ...] = ()
     addresses_epoch: float = 0.0
+    system: GuestSystemReading | None = None
+    system_epoch: float = 0.0
     detail: GuestDetailReading | None = None
     detail_epoch: float = 0.0
 

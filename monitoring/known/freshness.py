@@ -53,6 +53,7 @@ GUEST_LANES: Mapping[str, Lane] = {
     "snapshots": Lane.GUEST_SNAPSHOTS,
     "disk": Lane.AGENT_FILESYSTEMS,
     "addresses": Lane.AGENT_ADDRESSES,
+    "system": Lane.AGENT_SYSTEM,
     "detail": Lane.GUEST_DETAILS,
 }
 

@@ -67,6 +67,7 @@ class Lane(StrEnum):
     GUEST_SNAPSHOTS = "guest snapshots"
     AGENT_FILESYSTEMS = "agent file systems", "guest agent"
     AGENT_ADDRESSES = "agent addresses", "guest agent"
+    AGENT_SYSTEM = "agent system", "guest agent"
     CONTAINER_ADDRESSES = "guest addresses"
     BACKUP_JOBS = "backup jobs"
     UNCOVERED_GUESTS = "uncovered guests", "backup jobs"

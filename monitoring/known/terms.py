@@ -88,6 +88,7 @@ TERMS: Mapping[Lane, Terms] = {
     Lane.GUEST_SNAPSHOTS: Terms(HOUR, rank=4),
     Lane.AGENT_FILESYSTEMS: Terms(6 * MINUTE, rank=2),
     Lane.AGENT_ADDRESSES: Terms(HOUR, rank=4),
+    Lane.AGENT_SYSTEM: Terms(12 * HOUR, rank=5, retry_seconds=3 * HOUR),
     Lane.CONTAINER_ADDRESSES: Terms(HOUR, rank=4),
     Lane.BACKUP_JOBS: Terms(5 * MINUTE, rank=0),
     Lane.UNCOVERED_GUESTS: Terms(15 * MINUTE),

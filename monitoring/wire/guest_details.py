@@ -26,6 +26,7 @@ from nodes.proxmox.readings.guests import (
     GuestConfigReading,
     GuestDetailReading,
     GuestSnapshotReading,
+    GuestSystemReading,
 )
 
 
@@ -84,6 +85,8 @@ class GuestDetails(Details, frozen=True, kw_only=True):
     agent_code: str
     addresses: tuple[AddressReading, ...]
     addresses_read_epoch: float
+    system: GuestSystemReading | None
+    system_read_epoch: float
     detail: GuestDetailReading | None
     detail_read_epoch: float
     tasks: tuple[TaskDetails, ...]
@@ -119,6 +122,8 @@ def guest_details(guest: GuestFigures, background: Background) -> GuestDetails:
         agent_code=collected.agent_code,
         addresses=collected.addresses,
         addresses_read_epoch=collected.addresses_epoch,
+        system=collected.system,
+        system_read_epoch=collected.system_epoch,
         detail=collected.detail,
         detail_read_epoch=collected.detail_epoch,
         tasks=task_details(task for task in facts.tasks if task.subject == str(vmid)),

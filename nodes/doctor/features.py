@@ -108,7 +108,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "agent", "pve", "Guest agent",
-        (guests.AGENT_FILESYSTEMS, guests.AGENT_ADDRESSES),
+        (guests.AGENT_FILESYSTEMS, guests.AGENT_ADDRESSES, guests.AGENT_SYSTEM),
         ((("/vms", "VM.Monitor"),),),
         "Up to PVE 8 the guest agent is asked with VM.Monitor.",
         "How full the disks of virtual machines are, and their addresses.",
@@ -118,7 +118,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "agent", "pve", "Guest agent",
-        (guests.AGENT_FILESYSTEMS, guests.AGENT_ADDRESSES),
+        (guests.AGENT_FILESYSTEMS, guests.AGENT_ADDRESSES, guests.AGENT_SYSTEM),
         ((("/vms", "VM.GuestAgent.Audit"),), (("/vms", "VM.GuestAgent.Unrestricted"),)),
         "From PVE 9 on the guest agent is asked with VM.GuestAgent.Audit; VM.Monitor is gone.",
         "How full the disks of virtual machines are, and their addresses.", AUDITOR, since=(9,),

@@ -21,6 +21,7 @@ from nodes.proxmox.readings.guests import (
     GuestDetailReading,
     GuestDiskReading,
     GuestSnapshotReading,
+    GuestSystemReading,
     PressureReading,
 )
 from nodes.proxmox.rows import ReadRow, Row, entries, first, read_rows, row_of, rows_of
@@ -184,6 +185,17 @@ def read_agent_addresses(data: object) -> tuple[AddressReading, ...]:
     return tuple(addresses[:ADDRESSES_LIMIT])
 
 
+_system = row_of(GuestSystemReading, name=first(text, "pretty-name", "name", "id"))
+
+
+def read_agent_system(data: object) -> GuestSystemReading:
+    """Return the reading of GET .../agent/get-osinfo. Raises BadAnswer for one that names no system."""
+    system = _system(fields(fields(data).get("result")))
+    if system is None:
+        raise BadAnswer("The answer about a guest's operating system names none")
+    return system
+
+
 def read_container_addresses(data: object) -> tuple[AddressReading, ...]:
     """Return the reading of GET .../lxc/{vmid}/interfaces; a container that does not run has none.
 
@@ -268,6 +280,7 @@ guest_snapshots = Call("/nodes/{node}/{kind}/{vmid}/snapshot", read_guest_snapsh
 #: Only of a container that runs; from PVE 8.1, NotFound before.
 container_addresses = Call("/nodes/{node}/lxc/{vmid}/interfaces", read_container_addresses)
 AGENT_FILESYSTEMS = Call("/nodes/{node}/qemu/{vmid}/agent/get-fsinfo", unread)
+AGENT_SYSTEM = Call("/nodes/{node}/qemu/{vmid}/agent/get-osinfo", unread)
 AGENT_ADDRESSES = Call("/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces", unread)
 NODE_GUESTS = Call("/nodes/{node}/{kind}", unread)
 
@@ -290,6 +303,14 @@ def agent_addresses(
     """Return the addresses of a VM, as its agent tells them; errors as of agent_filesystems."""
     data = AGENT_ADDRESSES(client, node, vmid, timeout_seconds=timeout_seconds)
     return read_agent_addresses(_unless_refused(data, vmid))
+
+
+def agent_system(
+    client: Client, node: str, vmid: int, *, timeout_seconds: float | None = None
+) -> GuestSystemReading:
+    """Return the operating system of a VM, as its agent names it; errors as of agent_filesystems."""
+    data = AGENT_SYSTEM(client, node, vmid, timeout_seconds=timeout_seconds)
+    return read_agent_system(_unless_refused(data, vmid))
 
 
 def _unless_refused(data: object, vmid: int) -> object:

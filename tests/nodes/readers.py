@@ -88,6 +88,7 @@ INTERFACES = {
          "ip-addresses": [{"ip-address": "192.0.2.7", "ip-address-type": "ipv4", "prefix": 24}]},
     ]
 }  # fmt: skip
+SYSTEM = {"result": {"pretty-name": "Debian 12", "kernel-release": "6.1.0", "machine": "x86_64"}}
 CONTAINER_INTERFACES = [
     {"name": "eth0", "hwaddr": "BC:24:11:00:00:02", "inet": "192.0.2.8/24", "inet6": "fe80::1/64"}
 ]
@@ -227,6 +228,7 @@ READERS: dict[str, Source] = {
         (("pve", f"{NODE}/qemu/{{vmid}}/snapshot"), ("pve", f"{NODE}/lxc/{{vmid}}/snapshot")),
     ),
     "agent filesystems": Source(guests.read_agent_filesystems, (), (FILESYSTEMS,)),
+    "agent system": Source(guests.read_agent_system, (), (SYSTEM, {"result": {"id": "nixos"}})),
     "agent addresses": Source(guests.read_agent_addresses, (), (INTERFACES,)),
     "container addresses": Source(
         guests.read_container_addresses,

@@ -44,6 +44,7 @@ CALLS: list[tuple[str, Call]] = [
     ("/nodes/pve1/lxc/101/snapshot", given(guests.guest_snapshots, "pve1", "lxc", 101)),
     ("/nodes/pve1/qemu/100/agent/get-fsinfo", given(guests.agent_filesystems, "pve1", 100)),
     ("/nodes/pve1/qemu/100/agent/network-get-interfaces", given(guests.agent_addresses, "pve1", 100)),
+    ("/nodes/pve1/qemu/100/agent/get-osinfo", given(guests.agent_system, "pve1", 100)),
     ("/nodes/pve1/lxc/101/interfaces", given(guests.container_addresses, "pve1", 101)),
     ("/nodes/pve1/qemu?full=1", given(guests.node_guests, "pve1", "qemu")),
     ("/nodes/pve1/lxc", given(guests.node_guests, "pve1", "lxc")),

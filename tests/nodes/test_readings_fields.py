@@ -25,6 +25,9 @@ READING_MODULES = (
 FROM_SOURCE: dict[str, set[str]] = {
     "pbs name": {"node"},  # [1.1]
     "guest snapshots": {"snapstate"},  # [4.1]
+    "agent system": {  # as in the protocol of the guest agent
+        "result", "result.pretty-name", "result.name", "result.id", "result.kernel-release", "result.machine",
+    },
     "account": {"tokens.monitor.expire"},  # published as what any token has
     "agent filesystems": {  # [4.1]; the address of a disk as in the protocol of the guest agent
         "result", "result.name", "result.mountpoint", "result.type", "result.total-bytes", "result.used-bytes",

@@ -12,6 +12,7 @@ from nodes.proxmox.readings.guests import (
     GuestDetailReading,
     GuestDiskReading,
     GuestSnapshotReading,
+    GuestSystemReading,
     PressureReading,
 )
 
@@ -382,3 +383,28 @@ def test_a_row_without_a_vmid_does_not_hide_the_others() -> None:
 def test_guests_of_a_node_beyond_all_measure_are_a_bad_answer() -> None:
     with pytest.raises(BadAnswer, match="more than 20000 entries"):
         guests.read_node_guests([{"vmid": number} for number in range(1, 20_002)], kind="lxc")
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ({"pretty-name": "Debian GNU/Linux 12 (bookworm)", "name": "Debian GNU/Linux", "id": "debian", "kernel-release": "6.1.0-28-amd64", "machine": "x86_64"},
+         GuestSystemReading("Debian GNU/Linux 12 (bookworm)", "6.1.0-28-amd64", "x86_64")),
+        ({"pretty-name": "Windows Server 2022 Standard", "kernel-release": "20348", "machine": "x86_64"},
+         GuestSystemReading("Windows Server 2022 Standard", "20348", "x86_64")),
+        ({"pretty-name": "", "name": "FreeBSD"}, GuestSystemReading("FreeBSD")),
+        ({"id": "nixos"}, GuestSystemReading("nixos")),
+        ({"name": "A\x1b[31mB\u202eC", "machine": ["x"]}, GuestSystemReading("A[31mBC")),
+        ({"name": "x" * 900}, GuestSystemReading("x" * 256)),
+    ],
+)  # fmt: skip
+def test_the_system_of_a_guest_is_read(result: dict[str, object], expected: GuestSystemReading) -> None:
+    assert guests.read_agent_system({"result": result}) == expected
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], {}, {"result": None}, {"result": {}}, {"result": {"machine": "x"}}]
+)
+def test_a_guest_that_names_no_system_is_a_bad_answer(data: object) -> None:
+    with pytest.raises(BadAnswer):
+        guests.read_agent_system(data)

@@ -23,7 +23,7 @@ DENIED = "permission_denied"
 #: The agent of a guest is up so long after its start.
 AGENT_START_SECONDS = 90.0
 #: What only a guest that runs can tell.
-INSIDE = (Lane.AGENT_FILESYSTEMS, Lane.AGENT_ADDRESSES, Lane.CONTAINER_ADDRESSES)
+INSIDE = (Lane.AGENT_FILESYSTEMS, Lane.AGENT_ADDRESSES, Lane.AGENT_SYSTEM, Lane.CONTAINER_ADDRESSES)
 #: From this version on containers tell their addresses.
 ADDRESSES_SINCE = (8, 1)
 
@@ -38,24 +38,27 @@ class Whereabouts(NamedTuple):
 
 def guest_questions(visit: Visit, guest: GuestReading, *, is_there: bool) -> tuple[Question, ...]:
     """Return what is asked of each guest; only while its node is online."""
-    config = visit.facts.guest(guest.vmid).config
+    known = visit.facts.guest(guest.vmid)
+    config = known.config
     is_running = is_there and guest.status == "running"
     if is_running and guest.uptime_seconds:
         hasten_started(visit, guest.vmid, visit.epoch - guest.uptime_seconds)
     place = Whereabouts(guest.vmid, guest.kind, guest.node)
     if guest.kind == "qemu":
         has_agent = config is not None and config.agent_is_enabled
-        return questions_of(
-            place, is_there, has_agent, has_agent and is_running and may_ask_agent(visit, guest)
-        )
+        may_ask = has_agent and is_running and may_ask_agent(visit, guest)
+        answers = bool(known.disk_epoch) and not known.agent_code
+        return questions_of(place, is_there, has_agent, may_ask, answers)
     return questions_of(place, is_there, version_of(visit, guest.node) >= ADDRESSES_SINCE, is_running)
 
 
 @lru_cache(maxsize=32768)
-def questions_of(place: Whereabouts, is_there: bool, has_more: bool, may_ask: bool) -> tuple[Question, ...]:
+def questions_of(
+    place: Whereabouts, is_there: bool, has_more: bool, may_ask: bool, answers: bool = False
+) -> tuple[Question, ...]:
     """Return the questions of a guest, kept because those of ten thousand are the same at every visit.
 
-    `has_more`: it has an agent, or is a container that tells its addresses; `may_ask`: that can be asked now.
+    `has_more`: it has an agent, or is a container that tells its addresses; `may_ask`: that can be asked now, `answers`: its agent did the last time.
     """
     vmid, where = place.vmid, (place,)
     always = (
@@ -70,6 +73,7 @@ def questions_of(place: Whereabouts, is_there: bool, has_more: bool, may_ask: bo
         *always,
         Question(Lane.AGENT_FILESYSTEMS, vmid, read_filesystems, where, may_ask),
         Question(Lane.AGENT_ADDRESSES, vmid, read_addresses, where, may_ask),
+        Question(Lane.AGENT_SYSTEM, vmid, read_system, where, may_ask and answers),
     )
 
 
@@ -131,3 +135,9 @@ def read_addresses(visit: Visit, guest: Whereabouts) -> None:
     else:
         found = visit.ask(guests.container_addresses, guest.node, guest.vmid)
     visit.facts.set_guest(guest.vmid, addresses=found, addresses_epoch=visit.epoch)
+
+
+def read_system(visit: Visit, guest: Whereabouts) -> None:
+    """Read which operating system a virtual machine runs."""
+    found = visit.ask(guests.agent_system, guest.node, guest.vmid, longest_seconds=AGENT_SECONDS)
+    visit.facts.set_guest(guest.vmid, system=found, system_epoch=visit.epoch)

@@ -95,3 +95,11 @@ class GuestDetailReading(msgspec.Struct, frozen=True):
     swap_used_bytes: Annotated[Size, "swap"] = None  # container
     swap_total_bytes: Annotated[Size, "maxswap"] = None
     pressure: PressureReading | None = None
+
+
+class GuestSystemReading(msgspec.Struct, frozen=True, gc=False):
+    """GET .../agent/get-osinfo: the operating system of a virtual machine as its agent names it."""
+
+    name: str  # Debian GNU/Linux 12 (bookworm)
+    kernel: Annotated[Text, "kernel-release"] = ""
+    machine: Annotated[Word, "machine"] = ""  # x86_64

@@ -20,7 +20,7 @@ export function guestSections({ resource, details }, now) {
   ];
 }
 
-function guestFacts(guest, { configuration, ha, detail }) {
+function guestFacts(guest, { configuration, ha, detail, system }) {
   const wanted = configuration?.balloonBytes;
   return section("Guest", "", 0, facts([
     ["Node", printable(guest.node)],
@@ -28,7 +28,8 @@ function guestFacts(guest, { configuration, ha, detail }) {
     ["Pool", printable(guest.pool ?? "")],
     ["Tags", (guest.tags ?? []).length ? make("span", { class: "tags" }, ...guest.tags.map((tag) => make("bdi", { class: "tag" }, printable(tag)))) : ""],
     ["Addresses", printable((guest.ipAddresses ?? []).join(", "))],
-    ["System", printable(configuration?.osType ?? "")],
+    ["System", printable(system ? system.name : configuration?.osType ?? "")],
+    ["Its kernel", printable([system?.kernel, system?.machine].filter(Boolean).join(", "))],
     ["High availability", ha ? printable(`${ha.state}${ha.requestedState && ha.requestedState !== ha.state ? `, asked for: ${ha.requestedState}` : ""} on ${ha.node}`) : printable(guest.haState ?? "")],
     ["Lock", printable(guest.lock ?? "")],
     ["Configured memory", configuration?.memoryBytes ? bytes(configuration.memoryBytes) : ""],
