@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from monitoring.concerns.shapes import CRITICAL, DAY_SECONDS, WARNING, Concern, Level, days_left
-from monitoring.concerns.software import stopped_services
+from monitoring.concerns.software import repositories, stopped_services
 from monitoring.concerns.zfs import zfs
 from monitoring.figures.nodes import NodeFigures
 from monitoring.known.disks import of_smart
@@ -58,6 +58,7 @@ def node_concerns(name: str, facts: Facts, *, is_cluster: bool, at_epoch: float)
     """Yield what is wrong with a node of a PVE that is online."""
     known = facts.node(name)
     yield from node_services(name, facts, is_cluster=is_cluster)
+    yield from repositories(known.repositories, known.repositories_epoch)
     yield from hardware(known)
     yield from certificates(known.certificates, known.certificates_epoch, at_epoch=at_epoch)
     yield from subscription(known.subscription, known.subscription_epoch)

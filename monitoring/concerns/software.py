@@ -1,11 +1,11 @@
-"""What is wrong with what runs on a node: services that should and do not; pure."""
+"""What is wrong with what runs on a node: services that should and do not, and with where its packages come from; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, Level
-from nodes.proxmox.readings.software import ServiceReading
+from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, Level, cut, listed
+from nodes.proxmox.readings.software import RepositoriesReading, ServiceReading
 
 #: What is missing while one of them does not run. Of the others only what systemd itself calls failed is wrong.
 NEEDED: Mapping[str, tuple[Level, str]] = {
@@ -23,6 +23,8 @@ NEEDED: Mapping[str, tuple[Level, str]] = {
 OF_CLUSTER = frozenset({"corosync"})
 #: Where nothing is managed they may well be stopped.
 OF_HA = frozenset({"pve-ha-lrm", "pve-ha-crm"})
+#: Files of repositories that are told one by one.
+MOST_FILES = 10
 
 
 def stopped_services(
@@ -41,3 +43,13 @@ def stopped_services(
         else:
             continue
         yield Concern("service_down", level, one.name, text, read_epoch)
+
+
+def repositories(known: RepositoriesReading | None, read_epoch: float) -> Iterator[Concern]:
+    """Yield the files of package repositories that Proxmox finds something wrong with."""
+    problems: dict[str, list[str]] = {}
+    for one in known.problems if known is not None else ():
+        problems.setdefault(one.path, []).append(one.message)
+    for path, messages in list(problems.items())[:MOST_FILES]:
+        text = f"Package repositories in {path}: {cut(listed(messages))}"
+        yield Concern("repository", WARNING, path, text.rstrip(".!"), read_epoch)

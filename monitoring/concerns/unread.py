@@ -32,6 +32,7 @@ OF_NODE: Mapping[Lane, str] = {
     Lane.NODE_STATUS: "the status",
     Lane.VERSIONS: "the version",
     Lane.SERVICES: "the services",
+    Lane.REPOSITORIES: "the package repositories",
     Lane.NODE_STORAGES: "the storages",
     Lane.ZFS_POOLS: "the ZFS pools",
     Lane.THIN_POOLS: "the thin pools",

@@ -63,7 +63,7 @@ from nodes.proxmox.readings.hardware import (
     ZfsPoolReading,
 )
 from nodes.proxmox.readings.live import DatastoreStateReading
-from nodes.proxmox.readings.software import ServiceReading
+from nodes.proxmox.readings.software import RepositoriesReading, ServiceReading
 
 #: What is stored is of this layout; another release begins anew.
 LAYOUT = 3
@@ -140,6 +140,8 @@ class NodeFacts(msgspec.Struct, frozen=True):
     version_epoch: float = 0.0
     services: tuple[ServiceReading, ...] = ()
     services_epoch: float = 0.0
+    repositories: RepositoriesReading | None = None
+    repositories_epoch: float = 0.0
     storages: tuple[NodeStorageReading, ...] = ()
     storages_epoch: float = 0.0
     zfs_pools: tuple[ZfsPoolReading, ...] = ()

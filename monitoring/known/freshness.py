@@ -38,6 +38,7 @@ INSTANCE_LANES: Mapping[str, Lane] = {
 NODE_LANES: Mapping[str, Lane] = {
     "version": Lane.VERSIONS,
     "services": Lane.SERVICES,
+    "repositories": Lane.REPOSITORIES,
     "storages": Lane.NODE_STORAGES,
     "zfs_pools": Lane.ZFS_POOLS,
     "thin_pools": Lane.THIN_POOLS,

@@ -60,6 +60,7 @@ class Lane(StrEnum):
     QDEVICE = "qdevice", "quorum"
     VERSIONS = "versions"
     SERVICES = "services"
+    REPOSITORIES = "package repositories", "updates"
     NODE_STORAGES = "storage"
     NODE_HISTORY = "node history"
     GUEST_DETAILS = "guest details"

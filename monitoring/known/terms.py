@@ -80,6 +80,7 @@ TERMS: Mapping[Lane, Terms] = {
     Lane.VOTES: Terms(5 * MINUTE, rank=3),
     Lane.QDEVICE: Terms(5 * MINUTE, rank=3),
     Lane.VERSIONS: Terms(HOUR, rank=0),
+    Lane.REPOSITORIES: Terms(12 * HOUR, rank=5),
     Lane.SERVICES: Terms(10 * MINUTE, rank=3),
     Lane.NODE_STORAGES: Terms(5 * MINUTE, rank=2),
     Lane.NODE_HISTORY: Terms(2 * MINUTE, rank=3),

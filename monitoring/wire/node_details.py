@@ -27,7 +27,7 @@ from nodes.proxmox.readings.cluster import (
 from nodes.proxmox.readings.guests import PressureReading
 from nodes.proxmox.readings.hardware import ThinPoolReading
 from nodes.proxmox.readings.live import ClusterReading, NodeStatusReading
-from nodes.proxmox.readings.software import ServiceReading
+from nodes.proxmox.readings.software import RepositoriesReading, ServiceReading
 
 
 class NodeVotes(msgspec.Struct, frozen=True):
@@ -84,6 +84,8 @@ class NodeDetails(HostDetails, frozen=True, kw_only=True):
     cluster_versions: dict[str, str]
     services: tuple[ServiceReading, ...]
     services_read_epoch: float
+    repositories: RepositoriesReading | None
+    repositories_read_epoch: float
     storages: tuple[NodeStorageReading, ...]
     storages_read_epoch: float
     thin_pools: tuple[ThinPoolReading, ...]
@@ -124,6 +126,8 @@ def node_details(node: NodeFigures, background: Background) -> NodeDetails:
         cluster_versions=versions,
         services=collected.services,
         services_read_epoch=collected.services_epoch,
+        repositories=collected.repositories,
+        repositories_read_epoch=collected.repositories_epoch,
         storages=collected.storages,
         storages_read_epoch=collected.storages_epoch,
         thin_pools=collected.thin_pools,

@@ -65,7 +65,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "nodes", "pve", "Figures of the nodes",
-        (pve.node_status, backups.node_time, software.services),
+        (pve.node_status, backups.node_time, software.services, software.repositories),
         ((("/nodes/{node}", "Sys.Audit"),),),
         "CPU, memory, disk, uptime and services of a node need Sys.Audit on it.",
         "Nodes are listed without any figure, and no service that fails is seen.", AUDITOR,

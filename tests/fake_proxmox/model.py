@@ -153,6 +153,7 @@ class Node:
     services: dict[str, dict[str, str]] = field(
         default_factory=dict
     )  # in wire keys, what differs from one that runs
+    repository_problems: list[tuple[str, str]] = field(default_factory=list)  # (path, warning)
     off_spans: list[tuple[float, float]] = field(default_factory=list)  # when it was off before
 
     @property

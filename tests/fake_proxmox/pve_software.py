@@ -46,3 +46,32 @@ def services(request: Call) -> list[Row]:
         }
         for name, text in _SERVICES.items()
     ]
+
+
+@call("GET", "/nodes/{node}/apt/repositories", privilege=_AUDIT, is_proxied=True)
+def repositories(request: Call) -> Row:
+    """The files of repositories, with what is wrong with them."""
+    path = "/etc/apt/sources.list.d/proxmox.sources"
+    repository = {
+        "Enabled": 1,
+        "Types": ["deb"],
+        "URIs": ["http://download.proxmox.com/debian/pve"],
+        "Suites": ["trixie"],
+        "Components": ["pve-no-subscription"],
+        "FileType": "sources",
+    }
+    origin = {"path": path, "index": "0", "kind": "origin", "message": "Proxmox"}
+    warnings = [
+        {"path": name, "index": "0", "property": "Suites", "kind": "warning", "message": text}
+        for name, text in node_of(request).repository_problems
+    ]
+    return {
+        "files": [{"path": path, "file-type": "sources", "repositories": [repository], "digest": [7] * 32}],
+        "errors": [],
+        "infos": [origin, *warnings],
+        "standard-repos": [
+            {"handle": "enterprise", "name": "Enterprise"},
+            {"handle": "no-subscription", "name": "No-Subscription", "status": 1},
+        ],
+        "digest": "5" * 64,
+    }

@@ -93,6 +93,7 @@ class ClusterVerbs:
             "fixed_thin",
             "services",
             "pool_changes",
+            "repository_problems",
         }
         if unknown:
             raise ValueError(f"no such facts: {', '.join(sorted(unknown))}")

@@ -63,6 +63,7 @@ PVE_CALLS = {
     "/nodes/{node}/certificates/info": "/nodes/pve-02/certificates/info",
     "/nodes/{node}/subscription": "/nodes/pve-02/subscription",
     "/nodes/{node}/apt/update": "/nodes/pve-02/apt/update",
+    "/nodes/{node}/apt/repositories": "/nodes/pve-02/apt/repositories",
     "/nodes/{node}/services": "/nodes/pve-02/services",
     "/nodes/{node}/rrddata": "/nodes/pve-02/rrddata?timeframe=hour",
     "/nodes/{node}/qemu/{vmid}/rrddata": "/nodes/{node}/qemu/{vm}/rrddata?timeframe=day",

@@ -33,7 +33,7 @@ from nodes.proxmox.readings.hardware import (
     ThinPoolReading,
     ZfsPoolReading,
 )
-from nodes.proxmox.readings.software import ServiceReading
+from nodes.proxmox.readings.software import RepositoriesReading, ServiceReading
 from tests.monitoring.collected import turn, with_token
 
 AT = 1767268800.0
@@ -79,6 +79,7 @@ def test_a_fact_about_an_instance_counts_for_three_periods(fact, value, seconds)
 
 NODE = [
     ("version", "9.1.4", 10800),
+    ("repositories", RepositoriesReading(), 129600),
     ("services", (ServiceReading("pvestatd", "running"),), 1800),
     ("zfs_pools", (ZfsPoolReading("tank", "ONLINE"),), 900),
     ("thin_pools", (ThinPoolReading("data"),), 5400),

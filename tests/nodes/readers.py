@@ -155,6 +155,9 @@ ZFS_POOL = {
     "errors": "No known data errors", "children": [{"name": "tank", "state": "DEGRADED", "children": [
         {"name": "sdb", "state": "FAULTED", "read": 14, "write": "187", "cksum": 0, "msg": "too many errors"}]}],
 }  # fmt: skip
+REPOSITORIES = {
+    "infos": [{"kind": "warning", "path": "/etc/apt/sources.list", "message": "old suite"}],
+}
 VOTES = [
     {"node": "pve1", "name": "pve1", "nodeid": "1", "quorum_votes": "1", "ring0_addr": "192.0.2.1"},
     {"name": "pve2", "nodeid": "2", "quorum_votes": "1"},
@@ -319,6 +322,9 @@ READERS: dict[str, Source] = {
         hardware.read_pending_updates, (("pve", f"{NODE}/apt/update"), ("pbs", f"{NODE}/apt/update"))
     ),
     "node history": Source(hardware.read_node_history_newest, (("pve", f"{NODE}/rrddata"),), (HISTORY,)),
+    "repositories": Source(
+        software.read_repositories, (("pve", f"{NODE}/apt/repositories"),), (REPOSITORIES,)
+    ),
     "services": Source(software.read_services, (("pve", f"{NODE}/services"),)),
     "mail nodes": Source(mail.read_cluster_status, (("pmg", "/config/cluster/status"),), (MAIL_NODES,)),
     "mail queue": Source(

@@ -94,6 +94,7 @@ CALLS: list[tuple[str, Call]] = [
     ("/nodes/pve1/disks/smart?disk=%2Fdev%2Fsda", given(hardware.smart, "pve1", "/dev/sda")),
     ("/nodes/pve1/disks/zfs", given(hardware.zfs_pools, "pve1")),
     ("/nodes/pve1/disks/zfs/tank", given(hardware.zfs_pool, "pve1", "tank")),
+    ("/nodes/pve1/apt/repositories", given(software.repositories, "pve1")),
     ("/nodes/pve1/services", given(software.services, "pve1")),
     ("/nodes/pve1/disks/lvmthin", given(hardware.thin_pools, "pve1")),
     ("/nodes/pve1/certificates/info", given(hardware.certificates, "pve1")),

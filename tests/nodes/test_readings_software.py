@@ -6,7 +6,12 @@ import pytest
 
 from nodes.proxmox import software
 from nodes.proxmox.errors import BadAnswer
-from nodes.proxmox.readings.software import ServiceReading
+from nodes.proxmox.readings.software import (
+    RepositoriesReading,
+    RepositoryProblemReading,
+    ServiceReading,
+    StandardRepositoryReading,
+)
 
 
 def test_services_are_read_by_name_and_without_their_descriptions() -> None:
@@ -55,3 +60,33 @@ def test_a_service_is_down_only_by_a_word_that_says_so_and_only_if_somebody_want
 def test_more_services_than_any_host_has_are_no_answer() -> None:
     with pytest.raises(BadAnswer, match="more than 200 entries"):
         software.read_services([{"service": f"s{number}"} for number in range(201)])
+
+
+def test_of_repositories_errors_and_warnings_are_read_and_which_standard_ones_are_enabled() -> None:
+    data = {
+        "errors": [{"path": "/etc/apt/sources.list.d/a.list", "error": "invalid line 3"}, {"path": "/x"}],
+        "infos": [
+            {"path": "/etc/apt/sources.list", "kind": "origin", "message": "Debian", "index": "0"},
+            {"path": "/etc/apt/sources.list", "kind": "warning", "message": "old suite 'bookworm' configured!", "index": "0"},
+            {"path": "/etc/apt/sources.list", "kind": "warning", "message": "old suite 'bookworm' configured!", "index": "1"},
+        ],
+        "standard-repos": [{"handle": "enterprise", "name": "Enterprise", "status": 0}, {"name": "No-Subscription", "status": 1}, {"name": "Test"}, {}],
+    }  # fmt: skip
+
+    assert software.read_repositories(data) == RepositoriesReading(
+        (
+            RepositoryProblemReading("/etc/apt/sources.list.d/a.list", "invalid line 3"),
+            RepositoryProblemReading("/etc/apt/sources.list", "old suite 'bookworm' configured!"),
+        ),
+        (
+            StandardRepositoryReading("Enterprise", is_enabled=False),
+            StandardRepositoryReading("No-Subscription", is_enabled=True),
+            StandardRepositoryReading("Test"),
+        ),
+    )
+
+
+@pytest.mark.parametrize("data", [None, [], {}, "x"])
+def test_repositories_that_are_none_are_a_bad_answer(data: object) -> None:
+    with pytest.raises(BadAnswer):
+        software.read_repositories(data)

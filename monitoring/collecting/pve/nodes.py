@@ -44,6 +44,7 @@ def node_questions(
     yield from disk_questions(visit, name, is_possible=is_there and visit.may("/", "Sys.Audit"))
     yield question(Lane.VERSIONS, read_node_version)
     yield question(Lane.TIME, read_node_time, is_possible=audits)
+    yield question(Lane.REPOSITORIES, read_repositories, is_possible=audits)
     yield question(Lane.CERTIFICATES, read_certificates)
     yield question(Lane.SUBSCRIPTION, read_subscription)
     if visit.may(f"/nodes/{name}", "Sys.Modify"):
@@ -75,6 +76,11 @@ def read_services(visit: Visit, node: str) -> None:
     visit.keep_node(node, services=found)
     if before != {one.name for one in found if one.is_down}:
         visit.hasten([(Lane.SERVICES, node)])
+
+
+def read_repositories(visit: Visit, node: str) -> None:
+    """Read from where the node gets its packages."""
+    visit.keep_node(node, repositories=visit.ask(software.repositories, node))
 
 
 def read_node_version(visit: Visit, node: str) -> None:

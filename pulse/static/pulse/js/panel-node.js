@@ -14,6 +14,7 @@ export function nodeSections({ resource, details }, now) {
     poolSection(details, now),
     nodeStorageSection(details, now),
     serviceSection(details, now),
+    repositorySection(details, now),
     pressureSection(details.pressure, details.pressure?.measured ?? details.pressureRead, now),
     certificateSection(details, now),
     cephSection(details, now),
@@ -189,6 +190,18 @@ function nodeStorageSection({ storages, storagesRead }, now) {
   const state = (one) => (one.isEnabled === false ? plainly("disabled") : one.isActive ? good("active") : one.isActive === null ? UNKNOWN : poor("not active", "bad"));
   const rows = storages.map((one) => [printable(one.name), state(one), one.isActive ? share(one.usedBytes, one.totalBytes) : UNKNOWN]);
   return section("Storages as seen from here", storagesRead, now, table("Storages of the node", ["Storage", "State", "Used"], rows));
+}
+
+/** Which repositories of Proxmox a node has, and what Proxmox finds wrong with any. */
+function repositorySection({ repositories, repositoriesRead }, now) {
+  if (!repositories) return null;
+  const standard = repositories.standard.filter((one) => one.isEnabled !== null).map((one) => [printable(one.name), one.isEnabled ? "enabled" : "disabled"]);
+  const problems = repositories.problems.map((one) => make("li", {}, make("strong", {}, printable(one.path)), ` ${printable(one.message)}`));
+  return section(
+    "Package repositories", repositoriesRead, now,
+    problems.length ? make("ul", { class: "checks" }, ...problems) : "",
+    standard.length ? facts(standard) : quiet("None of those that Proxmox offers is set up."),
+  );
 }
 
 /** The services of a node; what nobody wants to run is told last and without alarm. */
