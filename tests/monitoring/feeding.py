@@ -64,6 +64,7 @@ class Publisher:
     def __init__(self):
         self.names = {}
         self.shapes = {}
+        self.listed = set()
         self.versions = {}
 
     def publish(self, pk, cpus, *, forgets=False, kind="pve"):
@@ -94,6 +95,7 @@ class Publisher:
 
     def publish_lists(self, pk, minutes):
         """Publish the lists of an instance: a task and a backup that began in each of these minutes."""
+        self.listed.add(pk)
         name = self.names.get(pk, f"lab-{pk}")
         kept = Lists(
             backupTasks=tuple(task(name, minute) for minute in minutes),
@@ -111,6 +113,7 @@ class Publisher:
 
     def remove(self, pk):
         """Take an instance out of the state."""
+        self.listed.discard(pk)
         self.shapes.pop(pk, None)
         current.store().remove(pk)
 

@@ -864,7 +864,7 @@ def test_delta_clients_rebuild_exactly_the_state(running, monkeypatch, steps):
                 pages[0].socket.reads.clear() if kind == "block" else pages[0].socket.reads.set()
             await asyncio.sleep(0)
         # Everybody has the name it is called by, so that no two say they are the same.
-        for pk in publisher.shapes:
+        for pk in sorted(publisher.shapes.keys() | publisher.listed):
             publisher.publish(pk, [0.5], kind="pve" if pk < 7 else "pbs")
             publisher.publish_lists(pk, [7])
         pages[0].socket.reads.set()

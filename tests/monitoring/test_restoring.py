@@ -53,6 +53,7 @@ def lab(fake_cluster, watch):
     watched = with_token(watch(fake_cluster), fake_cluster)
     turn(watched, times=8)
     judge(watched)
+    turn(watched)
     watched.poll(after=10)
     return saved(watched)
 

@@ -77,7 +77,7 @@ def test_where_it_is_wanted_the_list_and_each_disk_are_asked_once(host, fake_pve
     read = facts_of(host).node("pve").smart["/dev/sda"]
     assert read.own == SmartReading("PASSED", temperature_celsius=38, power_on_hours=21904)
     assert read.listed == SmartReading("PASSED")
-    assert refusals([fake_pve]) == {}
+    assert refusals([fake_pve]) == {"500": 1}  # it has no Ceph, and says so like that
 
 
 def test_it_is_asked_again_every_twelve_hours(host, fake_pve):
