@@ -17,7 +17,7 @@ from accounts.sockets import is_still_valid, open_session
 from pulse.lib.auth import Caller
 from tests.accounts.fixtures import PASSWORD, REMOTE
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 ME = "/api/security/me"
 

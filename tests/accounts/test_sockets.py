@@ -20,7 +20,7 @@ from pulse.lib.auth import OPEN_SCOPES, Access, Caller
 from pulse.lib.errors import ApiError
 from pulse.lib.keys import token_digest
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 OWN, FOREIGN, LISTED = "http://pulse.test", "https://evil.test", "https://panel.test"
 

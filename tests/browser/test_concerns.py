@@ -34,7 +34,9 @@ def others(page):
 def open_others(page):
     """All lines are drawn; those of the lanes have been read."""
     page.locator("[data-other-problems] summary").click(timeout=LANE_MS)
-    expect(problems(page)).to_contain_text("ZFS pool rpool is degraded.", timeout=LANE_MS)
+    expect(problems(page)).to_contain_text(
+        "ZFS pool rpool is degraded: nvme1n1p3 is faulted (too many errors).", timeout=LANE_MS
+    )
     expect(problems(page)).to_contain_text("Ceph: 1 osds down (OSD_DOWN).", timeout=LANE_MS)
 
 
@@ -58,13 +60,15 @@ def test_a_problem_leads_to_the_panel_which_tells_of_it_first(demo, pages):
     page = pages.open(demo.url)
     open_others(page)
 
-    line = problems(page).locator("li", has_text="ZFS pool rpool is degraded.")
+    line = problems(page).locator(
+        "li", has_text="ZFS pool rpool is degraded: nvme1n1p3 is faulted (too many errors)."
+    )
     line.get_by_role("link", name="pve-02").click()
 
     panel = page.get_by_role("dialog", name="pve-02")
     section = panel.locator(".part").first
     expect(section.get_by_role("heading")).to_have_text("Problems")
-    expect(section).to_contain_text("ZFS pool rpool is degraded.")
+    expect(section).to_contain_text("ZFS pool rpool is degraded: nvme1n1p3 is faulted (too many errors).")
     expect(section.locator("li", has_text="ZFS pool rpool")).to_contain_text(
         re.compile(r"read \d+\u202f(s|min) ago")
     )

@@ -33,7 +33,7 @@ from tests.fake_proxmox.fixtures import virtual_estate
 from tests.monitoring.collected import moment, turn, with_token
 from tests.monitoring.conftest import Watched
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 AT = NOON.timestamp()
 LONG_AGO = AT - 4 * 3600

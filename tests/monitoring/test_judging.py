@@ -35,7 +35,7 @@ from tests.fake_proxmox import PbsSpec, PveSpec
 from tests.fake_proxmox.fixtures import virtual_estate
 from tests.monitoring.collected import turn, with_token
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 AT = int(NOON.timestamp())
 HOUR, DAY = 3600, 86400

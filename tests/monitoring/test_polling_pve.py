@@ -11,7 +11,7 @@ from nodes import editing
 from nodes.proxmox.readings.live import GuestReading, NodeReading, ResourcesReading
 from tests.conftest import NOON
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def test_the_first_poll_shows_nodes_with_details_and_guests_without_rates(fake_pve, watch):

@@ -14,7 +14,7 @@ from tests.authorities import Root, build
 from tests.fake_proxmox.certificates import Certificate
 from tests.monitoring.collected import turn, with_token
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from nodes.proxmox.errors import ProxmoxError
 from tests.fake_proxmox import FakeServer
 from tests.nodes.servers import PASSWORD, TOKEN, Link, always, ask, scripted
 
+pytestmark = pytest.mark.slow
+
 DATA = b'{"data":{"version":"9.1"}}'
 
 

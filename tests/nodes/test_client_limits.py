@@ -14,6 +14,8 @@ from nodes.proxmox.errors import BadAnswer, ProxmoxError, TimedOut, TooLarge
 from tests.memory import MIB, memory_is_bounded
 from tests.nodes.servers import Link, always, ask, scripted
 
+pytestmark = pytest.mark.slow
+
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: application/json"
 ONE_MIB = b" " * MIB
 

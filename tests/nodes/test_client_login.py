@@ -14,6 +14,8 @@ from nodes.proxmox.errors import BadAnswer, LoginFailed, ProxmoxError
 from tests.fake_proxmox import FakeServer
 from tests.nodes.servers import PASSWORD, Link, Script, always, ask, scripted
 
+pytestmark = pytest.mark.slow
+
 TICKET = "PVE:pulse@pve:66F1A2B3::a+b/c=="
 TOTP = "PVE:!tfa!abc:66F1A2B3::a"
 

@@ -27,6 +27,8 @@ from tests.factories import make_endpoint, make_instance
 from tests.fake_proxmox import PveSite
 from tests.nodes.servers import TOKEN
 
+pytestmark = pytest.mark.slow
+
 PIN = "aa" * 32
 CONFIGURED = Target("pve", "https://192.0.2.10:8006", TOKEN)
 MEMBERS = (Member("pve1", "192.0.2.10"), Member("pve2", "192.0.2.11"), Member("pve3", "192.0.2.12"))

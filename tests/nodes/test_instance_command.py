@@ -18,7 +18,7 @@ from pulse.lib.crypto import unseal
 from tests.factories import make_endpoint, make_guest, make_instance
 from tests.probing import FINGERPRINT, answers, found, found_cluster
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 SECRET = "canary-secret"
 ADD = ("add", "--type", "pve", "--host", "pve1.lab", "--token-id", "pulse@pam!pulse")

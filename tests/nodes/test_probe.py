@@ -22,6 +22,8 @@ from nodes.proxmox.errors import (
 from tests.fake_proxmox import FakeServer, PveSite
 from tests.nodes.servers import TOKEN, Link, always, own_certificate, scripted
 
+pytestmark = pytest.mark.slow
+
 
 def target_of(server: Any, **changes: Any) -> Target:
     credential = Credential(token_id=server.token_id, token_value=server.token_value)

@@ -11,6 +11,8 @@ from nodes.proxmox import cluster, errors, guests, hardware
 from nodes.proxmox.client import Client
 from tests.nodes.servers import always, ask, scripted
 
+pytestmark = pytest.mark.slow
+
 TEXTS: list[tuple[str, type[errors.ProxmoxError], str]] = [
     ("No QEMU guest agent configured", errors.AgentNotConfigured, "agent_disabled"),
     ("QEMU guest agent is not running", errors.AgentNotRunning, "agent_not_running"),

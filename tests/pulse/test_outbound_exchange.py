@@ -13,6 +13,8 @@ from tests.memory import MIB, memory_is_bounded
 from tests.nodes.servers import Link, Script, always, answer, scripted
 from tests.pulse.outbound import budget, fetch, session
 
+pytestmark = pytest.mark.slow
+
 DATA = b'{"data":{"version":"9.1"}}'
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: application/json"
 ONE_MIB = b" " * MIB
@@ -36,7 +38,6 @@ def gzip_of(piece: bytes, count: int) -> bytes:
     return b"".join([packer.compress(piece) for _ in range(count)] + [packer.flush()])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "piece"),
     [
@@ -59,7 +60,6 @@ def test_an_answer_without_end_costs_bounded_memory(head: str, piece: bytes) -> 
     assert isinstance(caught.value, TooLarge | Unreachable)
 
 
-@pytest.mark.slow
 def test_a_gzip_bomb_costs_bounded_memory() -> None:
     bomb = gzip_of(ONE_MIB, 256)
 

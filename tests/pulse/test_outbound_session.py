@@ -20,6 +20,8 @@ from pulse.lib.outbound.session import Adapter
 from tests.nodes.servers import Link, always, answer, scripted
 from tests.pulse.outbound import ANY, PUBLIC, fetch, session
 
+pytestmark = pytest.mark.slow
+
 DATA = b'{"data":{"version":"9.1"}}'
 
 Answers = dict[str, Any]

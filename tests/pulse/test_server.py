@@ -18,7 +18,7 @@ from pulse.runtime.server import Server, check_port, listen
 
 PATIENCE_SECONDS = 10
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
