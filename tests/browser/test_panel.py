@@ -134,7 +134,7 @@ def test_a_node_tells_of_versions_that_differ_and_of_certificates(demo, pages):
     certificate = certificates.get_by_role("row", name=re.compile("pve-ssl.pem"))
     expect(certificate).to_contain_text("days left", timeout=60_000)
     disks = panel(page).get_by_role("region", name="Disks")
-    expect(disks.get_by_role("row", name=re.compile("nvme0n1"))).to_contain_text("ZFS", timeout=60_000)
+    expect(disks.get_by_role("row", name="/dev/nvme0n1")).to_contain_text("ZFS", timeout=60_000)
     # Nobody has told how it is, which is not told as unknown disk by disk.
     expect(disks.get_by_role("columnheader", name="Health")).to_have_count(0)
     expect(panel(page)).to_contain_text("SMART is not read here: turn it on in the settings of this node.")
@@ -187,7 +187,7 @@ def test_a_backup_server_tells_of_its_jobs_and_whose_the_backups_are(demo, pages
     job = panel(page).get_by_role("region", name="Jobs").get_by_role("row", name=re.compile("v-main"))
     expect(job).to_contain_text("failed", timeout=60_000)
     expect(job).to_contain_text("verification failed")
-    disk = panel(page).get_by_role("region", name="Disks").get_by_role("row", name=re.compile("sda"))
+    disk = panel(page).get_by_role("region", name="Disks").get_by_role("row", name="/dev/sda")
     expect(disk).to_contain_text("TOSHIBA", timeout=60_000)
     pool = panel(page).get_by_role("region", name="Pools").get_by_role("row", name=re.compile("backup"))
     expect(pool).to_contain_text("ONLINE")

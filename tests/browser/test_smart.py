@@ -22,9 +22,7 @@ def form_of(page, name):
 
 def disk(page, device):
     """The row of a disk in the panel."""
-    return (
-        panel(page).get_by_role("region", name="Disks").get_by_role("row", name=re.compile(rf"\b{device}\b"))
-    )
+    return panel(page).get_by_role("region", name="Disks").get_by_role("row", name=f"/dev/{device}")
 
 
 def test_the_health_of_disks_is_read_and_shown_once_somebody_has_ticked_the_box(home_hosts, home, pages):
