@@ -16,7 +16,6 @@ from pulse.lib.auth import Access, caller_of, policy
 MODULES = tuple(
     f"pulse/js/{name}.js"
     for name in (
-        "address",
         "concerns",
         "feed",
         "format",

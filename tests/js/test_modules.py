@@ -36,7 +36,7 @@ def test_a_module_of_the_page_can_be_read(path):
 @pytest.mark.parametrize(
     "module",
     [
-        "address",
+        "page",
         "backup-rows",
         "backup-sources",
         "concerns",

@@ -1,11 +1,10 @@
 // The dashboard: joins the feed, the state, the address and the parts of the page.
 
-import { feedAddress, urlOf } from "./address.js";
 import { Feed } from "./feed.js";
 import { instant } from "./format.js";
 import { GuestTable, isColumn as isGuestColumn } from "./guests.js";
 import { cardsOf, drawCards, drawGateways, drawLive, drawProblems, drawSummary, liveState, problemsOf } from "./overview.js";
-import { find, panelOf, request, setText, signIn, toast } from "./page.js";
+import { feedAddress, find, panelOf, request, setText, signIn, toast, urlOf } from "./page.js";
 import { apply, fromWire, guestsOf, NOTHING } from "./state.js";
 import { isColumn as isStorageColumn, StorageTable } from "./storage.js";
 

@@ -4,8 +4,7 @@ import { concernProblems, concernsOf, LEVELS, levelOf, makeProblemLine } from ".
 import { age, bytes, clock, duration, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
 import { naturalKey } from "./order.js";
 import { find, icon, keep, make, makeBar, panelAddress, setData, setIcon, setText } from "./page.js";
-import { isCached } from "./server-words.js";
-import { minutesSince } from "./state.js";
+import { isCached, minutesSince } from "./state.js";
 import { setTitle } from "./table.js";
 import { silenceTexts } from "./words.js";
 

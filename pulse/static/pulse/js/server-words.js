@@ -20,9 +20,6 @@ export const MAINTENANCES = {
 
 const BACKENDS = { filesystem: "file system", s3: "S3: the figures are of its local cache" };
 
-/** Whether the sizes of a datastore are those of the local cache of an object store. */
-export const isCached = (store) => store.backend === "s3";
-
 /** Returns the maintenance of a datastore with its message, "" when it is in service. */
 export function upkeepText({ maintenance, maintenanceMessage }) {
   if (!maintenance) return "";

@@ -1,6 +1,6 @@
 // A table of containers that reads the original protocol of /ws: the smallest client there can be.
 
-import { feedAddress } from "./address.js";
+import { feedAddress } from "./page.js";
 import { bytes, clock, instant, percent, printable, rate, UNKNOWN, uptime } from "./format.js";
 
 const rows = document.getElementById("simple-stats-rows");

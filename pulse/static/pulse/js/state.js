@@ -49,6 +49,9 @@ export function toWire(state) {
   return wire;
 }
 
+/** Whether the sizes of a datastore are those of the local cache of an object store. */
+export const isCached = (store) => store.backend === "s3";
+
 /** Returns a long list in its order: the newest first, those of one instant by id. */
 export function listOf(state, name) {
   const field = LISTS[name];

@@ -4,8 +4,7 @@ import { concernsOf, makeMark } from "./concerns.js";
 import { age, bytes, level, percent, printable, UNKNOWN } from "./format.js";
 import { fits, parseFilter, sorted } from "./order.js";
 import { find, icon, make, panelAddress, setIcon, setText } from "./page.js";
-import { isCached } from "./server-words.js";
-import { minutesSince } from "./state.js";
+import { isCached, minutesSince } from "./state.js";
 import { barCell, fitting, textCell, WindowedTable } from "./table.js";
 
 const COMPACT_PIXELS = 720;

@@ -1,7 +1,7 @@
 // The look of every page: as the system, light or dark. The choice lives in a cookie, so that the server
 // writes it into the first byte of the page and nothing flashes.
 
-import { HOME } from "./address.js";
+import { HOME } from "./page.js";
 
 const CHOICES = ["system", "light", "dark"];
 const WORDS = { system: "as the system", light: "light", dark: "dark" };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { HOME, urlOf } from "../../pulse/static/pulse/js/address.js";
+import { HOME, urlOf } from "../../pulse/static/pulse/js/page.js";
 
 // Here the scripts lie under a folder `pulse`, as they do behind a proxy that shows Pulse under /pulse.
 test("the start page is three folders above the scripts", () => {
