@@ -213,6 +213,20 @@ def test_a_flag_that_is_taken_away_is_no_concern_a_minute_later(cluster, fake_cl
     assert told(cluster, "ceph_flag") == []
 
 
+def test_a_flag_that_is_set_later_is_told_a_minute_later(cluster, fake_cluster):
+    turn(cluster, times=12)
+    cluster.poll(after=10)
+    assert told(cluster, "ceph_flag") == []
+
+    fake_cluster.set_ceph(
+        health="HEALTH_WARN", checks={"OSDMAP_FLAGS": "nodown flag(s) set"}, flags=["nodown"]
+    )
+    turn(cluster, times=6)
+    cluster.poll(after=10)
+
+    assert [text[:27] for text in told(cluster, "ceph_flag")] == ["Ceph: the flag nodown is se"]
+
+
 def test_flags_are_not_asked_where_the_asked_node_has_no_ceph(cluster, fake_cluster):
     fake_cluster.set_ceph(nodes=["pve-02", "pve-03"])
 
