@@ -37,6 +37,7 @@ AMBIGUOUS = "ambiguous"
 TOLERANCE = timedelta(hours=12)
 #: Why a place is unread that will be read: until then nobody knows.
 NOT_READ_YET = "not_read_yet"
+NO_PERMISSION = "no_permission"
 #: A PBS writes this for the size of a backup that is not finished.
 UNFINISHED_BYTES = 1
 
@@ -118,7 +119,7 @@ class FoundBackups(msgspec.Struct, frozen=True):
     def reason(self) -> str:
         """Why something was not read: that it will be before all else, then a missing privilege, which somebody can give."""
         reasons = sorted(self.unread.values())
-        first = next((one for one in (NOT_READ_YET, "no_permission") if one in reasons), "")
+        first = next((one for one in (NOT_READ_YET, NO_PERMISSION) if one in reasons), "")
         return first or (reasons[0] if reasons else "")
 
     def reason_for(self, jobs: Iterable[Job]) -> str:
@@ -134,7 +135,7 @@ class Plan(msgspec.Struct, frozen=True):
     volumes: Mapping[str, Sequence[JobVolumeReading]] = {}  # by job
     uncovered: frozenset[int] | None = None  # vmids of GET /cluster/backup-info/not-backed-up
     due_epoch: Mapping[str, int] = {}  # by job, see due_epoch()
-    reason: str = "not_read_yet"
+    reason: str = NOT_READ_YET
 
 
 def of_volume(source: str, volume: BackupVolumeReading) -> Backup | None:

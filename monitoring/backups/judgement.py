@@ -22,7 +22,7 @@ from monitoring.backups.attribution import (
     VolumeStorage,
 )
 from monitoring.backups.collected import Collected
-from monitoring.backups.coverage import Backup, Coverage, FoundBackups, Plan
+from monitoring.backups.coverage import NO_PERMISSION, NOT_READ_YET, Backup, Coverage, FoundBackups, Plan
 from monitoring.backups.missed import host_now, last_due, latest_epoch, missed_jobs
 from monitoring.backups.pve_jobs import jobs_into, jobs_of
 from monitoring.backups.storages import pbs_storages, read_at_own, sources_of
@@ -284,9 +284,9 @@ def plan_of(host: Collected, *, at: datetime) -> Plan:
     """Return the backup jobs of a PVE as they are to be judged."""
     facts = host.facts
     if not may_read_jobs(facts):
-        return Plan(reason="no_permission")
+        return Plan(reason=NO_PERMISSION)
     if not facts.jobs_epoch:
-        return Plan(reason="not_read_yet")
+        return Plan(reason=NOT_READ_YET)
     dues = {
         job.id: last_due(job, facts, at=host_now(facts, job.node, at=at))
         for job in facts.jobs

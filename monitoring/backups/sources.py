@@ -17,8 +17,8 @@ from monitoring.backups import rights
 from monitoring.backups.apart import Apart
 from monitoring.backups.attribution import Estate
 from monitoring.backups.collected import Collected
+from monitoring.backups.coverage import NO_PERMISSION, NOT_READ_YET
 from monitoring.backups.storages import (
-    NO_PERMISSION,
     backup_storages,
     explained,
     read_at_own,
@@ -105,7 +105,7 @@ def storages(
     """Yield the storages for backups, one without a name where none can be seen."""
     facts = host.facts
     if not facts.storages:
-        reason = NO_PERMISSION if facts.storages_epoch else "not_read_yet"
+        reason = NO_PERMISSION if facts.storages_epoch else NOT_READ_YET
         yield source(host, "storage", "", reason=reason, keys=((Lane.STORAGE_DEFINITIONS, ""),))
         return
     for place in backup_storages(host, servers, evidence, at=at):
@@ -130,7 +130,7 @@ def tasks(host: Collected, *, at: datetime) -> Iterator[Source]:
     nodes = sorted(one.name for one in (reading.nodes if reading is not None else host.memory.figures.nodes))
     counts = Counter(task.node for task in backup_tasks(host.facts))
     if not nodes:
-        yield source(host, "tasks", "", reason="not_read_yet")
+        yield source(host, "tasks", "", reason=NOT_READ_YET)
     for node in nodes:
         yield tasks_of(host, node, counts[node], at=at)
 
@@ -145,7 +145,7 @@ def tasks_of(host: Collected, node: str, count: int, *, at: datetime) -> Source:
     if held is not None and not held.has(f"/nodes/{node}", "Sys.Audit"):
         reason = NO_PERMISSION
     else:
-        reason = when_unread(read_epoch, at=at) if read_epoch else "not_read_yet"
+        reason = when_unread(read_epoch, at=at) if read_epoch else NOT_READ_YET
     return source(
         host,
         "tasks",
@@ -167,7 +167,7 @@ def snapshots(host: Collected, *, at: datetime) -> Iterator[Source]:
     held = host.facts.permissions
     if not by_node and host.guest_kinds:
         if host.memory.reading is None:
-            yield source(host, "snapshots", "", reason="not_read_yet")
+            yield source(host, "snapshots", "", reason=NOT_READ_YET)
         elif held is not None and not held.has("/vms", "VM.Audit"):
             yield source(host, "snapshots", "", reason=NO_PERMISSION)
     for node, guests in by_node.items():
@@ -179,7 +179,7 @@ def snapshots_on(host: Collected, node: str, guests: Sequence[GuestReading], *, 
     known = {guest.vmid: host.facts.guest(guest.vmid) for guest in guests}
     read_epoch = min((one.snapshots_epoch for one in known.values() if one.snapshots_epoch), default=0.0)
     unread = [vmid for vmid, one in known.items() if not one.snapshots_epoch]
-    reason = "not_read_yet" if unread else when_unread(read_epoch, at=at)
+    reason = NOT_READ_YET if unread else when_unread(read_epoch, at=at)
     late = unread or [vmid for vmid, one in known.items() if when_unread(one.snapshots_epoch, at=at)]
     told = source(
         host,
@@ -206,7 +206,7 @@ def of_server(server: Collected, *, at: datetime) -> Iterator[Source]:
     stores = {one.name: one for one in known}
     names = sorted(stores.keys() | facts.namespaces.keys())
     if not names:
-        reason = NO_PERMISSION if server.memory.datastores_epoch else "not_read_yet"
+        reason = NO_PERMISSION if server.memory.datastores_epoch else NOT_READ_YET
         yield source(server, "datastore", "", reason=reason)
     for name in names:
         namespaces = [one.path for one in facts.namespaces.get(name, ())]
@@ -224,7 +224,7 @@ def unlisted_datastore(server: Collected, name: str, store: DatastoreReading | N
         server,
         "datastore",
         name,
-        reason=NO_PERMISSION if is_blind else "not_read_yet",
+        reason=NO_PERMISSION if is_blind else NOT_READ_YET,
         keys=((Lane.NAMESPACES, name),),
         message=trouble_of(store),
     )

@@ -11,7 +11,7 @@ import msgspec
 from monitoring.backups import rights
 from monitoring.backups.attribution import Estate, PbsStorage, ServerNamespace, estate, pbs_storage
 from monitoring.backups.collected import Collected
-from monitoring.backups.coverage import NOT_READ_YET
+from monitoring.backups.coverage import NO_PERMISSION, NOT_READ_YET
 from monitoring.known.lanes import Key, Lane
 from nodes.proxmox.errors import PermissionDenied
 from nodes.proxmox.readings.backups import StorageConfigReading
@@ -21,7 +21,6 @@ UNREAD_SECONDS = 3 * 3600.0
 
 #: What a failure of the lane explains better than that nothing was read.
 UNEXPLAINED = frozenset({NOT_READ_YET, "not_read_lately"})
-NO_PERMISSION = "no_permission"
 
 
 class BackupStorage(msgspec.Struct, frozen=True):
@@ -69,14 +68,14 @@ def sources_of(
             read.add(place.storage)
     facts = host.facts
     if not facts.storages:
-        unread[""] = "no_permission" if facts.storages_epoch else "not_read_yet"
+        unread[""] = NO_PERMISSION if facts.storages_epoch else NOT_READ_YET
     hidden = (
         {job.storage for job in facts.jobs if job.is_enabled} - {one.name for one in facts.storages} - {""}
     )
     if facts.permissions is not None:
         for storage in hidden:
             if not rights.sees_storage(facts.permissions, storage):
-                unread.setdefault(storage, "no_permission")
+                unread.setdefault(storage, NO_PERMISSION)
     return read - unread.keys(), unread
 
 
@@ -126,11 +125,11 @@ def storages_at_nodes(
 ) -> Iterator[BackupStorage]:
     """Yield a storage that is read through PVE."""
     held, is_pbs = host.facts.permissions, config.plugin == "pbs"
-    blind = "server_not_monitored" if is_pbs else "no_permission"
+    blind = "server_not_monitored" if is_pbs else NO_PERMISSION
     is_blind = held is not None and not rights.sees_all_backups(held, config.name)
     for node in nodes_with(host, config):
         read_epoch = host.facts.volumes_epoch.get((config.name, node), 0.0)
-        never = "server_not_monitored" if is_pbs else "not_read_yet"
+        never = "server_not_monitored" if is_pbs else NOT_READ_YET
         reason = blind if is_blind else when_unread(read_epoch, at=at) if read_epoch else never
         yield BackupStorage(config.name, node, reason, read_epoch)
 
@@ -158,8 +157,8 @@ def read_at_server(
     )
     path = f"/datastore/{datastore}/{namespace}".rstrip("/")
     if held is not None and not held.has(path, "Datastore.Audit"):
-        return "no_permission", read_epoch
-    return (when_unread(read_epoch, at=at) if read_epoch else "not_read_yet"), read_epoch
+        return NO_PERMISSION, read_epoch
+    return (when_unread(read_epoch, at=at) if read_epoch else NOT_READ_YET), read_epoch
 
 
 def read_at_own(server: Collected, *, at: datetime) -> list[tuple[str, float]]:

@@ -22,6 +22,11 @@ class Trouble(msgspec.Struct, frozen=True):
     last_epoch: float
     count: int = 1
 
+    @property
+    def name(self) -> str:
+        """What it is kept under."""
+        return name_of(self.task, self.subject)
+
 
 class Troubles(msgspec.Struct, frozen=True):
     """The tasks that fail, by their name with their subject."""
@@ -34,6 +39,11 @@ class Troubles(msgspec.Struct, frozen=True):
         return sorted(fresh, key=lambda one: (one.task, one.subject))
 
 
+def name_of(task: str, subject: int) -> str:
+    """Return what the failures of a task are kept under: each instance has its own."""
+    return f"{task} {subject}"
+
+
 NO_TROUBLES = Troubles()
 #: Kept once, for all of Pulse.
 TROUBLES = Kind("troubles", Troubles, Outline)
@@ -41,18 +51,17 @@ TROUBLES = Kind("troubles", Troubles, Outline)
 
 def with_failure(known: Troubles, task: str, subject: int, error: str, *, at_epoch: float) -> Troubles:
     """Return the troubles with one more failure of a task."""
-    name = f"{task} {subject}"
+    name = name_of(task, subject)
     before = known.by_name.get(name)
     if before is None:
         trouble = Trouble(task, subject, error, at_epoch, at_epoch)
     else:
         trouble = Trouble(task, subject, error, before.since_epoch, at_epoch, before.count + 1)
-    kept = {
-        other.task + f" {other.subject}": other for other in known.lasting(at_epoch=at_epoch)[:MOST_TROUBLES]
-    }
+    kept = {other.name: other for other in known.lasting(at_epoch=at_epoch)[:MOST_TROUBLES]}
     return Troubles({**kept, name: trouble})
 
 
 def without_failure(known: Troubles, task: str, subject: int) -> Troubles:
     """Return the troubles without those of a task that has succeeded."""
-    return Troubles({name: one for name, one in known.by_name.items() if name != f"{task} {subject}"})
+    gone = name_of(task, subject)
+    return Troubles({name: trouble for name, trouble in known.by_name.items() if name != gone})
