@@ -41,7 +41,10 @@ test("an empty list blames the account only where it was not read, or where Prox
     [emptyText(""), untold],
     [emptyText(undefined, "Datastore.Audit"), untold],
     [emptyText("0001-01-01T00:00:00Z"), untold],
+    [emptyText("", "", "offline"), "None is told: the node is offline, and they were not read before."],
+    [emptyText("", "", "online"), untold],
     [emptyText("2026-01-01T12:00:00Z"), "There is none."],
+    [emptyText("2026-01-01T12:00:00Z", "", "offline"), "There is none."],
     [emptyText("2026-01-01T12:00:00Z", "Datastore.Audit"), "None is listed: there is none, or the account lacks the privilege Datastore.Audit, without which Proxmox leaves them out."],
   ];
   for (const [told, text] of cases) assert.equal(told, text);

@@ -10,13 +10,13 @@ export function nodeSections({ resource, details }, now) {
   return [
     nodeFacts(resource, details, now),
     clusterSection(details, now),
-    disksSection(details, now),
+    disksSection(details, now, resource.status),
     poolSection(details, now),
     nodeStorageSection(details, now),
     serviceSection(details, now),
     repositorySection(details, now),
     pressureSection(details.pressure, details.pressure?.measured ?? details.pressureRead, now),
-    certificateSection(details, now),
+    certificateSection(details, now, resource.status),
     cephSection(details, now),
     haSection(details, now),
     replicationSection(details.replication, now),
@@ -118,9 +118,9 @@ const DISK_COLUMNS = ["Model", "Kind", "#Size", "Used for", "Serial"];
 /** Directly behind the device, so that a narrow screen shows them. */
 const SMART_COLUMNS = ["Health", "Life left", "#Temperature", "#Power-on"];
 
-export function disksSection(details, now) {
+export function disksSection(details, now, status) {
   const disks = details.disks ?? [];
-  if (!disks.length) return section("Disks", details.disksRead, now, quiet(emptyText(details.disksRead)));
+  if (!disks.length) return section("Disks", details.disksRead, now, quiet(emptyText(details.disksRead, "", status)));
   const rows = disks.map((disk) => {
     const told = details.smartIsRead ? smartCells(disk) : [];
     return [printable(disk.device), ...told, printable(disk.model), printable(disk.kind), disk.sizeBytes === null ? UNKNOWN : bytes(disk.sizeBytes), usedFor(disk), printable(disk.serial || disk.wwn)];

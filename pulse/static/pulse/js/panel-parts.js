@@ -117,8 +117,8 @@ export function replicationSection(jobs, now) {
   return section("Replication", "", now, table("Replication", ["Job", "Way", "State", "Last sync", "Last try", "Next", "What it says"], rows));
 }
 
-export function certificateSection({ certificates, certificatesRead }, now) {
-  if (!certificates?.length) return section("Certificates", certificatesRead, now, quiet(emptyText(certificatesRead)));
+export function certificateSection({ certificates, certificatesRead }, now, status) {
+  if (!certificates?.length) return section("Certificates", certificatesRead, now, quiet(emptyText(certificatesRead, "", status)));
   const rows = certificates.map((one) => {
     const at = instant(one.expires);
     const days = at === null ? null : Math.floor((at - now) / DAY_MS);

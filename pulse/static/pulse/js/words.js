@@ -134,9 +134,10 @@ export function silenceTexts({ status, statusCode = "" }) {
 
 /**
  * Returns what stands in the place of a list without entries; `read` is when it was read, empty when it never was. `privilege` is the one
- * without which Proxmox answers with fewer entries instead of a refusal.
+ * without which Proxmox answers with fewer entries instead of a refusal, `status` that of the machine, where it may be another than online.
  */
-export function emptyText(read, privilege = "") {
+export function emptyText(read, privilege = "", status = "online") {
+  if (instant(read ?? "") === null && status !== "online") return `None is told: the node is ${printable(status)}, and they were not read before.`;
   if (instant(read ?? "") === null) return "None is told: the account may not see them, or they have not been read yet.";
   if (!privilege) return "There is none.";
   return `None is listed: there is none, or the account lacks the privilege ${privilege}, without which Proxmox leaves them out.`;
