@@ -31,7 +31,7 @@ fast: $(VENV)/.installed-dev ## Run the fast half of the tests
 	$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not scale" $(PASSED_OVER)
 
 # All of their tests carry one of these marks; not even reading them saves five seconds.
-PASSED_OVER := $(addprefix --ignore=tests/,browser fakes field process scale)
+PASSED_OVER := $(addprefix --ignore=tests/,attacks browser fakes field process scale)
 
 lint: $(VENV)/.installed-dev ## Check style, format and types
 	$(PY) -m ruff check .
