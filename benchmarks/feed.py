@@ -1,4 +1,4 @@
-"""What a thousand clients of the live feed cost: `python -m benchmarks.feed [clients] [intervals] [S|M|L]`.
+"""What a thousand clients of the live feed cost: `python -m benchmarks.feed [clients] [intervals] [S|M|L] [slow, in percent]`.
 
 One process of `pulse run` watches the simulated estate. First come clients of the original protocol, a fifth of which
 never read and come back whenever they are let go; then as many clients that take changes. Memory and processor time of
@@ -26,7 +26,7 @@ from benchmarks.estate import add_all, cpu_seconds, is_whole, pss_megabytes, sim
 from benchmarks.simulated import SIZES
 from tests.process.running import PulseProcess, until
 
-SLOW_SHARE = 0.2
+SLOW_PERCENT = 20
 INTERVAL_SECONDS = 10.0
 SETTLE_SECONDS = 35.0  # the server has put aside what it knows from its start
 CONNECT_SECONDS = 120.0
@@ -34,7 +34,7 @@ CONNECT_SECONDS = 120.0
 SLOW_BUFFER_BYTES = 4096
 SAMPLE_SECONDS = 0.25
 KNOWN_BYTES = 64  # of a message, enough to see its type
-PING, PONG = 9, 10
+CONTINUED, PING, PONG = 0, 9, 10
 STATES = {"initialState", "rawData", "state"}
 
 
@@ -49,6 +49,7 @@ class Tab:
         self.state_at = 0.0
         self.raw_at: list[float] = []
         self.is_greeted = self.is_open = False
+        self.kind = ""  # of the message that is coming in pieces
         self.received = bytearray()
         self.socket = socket.socket()
         if not reads:
@@ -87,19 +88,22 @@ class Tab:
                 assert head.startswith(b"HTTP/1.1 101 "), bytes(head)
                 self.is_open, self.received = True, rest
         while self.is_open and (frame := self.frame()) is not None:
-            opcode, payload = frame
+            opcode, is_last, payload = frame
             if opcode == PING:
                 self.pong(payload)
-            else:
-                self.note(self.kind_of(payload), at_epoch)
+                continue
+            if opcode != CONTINUED:
+                self.kind = self.kind_of(payload)
+            if is_last:
+                self.note(self.kind, at_epoch)
         return bool(data)
 
     def pong(self, payload: bytes) -> None:
         """Answer a ping of the connection; a mask of zeros is a mask."""
         self.socket.send(bytes([0x80 | PONG, 0x80 | len(payload), 0, 0, 0, 0]) + payload)
 
-    def frame(self) -> tuple[int, bytes] | None:
-        """Take opcode and content of the next whole frame off what came."""
+    def frame(self) -> tuple[int, bool, bytes] | None:
+        """Take the next frame off what came: its opcode, whether its message ends with it, its content."""
         data = self.received
         size = data[1] if len(data) > 1 else 0
         start = {126: 4, 127: 10}.get(size, 2)
@@ -109,9 +113,9 @@ class Tab:
             size = int.from_bytes(data[2:start], "big")
         if len(data) < start + size:
             return None
-        opcode, payload = data[0] & 15, bytes(data[start : start + size])
+        opcode, is_last, payload = data[0] & 15, bool(data[0] & 0x80), bytes(data[start : start + size])
         del data[: start + size]
-        return opcode, payload
+        return opcode, is_last, payload
 
     def kind_of(self, payload: bytes) -> str:
         """Return the `type` of a message, empty for a close frame."""
@@ -259,12 +263,12 @@ def line(figure: str, value: str) -> None:
     print(f"  {figure:<58}{value}", flush=True)
 
 
-def main(clients: int = 1000, intervals: int = 6, size: str = "S") -> None:
+def main(clients: int = 1000, intervals: int = 6, size: str = "S", slow_percent: int = SLOW_PERCENT) -> None:
     """Measure both protocols, each in its turn."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     clusters, _, guests, _ = SIZES[size]
-    slow = int(clients * SLOW_SHARE)
+    slow = clients * slow_percent // 100
     with (
         tempfile.TemporaryDirectory(prefix="pulse-bench-") as folder,
         simulated(size) as estate,
@@ -281,4 +285,5 @@ def main(clients: int = 1000, intervals: int = 6, size: str = "S") -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:3]), *sys.argv[3:4])
+    given = dict(enumerate(sys.argv[1:]))
+    main(int(given.get(0, 1000)), int(given.get(1, 6)), given.get(2, "S"), int(given.get(3, SLOW_PERCENT)))

@@ -54,12 +54,13 @@ class Client:
         self.in_step = False
         self.has_asked = False  # `wants` is for a request of its own
         self.answered_monotonic = float("-inf")  # the last such request
+        self.given_monotonic = float("-inf")  # its last whole state
         self.moved_monotonic: float | None = None  # when something of the frame on its way was last taken
-        self.unsent_bytes = 0  # of whole states and of the frame on its way, at most
+        self.whole: bytes | None = None  # the state that waits for it or is on its way
         self._left_bytes = float("inf")  # of the frame on its way, at `moved_monotonic`
         self._small: deque[str | bytes] = deque()
         self._changes: deque[bytes] = deque()
-        self._whole: str | bytes | None = None
+        self._next_whole: bytes | None = None
         self._writer: asyncio.Task[None] | None = None
         self._end: asyncio.Task[None] | None = None
         self.on_idle: Callable[[Client], None] = lambda client: None
@@ -92,16 +93,21 @@ class Client:
         self.in_step = False
         self.wants = "state"
 
-    def give(self, frame: str | bytes) -> None:
+    def give(self, frame: bytes) -> None:
         """Send the whole state that the client wants."""
+        self.given_monotonic = time.monotonic()
         if self.has_asked:
-            self.answered_monotonic = time.monotonic()
+            self.answered_monotonic = self.given_monotonic
         self.has_asked = False
         self.wants = None
         self.in_step = self.protocol == "delta"
-        self.unsent_bytes += len(frame)
-        self._whole = frame
+        self.whole = self._next_whole = frame
         self._write()
+
+    @property
+    def copied_bytes(self) -> int:
+        """How much memory the state that the client is being sent takes for it alone, at most."""
+        return self.socket.own_bytes(self.whole) if self.whole is not None else 0
 
     def is_stuck(self, now: float, patience_seconds: float) -> bool:
         """Return whether nothing of the frame on its way was taken for so long; to be asked every second or so."""
@@ -131,7 +137,9 @@ class Client:
     def _drop(self) -> None:
         self._small.clear()
         self._changes.clear()
-        self._whole = None
+        self._next_whole = None
+        if self._writer is None:
+            self.whole = None
 
     def _write(self) -> None:
         if self._end is not None:
@@ -142,11 +150,11 @@ class Client:
     async def _send_all(self) -> None:
         """Send what waits, one frame after the other, as fast as the client reads."""
         try:
-            while self._small or self._whole is not None or self._changes:
+            while self._small or self._next_whole is not None or self._changes:
                 self.moved_monotonic, self._left_bytes = time.monotonic(), float("inf")
-                # No variable keeps the frame: the socket holds its own copy of what is not taken.
+                # No variable keeps the frame: the socket may hold a copy of what is not taken.
                 await self.socket.send(self._next())
-                self.unsent_bytes = len(self._whole or "")
+                self.whole = self._next_whole
         except Exception as error:  # the socket is gone, however its server says so
             logger.debug("a client of the feed is gone: %s", type(error).__name__)
             self.socket.abort()
@@ -154,19 +162,17 @@ class Client:
         finally:
             self._writer = None
             self.moved_monotonic = None
-            self.unsent_bytes = 0
+            self.whole = None
         self.on_idle(self)
 
     def _next(self) -> str | bytes:
         """Take the next frame: the state comes before the changes that follow it."""
         if self._small:
-            frame = self._small.popleft()
-        elif self._whole is not None:
-            frame, self._whole = self._whole, None
-        else:
-            frame = self._changes.popleft()
-        self.unsent_bytes = len(frame) + len(self._whole or "")
-        return frame
+            return self._small.popleft()
+        if self._next_whole is not None:
+            frame, self._next_whole = self._next_whole, None
+            return frame
+        return self._changes.popleft()
 
     async def _close(self, code: int) -> None:
         self._drop()

@@ -6,6 +6,7 @@ import asyncio
 
 from monitoring.feed.changes import changes_by_instance
 from monitoring.feed.clients import Client, Whole
+from monitoring.feed.sockets import Utf8
 from monitoring.feed.state import StateDocument, WholeState
 from monitoring.wire import messages
 from monitoring.wire.fragments import Fragments
@@ -18,9 +19,9 @@ class WholeFrames:
     def __init__(self, state: WholeState) -> None:
         self._state = state
         self._document: StateDocument | None = None
-        self._frames: dict[Whole, str | bytes] = {}
+        self._frames: dict[Whole, bytes] = {}
 
-    async def get(self, kind: Whole, fragments: Fragments, seq: int) -> str | bytes:
+    async def get(self, kind: Whole, fragments: Fragments, seq: int) -> bytes:
         """Return a message of this kind with the state of these fragments, made when none is kept."""
         if self._document is None:
             self.forget()
@@ -29,17 +30,21 @@ class WholeFrames:
             self._frames[kind] = await asyncio.to_thread(encode_whole, kind, seq, self._document.body)
         return self._frames[kind]
 
+    def is_made(self, kind: Whole) -> bool:
+        """Return whether a message of this kind is at hand."""
+        return kind in self._frames
+
     def forget(self) -> None:
         """Keep nothing: the state is another now."""
         self._frames.clear()
         self._document = None
 
 
-def encode_whole(kind: Whole, seq: int, body: bytes) -> str | bytes:
+def encode_whole(kind: Whole, seq: int, body: bytes) -> bytes:
     """Return the frame of a whole state; `seq` is that of the last change in it."""
     if kind == "state":
         return compress(messages.numbered_state(seq, body))
-    return messages.whole(kind, body).decode()
+    return Utf8(messages.whole(kind, body))
 
 
 def encode_changes(before: Fragments, now: Fragments, top: bytes, *, first: int) -> list[bytes]:

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 from django.conf import settings
@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 #: A client that takes nothing of a frame for this long is let go; sooner when memory for states is short.
 BLOCKED_SECONDS = 30.0
 BLOCKED_SECONDS_WHEN_SHORT = 5.0
-#: Whole states that may be on their way at once, over all clients.
-MOST_UNSENT_BYTES = 256 << 20
+#: What states on their way may take at once, over all clients: each state once, and of each client what it is being sent.
+MOST_UNSENT_BYTES = 64 << 20
 #: A client gets no more than one state in this time, however often it asks.
 ANSWER_SECONDS = 1.0
 PING_SECONDS = 30.0
@@ -218,16 +218,21 @@ class Hub:
         waiting = [client for client in self.clients if can_take(client, now)]
         if not waiting:
             return
-        unsent = sum(client.unsent_bytes for client in self.clients)
+        # Who has none comes first, then whose last one is oldest: a crowd that cannot be served at once is served in turn.
+        waiting.sort(key=lambda client: client.given_monotonic)
+        on_their_way = OnTheirWay(self.clients)
         for position, client in enumerate(waiting, start=1):
             if client.wants is None or client not in self.clients:
                 continue
+            if not (self._frames.is_made(client.wants) or on_their_way.has_room_for_another()):
+                self._is_full = True  # a new state is not made as long as nobody can be sent it
+                break
             frame = await self._frames.get(client.wants, self._fragments, self._seq)
-            if unsent and unsent + len(frame) > MOST_UNSENT_BYTES:
+            if not on_their_way.has_room(client, frame):
                 self._is_full = True  # the clock lets go who keeps the others waiting
                 break
-            unsent += len(frame)
             client.give(frame)
+            on_their_way.add(client)
             if position % AT_ONCE == 0:
                 await asyncio.sleep(0)
 
@@ -254,7 +259,7 @@ class Hub:
         if now - self._pinged_monotonic >= PING_SECONDS:
             self._pinged_monotonic = now
             self._messages.append(messages.clock("ping", time.time()))
-        is_short = sum(client.unsent_bytes for client in self.clients) > MOST_UNSENT_BYTES // 2
+        is_short = OnTheirWay(self.clients).total_bytes > MOST_UNSENT_BYTES // 2
         patience = BLOCKED_SECONDS_WHEN_SHORT if is_short else BLOCKED_SECONDS
         for client in self.clients:
             if client.is_stuck(now, patience):
@@ -270,6 +275,35 @@ class Hub:
         """Close the sockets of callers who have lost the right to them."""
         for client in await self.clients.unwelcome():
             client.close(UNAUTHORIZED)
+
+
+class OnTheirWay:
+    """The memory of whole states that are being sent: each state once, and of each client what it holds for itself."""
+
+    def __init__(self, clients: Iterable[Client]) -> None:
+        self.total_bytes = self._largest_bytes = 0
+        self._states: set[int] = set()
+        for client in clients:
+            self.add(client)
+
+    def has_room_for_another(self) -> bool:
+        """Return whether a state as large as the largest of them may be made beside them."""
+        return not self.total_bytes or self.total_bytes + self._largest_bytes <= MOST_UNSENT_BYTES
+
+    def has_room(self, client: Client, state: bytes) -> bool:
+        """Return whether one more client may be sent a state; one always may."""
+        more_bytes = client.socket.own_bytes(state) + (0 if id(state) in self._states else len(state))
+        return not self.total_bytes or self.total_bytes + more_bytes <= MOST_UNSENT_BYTES
+
+    def add(self, client: Client) -> None:
+        """Count the state that a client is being sent, if there is one."""
+        if client.whole is None:
+            return
+        self.total_bytes += client.copied_bytes
+        if id(client.whole) not in self._states:
+            self._states.add(id(client.whole))
+            self.total_bytes += len(client.whole)
+            self._largest_bytes = max(self._largest_bytes, len(client.whole))
 
 
 def can_take(client: Client, now: float) -> bool:

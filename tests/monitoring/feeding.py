@@ -9,6 +9,7 @@ import json
 import msgspec
 
 from monitoring.feed.clients import Client
+from monitoring.feed.sockets import Utf8
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.figures.servers import ServerFigures
@@ -142,6 +143,9 @@ class Socket:
     def unsent_bytes(self):
         return self.left_bytes
 
+    def own_bytes(self, frame):
+        return len(frame)
+
     async def close(self, code):
         self.closed = code
 
@@ -151,7 +155,8 @@ class Socket:
     def messages(self):
         """What was sent, decoded, but for the markers."""
         for frame in self.frames[self._decoded :]:
-            message = json.loads(frame if isinstance(frame, str) else gzip.decompress(frame))
+            is_text = isinstance(frame, str | Utf8)
+            message = json.loads(frame if is_text else gzip.decompress(frame))
             if message["type"] == "marker":
                 self.markers += 1
             else:

@@ -75,20 +75,20 @@ def test_a_state_makes_a_delta_client_in_step_and_no_other():
     assert asyncio.run(test()) == (True, False)
 
 
-def test_what_is_not_taken_is_counted_until_it_is():
+def test_the_state_of_a_client_is_known_until_it_is_taken():
     async def test():
-        client, counts = client_of(reads=False), []
+        client, states = client_of(reads=False), []
         client.tell("1234")
         await asyncio.sleep(0)
-        counts.append(client.unsent_bytes)
-        client.give("1234567890")
-        counts.append(client.unsent_bytes)
+        states.append((client.whole, client.copied_bytes))
+        client.give(b"1234567890")
+        states.append((client.whole, client.copied_bytes))
         client.socket.reads.set()
         await settled(lambda: client.is_idle)
-        counts.append(client.unsent_bytes)
-        return counts
+        states.append((client.whole, client.copied_bytes))
+        return states
 
-    assert asyncio.run(test()) == [4, 14, 0]
+    assert asyncio.run(test()) == [(None, 0), (b"1234567890", 10), (None, 0)]
 
 
 def test_a_closed_client_is_sent_nothing_more():

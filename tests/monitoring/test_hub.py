@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from monitoring.feed import clients, hub, members
+from monitoring.feed.sockets import Utf8
 from monitoring.feed.state import STATE
 from monitoring.store import current
 from monitoring.store.memory import MemoryStore
@@ -331,7 +332,8 @@ def test_states_are_encoded_once_for_all(running, monkeypatch):
         Publisher().publish(1, [0.5])
         await settled(lambda: all("rawData" in client.socket.kinds() for client in everybody))
 
-        raw = [frame for client in everybody for frame in client.socket.frames if '"rawData"' in frame[:20]]
+        sent = [frame for client in everybody for frame in client.socket.frames]
+        raw = [frame for frame in sent if isinstance(frame, Utf8) and b'"rawData"' in frame[:20]]
         assert built == [1]
         assert len(raw) == 150
         assert len({id(frame) for frame in raw}) == 1
@@ -409,14 +411,68 @@ def test_states_on_their_way_to_slow_clients_have_a_bound_in_sum(running, clock,
         served.look_after(clock.now)
         await settled(lambda: served._is_full)
         first = [client for client in slow if client.wants is None]
-        unsent = sum(client.unsent_bytes for client in slow)
+        unsent, state = hub.OnTheirWay(slow).total_bytes, first[0].whole
 
         for client in slow:
             client.socket.reads.set()
         await settled(lambda: all(client.socket.kinds()[2:] == ["rawData"] for client in slow))
 
-        assert len(first) == 3
-        assert unsent <= 3 * size + size // 2
+        assert len(first) == 2
+        assert unsent == 3 * len(state)  # the state itself, and what it takes for each of them
+
+    running(test)
+
+
+def test_who_has_no_state_yet_comes_before_who_wants_another(running, clock, monkeypatch):
+    async def test(served):
+        Publisher().publish(1, [0.5] * 20)
+        watchers = [await started(served) for _ in range(6)]
+        size = len(watchers[0].socket.frames[1])
+        monkeypatch.setattr(hub, "MOST_UNSENT_BYTES", 2 * size + size // 2)
+        slow = watchers[0]
+        slow.given_monotonic = 0.0  # it is the first in turn
+        slow.socket.reads.clear()
+        clock.now += 10
+        served.look_after(clock.now)
+        await settled(lambda: served._is_full)
+
+        order, give = [], clients.Client.give
+        monkeypatch.setattr(
+            clients.Client, "give", lambda client, frame: order.append(client) or give(client, frame)
+        )
+        newcomers = [joined(served) for _ in range(3)]
+        slow.socket.reads.set()
+        await settled(lambda: len(order) == 8)
+
+        assert set(order[:3]) == set(newcomers)
+        assert set(order[3:]) == set(watchers[1:])
+
+    running(test)
+
+
+def test_no_state_is_made_while_nobody_can_be_sent_it(running, clock, monkeypatch):
+    async def test(served):
+        Publisher().publish(1, [0.5] * 20)
+        slow = [await started(served) for _ in range(4)]
+        for client in slow:
+            client.socket.reads.clear()
+        monkeypatch.setattr(hub, "MOST_UNSENT_BYTES", 1000)
+        clock.now += 10
+        served.look_after(clock.now)
+        await settled(lambda: served._is_full)
+        built, build = [], STATE.build
+        monkeypatch.setattr(STATE, "build", lambda *args, **fields: built.append(1) or build(*args, **fields))
+
+        Publisher().publish(2, [0.5] * 20)
+        watcher = joined(served)
+        await turned(watcher)
+        without = len(built)
+        for client in slow:
+            client.socket.reads.set()
+        await settled(lambda: "initialState" in watcher.socket.kinds())
+
+        assert without == 0
+        assert len(built) >= 1
 
     running(test)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from monitoring.feed.sockets import Socket
+from websockets.frames import Opcode
+from websockets.protocol import CLIENT, OPEN, SERVER, Protocol
+
+from monitoring.feed.sockets import Socket, Utf8
 
 
 class Transport(asyncio.Transport):
@@ -14,6 +17,13 @@ class Transport(asyncio.Transport):
     def __init__(self, connection=None):
         super().__init__({"socket": connection})
         self.aborted = 0
+        self.written = []
+
+    def write(self, data):
+        self.written.append(data)
+
+    def is_closing(self):
+        return self.aborted > 0
 
     def get_write_buffer_size(self):
         return 70_000
@@ -32,6 +42,22 @@ class Server:
 
     async def send(self, message):
         self.sent.append(message)
+
+
+class Uvicorn(Server):
+    """The same with the messages of a WebSocket, and a peer that reads what is written."""
+
+    def __init__(self):
+        super().__init__()
+        self.conn = Protocol(SERVER, state=OPEN, max_size=None)
+        self.peer = Protocol(CLIENT, state=OPEN, max_size=None)
+
+    def frames(self):
+        """The frames that the peer was sent since it was asked last."""
+        for data in self.transport.written:
+            self.peer.receive_data(data)
+        self.transport.written.clear()
+        return self.peer.events_received()
 
 
 async def other_server_send(message):
@@ -77,6 +103,77 @@ def test_what_the_peer_has_not_read_is_told_and_can_be_dropped():
         return unsent, server.transport.aborted
 
     assert asyncio.run(test()) == (70_000, 1)
+
+
+def test_a_long_frame_leaves_in_pieces_each_when_the_one_before_was_read():
+    text = "ä" * 300_000  # two bytes each
+
+    async def test():
+        server, seen = Uvicorn(), []
+        sending = asyncio.ensure_future(Socket(server.send).send(Utf8(text.encode())))
+        while not sending.done():
+            server.writable.set()
+            await asyncio.sleep(0)
+            server.writable.clear()
+            seen.append(server.frames())
+            if server.conn.expect_continuation_frame:
+                assert not sending.done()
+        return [(frame.opcode, frame.fin, frame.data) for frames in seen for frame in frames]
+
+    sent = asyncio.run(test())
+
+    assert [(opcode, fin, len(data)) for opcode, fin, data in sent] == [
+        (Opcode.TEXT, False, 262_144),
+        (Opcode.CONT, False, 262_144),
+        (Opcode.CONT, True, 75_712),
+    ]
+    assert b"".join(data for _, _, data in sent).decode() == text
+
+
+def test_what_is_left_of_a_long_frame_counts_as_not_taken():
+    async def test():
+        server = Uvicorn()
+        server.writable.set()
+        client = Socket(server.send)
+        server.transport.write = lambda data: server.writable.clear()
+        sending = asyncio.ensure_future(client.send(b"x" * 1_000_000))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        sending.cancel()
+        return client.unsent_bytes()
+
+    assert asyncio.run(test()) == 1_000_000 - 262_144 + 70_000
+
+
+def test_a_socket_that_is_closed_meanwhile_gets_the_close_frame_instead_of_the_rest():
+    async def test():
+        server = Uvicorn()
+        server.writable.set()
+        client = Socket(server.send)
+        server.transport.write = lambda data: server.writable.clear()
+        sending = asyncio.ensure_future(client.send(b"x" * 1_000_000))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await client.close(1012)
+        server.writable.set()
+        await sending
+        return server.sent, server.conn.expect_continuation_frame, client.unsent_bytes()
+
+    sent, is_unfinished, unsent_bytes = asyncio.run(test())
+
+    assert sent == [{"type": "websocket.close", "code": 1012}]
+    assert is_unfinished
+    assert unsent_bytes == 70_000
+
+
+def test_text_of_many_clients_is_text_for_another_server_too():
+    async def test():
+        server = Server()
+        server.writable.set()
+        await Socket(server.send).send(Utf8(b"x" * 300_000))
+        return server.sent
+
+    assert asyncio.run(test()) == [{"type": "websocket.send", "text": "x" * 300_000}]
 
 
 def test_a_peer_that_does_not_answer_the_close_frame_is_cut_off_in_the_end(monkeypatch):
