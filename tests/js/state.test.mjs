@@ -30,6 +30,18 @@ test("figures are written by their dotted path", () => {
   assert.equal(after.vms.get("lab-pve1-101"), before.vms.get("lab-pve1-101"), "what is unchanged is the same object");
 });
 
+test("no name in a message reaches what all objects share", () => {
+  const hostile = { id: "__proto__", __proto__: { name: "x" } };
+  const before = fromWire({ vms: [vm(100), JSON.parse('{"id": "constructor", "__proto__": {"isPolluted": true}}'), hostile] });
+
+  const after = apply(before, { top: JSON.parse('{"__proto__": {"isPolluted": true}}'), collections: { vms: { cols: ["__proto__.isPolluted", "constructor.isPolluted"], rows: [["lab-pve1-100", true, true]] } } });
+
+  assert.equal({}.isPolluted, undefined);
+  assert.equal(Object.isPolluted, undefined);
+  assert.equal(after.isPolluted, undefined);
+  assert.deepEqual([...after.vms.keys()], ["lab-pve1-100", "constructor", "__proto__"]);
+});
+
 test("figures of something that is not here ask for the whole state", () => {
   assert.equal(apply(state(), { collections: { vms: { cols: ["cpu"], rows: [["lab-pve1-999", 1]] } } }), null);
 });
