@@ -81,6 +81,12 @@ def test_the_build_context_holds_no_data_and_no_history():
     assert not {"!data", "!.git", "!.env", "!."} & set(allowed)
 
 
+def test_an_installed_service_has_no_history_of_the_source():
+    steps = re.findall(r"^sudo cp -r .*", (ROOT / "deploy" / "README.md").read_text(), flags=re.MULTILINE)
+
+    assert steps == ["sudo cp -r . /opt/pulse && cd /opt/pulse && sudo rm -rf .git"]
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 @pytest.mark.parametrize(
     "line",
