@@ -40,6 +40,16 @@ def test_the_key_of_a_session_is_drawn_by_the_system(monkeypatch):
     assert session.session_key == "q" * 32
 
 
+def test_another_secret_key_ends_all_sessions(make_user, settings):
+    make_user("ada")
+    client = sign_in("ada", PASSWORD)
+    before = client.get("/api/security/me").status_code
+
+    settings.SECRET_KEY = "another key of more than thirty-two characters"
+
+    assert (before, client.get("/api/security/me").status_code) == (200, 401)
+
+
 def test_a_sign_in_is_logged_with_account_and_address(make_user, caplog):
     make_user("ada")
     with caplog.at_level(logging.INFO, "accounts"):
