@@ -1,0 +1,101 @@
+"""The figures in docs/security-decisions.md are those of the code."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from accounts import claim, forms, guesses, hashers, lockout, sessions, views
+from accounts.door import ADMIN_FRESH, MAX_QUERY_CHARS
+from nodes import drafts
+from nodes.proxmox import answers, client, slots
+from pulse.lib import body, crypto
+from pulse.lib.auth import SCOPES
+from pulse.lib.outbound import session
+from pulse.runtime import limiter
+
+TEXT = (Path(__file__).parents[2] / "docs/security-decisions.md").read_text()
+#: A sentence may be broken anywhere.
+ON_ONE_LINE = " ".join(TEXT.split())
+
+
+def rate(limit) -> tuple[int, int]:
+    """Return how many, in how many seconds."""
+    return limit.count, limit.seconds
+
+
+@pytest.mark.parametrize(
+    ("told", "found", "figure"),
+    [
+        (
+            "| failures of one account from one network (/24 or /64) | 5 in 15 minutes |",
+            (lockout.MAX_FAILURES, lockout.SPAN),
+            (5, timedelta(minutes=15)),
+        ),
+        ("| from 1 to 30 seconds, never closed |", lockout.MAX_DELAY_SECONDS, 30),
+        (
+            "| tries to sign in of one client, whatever the account | 30 in 5 minutes |",
+            rate(views.SIGN_INS),
+            (30, 300),
+        ),
+        ("| tries to claim of one client | 10 in 5 minutes |", rate(views.CLAIMS), (10, 300)),
+        ("| different wrong tokens of one client | 30 in a minute |", rate(guesses.GUESSES), (30, 60)),
+        ("| password hashes at once | 2 |", hashers.MAX_AT_ONCE, 2),
+        ("who waits more than 5 seconds is sent away", hashers.MAX_WAIT_SECONDS, 5.0),
+        ("| one-time code, `/setup` | whoever runs the machine, once | 192 bit |", claim.CODE_BYTES, 24),
+        ("password was given within the last hour", ADMIN_FRESH, timedelta(hours=1)),
+        ("12 to 128 characters", forms.MAX_PASSWORD_CHARS, 128),
+        (
+            "argon2id, 19 MiB, 2 passes, 1 lane",
+            (
+                hashers.BoundedArgon2Hasher.memory_cost,
+                hashers.BoundedArgon2Hasher.time_cost,
+                hashers.BoundedArgon2Hasher.parallelism,
+            ),
+            (19456, 2, 1),
+        ),
+        ("| without a request | 12 hours |", sessions.IDLE, timedelta(hours=12)),
+        ("| in all | 7 days |", sessions.ABSOLUTE, timedelta(days=7)),
+        ('on this device" | 30 days', sessions.ABSOLUTE_REMEMBERED, timedelta(days=30)),
+        (
+            "at most 1 MiB and 64 levels; each field",
+            (settings.DATA_UPLOAD_MAX_MEMORY_SIZE, body.MAX_DEPTH),
+            (1048576, 64),
+        ),
+        ("at most 8,192 characters", MAX_QUERY_CHARS, 8192),
+        ("| name, user | at most 128 characters", (drafts.NAME_LIMIT, drafts.USER_LIMIT), (128, 128)),
+        ("at most 200 and 1,024 characters", (drafts.TOKEN_ID_LIMIT, drafts.SECRET_LIMIT), (200, 1024)),
+        (
+            "at most 32 MiB after decompression and 64 levels",
+            (client.MAX_BODY_BYTES, answers.DEPTH_LIMIT),
+            (33554432, 64),
+        ),
+        ("16 lanes, a queue of 64", (limiter.LANES, limiter.MAX_WAITING), (16, 64)),
+        ("two at once per address, 20 seconds each", (slots.CALLS_AT_ONCE, session.CALL_SECONDS), (2, 20.0)),
+        ("AES-256-GCM, nonce of 96 random bits", (crypto.KEY_BYTES, crypto.NONCE_BYTES), (32, 12)),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_a_figure_that_is_told_is_that_of_the_code(told, found, figure):
+    assert told in ON_ONE_LINE
+    assert found == figure
+
+
+def test_every_scope_is_told_and_no_other():
+    section = TEXT.partition("## Who may do what")[2].partition("\n## ")[0]
+    table = section.partition("| scope | opens |")[2].partition("\n\n")[0]
+
+    assert [line.split("`")[1] for line in table.splitlines() if "`" in line] == [
+        str(scope) for scope in SCOPES
+    ]
+
+
+def test_the_log_goes_to_standard_error_and_nowhere_else():
+    kinds = [handler["class"] for handler in settings.LOGGING["handlers"].values()]
+
+    assert kinds == ["logging.StreamHandler"]
+    assert settings.LOGGING["root"]["handlers"] == ["stderr"]
+    assert not any("handlers" in logger for logger in settings.LOGGING["loggers"].values())
