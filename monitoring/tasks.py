@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import logging
-import math
-from datetime import datetime
+import time
 
 from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
 from monitoring.collecting import judging, run
-from monitoring.polling import polls
+from monitoring.polling import polls, turns
 from nodes.models import Instance
-from pulse.lib.instants import from_epoch
 
 logger = logging.getLogger(__name__)
 
 #: A visit that no worker made in this time is made after the next poll.
 COLLECT_EXPIRY_SECONDS = 20
-#: So many instances are polled together, and a large estate in turns over half the interval: not all of it in the same second.
-TOGETHER = 16
-TURNS = 16
 
 
 @shared_task(name="monitoring.tasks.dispatch_polls", time_limit=30)  # type: ignore[untyped-decorator]
 def dispatch_polls() -> int:
     """Enqueue a poll for every instance that is due; returns for how many. May run twice, also at the same time."""
-    at = timezone.now()
-    claimed = 0
-    for pk, due_at in Instance.objects.due(at).values_list("pk", "next_poll_at"):
-        if Instance.objects.claim(pk, due_at=due_at, next_poll_at=next_poll_at(pk, at)):
-            poll_instance.apply_async((pk,), expires=settings.POLLING_INTERVAL_SECONDS * 2)
-            claimed += 1
-    return claimed
+    at, interval = timezone.now(), float(settings.POLLING_INTERVAL_SECONDS)
+    if settings.PULSE_REDIS_URL:
+        due = turns.claimed(at, interval=interval)
+    else:
+        due = turns.PLAN.take(
+            lambda: Instance.objects.polled().values_list("pk", "next_poll_at"),
+            at=at,
+            monotonic=time.monotonic(),
+            interval=interval,
+        )
+    for pk in due:
+        poll_instance.apply_async((pk,), expires=interval * 2)
+    return len(due)
 
 
 @shared_task(name="monitoring.tasks.poll_instance", time_limit=120)  # type: ignore[untyped-decorator]
@@ -65,15 +66,3 @@ def drop_removed() -> int:
 def judge_backups() -> None:
     """Judge whose backups are whose and which guests are safe, if anything has changed since the last time."""
     judging.judge_if_due(timezone.now())
-
-
-def next_poll_at(pk: int, at: datetime) -> datetime:
-    """Return when an instance that is polled now is polled next: in its turn, which comes once in each interval.
-
-    Instances that share a turn are in the state at the same moment, so that one message tells of all of them (decision 0015).
-    Half an interval lies between two polls at least; one that was added, or was away, finds into its turn by that.
-    """
-    interval = float(settings.POLLING_INTERVAL_SECONDS)
-    turn = pk // TOGETHER % TURNS / TURNS * interval / 2
-    earliest_epoch = at.timestamp() + interval / 2
-    return from_epoch(math.ceil((earliest_epoch - turn) / interval) * interval + turn)

@@ -31,9 +31,17 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         """Return the one instance that the configuration routes call `<kind>-<number>`, or none."""
         return self.filter(kind=kind, number=number)
 
-    def due(self, at: datetime) -> InstanceQuerySet:
-        """Return those whose poll is due at the instant; a new one, never scheduled, is due at once."""
-        return self.polled().filter(models.Q(next_poll_at__isnull=True) | models.Q(next_poll_at__lte=at))
+    def due(self, at: datetime, *, longest: timedelta, usual: timedelta) -> InstanceQuerySet:
+        """Return those whose poll is due at the instant; a new one, never scheduled, is due at once.
+
+        So is one that would wait for longer than anything lets it wait (`longest`; `usual` while it answers): the clock was set back.
+        """
+        ahead = models.Q(next_poll_at__gt=at + longest) | models.Q(
+            state=PollState.OK, next_poll_at__gt=at + usual
+        )
+        return self.polled().filter(
+            models.Q(next_poll_at__isnull=True) | models.Q(next_poll_at__lte=at) | ahead
+        )
 
     def claim(self, pk: int, *, due_at: datetime | None, next_poll_at: datetime) -> bool:
         """Move one instance on to its next poll if nobody else did since `due_at` was read.
@@ -46,13 +54,9 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         """Make the instances due at the next tick; returns how many."""
         return self.filter(pk__in=list(pks)).update(next_poll_at=None)
 
-    def poll_within(self, seconds: float, *, at: datetime) -> int:
-        """Make those due at the next tick that would be within so many seconds; returns how many.
-
-        Who waits longer does so because its login was refused, or because the host asked for time.
-        """
-        limit = at + timedelta(seconds=seconds)
-        return self.polled().filter(next_poll_at__lte=limit).update(next_poll_at=None)
+    def poll_all_soon(self) -> int:
+        """Make every instance due at the next tick, whatever it waits for; returns how many."""
+        return self.polled().update(next_poll_at=None)
 
 
 class InstanceCounter(models.Model):

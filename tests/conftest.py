@@ -57,11 +57,13 @@ def still_noon() -> Iterator[None]:
 @pytest.fixture
 def fresh_store() -> Iterator[StateStore]:
     """A store of the test's own, and no connection left over."""
+    from monitoring.polling.turns import PLAN
     from monitoring.store import current  # late: it needs the settings
     from monitoring.store.memory import MemoryStore
     from nodes import connecting
 
     current.install(MemoryStore())
+    PLAN.forget()
     yield current.store()
     for pk in list(connecting._kept):
         connecting.forget(pk)

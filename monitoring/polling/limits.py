@@ -62,3 +62,8 @@ def next_try_seconds(
     """
     wait = LOGIN_RETRY_SECONDS.get(credential_kind, 60.0) if is_refused else 0.0
     return max(interval, wait, min(asked_seconds or 0.0, LONGEST_WAIT_SECONDS))
+
+
+def longest_wait_seconds(interval: float) -> float:
+    """Return the longest that anything puts off a poll: what is due later than that was planned by another clock."""
+    return max(2 * interval, LONGEST_WAIT_SECONDS, *LOGIN_RETRY_SECONDS.values())

@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from django.conf import settings
-
 from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
 from monitoring.collecting import judging, run
 from monitoring.known.facts import FACTS, NOTHING_COLLECTED, Facts
@@ -33,9 +31,8 @@ logger = logging.getLogger(__name__)
 def restore_inventory(at: datetime) -> int:
     """Publish the last known resources of every instance that has no fragment yet; returns of how many.
 
-    Those whose poll would come soon anyway are polled at once.
+    All are polled at once after that: the plan of the polls is not kept over a start (monitoring/polling/turns.py).
     """
-    Instance.objects.poll_within(float(settings.POLLING_INTERVAL_SECONDS), at=at)
     known = store().fragments()
     restored = 0
     for instance in Instance.objects.polled():

@@ -126,8 +126,10 @@ def run_beat() -> None:
     """Send due tasks to the broker until a signal. Two of these do no harm: instances are claimed one by one."""
     require_servers("beat")
     start_django()
+    from nodes.models import Instance
     from pulse.celery import app
 
+    Instance.objects.poll_all_soon()  # the clock may be another than before
     settle_memory()
     # Kept in memory: a schedule file could not be shared by two, and every entry may run again after a restart.
     app.Beat(

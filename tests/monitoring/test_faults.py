@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from nodes.models import Instance
+from monitoring.polling import turns
 from tests.conftest import NOON
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -146,8 +146,8 @@ def test_a_host_that_asks_for_time_gets_it(case, fake_pve, fake_pbs, watch):
 
     until = NOON + timedelta(seconds=seconds)
     assert watched.row().state == "failing"
-    assert [*Instance.objects.due(until - timedelta(seconds=1))] == []
-    assert [*Instance.objects.due(until)] == [watched.instance]
+    assert turns.claimed(until - timedelta(seconds=1), interval=10.0) == []
+    assert turns.claimed(until, interval=10.0) == [watched.instance.pk]
 
 
 def test_a_pbs_that_is_silent_keeps_its_figures(fake_pbs, watch):

@@ -17,7 +17,7 @@ from monitoring.store.memory import MemoryStore
 from monitoring.store.redis import RedisStore
 from nodes.models import Instance, Node
 from tests.conftest import NOON
-from tests.factories import make_guest, make_instance
+from tests.factories import make_guest
 from tests.fake_proxmox import PbsSpec, PveSpec
 from tests.fake_proxmox.fixtures import virtual_estate
 from tests.monitoring.collected import facts_of, judge, moment, turn, with_token
@@ -74,26 +74,6 @@ def test_the_last_known_guests_are_shown_as_old(fake_pve, watch):
     assert {(guest["status"], guest["stale"], guest["diskReason"]) for guest in guests.values()} == {
         ("unknown", True, "not_read_yet")
     }
-
-
-@pytest.mark.parametrize(
-    ("seconds", "is_due"), [(9, True), (-100, True), (300, False)], ids=["soon", "late", "login backs off"]
-)
-def test_polls_that_are_due_soon_come_at_once(seconds, is_due, settings):
-    instance = make_instance(next_poll_at=NOON + timedelta(seconds=seconds))
-
-    restoring.restore_inventory(NOON)
-
-    instance.refresh_from_db()
-    assert (instance.next_poll_at is None) is is_due
-
-
-def test_a_paused_instance_is_not_made_due():
-    make_instance(is_paused=True, next_poll_at=NOON)
-
-    restoring.restore_inventory(NOON)
-
-    assert Instance.objects.get().next_poll_at == NOON
 
 
 # --- what was collected -------------------------------------------------------------------------------------------

@@ -458,10 +458,10 @@ def test_a_paused_instance_is_not_due_and_a_resumed_one_is_due_at_once():
     instance = make_instance(next_poll_at=NOON)
 
     editing.pause(instance.pk)
-    assert not Instance.objects.due(NOON).exists()
+    assert not Instance.objects.polled().exists()
 
     editing.resume(instance.pk)
-    assert Instance.objects.due(NOON).get().next_poll_at is None
+    assert Instance.objects.polled().get().next_poll_at is None
 
 
 def test_pausing_twice_changes_nothing_the_second_time():

@@ -71,7 +71,8 @@ def test_a_new_instance_and_one_whose_time_has_come_are_due():
     make_instance(name="later", next_poll_at=NOON + timedelta(seconds=1))
     make_instance(name="paused", is_paused=True)
 
-    assert list(Instance.objects.due(NOON).values_list("name", flat=True)) == ["new", "now"]
+    due = Instance.objects.due(NOON, longest=timedelta(minutes=10), usual=timedelta(seconds=20))
+    assert list(due.values_list("name", flat=True)) == ["new", "now"]
 
 
 def test_a_claim_succeeds_once():
@@ -87,7 +88,16 @@ def test_poll_soon_makes_due_at_once():
     instance = make_instance(next_poll_at=NOON)
 
     assert Instance.objects.poll_soon([instance.pk]) == 1
-    assert Instance.objects.due(NOON - timedelta(days=1)).exists()
+    assert Instance.objects.get().next_poll_at is None
+
+
+def test_all_are_made_due_whatever_they_wait_for_but_those_that_are_paused():
+    make_instance(name="late", next_poll_at=NOON)
+    make_instance(name="backs off", next_poll_at=NOON + timedelta(minutes=5))
+    make_instance(name="paused", next_poll_at=NOON, is_paused=True)
+
+    assert Instance.objects.poll_all_soon() == 2
+    assert list(Instance.objects.values_list("next_poll_at", flat=True)) == [None, None, NOON]
 
 
 def test_no_migration_is_missing(capsys):
