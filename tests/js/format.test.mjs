@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { age, bytes, duration, instant, level, percent, printable, rate, uptime } from "../../pulse/static/pulse/js/format.js";
+import { age, bytes, duration, elapsed, instant, level, percent, printable, rate, uptime } from "../../pulse/static/pulse/js/format.js";
 
 const GAP = "\u202f";
 
@@ -66,4 +66,13 @@ test("hidden characters are spelled out", () => {
 test("emoji and markup stay as they are", () => {
   assert.equal(printable("👩‍👧 fox"), "👩‍👧 fox");
   assert.equal(printable("<img src=x onerror=alert(1)>"), "<img src=x onerror=alert(1)>");
+});
+
+test("an instant of the future was told by another clock: how long ago it was is not known", () => {
+  assert.equal(elapsed(1000, 61000), 60);
+  assert.equal(elapsed(4000, 1000), 0);
+  for (const seconds of [6, 3600, 86400]) {
+    assert.equal(elapsed(seconds * 1000, 0), null);
+    assert.equal(duration(elapsed(seconds * 1000, 0)), "—");
+  }
 });

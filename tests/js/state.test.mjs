@@ -93,6 +93,7 @@ test("an unchanged guest stays the same object until its age grows", () => {
 test("without an instant there is no age", () => {
   assert.equal(minutesSince("0001-01-01T00:00:00Z", NOON), null);
   assert.equal(minutesSince(undefined, NOON), null);
+  assert.equal(minutesSince("2026-01-01T13:00:00Z", NOON), null); // told by a clock that was set back since
 });
 
 test("the long lists stand under pveBackups in the state and under their own names in changes", () => {

@@ -42,6 +42,7 @@ def test_a_module_of_the_page_can_be_read(path):
         "concerns",
         "explain",
         "format",
+        "live",
         "order",
         "server-words",
         "state",

@@ -84,4 +84,5 @@ test("an age has one unit, and none is a dash", () => {
   assert.equal(since("2025-12-28T11:00:00Z", noon), "4\u202fd");
   assert.equal(since("0001-01-01T00:00:00Z", noon), "—");
   assert.equal(since(null, noon), "—");
+  assert.equal(since("2026-01-01T13:00:00Z", noon), "—"); // told by a clock that was set back since
 });

@@ -1,9 +1,9 @@
 // The dashboard: joins the feed, the state, the address and the parts of the page.
 
 import { Feed } from "./feed.js";
-import { instant } from "./format.js";
+import { ageOf, liveState } from "./live.js";
 import { GuestTable, isColumn as isGuestColumn } from "./guests.js";
-import { cardsOf, drawCards, drawGateways, drawLive, drawProblems, drawSummary, liveState, problemsOf } from "./overview.js";
+import { cardsOf, drawCards, drawGateways, drawLive, drawProblems, drawSummary, problemsOf } from "./overview.js";
 import { feedAddress, find, panelOf, request, setText, signIn, toast, urlOf } from "./page.js";
 import { apply, fromWire, guestsOf, NOTHING } from "./state.js";
 import { isColumn as isStorageColumn, StorageTable } from "./storage.js";
@@ -118,10 +118,7 @@ if (Math.abs(aheadMs) < 2000) aheadMs = 0;
 
 const now = () => Date.now() + aheadMs;
 
-function ageSeconds() {
-  const at = instant(state.lastUpdate);
-  return at === null ? null : Math.max(0, (now() - at) / 1000);
-}
+const ageSeconds = () => ageOf(state.lastUpdate, now());
 
 // --- Drawing: once per frame, and not at all while nobody looks -------------------------------------------------
 

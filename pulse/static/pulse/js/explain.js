@@ -1,6 +1,6 @@
 // Where the numbers of a resource come from, as a table: one row per number.
 
-import { bytes, duration, instant, percent, printable, rate, UNKNOWN } from "./format.js";
+import { bytes, duration, elapsed, instant, percent, printable, rate, UNKNOWN } from "./format.js";
 import { make } from "./page.js";
 import { MAIL_STATISTICS, secondsText } from "./server-words.js";
 import { fullTime, sentence } from "./words.js";
@@ -96,7 +96,7 @@ export function explanation(numbers, asked, now) {
 
 function row(number, isAsked, now) {
   const at = instant(number.readAt);
-  const age = at === null ? "never" : `${duration(Math.max(0, (now - at) / 1000))} ago`;
+  const age = at === null ? "never" : `${duration(elapsed(at, now))} ago`;
   const lines = rawLines(number.raw);
   const raw = lines.slice(0, MOST_LINES).map(([name, text]) => make("div", { class: name ? undefined : "deeper" }, name ? make("span", { class: "quiet" }, `${printable(name)} `) : "", make("bdi", {}, text)));
   if (lines.length > MOST_LINES) raw.push(make("div", { class: "quiet" }, `and ${lines.length - MOST_LINES} more`));

@@ -58,7 +58,7 @@ function digits(value, isWhole) {
 
 /** Returns a span of seconds in its two largest units: `12 d 4 h`, `45 s`. */
 export function duration(seconds) {
-  if (!Number.isFinite(seconds) || seconds < 0) return UNKNOWN;
+  if (seconds === null || !Number.isFinite(seconds) || seconds < 0) return UNKNOWN;
   const whole = Math.floor(seconds);
   if (whole < MINUTE) return `${whole}${GAP}s`;
   if (whole < HOUR) return `${Math.floor(whole / MINUTE)}${GAP}min`;
@@ -72,6 +72,14 @@ function pair(seconds, large, largeUnit, small, smallUnit) {
   const second = Math.floor((seconds % large) / small);
   const head = `${first}${GAP}${largeUnit}`;
   return second ? `${head} ${second}${GAP}${smallUnit}` : head;
+}
+
+/** Clocks differ by this; what lies further ahead was told by another clock than there is now. */
+const AHEAD_MS = 5000;
+
+/** Returns the seconds since an instant; null where it lies ahead: a clock was set back, and nobody knows how long ago it was. */
+export function elapsed(at, now) {
+  return now - at < -AHEAD_MS ? null : Math.max(0, (now - at) / 1000);
 }
 
 /** Returns how old figures are in one word and one unit: `stale`, `7 min old`, `3 h old`, `12 d old`. */

@@ -1,7 +1,8 @@
 // What stands above the tables: the live indicator, the problems, the sums and the node cards.
 
 import { concernProblems, concernsOf, LEVELS, levelOf, makeProblemLine } from "./concerns.js";
-import { age, bytes, clock, duration, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
+import { age, bytes, clock, duration, elapsed, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
+import { liveAge, staleTitle } from "./live.js";
 import { naturalKey } from "./order.js";
 import { find, icon, keep, make, makeBar, panelAddress, setData, setIcon, setText } from "./page.js";
 import { isCached, minutesSince } from "./state.js";
@@ -22,17 +23,7 @@ const LIVE = {
   stale: ["clock", "Stale"],
 };
 
-/**
- * Returns what the indicator says: `connecting` before the first state, `reconnecting` while the line is cut,
- * `stale` when the line holds but nothing new comes over it.
- */
-export function liveState({ isLinked, hasState, ageSeconds, limitSeconds }) {
-  if (!hasState) return "connecting";
-  if (!isLinked) return "reconnecting";
-  return ageSeconds !== null && ageSeconds > limitSeconds ? "stale" : "live";
-}
-
-/** Draws the indicator; `ageSeconds` is null while there are no figures whose age could be told. */
+/** Draws the indicator; `ageSeconds` is null while there are no figures, negative while nobody knows how old they are. */
 export function drawLive(state, ageSeconds) {
   const root = find("live");
   const [name, word] = LIVE[state];
@@ -43,8 +34,7 @@ export function drawLive(state, ageSeconds) {
     find("announcer").textContent = state === "live" ? "" : word;
   }
   const isOld = state === "reconnecting" || state === "stale";
-  const span = ageSeconds === null ? "" : duration(ageSeconds);
-  setText(find("live-age"), isOld && span ? `data ${span} old` : span);
+  setText(find("live-age"), liveAge(isOld, ageSeconds));
 }
 
 /**
@@ -75,7 +65,7 @@ export function problemsOf(state, guests, instances, { isStale, ageSeconds }) {
   }
   if (isStale) {
     const text = "Pulse answers, but none of its polls has finished. Its log says why.";
-    problems.push(critical("stale", `No new figures for ${duration(ageSeconds)}`, text));
+    problems.push(critical("stale", staleTitle(ageSeconds), text));
   }
   return [...problems, ...concernProblems(state)];
 }
@@ -153,7 +143,7 @@ function makeProblem() {
 function writeSince(element, since, now) {
   element.hidden = since === null;
   if (since === null) return;
-  setText(element, `since ${clock(since, now)}, ${duration(Math.max(0, (now - since) / 1000))}`);
+  setText(element, `since ${clock(since, now)}, ${duration(elapsed(since, now))}`);
   element.dateTime = new Date(since).toISOString();
 }
 
@@ -362,7 +352,7 @@ function factsOf(node, hasOneInstance) {
 function silence(node, now) {
   const seen = instant(node.lastSeen);
   if (seen === null) return "It has not answered since Pulse knows it.";
-  return `Last seen ${clock(seen, now)}, ${duration(Math.max(0, (now - seen) / 1000))} ago.`;
+  return `Last seen ${clock(seen, now)}, ${duration(elapsed(seen, now))} ago.`;
 }
 
 /** One figure of a card: word, of what, percentage and, under them, the bar, of whose filling a part may have words of its own. */

@@ -1,7 +1,7 @@
 // The backup servers with their datastores.
 
 import { concernsOf, makeProblemLine } from "./concerns.js";
-import { bytes, clock, duration, instant, percent, printable, uptime } from "./format.js";
+import { bytes, clock, duration, elapsed, instant, percent, printable, uptime } from "./format.js";
 import { fits, parseFilter } from "./order.js";
 import { find, icon, keep, make, panelAddress, setData, setIcon, setText } from "./page.js";
 import { troubleText } from "./server-words.js";
@@ -60,7 +60,7 @@ function serverFacts(server, isOnline, now) {
   const parts = [server.host];
   if (!isOnline) {
     const seen = instant(server.lastSeen);
-    parts.push(seen === null ? "has not answered yet" : `last seen ${clock(seen, now)}, ${duration(Math.max(0, (now - seen) / 1000))} ago`);
+    parts.push(seen === null ? "has not answered yet" : `last seen ${clock(seen, now)}, ${duration(elapsed(seen, now))} ago`);
     return printable(parts.join(" · "));
   }
   if (/^\d/.test(server.version)) parts.push(`PBS ${server.version}`);

@@ -4,6 +4,8 @@
 // in order when somebody looks at them (`listOf`). Nothing is changed in place: a resource that is another object than
 // before has changed, and one that is the same has not.
 
+import { elapsed } from "./format.js";
+
 const RESOURCES = ["nodes", "vms", "containers", "storage", "pbs", "pmg", "concerns"];
 /** The long lists, each with the field that orders it, the newest first. */
 const LISTS = { backupTasks: "startTime", storageBackups: "time", guestSnapshots: "time", backupJobs: "lastBackup", pbsBackups: "backupTime" };
@@ -177,5 +179,6 @@ export function guestsOf(state, reuse = new Map(), now = 0) {
 /** Returns the whole minutes since an RFC 3339 instant; null for the contract's zero time and for none at all. */
 export function minutesSince(text, now) {
   const at = Date.parse(text);
-  return at > 0 ? Math.max(0, Math.floor((now - at) / 60_000)) : null;
+  const seconds = at > 0 ? elapsed(at, now) : null;
+  return seconds === null ? null : Math.floor(seconds / 60);
 }

@@ -1,6 +1,6 @@
 // What codes of the server mean, in words; and a shape for each state. Pure.
 
-import { duration, instant, printable, UNKNOWN } from "./format.js";
+import { duration, elapsed, instant, printable, UNKNOWN } from "./format.js";
 
 /** State of a guest's backups to its word, its shape and how urgent it is. */
 export const BACKUP_STATES = {
@@ -182,7 +182,7 @@ export function backupWhy({ backupState, backupReason }) {
 export function since(at, now) {
   const from = typeof at === "number" ? at : instant(at);
   if (from === null || !Number.isFinite(from)) return UNKNOWN;
-  return duration(Math.max(0, (now - from) / 1000)).split(" ")[0];
+  return duration(elapsed(from, now)).split(" ")[0];
 }
 
 /** Returns the date and time of an instant in full, in the zone of the browser. */
