@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -17,7 +16,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.timesince import timesince
 from django.views.decorators.csrf import csrf_protect
 
 from nodes import connecting, editing, probe
@@ -30,6 +28,7 @@ from nodes.models import ClusterEndpoint, Datastore, Guest, Instance, Node, Stor
 from nodes.proxmox.client import Target
 from nodes.proxmox.errors import ProxmoxError
 from pulse.lib.crypto import SealBroken
+from pulse.lib.instants import ago
 from pulse.lib.logs import without_secrets
 from pulse.lib.outbound.connecting import PUBLIC
 
@@ -338,14 +337,6 @@ def tried(target: Target | ProxmoxError) -> str | ProxmoxError:
     except ProxmoxError as error:
         return error
     return f"answers as {probed.kind.upper()} {probed.version} after {probed.latency_ms} ms"
-
-
-def ago(at: datetime | None, now: datetime) -> str | None:
-    """Return how long ago an instant was: in seconds up to two minutes, then in words; None for none."""
-    if at is None:
-        return None
-    seconds = max(0, round((now - at).total_seconds()))
-    return f"{seconds} s ago" if seconds < 120 else f"{timesince(at, now)} ago"
 
 
 class InventoryAdmin(ReadOnly, InventoryModelAdmin):

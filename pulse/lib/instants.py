@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated
 
 import msgspec
+from django.utils.timesince import timesince
 
 #: How an answer declares an instant.
 WireInstant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 #: The end of the year 9999: what a host tells beyond it is no instant.
 LAST_EPOCH = 253_402_300_799
+#: What lies further ahead was told by another clock than there is now, and nobody knows how long ago it was (docs/clock.md).
+AHEAD = timedelta(seconds=5)
 #: What the contract sends for an instant that is not known.
 ZERO_TIME = "0001-01-01T00:00:00Z"
 
@@ -23,6 +26,19 @@ def rfc3339(at: datetime | None) -> str:
         return ZERO_TIME
     text = at.astimezone(UTC).isoformat(timespec="milliseconds" if at.microsecond else "seconds")
     return text.replace("+00:00", "Z")
+
+
+def ago(at: datetime | None, now: datetime) -> str | None:
+    """Return how long ago an instant was: in seconds up to two minutes, then in words; None for none.
+
+    The instant itself where it lies ahead: the clock was set back, and nobody knows how long ago it was.
+    """
+    if at is None:
+        return None
+    if at - now > AHEAD:
+        return f"at {at:%Y-%m-%d %H:%M} by an earlier clock"
+    seconds = max(0, round((now - at).total_seconds()))
+    return f"{seconds} s ago" if seconds < 120 else f"{timesince(at, now)} ago"
 
 
 def from_epoch(seconds: float) -> datetime:

@@ -104,6 +104,8 @@ def test_the_list_says_in_words_how_each_instance_answers(admin):
         (timedelta(seconds=-3), "0 s ago"),
         (timedelta(minutes=3), "3\xa0minutes ago"),
         (timedelta(days=2), "2\xa0days ago"),
+        (timedelta(hours=-1), "at 2026-01-01 13:00 by an earlier clock"),
+        (timedelta(days=-1), "at 2026-01-02 12:00 by an earlier clock"),
     ],
 )
 def test_the_age_of_the_last_answer_is_told_in_words(age, words):

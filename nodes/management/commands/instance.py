@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from django.utils.timesince import timesince
 
 from nodes import authorities, configuring, connecting, editing, probe
 from nodes.addresses import spelled_fingerprint
@@ -24,6 +23,7 @@ from nodes.models import Instance
 from nodes.proxmox.errors import ProxmoxError
 from nodes.serializers import InstanceSerializer
 from pulse.lib.crypto import SealBroken
+from pulse.lib.instants import ago
 from pulse.lib.logs import clean
 
 #: Exit codes beside 0; 78 is a configuration that cannot be used at all.
@@ -195,9 +195,7 @@ class Command(BaseCommand):
                     clean(instance.name),
                     instance.host,
                     "Paused" if instance.is_paused else instance.get_state_display(),
-                    f"{timesince(instance.last_success_at, now)} ago"
-                    if instance.last_success_at
-                    else "never",
+                    ago(instance.last_success_at, now) or "never",
                     clean(instance.failure_message),
                 )
             )
