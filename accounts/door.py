@@ -234,7 +234,7 @@ def check_admin(request: HttpRequest) -> Caller:
         raise missing_credential()
     if not caller.may(Access.ADMIN):
         raise ApiError(404, "there is nothing here")
-    if timezone.now() - sessions.signed_in_at(request.session) > ADMIN_FRESH:
+    if not sessions.is_younger(request.session, ADMIN_FRESH, at=timezone.now()):
         raise ApiError(401, "Unauthorized: give your password again")
     check_page(request)
     sessions.touch(request.session, at=timezone.now())

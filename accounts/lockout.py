@@ -9,10 +9,12 @@ import math
 import unicodedata
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
 from accounts.models import SignInFailure, SignInFailureQuerySet
 from pulse.lib.clients import network_of
+from pulse.lib.instants import AHEAD
 
 #: Failures of one account from one /24 or /64 within SPAN.
 MAX_FAILURES = 5
@@ -28,7 +30,8 @@ def take(username: str, address: str, *, at: datetime) -> int:
     The row is written first and counted afterwards, so that tries at the same moment cannot all pass. A refused try
     leaves no row.
     """
-    SignInFailure.objects.filter(failed_at__lte=at - SPAN).delete()
+    # Those of a clock that was ahead would lock the account until this one is there.
+    SignInFailure.objects.filter(Q(failed_at__lte=at - SPAN) | Q(failed_at__gt=at + AHEAD)).delete()
     account, network = account_digest(username), network_of(address)
     own = SignInFailure.objects.create(account=account, network=network, failed_at=at)
     others = SignInFailure.objects.filter(account=account).exclude(pk=own.pk)

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from pulse.lib.instants import from_epoch
+from pulse.lib.instants import AHEAD, from_epoch
 
 SIGNED_IN = "signed_in_at"
 TOUCHED = "touched_at"
@@ -27,6 +27,8 @@ ABSOLUTE = timedelta(days=7)
 ABSOLUTE_REMEMBERED = timedelta(days=30)
 #: A session is written at most this often because of its use.
 TOUCH_RESOLUTION = timedelta(minutes=10)
+#: A session that is over is deleted so much later: a clock that was a day ahead for a while has ended it for that while only.
+KEPT = timedelta(days=2)
 
 
 class PulseSessionMiddleware(SessionMiddleware):
@@ -85,13 +87,17 @@ def begin(session: SessionBase, *, at: datetime, is_remembered: bool = False) ->
 
 def touch(session: SessionBase, *, at: datetime) -> None:
     """Note that the session is in use, so that it does not end as idle."""
-    if at.timestamp() - session.get(TOUCHED, 0) >= TOUCH_RESOLUTION.total_seconds():
+    if not 0 <= at.timestamp() - session.get(TOUCHED, 0) < TOUCH_RESOLUTION.total_seconds():
         extend(session, at=at)
 
 
 def extend(session: SessionBase, *, at: datetime) -> None:
-    """Move the end of the session as far as its age allows."""
-    opened_at = from_epoch(session.get(SIGNED_IN, 0))
+    """Move the end of the session as far as its age allows.
+
+    One that was opened by a clock that was ahead counts as opened now: no step of the clock makes it last longer than it may.
+    """
+    opened_at = from_epoch(min(session.get(SIGNED_IN, 0), int(at.timestamp())))
+    session[SIGNED_IN] = int(opened_at.timestamp())
     if session.get(REMEMBERED):
         end = opened_at + ABSOLUTE_REMEMBERED
     else:
@@ -103,3 +109,8 @@ def extend(session: SessionBase, *, at: datetime) -> None:
 def signed_in_at(session: SessionBase) -> datetime:
     """Return when the password was given; long ago for a session that does not say."""
     return from_epoch(session.get(SIGNED_IN, 0))
+
+
+def is_younger(session: SessionBase, span: timedelta, *, at: datetime) -> bool:
+    """Return whether the password was given at most so long ago; not by a clock that was ahead, since when nobody knows."""
+    return -AHEAD <= at - signed_in_at(session) <= span

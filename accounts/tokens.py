@@ -79,9 +79,10 @@ def find(text: str, *, at: datetime) -> ApiToken | None:
 def note_use(token: ApiToken, *, at: datetime) -> None:
     """Write when the token was used; a database that is busy writing must not stop a reader."""
     long_ago = at - USE_RESOLUTION
-    if token.last_used_at is not None and token.last_used_at > long_ago:
+    ahead = at + USE_RESOLUTION  # by a clock that was set back since
+    if token.last_used_at is not None and long_ago < token.last_used_at <= ahead:
         return
-    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=long_ago)
+    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=long_ago) | Q(last_used_at__gt=ahead)
     try:
         ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=at)
     except DatabaseError as error:
