@@ -12,6 +12,7 @@ from monitoring.backups import rights
 from monitoring.backups.attribution import Estate, PbsStorage, ServerNamespace, estate, pbs_storage
 from monitoring.backups.collected import Collected
 from monitoring.backups.coverage import NO_PERMISSION, NOT_READ_YET
+from monitoring.figures.staleness import is_recent
 from monitoring.known.lanes import Key, Lane
 from nodes.proxmox.errors import PermissionDenied
 from nodes.proxmox.readings.backups import StorageConfigReading
@@ -170,7 +171,8 @@ def read_at_own(server: Collected, *, at: datetime) -> list[tuple[str, float]]:
 
 def when_unread(read_epoch: float, *, at: datetime) -> str:
     """Return "" for what was read lately: backups may have been made since what was read long ago."""
-    return "" if at.timestamp() - read_epoch <= UNREAD_SECONDS else "not_read_lately"
+    is_read = is_recent(read_epoch, at_epoch=at.timestamp(), seconds=UNREAD_SECONDS)
+    return "" if is_read else "not_read_lately"
 
 
 def explained(known: Collected, reason: str, node: str, keys: Iterable[Key]) -> tuple[str, str]:

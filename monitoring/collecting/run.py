@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from monitoring.backups.attribution import BackupServer
 from monitoring.collecting import forgetting, lists, pbs, pve, schedule
 from monitoring.collecting.calls import Calls
@@ -203,10 +205,26 @@ def begin(facts: Facts, instance: Instance, memory: PollMemory, *, epoch: float)
         facts.touched += 1
         facts.version += 1
     if facts.visited_epoch > epoch:
-        facts.progress = schedule.caught_up(facts.progress, epoch=epoch)
+        catch_up(facts, epoch=epoch)
     facts.asked_host = instance.host
     facts.visited_epoch = epoch
     facts.server_version = memory.pbs_version or facts.server_version
+
+
+def catch_up(facts: Facts, *, epoch: float) -> None:
+    """Bring back to the present what decides when something is asked or counts as missed: the clock was set back.
+
+    When facts were read is left as it is: nobody knows how long ago that was, so they do not count until they are read anew.
+    """
+    facts.progress = schedule.caught_up(facts.progress, epoch=epoch)
+    facts.resting_nodes = {}
+    facts.slowed_epoch = min(facts.slowed_epoch, epoch)
+    facts.job_history = {
+        name: msgspec.structs.replace(
+            one, changed_epoch=min(one.changed_epoch, epoch), noted_epoch=min(one.noted_epoch, epoch)
+        )
+        for name, one in facts.job_history.items()
+    }
 
 
 def servers_of(instance: Instance) -> tuple[BackupServer, ...]:

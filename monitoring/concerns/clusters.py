@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, cut, listed
+from monitoring.figures.staleness import is_recent
 from monitoring.figures.versions import numbers_of
 from monitoring.known.ceph import FLAGS_CHECK, mutes_flags
 from monitoring.known.facts import Facts
@@ -70,7 +71,7 @@ def contradictions(
 ) -> Iterator[tuple[str, Concern]]:
     """Yield (node, what is wrong) for the members that were asked and do not see their cluster as the majority does."""
     for name, one in contradicted.items():
-        if at_epoch - one.seen_epoch > CONTRADICTION_SECONDS:
+        if not is_recent(one.seen_epoch, at_epoch=at_epoch, seconds=CONTRADICTION_SECONDS):
             continue  # it was not asked since
         if one.nodes:
             nodes = f"{listed(list(one.nodes))} {'is' if len(one.nodes) == 1 else 'are'} online"

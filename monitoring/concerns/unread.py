@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from monitoring.concerns.shapes import WARNING, Concern, cut, listed
+from monitoring.figures.staleness import is_recent
 from monitoring.known.facts import Facts
 from monitoring.known.flaws import Broken
 from monitoring.known.freshness import JUDGED_SECONDS, is_current, manages_services
@@ -118,7 +119,7 @@ def failing_tasks(
     if not_kept:
         text = f"Pulse itself fails ({not_kept}): what was read cannot be kept. Its log has the details"
         yield Concern("internal_error", WARNING, "keeping", text)
-    if judged_epoch and at_epoch - judged_epoch > JUDGED_SECONDS:
+    if judged_epoch and not is_recent(judged_epoch, at_epoch=at_epoch, seconds=JUDGED_SECONDS):
         text = "The backups have not been judged for a while: nothing is known of how they are now"
         yield Concern("internal_error", WARNING, JUDGING, text, judged_epoch)
 

@@ -9,6 +9,7 @@ import time
 from functools import partial
 from typing import Any, NamedTuple
 
+from monitoring.figures.staleness import AHEAD_SECONDS
 from monitoring.store.current import store
 from monitoring.wire import state as wire
 from monitoring.wire.fragments import Fragments, Item
@@ -45,12 +46,14 @@ class WholeState:
     """The state as one process tells it; for any number of threads.
 
     `clients` is how many the hub serves; the hub sets it, at most once a second. `started_epoch` is when the process began
-    to monitor.
+    to monitor; None: when this was made.
     """
 
-    def __init__(self, *, started_epoch: float) -> None:
+    def __init__(self, *, started_epoch: float | None = None) -> None:
         self.clients = 0
-        self._started_epoch = started_epoch
+        self._told_epoch = started_epoch
+        self._started_epoch = time.time()
+        self._made_monotonic = time.monotonic()
         # Two processes may tell the same fragments with other figures about themselves.
         self._process = secrets.token_hex(4)
         self._building = threading.Lock()
@@ -92,8 +95,19 @@ class WholeState:
 
     def top(self, fragments: Fragments, *, clients: int) -> dict[str, Any]:
         """Return what the state holds beside the collections."""
-        return wire.top_of(fragments, clients=clients, started_epoch=self._started_epoch)
+        at_epoch = time.time()
+        started_epoch = self.started_epoch(at_epoch)
+        return wire.top_of(fragments, clients=clients, started_epoch=started_epoch, at_epoch=at_epoch)
+
+    def started_epoch(self, at_epoch: float) -> float:
+        """Return when the process began to monitor, by the clock that there is now: it may have been set since."""
+        if self._told_epoch is not None:
+            return self._told_epoch
+        started_epoch = at_epoch - (time.monotonic() - self._made_monotonic)
+        if abs(started_epoch - self._started_epoch) > AHEAD_SECONDS:
+            self._started_epoch = started_epoch
+        return self._started_epoch
 
 
 #: The state of this process.
-STATE = WholeState(started_epoch=time.time())
+STATE = WholeState()

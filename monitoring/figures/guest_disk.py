@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from monitoring.figures.filesystems import DiskUse
+from monitoring.figures.staleness import AHEAD_SECONDS
 from nodes.proxmox.readings.live import GuestReading
 
 UnknownReason = Literal[
@@ -76,7 +77,7 @@ def machine_disk(
     `agent_is_enabled` None: its configuration was not read yet; `agent_code` is that of the last failure to ask it.
     """
     is_running = reading.status == "running"
-    if is_running and use is not None and age_seconds <= TOLD_SECONDS:
+    if is_running and use is not None and -AHEAD_SECONDS <= age_seconds <= TOLD_SECONDS:
         if use.reason or use.used_bytes is None:
             return GuestDisk(None, reading.disk_total_bytes, "", use.reason or "not_supported")
         return GuestDisk(use.used_bytes, use.total_bytes, "agent", "", at_epoch - age_seconds)

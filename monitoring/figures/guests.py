@@ -7,6 +7,7 @@ import msgspec
 from monitoring.figures.guest_disk import GuestDisk
 from monitoring.figures.guest_memory import DETAIL_SECONDS, UNKNOWN, GuestMemory, guest_memory
 from monitoring.figures.rates import Rates, Sample
+from monitoring.figures.staleness import AHEAD_SECONDS
 from nodes.proxmox.readings.guests import GuestDetailReading, PressureReading
 from nodes.proxmox.readings.live import GuestReading
 
@@ -71,7 +72,7 @@ def live_guest(
         cpu_ratio, uptime_seconds = (None, None) if reading.status in UNKNOWN else (0.0, 0)
     age = at_epoch - detail_epoch
     memory = guest_memory(reading, detail, detail_age_seconds=age)
-    if detail is None or age > DETAIL_SECONDS:
+    if detail is None or not -AHEAD_SECONDS <= age <= DETAIL_SECONDS:
         swap_used, swap_total, pressure, told_epoch = None, None, None, None
     else:
         swap_used, swap_total = detail.swap_used_bytes, detail.swap_total_bytes

@@ -6,5 +6,20 @@ and storages of one node that is away is in `known.presence`. A PBS or PMG that 
 Source: state.md 6 of the contract.
 """
 
+from pulse.lib.instants import AHEAD
+
 #: After this long without an answer the last figures no longer count as the present.
 GRACE_SECONDS = 60.0
+#: The clocks of the machines of one installation may differ by this.
+AHEAD_SECONDS = AHEAD.total_seconds()
+
+
+def is_recent(then_epoch: float, *, at_epoch: float, seconds: float) -> bool:
+    """Return whether an instant is so many seconds ago at most; one that lies ahead is not (docs/clock.md)."""
+    return -AHEAD_SECONDS <= at_epoch - then_epoch <= seconds
+
+
+def age_seconds(then_epoch: float | None, *, at_epoch: float) -> float | None:
+    """Return how long ago an instant is; None while it is not known: there is none, or it lies ahead."""
+    age = at_epoch - then_epoch if then_epoch else -AHEAD_SECONDS - 1
+    return max(0.0, age) if age >= -AHEAD_SECONDS else None

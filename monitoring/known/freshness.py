@@ -1,7 +1,7 @@
 """How long what a lane has told counts as the present: three of its periods; pure.
 
 Facts are kept until they are replaced, for whoever wants to see what was known last. Whoever concludes anything from them looks at
-them through `current` or `current_guest`, where what is older than that is as if it had never been read.
+them through `current` or `current_guest`, where what is older than that, or from another clock, is as if it had never been read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from monitoring.figures.staleness import is_recent
 from monitoring.known.facts import Facts, GuestFacts, NodeFacts
 from monitoring.known.lanes import Lane
 from monitoring.known.terms import MINUTE, TERMS
@@ -73,7 +74,8 @@ def lasting_seconds(lane: Lane, *, is_idle: bool = False) -> float:
 
 def is_current(lane: Lane, read_epoch: float, *, at_epoch: float, is_idle: bool = False) -> bool:
     """Return whether what a lane told then still counts; what was never read does not."""
-    return bool(read_epoch) and at_epoch - read_epoch <= lasting_seconds(lane, is_idle=is_idle)
+    lasting = lasting_seconds(lane, is_idle=is_idle)
+    return bool(read_epoch) and is_recent(read_epoch, at_epoch=at_epoch, seconds=lasting)
 
 
 def manages_services(ha: HaReading | None) -> bool:
@@ -99,9 +101,10 @@ def outdated(
     """Yield the facts that were read and are too old to count."""
     for fact, lane in lanes.items():
         read_epoch: float = getattr(known, f"{fact}_epoch")
-        if read_epoch and at_epoch - read_epoch > lasting_seconds(
-            lane, is_idle=is_idle(fact, getattr(known, fact))
-        ):
+        if not read_epoch:
+            continue
+        lasting = lasting_seconds(lane, is_idle=is_idle(fact, getattr(known, fact)))
+        if not is_recent(read_epoch, at_epoch=at_epoch, seconds=lasting):
             yield fact
 
 
@@ -124,7 +127,7 @@ def current(facts: Facts, *, at_epoch: float) -> Facts:
     jobs = {
         kind: known
         for kind, known in facts.server_jobs.items()
-        if at_epoch - read.get(kind, at_epoch) <= lasting_seconds(Lane.SERVER_JOBS)
+        if is_recent(read.get(kind, at_epoch), at_epoch=at_epoch, seconds=lasting_seconds(Lane.SERVER_JOBS))
     }
     if len(jobs) < len(facts.server_jobs):
         changes["server_jobs"] = jobs

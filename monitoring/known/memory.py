@@ -45,6 +45,7 @@ class PollMemory(Progressing):
     failed_calls: int = 0
     costs: Costs = {}
     # outcome of the last polls
+    polled_epoch: float = 0.0  # when the last one began
     first_polled_epoch: float = 0.0
     succeeded_epoch: float | None = None
     failures: int = 0  # in a row
@@ -117,6 +118,25 @@ class PollMemory(Progressing):
             if "backup" in storage.content
         ]
         return crc32(msgspec.msgpack.encode((guests, storages)))
+
+
+def set_back(memory: PollMemory, *, seconds: float) -> None:
+    """Keep everything as long ago as it was: the clock was set back by so many seconds, or by an interval more.
+
+    Counters and rates are left, they see it by themselves.
+    """
+    for name in type(memory).__struct_fields__:
+        kept = getattr(memory, name)
+        if not name.endswith(("_epoch", "_since", "_until")) or not kept:
+            continue
+        if isinstance(kept, dict):
+            setattr(memory, name, {key: one - seconds for key, one in kept.items()})
+        else:
+            setattr(memory, name, kept - seconds)
+    memory.contradicted = {
+        name: msgspec.structs.replace(one, seen_epoch=one.seen_epoch - seconds)
+        for name, one in memory.contradicted.items()
+    }
 
 
 class MemoryOutline(Outline, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from monitoring.figures.guests import GuestFigures
-from monitoring.figures.staleness import GRACE_SECONDS
+from monitoring.figures.staleness import GRACE_SECONDS, is_recent
 from monitoring.known.freshness import lasting_seconds
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import Mark, PollMemory
@@ -23,7 +23,7 @@ def membership(memory: PollMemory, at_epoch: float) -> ClusterReading | None:
     lasting = (
         MEMBERSHIP_SECONDS if known is not None and known.is_cluster else lasting_seconds(Lane.MEMBERSHIP)
     )
-    return None if read_epoch and at_epoch - read_epoch > lasting else known
+    return None if read_epoch and not is_recent(read_epoch, at_epoch=at_epoch, seconds=lasting) else known
 
 
 def absent_nodes(

@@ -12,6 +12,7 @@ from typing import ClassVar
 from django.conf import settings
 
 from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
+from monitoring.collecting import schedule
 from monitoring.collecting.calls import Calls
 from monitoring.concerns.unread import failing_tasks
 from monitoring.figures.instances import Figures
@@ -19,7 +20,7 @@ from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.flaws import Broken
 from monitoring.known.lanes import Lane
-from monitoring.known.memory import PollMemory
+from monitoring.known.memory import PollMemory, set_back
 from monitoring.known.troubles import NO_TROUBLES, TROUBLES
 from monitoring.known.wanted import wanted_figures
 from monitoring.polling import limits, outcomes
@@ -45,6 +46,10 @@ class Poll(ABC):
     def __init__(self, instance: Instance, memory: PollMemory, at: datetime) -> None:
         """Begin: nothing is asked yet."""
         memory.cycles += 1
+        if memory.polled_epoch > at.timestamp():
+            set_back(memory, seconds=memory.polled_epoch - at.timestamp())
+            memory.progress = schedule.caught_up(memory.progress, epoch=at.timestamp())
+        memory.polled_epoch = at.timestamp()
         memory.first_polled_epoch = memory.first_polled_epoch or at.timestamp()
         self.instance, self.memory, self.at = instance, memory, at
         self.epoch = at.timestamp()

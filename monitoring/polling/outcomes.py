@@ -145,7 +145,9 @@ def record_presence(
     for name, endpoint in known.items():
         if told[name].is_online is True:
             is_news = (
-                not endpoint.is_online or endpoint.last_seen_at is None or endpoint.last_seen_at <= stale
+                not endpoint.is_online
+                or endpoint.last_seen_at is None
+                or not stale < endpoint.last_seen_at <= at
             )
             seen += [endpoint.pk] if is_news else []
         elif endpoint.is_online and has_majority:

@@ -15,7 +15,7 @@ from monitoring.figures.servers import (
     datastore_figures,
     paths_of,
 )
-from monitoring.figures.staleness import GRACE_SECONDS
+from monitoring.figures.staleness import GRACE_SECONDS, is_recent
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.lanes import Lane
@@ -152,10 +152,11 @@ def picture_of(
 ) -> Picture:
     """Return the PBS as it is now; what could not be renewed is told for a while, marked."""
     is_current = memory.pbs_status_epoch == at_epoch
-    host = memory.pbs_status if at_epoch - memory.pbs_status_epoch <= GRACE_SECONDS else None
+    is_told = is_recent(memory.pbs_status_epoch, at_epoch=at_epoch, seconds=GRACE_SECONDS)
+    host = memory.pbs_status if is_told else None
     states = states_now(facts, at_epoch=at_epoch)
     datastores = known_datastores(memory.datastores, states) if instance.monitor_datastores else ()
-    is_late = at_epoch - memory.datastores_epoch > GRACE_SECONDS
+    is_late = not is_recent(memory.datastores_epoch, at_epoch=at_epoch, seconds=GRACE_SECONDS)
     told = {one.name for one in memory.datastores}
     server = ServerFigures(
         status="online",

@@ -9,7 +9,7 @@ from monitoring.collecting.calls import Calls, quietly
 from monitoring.concerns.applying import pmg_concerns
 from monitoring.figures.instances import Figures
 from monitoring.figures.servers import GatewayFigures
-from monitoring.figures.staleness import GRACE_SECONDS
+from monitoring.figures.staleness import GRACE_SECONDS, is_recent
 from monitoring.known.facts import Facts
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory
@@ -45,7 +45,7 @@ class PmgPoll(Poll):
             status="online",
             health="healthy",
             seen_epoch=self.epoch,
-            is_stale=self.epoch - memory.mail_nodes_epoch > GRACE_SECONDS,
+            is_stale=not is_recent(memory.mail_nodes_epoch, at_epoch=self.epoch, seconds=GRACE_SECONDS),
             nodes=memory.mail_nodes,
             nodes_epoch=memory.mail_nodes_epoch,
             queues={node: queues for node, queues in memory.mail_queues.items() if node in present},

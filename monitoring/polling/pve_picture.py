@@ -16,6 +16,7 @@ from monitoring.figures.guests import GuestFigures, live_guest
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures, live_node, root_storage
 from monitoring.figures.same_filesystems import marked_same
+from monitoring.figures.staleness import is_recent
 from monitoring.figures.storages import DISABLED, Key, StorageFigures, key_of, live_storages
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.freshness import JUDGED_SECONDS, PERIODS, current, current_guest
@@ -68,7 +69,7 @@ def coverage_now(
     coverage: Mapping[int, Coverage], judged_epoch: float, *, at_epoch: float
 ) -> Mapping[int, Coverage]:
     """Return how the backups of the guests are; unknown, when nobody has judged them for long."""
-    if at_epoch - judged_epoch <= JUDGED_SECONDS:
+    if is_recent(judged_epoch, at_epoch=at_epoch, seconds=JUDGED_SECONDS):
         return coverage
     unknown = {"freshness": "unknown", "reason": "not_read_lately", "failed_verification_count": 0}
     return {vmid: replace(one, state="unknown", **unknown) for vmid, one in coverage.items()}
@@ -77,7 +78,7 @@ def coverage_now(
 def beside_of(instance_id: int, facts: Facts, judgement: Judgement, *, at_epoch: float) -> Beside:
     """Return what is known beside the live figures of an instance."""
     judged_epoch = judgement.judged_epoch
-    is_judged = at_epoch - judged_epoch <= JUDGED_SECONDS
+    is_judged = is_recent(judged_epoch, at_epoch=at_epoch, seconds=JUDGED_SECONDS)
     return Beside(
         facts,
         coverage_now(judgement.coverage_of(instance_id), judged_epoch, at_epoch=at_epoch),
@@ -164,7 +165,8 @@ def node_figures(
 def status_now(memory: PollMemory, node: str, *, at_epoch: float) -> NodeStatusReading | None:
     """Return what a node told of itself; without its figures, when that is too long ago."""
     told = memory.details.get(node)
-    if told is None or at_epoch - memory.details_epoch.get(node, 0.0) <= STATUS_SECONDS:
+    told_epoch = memory.details_epoch.get(node, 0.0)
+    if told is None or is_recent(told_epoch, at_epoch=at_epoch, seconds=STATUS_SECONDS):
         return told
     lasting = {name: getattr(told, name) for name in LASTING}
     return NodeStatusReading(**lasting)

@@ -41,7 +41,7 @@ def restore_inventory(at: datetime) -> int:
         memory = store().load(MEMORY, of=instance.pk) or PollMemory()
         start_anew(memory, instance)
         if instance.last_success_at is not None:
-            memory.succeeded_epoch = instance.last_success_at.timestamp()
+            memory.succeeded_epoch = min(instance.last_success_at, at).timestamp()
         memory.node_ids = inventory.known_node_ids(instance)
         memory.storage_ids = inventory.known_storage_ids(instance)
         memory.absent_since = inventory.known_absence(instance)

@@ -6,6 +6,7 @@ import msgspec
 
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.quorum import TOLD_SECONDS, quorum_of
+from monitoring.figures.staleness import is_recent
 from monitoring.known.facts import Facts
 from monitoring.known.presence import membership
 from monitoring.wire.details import (
@@ -152,7 +153,7 @@ def quorum_details(cluster: ClusterReading | None, facts: Facts, *, at_epoch: fl
     """Return the votes of a cluster and its QDevice as the answering node sees them, None for a host of its own."""
     if cluster is None or not cluster.is_cluster:
         return None
-    is_known = at_epoch - facts.qdevice_epoch <= TOLD_SECONDS
+    is_known = is_recent(facts.qdevice_epoch, at_epoch=at_epoch, seconds=TOLD_SECONDS)
     quorum = quorum_of(cluster, facts.votes, facts.qdevice, qdevice_is_known=is_known)
     return QuorumDetails(
         name=cluster.name,

@@ -13,6 +13,7 @@ import msgspec
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.nodes import NodeFigures, RootDisk
 from monitoring.figures.rates import Sample
+from monitoring.figures.staleness import age_seconds
 from monitoring.figures.storages import StorageFigures
 from monitoring.known.facts import Facts, GuestFacts, NodeFacts
 from monitoring.known.memory import PollMemory
@@ -59,8 +60,9 @@ class When(msgspec.Struct, frozen=True):
 
     @property
     def age_seconds(self) -> int | None:
-        """How old it is."""
-        return max(0, int(self.at_epoch - self.read_epoch)) if self.read_epoch else None
+        """How old it is; None while that is not known."""
+        age = age_seconds(self.read_epoch, at_epoch=self.at_epoch)
+        return int(age) if age is not None else None
 
 
 def number(

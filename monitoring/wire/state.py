@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 import pulse
+from monitoring.figures.staleness import AHEAD_SECONDS
 from monitoring.wire.fragments import POLLED, Fragments, Item
 from pulse.lib.instants import ZERO_TIME, from_epoch, rfc3339
 
@@ -49,12 +51,20 @@ def in_order(groups: Sequence[tuple[Item, ...]]) -> Sequence[Item]:
     return sorted((item for items in groups for item in items), key=attrgetter("order"))
 
 
-def top_of(fragments: Fragments, *, clients: int, started_epoch: float) -> dict[str, Any]:
-    """Return the members of the state that are not resources (state.md 2.8)."""
+def top_of(
+    fragments: Fragments, *, clients: int, started_epoch: float, at_epoch: float | None = None
+) -> dict[str, Any]:
+    """Return the members of the state that are not resources (state.md 2.8).
+
+    What was polled later than now (`at_epoch`) was so before the clock was set back: it says nothing of when the state
+    has changed last, unless nothing was polled since.
+    """
     polled = [fragment for key, fragment in fragments.items() if key.part == "resources"]
-    newest_epoch = max((fragment.polled_epoch for fragment in polled), default=0.0)
+    latest_epoch = inf if at_epoch is None else at_epoch + AHEAD_SECONDS
+    timely = [fragment for fragment in polled if fragment.polled_epoch <= latest_epoch] or polled
+    newest_epoch = max((fragment.polled_epoch for fragment in timely), default=0.0)
     changed_epoch = max(
-        (fragment.polled_epoch + fragment.poll_seconds for fragment in polled), default=started_epoch
+        (fragment.polled_epoch + fragment.poll_seconds for fragment in timely), default=started_epoch
     )
     slowest_seconds = max((fragment.poll_seconds for fragment in polled), default=0.0)
     return {

@@ -128,8 +128,10 @@ def run_beat() -> None:
     start_django()
     from nodes.models import Instance
     from pulse.celery import app
+    from pulse.runtime.steady import steady
 
     Instance.objects.poll_all_soon()  # the clock may be another than before
+    app.conf.beat_schedule = steady(settings.CELERY_BEAT_SCHEDULE)
     settle_memory()
     # Kept in memory: a schedule file could not be shared by two, and every entry may run again after a restart.
     app.Beat(
