@@ -37,8 +37,9 @@ class CollectedFacts(models.Model):
             return None
 
     @classmethod
-    def keep(cls, instance: Instance, facts: Facts, *, at: datetime) -> None:
-        """Save the facts in place of the earlier ones."""
-        body = gzip.compress(msgspec.msgpack.encode(facts), compresslevel=1)
+    def keep(cls, instance: Instance, facts: Facts, *, at: datetime) -> int:
+        """Save the facts in place of the earlier ones; returns how many bytes they take."""
+        body = gzip.compress(msgspec.msgpack.encode(facts), compresslevel=6)
         values = {"layout": LAYOUT, "body": body, "saved_at": at}
         cls.objects.update_or_create(instance=instance, defaults=values)
+        return len(body)

@@ -204,6 +204,7 @@ class Facts(Progressing):
     saved_touched: int = 0
     lists_made_from: str = ""  # what the published lists were made from
     saved_epoch: float = 0.0
+    saved_bytes: int = 0  # as they were written last
     costs: Costs = {}
     asked_host: str = ""  # the address that all of this is from
     visited_epoch: float = 0.0

@@ -16,11 +16,13 @@ from nodes.connecting import Connection, target_of
 from nodes.models import ClusterEndpoint, Instance
 from nodes.proxmox.errors import LoginFailed, PermissionDenied, ProxmoxError
 from nodes.proxmox.readings.live import ClusterReading, MemberReading
+from pulse.lib.instants import from_epoch
 
 logger = logging.getLogger(__name__)
 
-#: `last_success_at` survives a restart; between two of these the fragment knows better.
-SUCCESS_RESOLUTION_SECONDS = 60.0
+#: How exact `last_success_at` and `last_seen_at` are while all is well: the fragment knows better, and each is a write. The last
+#: success before a failure is exact.
+SUCCESS_RESOLUTION_SECONDS = 300.0
 MESSAGE_LIMIT = 1000
 #: How often it is tried whether a public authority vouches for a pinned certificate.
 AUTHORITY_SECONDS = 6 * 3600.0
@@ -32,7 +34,7 @@ def is_refusal(error: ProxmoxError) -> bool:
 
 
 def record_success(instance: Instance, memory: PollMemory, *, at: datetime) -> None:
-    """Note that the instance answers: a change at once, the time of it once a minute."""
+    """Note that the instance answers: a change at once, the time of it now and then."""
     changed = instance.state != PollState.OK
     if not changed and at.timestamp() - memory.recorded_epoch < SUCCESS_RESOLUTION_SECONDS:
         return
@@ -56,6 +58,8 @@ def record_failure(instance: Instance, memory: PollMemory, error: ProxmoxError, 
     if (instance.state, instance.failure_code) != (state, error.code):
         logger.warning("%s: %s", instance.name, message)
     if (instance.state, instance.failure_code, instance.failure_message) != (state, error.code, message):
+        if instance.state == PollState.OK and memory.succeeded_epoch:
+            update(instance, last_success_at=from_epoch(memory.succeeded_epoch))
         update(
             instance,
             state=state,
@@ -135,7 +139,7 @@ def is_same_address(endpoint: ClusterEndpoint, member: MemberReading) -> bool:
 def record_presence(
     known: dict[str, ClusterEndpoint], told: dict[str, MemberReading], *, has_majority: bool, at: datetime
 ) -> None:
-    """Write who is online when it changes, and once a minute when they were last seen.
+    """Write who is online when it changes, and now and then when they were last seen.
 
     A host without a majority takes all others for offline, which says nothing about them.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime
 
 from django.db import DatabaseError
@@ -18,6 +19,10 @@ logger = logging.getLogger(__name__)
 SAVE_SECONDS = 300.0
 #: When only their instants have, which say how long they may be shown.
 SAVE_INSTANTS_SECONDS = 900.0
+#: However large they are, they write half a megabyte an hour. What is lost when the process is killed is read again when it
+#: is due by what was saved, and tells its age until then; a process that is told to end saves all of it.
+BYTES_PER_SECOND = 500_000 / 3600
+LONGEST_SECONDS = 3600.0
 
 
 def facts_of(instance: Instance) -> Facts | None:
@@ -45,12 +50,39 @@ def is_of(instance: Instance, facts: Facts) -> bool:
 
 def save(instance: Instance, facts: Facts, *, at: datetime) -> None:
     """Write the facts to the database now and then when something was read: a restart asks no host for all of it again."""
-    is_news, is_read_since = facts.touched != facts.saved_touched, facts.visited_epoch > facts.saved_epoch
-    wait = SAVE_SECONDS if is_news else SAVE_INSTANTS_SECONDS
-    if not (is_news or is_read_since) or 0 <= at.timestamp() - facts.saved_epoch < wait:
-        return
+    if is_new(facts) and not 0 <= at.timestamp() - facts.saved_epoch < wait_seconds(facts):
+        write(instance, facts, at=at)
+
+
+def save_all(*, at: datetime, seconds: float) -> int:
+    """Write what is not saved yet of any instance, because the process ends; returns of how many.
+
+    Begins nothing more after so many seconds: what is not saved is read again when it is due.
+    """
+    until, saved = time.monotonic() + seconds, 0
+    for instance in Instance.objects.polled():
+        facts = store().load(FACTS, of=instance.pk) if time.monotonic() < until else None
+        if facts is not None and is_of(instance, facts) and is_new(facts):
+            write(instance, facts, at=at)
+            saved += 1
+    return saved
+
+
+def is_new(facts: Facts) -> bool:
+    """Return whether something was read since the facts were saved, be it only the same again."""
+    return facts.touched != facts.saved_touched or facts.visited_epoch > facts.saved_epoch
+
+
+def wait_seconds(facts: Facts) -> float:
+    """Return how long facts are kept in memory alone: the longer the more they would write."""
+    least = SAVE_SECONDS if facts.touched != facts.saved_touched else SAVE_INSTANTS_SECONDS
+    return max(least, min(facts.saved_bytes / BYTES_PER_SECOND, LONGEST_SECONDS))
+
+
+def write(instance: Instance, facts: Facts, *, at: datetime) -> None:
+    """Write the facts; a database that cannot be written keeps nothing from being shown."""
     facts.saved_epoch, facts.saved_touched = at.timestamp(), facts.touched
     try:
-        CollectedFacts.keep(instance, facts, at=at)
+        facts.saved_bytes = CollectedFacts.keep(instance, facts, at=at)
     except DatabaseError as error:
         logger.warning("%s: what was collected could not be saved (%s)", instance.name, type(error).__name__)

@@ -29,6 +29,8 @@ WARM_SECONDS = 30.0
 RESTORE_PATIENCE_SECONDS = 0.3
 #: What the tasks under way get to write their last row; one that waits for a dead host is left behind.
 TASK_GRACE_SECONDS = 1.0
+#: What the facts get that were not saved yet.
+SAVE_GRACE_SECONDS = 1.0
 #: More than the most clients that are served, with room for hosts and databases.
 MOST_FILES = 16_384
 #: What browsers get to take their close frame.
@@ -63,6 +65,7 @@ def serve_embedded() -> None:
     from django.utils import timezone
 
     from monitoring.polling import restoring
+    from monitoring.store import saved
     from pulse.runtime.local import LocalExecutor
 
     serving = prepare_serving()
@@ -75,6 +78,7 @@ def serve_embedded() -> None:
     serving(lambda: executor.stop(0.0))
     if not executor.stop(TASK_GRACE_SECONDS):
         logger.info("%d tasks that still wait for a host were left behind", executor.pool.busy)
+    saved.save_all(at=timezone.now(), seconds=SAVE_GRACE_SECONDS)
     connections.close_all()
 
 
