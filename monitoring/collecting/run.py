@@ -24,7 +24,7 @@ from monitoring.collecting.visit import Visit
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import FACTS, Facts
 from monitoring.known.flaws import Broken
-from monitoring.known.lanes import NEVER
+from monitoring.known.lanes import NEVER, Lane
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store import saved
 from monitoring.store.current import store
@@ -60,6 +60,9 @@ NODE_REST_SECONDS = 60.0
 #: A visit under way is ended after this long whatever a call is waiting for.
 DEADLINE_SECONDS = 60.0
 LEASE_SECONDS = 120
+#: No visit for this long says that Pulse or the host was away, or that the clock was set: how it differs from that of the host, by
+#: which the host's schedules are meant, is asked anew.
+AWAY_SECONDS = 600.0
 
 
 def collect(instance_id: int, at: datetime) -> bool:
@@ -206,6 +209,8 @@ def begin(facts: Facts, instance: Instance, memory: PollMemory, *, epoch: float)
         facts.version += 1
     if facts.visited_epoch > epoch:
         catch_up(facts, epoch=epoch)
+    if not 0 <= epoch - facts.visited_epoch <= AWAY_SECONDS:
+        facts.progress = schedule.overdue(facts.progress, Lane.TIME)
     facts.asked_host = instance.host
     facts.visited_epoch = epoch
     facts.server_version = memory.pbs_version or facts.server_version

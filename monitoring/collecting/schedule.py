@@ -180,6 +180,15 @@ def renewed(progress: ProgressByLane) -> ProgressByLane:
     return each(progress, lambda one: None if one.code else one)
 
 
+def overdue(progress: ProgressByLane, lane: Lane) -> ProgressByLane:
+    """Return the progress with a lane due before all others, but for what the account may not ask of it."""
+    known = {
+        subject: one if one.code in DENIALS else replace(one, next_epoch=0.0)
+        for subject, one in progress.get(lane, {}).items()
+    }
+    return progress | {lane: known} if known else progress
+
+
 def caught_up(progress: ProgressByLane, *, epoch: float) -> ProgressByLane:
     """Return the progress with what was tried in the future due now: the clock was set back."""
     return each(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from monitoring.figures.servers import DatastoreFigures, GatewayFigures, ServerFigures, is_cached
-from monitoring.figures.staleness import GRACE_SECONDS
+from monitoring.figures.staleness import GRACE_SECONDS, is_recent
 from monitoring.known.datastores import known_datastores, states_now
 from monitoring.known.facts import Facts
 from monitoring.known.memory import PollMemory
@@ -64,7 +64,9 @@ def status_numbers(server: ServerFigures, status: PbsStatusReading | None, when:
     """Yield what the server tells of itself."""
     raw, host = status or PbsStatusReading(), server.host or PbsStatusReading()
     share = percent(host.memory_used_bytes or 0, host.memory_total_bytes or 0)
-    is_late = when.age_seconds is not None and when.age_seconds > GRACE_SECONDS
+    is_late = bool(when.read_epoch) and not is_recent(
+        when.read_epoch, at_epoch=when.at_epoch, seconds=GRACE_SECONDS
+    )
     note = "it could not be renewed" if is_late else ""
 
     def figure(name: str, value: Any, unit: str, formula: str, fields: dict[str, Any]) -> Number:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -312,3 +313,72 @@ def test_a_next_run_that_has_passed_still_tells_the_offset():
     found = offsets_of(parse("21:00"), instant("2026-07-15 19:00"), instant("2026-07-16 12:00"))
 
     assert found == (timezone(2 * HOUR),)
+
+
+# --- two years of changing clocks, and other odd instants -------------------------------------------------------------
+
+#: By zone: the wall times that there are not in the night when clocks go ahead, by half an hour on Lord Howe, and these nights.
+GAPS = {
+    "Europe/Berlin": ("02:00", "03:00", {"2026-03-29", "2027-03-28"}),
+    "America/New_York": ("02:00", "03:00", {"2026-03-08", "2027-03-14"}),
+    "Australia/Lord_Howe": ("02:00", "02:30", {"2026-10-04", "2027-10-03"}),
+}
+
+
+def runs_between(schedule, first, last, zone):
+    """All runs from one instant to another."""
+    at, runs = first - timedelta(seconds=1), []
+    while (at := next_after(schedule, at, zone)) is not None and at < last:
+        runs.append(at)
+    return runs
+
+
+@pytest.mark.parametrize("name", GAPS)
+@pytest.mark.parametrize("time", ["00:00", "01:30", "02:00", "02:15", "02:30", "03:00", "23:59"])
+def test_a_daily_job_runs_once_on_each_day_of_two_years_that_has_its_time(name, time):
+    zone, (begin, end, without) = ZoneInfo(name), GAPS[name]
+    first, last = datetime(2026, 1, 1, tzinfo=zone), datetime(2028, 1, 1, tzinfo=zone)
+
+    days = [run.astimezone(zone).date() for run in runs_between(parse(time), first, last, zone)]
+
+    every = {date(2026, 1, 1) + timedelta(days=number) for number in range(730)}
+    left_out = without if begin <= time < end else set()
+    assert len(days) == len(set(days)) == 730 - len(left_out)
+    assert {str(day) for day in every - set(days)} == left_out
+
+
+@pytest.mark.parametrize("name", GAPS)
+@pytest.mark.parametrize("time", ["01:30", "02:15", "02:30", "03:00"])
+def test_a_daily_job_that_ran_has_missed_nothing_on_any_day_of_two_years(name, time):
+    zone, schedule = ZoneInfo(name), parse(time)
+    first, last = datetime(2026, 1, 1, tzinfo=zone), datetime(2028, 1, 1, tzinfo=zone)
+    runs = runs_between(schedule, first, last, zone)
+
+    def missed(at, last_start_at):
+        return missed_run(
+            schedule,
+            at=at,
+            zone=zone,
+            last_start_at=last_start_at,
+            first_seen_at=first,
+            tolerance=timedelta(minutes=10),
+        )
+
+    for before, run in pairwise(runs):
+        assert missed(run + timedelta(minutes=5), before) is None
+        assert missed(run + timedelta(hours=20), run) is None
+        assert missed(run + timedelta(hours=2), before) == run
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("2016-12-31 23:59:59", "2017-01-01 00:00:00"),  # a leap second lies between: epoch seconds have none
+        ("2038-01-19 03:14:07", "2038-01-20 00:00:00"),  # the last second of 32 bits
+        ("2038-01-19 03:14:08", "2038-01-20 00:00:00"),
+        ("2028-02-28 12:00:00", "2028-02-29 00:00:00"),
+        ("2099-12-31 23:59:59", "2100-01-01 00:00:00"),
+    ],
+)
+def test_a_daily_job_is_due_at_the_next_midnight_of_any_year(at, expected):
+    assert next_after(parse("daily"), instant(at), UTC) == instant(expected)

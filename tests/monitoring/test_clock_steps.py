@@ -16,6 +16,7 @@ from monitoring.collecting import judging, run
 from monitoring.concerns.clusters import contradictions
 from monitoring.concerns.unread import failing_tasks
 from monitoring.feed.state import WholeState
+from monitoring.figures import rates
 from monitoring.figures.staleness import age_seconds, is_recent
 from monitoring.known import costs, troubles
 from monitoring.known.facts import Facts, GuestFacts, JobHistory, NodeFacts
@@ -28,7 +29,7 @@ from monitoring.wire.numbers import When
 from monitoring.wire.state import top_of
 from nodes.proxmox.readings.guests import GuestDetailReading
 from nodes.proxmox.readings.hardware import DiskReading
-from nodes.proxmox.readings.live import ClusterReading, MemberReading, NodeStatusReading
+from nodes.proxmox.readings.live import ClusterReading, GuestReading, MemberReading, NodeStatusReading
 from pulse.celery import app
 from pulse.runtime.steady import steady
 from tests.conftest import NOON
@@ -178,6 +179,20 @@ def test_the_slow_lanes_read_anew_what_does_not_count_any_more(step, fake_cluste
     assert old == set()
 
 
+@pytest.mark.django_db
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
+def test_after_a_step_the_clock_of_the_host_is_compared_with_ours_anew(step, fake_cluster, watch):
+    watched = with_token(watch(fake_cluster), fake_cluster)
+    turn(watched, times=8)
+    assert facts_of(watched).nodes["pve-01"].clock_ahead_seconds == 0
+    watched.seconds += int(step)
+
+    turn(watched, times=3)
+
+    assert facts_of(watched).nodes["pve-01"].clock_ahead_seconds == -step
+
+
 def test_a_step_back_lets_nothing_rest_and_no_job_begin_in_the_future():
     facts = Facts(
         resting_nodes={"pve": AT + 60},
@@ -219,6 +234,30 @@ def test_costs_and_troubles_of_another_time_are_not_those_of_now(step):
     assert [one.calls for one in kept["live"]] == [1]
     failing = troubles.with_failure(troubles.NO_TROUBLES, "a.task", 0, "Error", at_epoch=AT)
     assert failing.lasting(at_epoch=AT + step) == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_rates_are_not_known_once_after_a_step_and_then_right(step):
+    def reading(seconds):
+        return GuestReading(
+            vmid=100,
+            kind="qemu",
+            node="pve",
+            status="running",
+            uptime_seconds=1000 + seconds,
+            network_in_bytes=100 * seconds,
+            network_out_bytes=0,
+            disk_read_bytes=0,
+            disk_write_bytes=0,
+        )
+
+    sample, shown = None, []
+    for seconds in (0, 10, 20, 30, 40):
+        at_epoch = AT + seconds + (step if seconds >= 20 else 0)
+        sample = rates.advance(sample, reading(seconds), at_epoch=at_epoch, is_fresh=True, interval=10.0)
+        shown.append(sample.rates.network_in_bytes_per_second if sample.rates is not None else None)
+
+    assert shown == [None, 100, None, 100, 100]
 
 
 # --- what is told ----------------------------------------------------------------------------------------------------
