@@ -14,12 +14,13 @@ from monitoring.backups.judgement import Judgement
 from monitoring.backups.storages import when_unread
 from monitoring.collecting import judging, run
 from monitoring.concerns.clusters import contradictions
+from monitoring.concerns.credentials import credential
 from monitoring.concerns.unread import failing_tasks
 from monitoring.feed.state import WholeState
 from monitoring.figures import rates
 from monitoring.figures.staleness import age_seconds, is_recent
 from monitoring.known import costs, troubles
-from monitoring.known.facts import Facts, GuestFacts, JobHistory, NodeFacts
+from monitoring.known.facts import CredentialFacts, Facts, GuestFacts, JobHistory, NodeFacts
 from monitoring.known.freshness import NODE_LANES, current, current_guest, is_current, outdated
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import Contradiction, PollMemory, set_back
@@ -258,6 +259,22 @@ def test_rates_are_not_known_once_after_a_step_and_then_right(step):
         shown.append(sample.rates.network_in_bytes_per_second if sample.rates is not None else None)
 
     assert shown == [None, 100, None, 100, 100]
+
+
+@pytest.mark.parametrize(
+    ("step", "codes"),
+    [(-HOUR, []), (HOUR, ["credential_expires"]), (-DAY, []), (DAY, ["credential_expires"])],
+    ids=str,
+)
+def test_what_expires_is_told_by_the_clock_that_there_is(step, codes):
+    known = CredentialFacts(is_token=True, expires_epoch=int(AT + 14 * DAY + 60))
+
+    def told(at_epoch):
+        return [one.code for one in credential(known, AT, at_epoch=at_epoch)]
+
+    assert told(AT + step) == codes
+    assert told(AT) == []
+    assert told(AT + 14 * DAY + 60) == ["credential_expired"]
 
 
 # --- what is told ----------------------------------------------------------------------------------------------------
