@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 SAVE_SECONDS = 300.0
 #: When only their instants have, which say how long they may be shown.
 SAVE_INSTANTS_SECONDS = 900.0
-#: However large they are, they write half a megabyte an hour. What is lost when the process is killed is read again when it
+#: However large they are, they write a quarter of a megabyte an hour. What is lost when the process is killed is read again when it
 #: is due by what was saved, and tells its age until then; a process that is told to end saves all of it.
-BYTES_PER_SECOND = 500_000 / 3600
+BYTES_PER_SECOND = 250_000 / 3600
 LONGEST_SECONDS = 3600.0
 
 

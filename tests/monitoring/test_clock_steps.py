@@ -126,20 +126,20 @@ def test_everything_that_the_polls_remember_stays_as_old_as_it_was():
 @pytest.mark.django_db
 @pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
-def test_a_host_that_falls_silent_after_a_step_is_offline_after_a_minute(step, fake_pve, watch):
+def test_a_host_that_falls_silent_with_a_step_is_offline_within_two_minutes(step, fake_pve, watch):
     watched = watch(fake_pve)
-    watched.poll()
+    for _ in range(3):
+        watched.poll(after=10)
+    fake_pve.faults.add("down")
     watched.seconds += int(step)
-    watched.poll(after=10)
-    fake_pve.faults.add("401")
 
     shown = []
-    for _ in range(8):
+    for _ in range(12):
         watched.poll(after=10)
-        shown.append(bool(watched.guests()))
+        shown += [node["status"] for node in watched.shown("nodes")]
 
-    assert watched.row().failure_code == "login_failed"
-    assert shown == [True] * 4 + [False] * 4
+    # A step ahead makes the silence longer than it is, a step back by an interval shorter.
+    assert shown == (["offline"] * 12 if step > 0 else ["online"] * 7 + ["offline"] * 5)
 
 
 @pytest.mark.django_db

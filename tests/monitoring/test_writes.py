@@ -77,7 +77,7 @@ def test_an_hour_of_polls_of_fifty_guests_writes_little(watch, own_store):
     assert counted.most == {
         "nodes_instance": 24,
         "nodes_clusterendpoint": 12,
-        "monitoring_collectedfacts": 16,
+        "monitoring_collectedfacts": 12,
     }
     assert counted.bytes < 500_000
 
@@ -109,7 +109,7 @@ def facts_that_take(size):
 
 
 @pytest.mark.parametrize(
-    ("size", "minutes"), [(0, 5), (40_000, 5), (100_000, 12), (300_000, 36), (50_000_000, 60)]
+    ("size", "minutes"), [(0, 5), (20_000, 5), (50_000, 12), (150_000, 36), (50_000_000, 60)]
 )
 def test_the_larger_the_facts_the_less_often_they_are_saved(size, minutes):
     instance, facts = make_instance(), facts_that_take(size)
