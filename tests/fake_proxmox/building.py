@@ -67,6 +67,7 @@ class PveSpec:
     )
     certificate_days: int = CERTIFICATE_DAYS  # of the first node
     guest_snapshots: int | None = None  # guests with snapshots; None: one in six
+    first_address: int = 2  # of a cluster: its first member listens at 127.0.0.2
     privileges: tuple[str, ...] = ()  # of the monitoring user and its token, beside those of the auditor
 
 
@@ -122,6 +123,7 @@ def build_cluster(spec: PveSpec, *, seed: int, at: float) -> Cluster:
     cluster = Cluster(spec.name, PVE_VERSIONS[spec.version], spec.nodes > 1, seed=seed)
     for number in range(1, spec.nodes + 1):
         node = _build_node(random, _node_name(spec, number), number, midnight)
+        node.address = f"127.0.0.{spec.first_address + number - 1}"
         if cluster.is_cluster:
             node.hastate = "online"
         if number > spec.nodes - spec.dead_nodes:
@@ -202,7 +204,7 @@ def _build_node(random: Random, name: str, number: int, midnight: float) -> Node
     return Node(
         name,
         number,
-        f"127.0.0.{number + 1}",
+        "",
         load,
         root_ratio=random.uniform(0.12, 0.45),
         started_at=midnight - random.uniform(6, 140) * DAY_SECONDS,

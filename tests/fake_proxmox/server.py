@@ -144,6 +144,12 @@ class FakeServer:
     def _valid_days(self) -> int:
         return round((self.facts.certificate_expires_at - self.clock.now()) / 86_400)
 
+    def tell_truth(self) -> None:
+        """Its address and certificate are told as they are."""
+        if isinstance(self.facts, Node):
+            self.facts.address = self.host
+        self._announce_certificate()
+
     def _announce_certificate(self) -> None:
         self.facts.fingerprint = self._certificate.fingerprint_with_colons
 
@@ -275,7 +281,8 @@ class FakeServer:
         path = _api_path(request)
         node = _node_in_charge(request.segments, self.name)
         credential = _credential_kind(request)
-        self.traffic.began(node, path, with_credential=credential != "none")
+        authorization = request.headers.get("authorization", "")
+        self.traffic.began(node, path, with_credential=credential != "none", authorization=authorization)
         self.site.load.began(node)
         try:
             started_at = time.monotonic()

@@ -89,6 +89,7 @@ class Traffic:
             self.bytes_received = 0
             self.bytes_sent = 0
             self.credentials_seen = False
+            self.authorizations: Counter[str] = Counter()
 
     def connected(self) -> None:
         """A connection was accepted."""
@@ -111,9 +112,10 @@ class Traffic:
         with self._lock:
             self.bytes_sent += count
 
-    def began(self, node: str, path: str, *, with_credential: bool) -> None:
+    def began(self, node: str, path: str, *, with_credential: bool, authorization: str = "") -> None:
         """A request is about to be carried out by a node."""
         with self._lock:
+            self.authorizations[authorization] += len(authorization)
             self.requests[path] += 1
             self.credentials_seen |= with_credential
             self._in_flight[node] += 1
@@ -129,6 +131,11 @@ class Traffic:
         """A request is over, answered or not."""
         with self._lock:
             self._in_flight[node] -= 1
+
+    def authorization_bytes(self, secret: str) -> int:
+        """Return how many bytes of Authorization headers with this secret in them have come."""
+        with self._lock:
+            return sum(size for value, size in self.authorizations.items() if secret in value)
 
     def snapshot(self) -> dict[str, Any]:
         """Return all figures as plain values, ready for JSON."""

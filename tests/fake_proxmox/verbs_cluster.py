@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from copy import deepcopy
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +107,32 @@ class ClusterVerbs:
         """The API tells that the node's certificate ends in so many days; the served one stays as it is."""
         with self.changing():
             self.node(node).certificate_expires_at = self.clock.now() + days * 86_400
+
+    def pretend_to_be(
+        self: PveSite,
+        victim: PveSite,
+        addresses: Mapping[str, str] | None = None,
+        honest_certificates: Collection[str] = (),
+    ) -> None:
+        """Tell the name, members, guests and certificates of another cluster, which anybody may read who may ask it.
+
+        Its nodes have the same names; `addresses` are told instead of the victim's, of some nodes its own certificates. What is served
+        stays its own certificate.
+        """
+        told = addresses or {}
+        with self.changing():
+            self.model.name, self.model.guests = victim.model.name, deepcopy(victim.model.guests)
+            for name, node in self.model.nodes.items():
+                node.address = told.get(name, victim.node(name).address)
+                if name not in honest_certificates:
+                    node.fingerprint = victim.node(name).fingerprint
+
+    def tell_truth(self: PveSite, name: str) -> None:
+        """Tell its own addresses and certificates again, under a name of its own and without guests."""
+        with self.changing():
+            self.model.name, self.model.guests = name, {}
+            for server in self.servers:
+                server.tell_truth()
 
 
 def _check(facts: dict[str, Any], kind: type) -> None:
