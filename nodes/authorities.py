@@ -147,4 +147,8 @@ def recognise_by(instance: Instance, pinned: str, renewed: str) -> None:
         name: [renewed if certificate == pinned else certificate, *rest]
         for name, (certificate, *rest) in instance.told_nodes.items()
     }
-    Instance.objects.filter(pk=instance.pk, version=instance.version).update(told_nodes=instance.told_nodes)
+    if instance.shown_fingerprint == pinned:
+        instance.shown_fingerprint = renewed
+    Instance.objects.filter(pk=instance.pk, version=instance.version).update(
+        told_nodes=instance.told_nodes, shown_fingerprint=instance.shown_fingerprint
+    )

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from nodes import connecting, drafts, probe, recognising
-from nodes.addresses import base_url_for_member
 from nodes.choices import InstanceKind
 from nodes.models import ClusterEndpoint, Instance
 from nodes.proxmox import pve
@@ -82,7 +81,8 @@ def look(instance: Instance, credential: drafts.Credential | None) -> HostFacts 
     will_be_pinned = bool(instance.fingerprint) or instance.is_fingerprint_learned
     certificates: Mapping[str, str] = {}
     if probed.cluster is not None and probed.cluster.is_cluster and will_be_pinned:
-        certificates = member_certificates(target)
+        # Of nobody else than the host that was just looked at.
+        certificates = member_certificates(replace(target, fingerprint=probed.fingerprint))
     return HostFacts(
         fingerprint=probed.fingerprint,
         server_name=probed.server_name,
@@ -125,20 +125,19 @@ def fingerprints_by_name(certificates: Iterable[NodeCertificateReading]) -> dict
     return {reading.name: reading.fingerprint for reading in certificates if reading.fingerprint}
 
 
-def holder_of(url: str, facts: HostFacts | None) -> Instance | None:
+def holder_of(facts: HostFacts | None, *, at: datetime) -> Instance | None:
     """Return the configured instance that already stands for a PVE host, or for its cluster; None when none does.
 
-    What the host itself tells decides; one that does not answer, or may not tell, is recognised by its name or address.
+    A host that does not answer proves nothing, whoever lists its name or address as that of a member.
     """
-    if facts is not None:
-        own = recognising.appearance(facts.nodes, facts.cluster, facts.guests)
-        for row in candidates(facts.nodes, facts.cluster):
-            if is_same(recognising.recorded(row), own):
-                return row
-        if facts.cluster is not None:
-            return None
-    instances = Instance.objects.clusters().prefetch_related("endpoints")
-    return next((row for row in instances if is_member_address(row, url)), None)
+    if facts is None:
+        return None
+    own = recognising.appearance(facts.nodes, facts.cluster, facts.guests, shown=facts.fingerprint)
+    for row in candidates(facts.nodes, facts.cluster):
+        is_there = row.is_paused or recognising.stands_for_others(row, at=at)
+        if is_there and is_same(recognising.recorded(row), own):
+            return row
+    return None
 
 
 def candidates(
@@ -158,29 +157,12 @@ def of_name(cluster: ClusterReading | None) -> tuple[Instance, ...]:
     return tuple(rows.order_by("number").prefetch_related("endpoints"))
 
 
-def is_member_address(instance: Instance, url: str) -> bool:
-    """Return whether the URL is the one at which a member of this instance would be asked."""
-    return any(
-        url == member_url(instance.host, spelling)
-        for endpoint in instance.endpoints.all()
-        for spelling in (endpoint.address, endpoint.node_name)
-        if spelling
-    )
-
-
-def member_url(configured_url: str, spelling: str) -> str:
-    """Return the URL of a member by name or address, empty for what no host can be called."""
-    try:
-        return base_url_for_member(configured_url, spelling)
-    except ValueError:
-        return ""
-
-
 def store_members(instance: Instance, facts: HostFacts, *, at: datetime) -> None:
     """Make the endpoints of an instance those of the cluster that was found, or none for a single host.
 
     Sets `is_cluster` and `cluster_name` on the instance without saving it. A member keeps the fingerprint that
-    is known of it when the facts bring none. To be called inside the transaction of the edit.
+    is known of it when the facts bring none. `facts` are what the instance's own connection brought, never what another host told:
+    whoever is listed here is handed its credential. To be called inside the transaction of the edit.
     """
     reading = facts.cluster
     instance.is_cluster = facts.is_cluster

@@ -68,24 +68,25 @@ def targets_of(target: Target, members: Iterable[Member]) -> tuple[Target, ...]:
     """Return the configured target and, after it, those members that may be asked in its place.
 
     Under a pinned certificate a member is used only with a fingerprint of its own: anything else would accept any
-    certificate there. A verified instance trusts a known fingerprint or the authorities; an unverified one everybody.
+    certificate there. A verified instance trusts a known fingerprint or the authorities. An unverified one has no members: whoever
+    answers in its place could name any address, and the credential would go there.
     """
     targets = {target.url: target}
-    for member in members:
+    is_trusted = bool(target.fingerprint) or target.verify_tls
+    for member in members if is_trusted else ():
         if target.fingerprint and not member.fingerprint:
             continue
         try:
             url = base_url_for_member(target.url, member.address or member.node_name)
         except ValueError:  # what a host told about its cluster is no address
             continue
-        is_pinned = bool(target.fingerprint) or target.verify_tls
         targets.setdefault(
             url,
             Target(
                 kind=target.kind,
                 url=url,
                 credential=target.credential,
-                fingerprint=member.fingerprint if is_pinned else "",
+                fingerprint=member.fingerprint,
                 verify_tls=target.verify_tls,
                 authority=target.authority,
             ),

@@ -14,7 +14,6 @@ from datetime import datetime
 from enum import StrEnum
 from functools import wraps
 from typing import ParamSpec, TypeVar
-from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
 
@@ -45,6 +44,7 @@ CONFIGURED_FIELDS = (
     "is_cluster",
     "cluster_name",
     "told_nodes",
+    "shown_fingerprint",
     "version",
     "next_poll_at",
     "changed_at",
@@ -123,7 +123,7 @@ def stored(instance: Instance, draft: Draft, facts: HostFacts | None, *, at: dat
         existing = Instance.objects.filter(kind=instance.kind, host=instance.host).first()
         holder = None
         if existing is None and instance.kind == InstanceKind.PVE:
-            holder = clusters.holder_of(instance.host, facts)
+            holder = clusters.holder_of(facts, at=at)
         if existing is None and holder is None:
             create(instance, draft, facts, counter, at=at)
             feed.broadcast("nodes_changed")
@@ -131,7 +131,7 @@ def stored(instance: Instance, draft: Draft, facts: HostFacts | None, *, at: dat
     if existing is not None:
         return Added(change(existing.pk, draft, at=at), Outcome.UPDATED)
     assert holder is not None  # noqa: S101  # one of the three cases holds
-    return Added(merge(holder.pk, facts, at=at), Outcome.MERGED)
+    return Added(merge(holder.pk), Outcome.MERGED)
 
 
 def create(
@@ -155,8 +155,8 @@ def create(
     instance.save(force_insert=True)
     if facts is not None:
         clusters.store_members(instance, facts, at=at)
-        instance.told_nodes = facts.nodes
-        instance.save(update_fields=["is_cluster", "cluster_name", "told_nodes"])
+        instance.told_nodes, instance.shown_fingerprint = facts.nodes, facts.fingerprint
+        instance.save(update_fields=["is_cluster", "cluster_name", "told_nodes", "shown_fingerprint"])
 
 
 def name_told_by(instance: Instance, facts: HostFacts | None) -> str:
@@ -202,15 +202,14 @@ def free_name(kind: str, wanted: str, *, except_pk: int = 0) -> str:
 
 
 @again_after(IntegrityError)
-def merge(pk: int, facts: HostFacts | None, *, at: datetime) -> Instance:
-    """Add the members that a host told of to the configured cluster that it belongs to, and return the cluster.
+def merge(pk: int) -> Instance:
+    """Let the configured cluster to which a host belongs be polled at once, and return it.
 
-    UnknownInstance when the cluster was removed in the same moment.
+    Its members are what it tells over its own connection, not what the host told that was to be added. UnknownInstance when the
+    cluster was removed in the same moment.
     """
     with transaction.atomic():
         instance = locked(pk)
-        if facts is not None and facts.is_cluster:
-            clusters.store_members(instance, facts, at=at)
         save_edit(instance)
     return instance
 
@@ -243,22 +242,17 @@ def change(pk: int, draft: Draft, *, at: datetime) -> Instance:
 def store_facts(instance: Instance, facts: HostFacts | None, host_before: str, *, at: datetime) -> None:
     """Bring certificate and members of a changed instance up to date.
 
-    Another host that does not tell its cluster is a single host, unless it is a known member: its predecessor's members
-    must never see its credential.
+    Another host that does not tell its cluster is a single host until it does, also where its predecessor listed it as a member:
+    the other members of that list must never see its credential.
     """
     learn(instance, facts)
     if facts is not None or instance.host != host_before:
         instance.told_nodes = facts.nodes if facts is not None else {}
+        instance.shown_fingerprint = facts.fingerprint if facts is not None else ""
+    if instance.host != host_before:
+        clusters.forget_members(instance)
     if facts is not None and facts.cluster is not None:
         clusters.store_members(instance, facts, at=at)
-    elif instance.host != host_before and not is_known_member(instance):
-        clusters.forget_members(instance)
-
-
-def is_known_member(instance: Instance) -> bool:
-    """Return whether the instance's own address is the one of a member of its cluster."""
-    host = urlsplit(instance.host).hostname or ""
-    return any(host in (member.address, member.node_name) for member in instance.endpoints.all())
 
 
 def pin_first_certificate(pk: int, fingerprint: str) -> bool:

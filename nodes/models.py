@@ -140,6 +140,12 @@ class Instance(models.Model):
         editable=False,
         help_text="Certificate and address by node, as the host told last: it is recognised by them, and never trusted for them.",
     )
+    shown_fingerprint = models.CharField(
+        max_length=64,
+        blank=True,
+        editable=False,
+        help_text="Of the certificate with which the host has proven itself when it told them; empty without TLS.",
+    )
     state = models.CharField(max_length=16, choices=PollState, default=PollState.NEVER, editable=False)
     failure_code = models.CharField(max_length=32, blank=True, editable=False)
     failure_message = models.TextField(blank=True, editable=False)

@@ -1,16 +1,17 @@
 """Whether two configured hosts are one: by what each tells of itself, and the better evidence first; the rule is pure.
 
-Names and private addresses are chosen at each site, and a plan is used for several. A certificate is not: the one that a node has
-for itself alone tells it from every other node of its name. Where no certificate decides, the guests do: equal names and addresses
-with other guests are another site. When in doubt two are two: a host that is shown twice can be deleted, one that is taken for
-another is never seen.
-Source: state.md 4.2 of the contract; api-facts.md 1.4 and 4.1, `ssl_fingerprint` of GET /nodes, which every account may call.
+What a host tells of itself, another can copy: names, addresses, guests, and the fingerprints of certificates as well, for anybody
+may shake hands. What it cannot copy is the key: each has to show, in its own handshake, the certificate that the other lists for a
+node that both have. Where that certificate is that of more than one node, the guests decide, then names and addresses. When in doubt
+two are two: a host that is shown twice can be deleted, one that is taken for another is never seen.
+Source: decision 8 of the contract; api-facts.md 1.4 and 4.1, `ssl_fingerprint` of GET /nodes, which every account may call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from nodes.choices import InstanceKind, PollState
 from nodes.models import Guest, Instance
@@ -18,6 +19,8 @@ from nodes.proxmox.readings.live import ClusterReading, GuestReading, NodeCertif
 
 UNKNOWN_CLUSTER = "Unknown Cluster"
 
+#: After this long without an answer a host is offline (decision 8 of the contract), and shows nothing in the place of another.
+SILENT_SECONDS = 35.0
 #: As many as a cluster may have.
 NODES_LIMIT = 64
 
@@ -32,13 +35,15 @@ class Appearance:
     """What a host tells of itself.
 
     `cluster` is the name of its cluster, "" for one of its own, None when the account may not ask. `certificates` and `addresses`
-    are by node, with all nodes in the former. `guests` are None while nobody has read them.
+    are by node, with all nodes in the former. `guests` are None while nobody has read them. `shown` is the certificate with which
+    the host that told this has proven itself, "" without TLS: all else is only said.
     """
 
     cluster: str | None = None
     certificates: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     guests: Guests | None = None
+    shown: str = ""
 
     def is_own(self, name: str) -> bool:
         """Return whether the certificate of a node is that of no other: one for a whole domain proves nothing."""
@@ -46,7 +51,30 @@ class Appearance:
 
 
 def is_same(one: Appearance, other: Appearance) -> bool:
-    """Return whether these are one host, or members of one cluster."""
+    """Return whether these are one host, or members of one cluster: what both tell agrees, and each has proven itself to the other."""
+    return seem_same(one, other) and are_proven(one, other)
+
+
+def are_disputed(one: Appearance, other: Appearance) -> bool:
+    """Return whether one of these tells what is the other's own, and they have not proven to be the same."""
+    if are_proven(one, other):
+        return False
+    return by_certificates(one, other) is True or seem_same(one, other)
+
+
+def are_proven(one: Appearance, other: Appearance) -> bool:
+    """Return whether each has shown a certificate that the other lists for a node that both have."""
+    return bool(one.shown and other.shown) and lists(one, other) and lists(other, one)
+
+
+def lists(one: Appearance, other: Appearance) -> bool:
+    """Return whether one lists, for a node that both have, the certificate that the other has shown."""
+    nodes = one.certificates.keys() & other.certificates.keys()
+    return any(one.certificates[name] == other.certificates[name] == other.shown for name in nodes)
+
+
+def seem_same(one: Appearance, other: Appearance) -> bool:
+    """Return whether these are one by what they tell, which either may have copied."""
     if one.cluster is not None and other.cluster is not None and one.cluster != other.cluster:
         return False
     if contradict(one.guests, other.guests):
@@ -148,9 +176,13 @@ def cluster_name(cluster: ClusterReading) -> str:
 
 
 def appearance(
-    nodes: Mapping[str, list[str]], cluster: ClusterReading | None, guests: Iterable[GuestReading] | None
+    nodes: Mapping[str, list[str]],
+    cluster: ClusterReading | None,
+    guests: Iterable[GuestReading] | None,
+    *,
+    shown: str,
 ) -> Appearance:
-    """Return what a host tells now."""
+    """Return what a host tells now; `shown` is its certificate, as `Appearance` has it."""
     addresses = {name: address for name, (_, address) in nodes.items()}
     name: str | None = None
     if cluster is not None:
@@ -163,6 +195,7 @@ def appearance(
         None
         if guests is None
         else {one.vmid: (one.kind, one.name[:256]) for one in guests if one.name and not one.is_template},
+        shown,
     )
 
 
@@ -180,7 +213,16 @@ def recorded(instance: Instance) -> Appearance:
         certificates,
         addresses,
         {vmid: (kind, name) for vmid, kind, name in guests if name} if is_fresh else None,
+        instance.shown_fingerprint,
     )
+
+
+def stands_for_others(instance: Instance, *, at: datetime) -> bool:
+    """Return whether another instance that is the same need not be polled: one that does not answer shows nothing in its place."""
+    if instance.is_paused:
+        return False
+    since = instance.failing_since
+    return since is None or abs((at - since).total_seconds()) <= SILENT_SECONDS
 
 
 def namesakes(names: Iterable[str], *, except_pk: int = 0) -> list[Instance]:

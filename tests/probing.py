@@ -10,7 +10,7 @@ import pytest
 from nodes.probe import Certificate, Probe, certificate_of, probe
 from nodes.proxmox.errors import Refused
 from nodes.proxmox.pve import cluster_resources, node_certificates
-from nodes.proxmox.readings.live import ClusterReading, MemberReading
+from nodes.proxmox.readings.live import ClusterReading, MemberReading, NodeCertificateReading
 
 FINGERPRINT = "ab" * 32
 
@@ -44,6 +44,26 @@ def found_cluster(name: str = "lab-cluster", *, first: int = 10, members: int = 
         ),
     )
     return found(node_count=members, is_cluster=members > 1, cluster=reading, **facts)
+
+
+#: The certificate of the second member of a cluster whose first has FINGERPRINT.
+SECOND_FINGERPRINT = "cd" * 32
+#: What a configured instance has of that cluster: it was told by the first member, over its own connection.
+TOLD = {
+    "is_cluster": True,
+    "cluster_name": "lab-cluster",
+    "told_nodes": {"pve1": [FINGERPRINT, "192.0.2.10"], "pve2": [SECOND_FINGERPRINT, "192.0.2.11"]},
+    "shown_fingerprint": FINGERPRINT,
+}
+
+
+def found_second_member(**facts: Any) -> Probe:
+    """What a probe of its second member finds, which shows the certificate that the first one lists for it."""
+    nodes = (
+        NodeCertificateReading("pve1", FINGERPRINT),
+        NodeCertificateReading("pve2", SECOND_FINGERPRINT),
+    )
+    return found_cluster(**({"fingerprint": SECOND_FINGERPRINT, "nodes": nodes} | facts))
 
 
 @pytest.fixture

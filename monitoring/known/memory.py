@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from zlib import crc32
 
 import msgspec
@@ -34,6 +35,13 @@ class Contradiction(msgspec.Struct, frozen=True):
     nodes: tuple[str, ...] = ()
 
 
+class Alike(StrEnum):
+    """How another instance is alike that is shown beside this one."""
+
+    SAME = "same"  # it does not answer, so that nothing is shown in the place of this one
+    DISPUTED = "disputed"  # one tells what is the other's own, and has not proven to be it
+
+
 class PollMemory(Progressing):
     """Instants are epoch seconds of our own clock."""
 
@@ -58,6 +66,7 @@ class PollMemory(Progressing):
     duplicate_name: str = ""
     duplicate_seen_epoch: float = 0.0
     apart_until: dict[int, float] = {}  # until when instances with the same names are known to be others
+    alike: dict[int, Alike] = {}  # other instances that are to be looked at again soon
     duplicate_until_epoch: float = (
         0.0  # until then its certificates may be new, and the other's not read again yet
     )

@@ -88,6 +88,7 @@ def pin_certificate(instance: Instance, connection: Connection) -> None:
     if instance.is_fingerprint_learned and not instance.fingerprint:
         shown = connection.client().fingerprint
         if shown and editing.pin_first_certificate(instance.pk, shown):
+            instance.fingerprint = shown
             logger.info("%s: the certificate is pinned from now on", instance.name)
 
 

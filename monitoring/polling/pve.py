@@ -23,10 +23,10 @@ from monitoring.polling.cycle import Poll
 from monitoring.polling.identities import keys_of
 from monitoring.polling.publishing import Picture
 from monitoring.polling.pve_picture import beside_of, node_figures, picture_of
-from monitoring.polling.recognising import earlier_instance_of, read_certificates
+from monitoring.polling.recognising import disputes, earlier_instance_of, read_certificates
 from monitoring.polling.rows import known_guest, known_node, known_storage
 from monitoring.polling.witnesses import View, better_view
-from nodes import inventory
+from nodes import inventory, recognising
 from nodes.models import Guest, Instance, Node, Storage
 from nodes.proxmox import pve
 from nodes.proxmox.client import Client
@@ -51,7 +51,8 @@ class PvePoll(Poll):
         memory = self.memory
         is_recent = self.epoch - memory.duplicate_seen_epoch < limits.DUPLICATE_SECONDS
         if memory.duplicate_of and is_recent:
-            if Instance.objects.polled().filter(pk=memory.duplicate_of).exists():
+            other = Instance.objects.filter(pk=memory.duplicate_of).first()
+            if other is not None and recognising.stands_for_others(other, at=self.at):
                 raise silent.DuplicateCluster(memory.duplicate_name)
             memory.duplicate_of = 0
 
@@ -74,15 +75,16 @@ class PvePoll(Poll):
             self.instance, self.reading, self.memory, beside, at_epoch=self.epoch, interval=self.interval
         )
         self.memory.reading, self.memory.read_epoch = self.reading, self.epoch
-        return picture
+        return picture._replace(concerns=(*picture.concerns, *disputes(self.memory)))
 
     def refuse_duplicate(self) -> None:
         """Raise DuplicateCluster when an earlier instance stands for the cluster that was just read."""
         memory, cluster = self.memory, self.memory.cluster
-        if not self.may_be_another and not (cluster is not None and cluster.is_cluster):
+        is_cluster = cluster is not None and cluster.is_cluster
+        if not self.may_be_another and not is_cluster and not memory.alike:
             return
         other = earlier_instance_of(
-            self.instance, memory, self.reading, at_epoch=self.epoch, by_nodes=self.may_be_another
+            self.instance, memory, self.reading, at=self.at, by_nodes=self.may_be_another
         )
         memory.duplicate_of = other.pk if other is not None else 0
         if other is not None:
@@ -143,7 +145,8 @@ class PvePoll(Poll):
             nodes = node_figures(reading, memory, self.facts, at_epoch=self.epoch)
             self.publish(self.picture._replace(figures=replace(memory.figures, nodes=nodes)))
         self.record_inventory()
-        outcomes.record_membership(self.instance, memory.cluster, at=self.at)
+        if memory.cluster_epoch == self.epoch:  # not what the host told that was configured before
+            outcomes.record_membership(self.instance, memory.cluster, at=self.at)
 
     def last_known(self, error: ProxmoxError) -> Figures:
         """Return what was last known, marked; nothing of a host that another instance stands for, or that lets nobody in."""

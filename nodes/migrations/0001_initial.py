@@ -55,6 +55,7 @@ class Migration(migrations.Migration):
                 ('is_cluster', models.BooleanField(default=False, editable=False)),
                 ('cluster_name', models.CharField(blank=True, editable=False, max_length=128)),
                 ('told_nodes', models.JSONField(default=dict, editable=False, help_text='Certificate and address by node, as the host told last: it is recognised by them, and never trusted for them.')),
+                ('shown_fingerprint', models.CharField(blank=True, editable=False, help_text='Of the certificate with which the host has proven itself when it told them; empty without TLS.', max_length=64)),
                 ('state', models.CharField(choices=[('never', 'Not polled yet'), ('ok', 'Answers'), ('failing', 'Does not answer'), ('login-failed', 'Login refused')], default='never', editable=False, max_length=16)),
                 ('failure_code', models.CharField(blank=True, editable=False, max_length=32)),
                 ('failure_message', models.TextField(blank=True, editable=False)),

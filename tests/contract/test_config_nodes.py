@@ -14,12 +14,21 @@ from django.urls import resolve
 
 from nodes.models import Instance
 from nodes.proxmox.errors import CertificateChanged, LoginFailed, NameNotFound, Refused
+from nodes.proxmox.readings.live import NodeCertificateReading
 from nodes.serializers import InstanceSerializer
 from pulse.lib import feed
 from pulse.lib.auth import Access, Limit, policy_of
 from tests.conftest import NOON
 from tests.factories import make_endpoint, make_guest, make_instance
-from tests.probing import FINGERPRINT, answers, found, found_cluster
+from tests.probing import (
+    FINGERPRINT,
+    SECOND_FINGERPRINT,
+    TOLD,
+    answers,
+    found,
+    found_cluster,
+    found_second_member,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -505,13 +514,11 @@ def test_the_same_host_as_another_type_is_another_node(api):
     assert response.status_code == 201
 
 
-@pytest.mark.parametrize("host", ["192.0.2.11", "https://pve2:8006/"], ids=["by-address", "by-name"])
-def test_a_silent_host_that_is_a_known_member_is_part_of_its_cluster(api, host):
-    cluster = make_instance(name="lab", is_cluster=True, cluster_name="lab-cluster")
-    make_endpoint(cluster, "pve1")
-    make_endpoint(cluster, "pve2", address="192.0.2.11")
+def test_a_member_that_shows_its_certificate_is_part_of_its_cluster(api, host_probe):
+    make_instance(name="lab", host="https://pve1.lab:8006", **TOLD)
+    answers(host_probe, found_second_member())
 
-    response = post(api, NODES, PVE | {"host": host})
+    response = post(api, NODES, PVE | {"host": "192.0.2.11"})
 
     body = response.json()
     assert (response.status_code, body["status"]) == (200, "success")
@@ -520,24 +527,73 @@ def test_a_silent_host_that_is_a_known_member_is_part_of_its_cluster(api, host):
     assert len(listed(api)) == 1
 
 
-def test_a_host_that_tells_a_known_cluster_brings_its_new_members(api, host_probe, messages):
+@pytest.mark.parametrize("host", ["192.0.2.11", "https://pve2:8006/"], ids=["by-address", "by-name"])
+def test_a_silent_host_is_a_node_of_its_own_whoever_lists_it_as_a_member(api, host):
     cluster = make_instance(name="lab", is_cluster=True, cluster_name="lab-cluster")
     make_endpoint(cluster, "pve1")
     make_endpoint(cluster, "pve2", address="192.0.2.11")
-    answers(host_probe, found_cluster("lab-cluster", members=3))
+
+    response = post(api, NODES, PVE | {"host": host})
+
+    assert (response.status_code, response.json()["id"]) == (201, "pve-1")
+
+
+def test_the_members_of_a_cluster_are_not_taken_from_who_is_added(api, host_probe, messages):
+    cluster = make_instance(name="lab", host="https://pve1.lab:8006", **TOLD)
+    make_endpoint(cluster, "pve1")
+    make_endpoint(cluster, "pve2", address="192.0.2.11")
+    answers(host_probe, found_second_member(members=3, first=66))
 
     (message,) = messages(lambda: post(api, NODES, PVE | {"host": "https://pve3.lab:8006"}))
 
     (node,) = listed(api)
-    assert [row["NodeName"] for row in node["clusterEndpoints"]] == ["pve1", "pve2", "pve3"]
+    assert [row["IP"] for row in node["clusterEndpoints"]] == ["192.0.2.10", "192.0.2.11"]
     assert message["type"] == "nodes_changed"
     assert Instance.objects.get().version == 2
 
 
+def test_a_cluster_that_does_not_answer_any_more_stands_for_no_host(api, host_probe):
+    make_instance(
+        host="https://pve1.lab:8006", state="failing", failing_since=NOON - timedelta(days=1), **TOLD
+    )
+    answers(host_probe, found_second_member())
+
+    assert post(api, NODES, PVE | {"host": "192.0.2.11"}).status_code == 201
+
+
+COPIES = {
+    "another certificate": {"fingerprint": "66" * 32},
+    "no certificate": {"fingerprint": ""},
+    "a certificate that it lists for another node of its own": {
+        "fingerprint": "66" * 32,
+        "nodes": (
+            NodeCertificateReading("pve1", FINGERPRINT),
+            NodeCertificateReading("pve2", SECOND_FINGERPRINT),
+            NodeCertificateReading("pve6", "66" * 32),
+        ),
+    },
+    "a certificate of the cluster, and lists another for the one that answers": {
+        "nodes": (
+            NodeCertificateReading("pve1", "66" * 32),
+            NodeCertificateReading("pve2", SECOND_FINGERPRINT),
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("told", COPIES.values(), ids=COPIES)
+def test_a_host_that_tells_the_names_of_a_cluster_and_shows_something_else_is_added(api, host_probe, told):
+    make_instance(host="https://pve1.lab:8006", **TOLD)
+    answers(host_probe, found_second_member(**told))
+
+    response = post(api, NODES, PVE | {"host": "192.0.2.66"})
+
+    assert (response.status_code, response.json()["id"]) == (201, "pve-1")
+
+
 def test_a_cluster_keeps_its_own_credential_when_a_member_is_merged(api, host_probe):
-    cluster = make_instance(token_value="first", is_cluster=True, cluster_name="lab-cluster")
-    make_endpoint(cluster, "pve1")
-    answers(host_probe, found_cluster("lab-cluster"))
+    cluster = make_instance(token_value="first", host="https://pve1.lab:8006", **TOLD)
+    answers(host_probe, found_second_member())
 
     post(api, NODES, PVE | {"host": "192.0.2.11"})
 
@@ -794,14 +850,14 @@ def test_another_host_that_is_silent_loses_the_members_of_the_old_one(api):
     assert "clusterEndpoints" not in listed(api)[0]
 
 
-def test_another_member_as_the_host_keeps_the_cluster_even_when_it_is_silent(api):
+def test_another_host_that_is_silent_has_none_of_the_members_that_listed_it(api):
     cluster = make_instance(is_cluster=True, cluster_name="lab-cluster")
     make_endpoint(cluster)
     make_endpoint(cluster, "pve2", address="192.0.2.11")
 
-    put(api, f"{NODES}/pve-0", {"host": "192.0.2.11"})
+    put(api, f"{NODES}/pve-0", {"host": "192.0.2.11", **TOKEN})
 
-    assert len(listed(api)[0]["clusterEndpoints"]) == 2
+    assert "clusterEndpoints" not in listed(api)[0]
 
 
 def test_a_change_of_name_asks_the_host_nothing(api, host_probe):

@@ -101,7 +101,7 @@ def test_an_offline_member_and_its_guests_stay_as_last_seen(fake_cluster, watch)
 def test_a_cluster_is_read_through_another_member_when_the_configured_one_dies(
     fake_cluster, watch, short_limits
 ):
-    watched = watch(fake_cluster)
+    watched = watch(fake_cluster, fingerprint=fake_cluster.fingerprint)
     watched.poll()
     first = fake_cluster.servers[0]
 

@@ -25,7 +25,7 @@ from tests.factories import (
     make_node,
     make_storage,
 )
-from tests.probing import FINGERPRINT, answers, found
+from tests.probing import FINGERPRINT, TOLD, answers, found, found_second_member
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -198,9 +198,9 @@ def test_a_host_that_is_configured_already_is_told_at_the_form(admin):
     assert Instance.objects.count() == 1
 
 
-def test_a_member_of_a_known_cluster_leads_to_the_cluster(admin):
-    cluster = make_instance(name="lab", host="https://pve1.lab:8006", is_cluster=True, cluster_name="c")
-    make_endpoint(cluster)
+def test_a_member_of_a_known_cluster_leads_to_the_cluster(admin, host_probe):
+    make_instance(name="lab", host="https://pve1.lab:8006", **TOLD)
+    answers(host_probe, found_second_member())
 
     response = admin.post(ADD, NEW | {"name": "second"}, follow=True)
 

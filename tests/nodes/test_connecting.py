@@ -30,7 +30,7 @@ from tests.nodes.servers import TOKEN
 pytestmark = pytest.mark.slow
 
 PIN = "aa" * 32
-CONFIGURED = Target("pve", "https://192.0.2.10:8006", TOKEN)
+CONFIGURED = Target("pve", "https://192.0.2.10:8006", TOKEN, verify_tls=True)
 MEMBERS = (Member("pve1", "192.0.2.10"), Member("pve2", "192.0.2.11"), Member("pve3", "192.0.2.12"))
 
 
@@ -87,7 +87,8 @@ def test_the_configured_address_comes_first_and_each_address_once() -> None:
 
 def test_members_are_asked_with_the_scheme_and_port_that_were_configured() -> None:
     targets = targets_of(
-        Target("pve", "https://pve.lab:9000", TOKEN), [Member("pve2"), Member("pve3", "2001:db8::3")]
+        Target("pve", "https://pve.lab:9000", TOKEN, verify_tls=True),
+        [Member("pve2"), Member("pve3", "2001:db8::3")],
     )
 
     assert [target.url for target in targets] == [
@@ -119,10 +120,11 @@ def test_a_verified_instance_pins_the_members_it_knows_and_verifies_the_others()
     assert all(target.verify_tls for target in targets)
 
 
-def test_an_unverified_instance_asks_its_members_unverified() -> None:
-    targets = targets_of(CONFIGURED, [Member("pve2", "192.0.2.11", "bb" * 32)])
+@pytest.mark.parametrize("url", ["https://192.0.2.10:8006", "http://192.0.2.10:8006"])
+def test_an_instance_whose_certificate_nobody_checks_has_no_members(url: str) -> None:
+    unchecked = Target("pve", url, TOKEN)
 
-    assert [(target.fingerprint, target.verify_tls) for target in targets] == [("", False), ("", False)]
+    assert targets_of(unchecked, [Member("pve2", "192.0.2.11", "bb" * 32)]) == (unchecked,)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "x@y", "pve:22", "../..", "pve\n2"])
@@ -363,9 +365,9 @@ def test_an_instance_has_one_connection_until_its_version_rises() -> None:
 
 @pytest.mark.django_db
 def test_a_kept_connection_takes_over_new_members() -> None:
-    instance = make_instance(is_cluster=True)
+    instance = make_instance(is_cluster=True, fingerprint=PIN)
     connection = connection_for(instance)
-    make_endpoint(instance, "pve2", address="192.0.2.11")
+    make_endpoint(instance, "pve2", address="192.0.2.11", fingerprint="bb" * 32)
 
     connection_for(instance)
 

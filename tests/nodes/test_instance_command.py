@@ -15,8 +15,8 @@ from nodes.models import Instance
 from nodes.probe import Certificate
 from nodes.proxmox.errors import LoginFailed, Refused
 from pulse.lib.crypto import unseal
-from tests.factories import make_endpoint, make_guest, make_instance
-from tests.probing import FINGERPRINT, answers, found, found_cluster
+from tests.factories import make_guest, make_instance
+from tests.probing import FINGERPRINT, TOLD, answers, found, found_cluster, found_second_member
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -217,9 +217,8 @@ def test_the_same_host_again_is_updated(reachable):
 
 
 def test_a_member_of_a_known_cluster_leads_to_the_cluster(host_probe):
-    cluster = make_instance(name="lab", is_cluster=True, cluster_name="lab-cluster")
-    make_endpoint(cluster)
-    answers(host_probe, found_cluster("lab-cluster"))
+    make_instance(name="lab", **TOLD)
+    answers(host_probe, found_second_member())
 
     assert "belongs to the cluster lab-cluster" in run(*ADD, "--accept-certificate")
 

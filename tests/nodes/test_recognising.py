@@ -1,11 +1,11 @@
-"""Whether two hosts are one: certificates first, then guests, names and addresses last."""
+"""Whether two hosts are one: what each has proven first, then certificates, guests, names and addresses last."""
 
 from __future__ import annotations
 
 import pytest
 
 from nodes.proxmox.readings.live import ClusterReading, MemberReading, NodeCertificateReading
-from nodes.recognising import Appearance, is_same, told_nodes
+from nodes.recognising import Appearance, are_disputed, is_same, told_nodes
 
 A, B, C, D, WILD = ("aa" * 32, "bb" * 32, "cc" * 32, "dd" * 32, "ee" * 32)
 TILL = {101: ("qemu", "till"), 102: ("lxc", "mail")}
@@ -14,26 +14,37 @@ FAR = {500: ("qemu", "till")}
 RENAMED = TILL | {102: ("lxc", "mail-old"), 103: ("qemu", "x")}
 
 
-def cluster(one, other, guests=None, *, name="branch", addresses=("10.0.0.1", "10.0.0.2")):
-    """A cluster of pve1 and pve2 with these certificates; name None: the account may not ask."""
+def cluster(one, other, guests=None, *, name="branch", addresses=("10.0.0.1", "10.0.0.2"), shown=None):
+    """A cluster of pve1 and pve2 with these certificates, which shows that of pve1; name None: the account may not ask."""
     nodes = ("pve1", "pve2")
     told = dict(zip(nodes, addresses if name else ("", ""), strict=True))
-    return Appearance(name, {"pve1": one, "pve2": other}, told, guests)
+    return Appearance(name, {"pve1": one, "pve2": other}, told, guests, one if shown is None else shown)
 
 
-def single(certificate, guests=None, *, address="10.0.0.1", node="pve"):
+def single(certificate, guests=None, *, address="10.0.0.1", node="pve", shown=None):
     """A host of its own."""
-    return Appearance("", {node: certificate}, {node: address}, guests)
+    return Appearance(
+        "", {node: certificate}, {node: address}, guests, certificate if shown is None else shown
+    )
 
 
 SITES = {
-    "one cluster by two members": (cluster(A, B, TILL), cluster(A, B, TILL), True),
+    "one cluster by one member": (cluster(A, B, TILL), cluster(A, B, TILL), True),
+    "one cluster by two members": (cluster(A, B, TILL), cluster(A, B, TILL, shown=B), True),
+    "one cluster with one certificate for the domain": (cluster(WILD, WILD, TILL), cluster(WILD, WILD, TILL), True),
     "one cluster of which a certificate was renewed": (cluster(A, B, TILL), cluster(A, C, TILL), True),
     "one cluster, a guest renamed and one new": (cluster(A, B, TILL), cluster(A, B, RENAMED), True),
     "one cluster, the second account sees one guest": (cluster(A, B, TILL), cluster(A, B, {101: TILL[101]}), True),
     "one cluster, the second account sees no guest": (cluster(A, B, TILL), cluster(A, B, {}), True),
-    "one cluster that tells no certificate": (cluster("", "", TILL), cluster("", "", TILL), True),
-    "one cluster of which nobody knows guests": (cluster("", ""), cluster(A, B), True),
+    "one cluster of which nobody knows guests": (cluster(A, B), cluster(A, B, shown=B), True),
+    "a cluster, and a host that copies all it tells": (cluster(A, B, TILL), cluster(A, B, TILL, shown=D), False),
+    "a cluster, and a host that copies it without TLS": (cluster(A, B, TILL), cluster(A, B, TILL, shown=""), False),
+    "a cluster, and a host that says to be one of its nodes": (cluster(A, B, TILL), cluster(A, D, TILL, shown=D), False),
+    "a cluster of which a copy lists the certificate of nobody else": (
+        cluster(A, B, TILL), cluster(A, B, TILL, name=None, shown=D), False),
+    "a host of its own, and one that copies it": (single(A, TILL), single(A, TILL, shown=D), False),
+    "one cluster that tells no certificate": (cluster("", "", TILL), cluster("", "", TILL), False),
+    "one cluster asked through a proxy": (cluster(A, B, TILL), cluster(A, B, TILL, shown=C), False),
     "one cluster that only the first may be asked for": (cluster(A, B, TILL), cluster(A, B, TILL, name=None), True),
     "one cluster that nobody may be asked for": (cluster(A, B, TILL, name=None), cluster(A, B, TILL, name=None), True),
     "two sites with other certificates": (cluster(A, B, TILL), cluster(C, D, OTHER), False),
@@ -68,6 +79,26 @@ SITES = {
 def test_whether_two_hosts_are_one(one, other, expected):
     assert is_same(one, other) is expected
     assert is_same(other, one) is expected
+
+
+DISPUTES = {
+    "a cluster, and a host that copies all it tells": (cluster(A, B, TILL), cluster(A, B, TILL, shown=D), True),
+    "a cluster, and a host that copies its certificates": (
+        cluster(A, B, TILL), cluster(A, B, OTHER, name="x", shown=D), True),
+    "a cluster, and a host that copies it without certificates": (cluster(A, B, TILL), cluster("", "", TILL), True),
+    "a host of its own, and one that copies it": (single(A, TILL), single(A, TILL, shown=D), True),
+    "one cluster by two members": (cluster(A, B, TILL), cluster(A, B, TILL, shown=B), False),
+    "two sites made of one plan": (cluster(A, B, TILL), cluster(C, D, OTHER), False),
+    "two sites made of one image": (cluster(A, B, TILL), cluster(A, B, OTHER), False),
+    "two hosts of one name": (single(A, TILL), single(B, TILL), False),
+    "two hosts with one certificate for the domain": (single(WILD, TILL), single(WILD, OTHER), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other", "expected"), DISPUTES.values(), ids=DISPUTES)
+def test_who_tells_what_is_anothers_without_its_key_is_disputed(one, other, expected):
+    assert are_disputed(one, other) is expected
+    assert are_disputed(other, one) is expected
 
 
 def test_the_certificate_that_is_shown_counts_where_the_asked_node_lists_none():
