@@ -66,6 +66,22 @@ def quorum(name: str, cluster: ClusterReading | None) -> Iterator[Concern]:
         yield Concern("quorum_lost", CRITICAL, cluster.name or name, text)
 
 
+#: Which of them are shown where a host lists more than are kept.
+KEPT_FIRST: Mapping[str, str] = {
+    "nodes": "the first by name are shown, with what is on them",
+    "guests": "those with the lowest numbers are shown",
+    "storages": "the first by name are shown",
+    "pools": "the first by name are read",
+}
+
+
+def left_out(name: str, counts: Mapping[str, int]) -> Iterator[Concern]:
+    """Yield a list that is longer than what is kept of any host; `counts` are how many are left out, by what they are."""
+    for what, count in counts.items():
+        text = f"{name} lists too many {what}: {KEPT_FIRST[what]}, and {count:,} are left out"
+        yield Concern("list_too_long", WARNING, what, text)
+
+
 def contradictions(
     contradicted: Mapping[str, Contradiction], *, at_epoch: float
 ) -> Iterator[tuple[str, Concern]]:

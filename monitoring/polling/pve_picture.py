@@ -32,6 +32,7 @@ from monitoring.known.wanted import wanted_guests, wanted_kinds
 from monitoring.polling import limits
 from monitoring.polling.publishing import Picture
 from nodes.models import Instance
+from nodes.proxmox.limits import GUESTS
 from nodes.proxmox.readings.backups import NodeStorageReading
 from nodes.proxmox.readings.live import GuestReading, NodeStatusReading, ResourcesReading, StorageReading
 
@@ -201,7 +202,8 @@ def guest_figures(
         )
         figures.append(guest_now(guest, sample, known, beside, at_epoch=at_epoch))
     memory.samples = samples
-    return figures + unreadable_guests(memory, resources, before, wanted_kinds(instance), at_epoch=at_epoch)
+    unreadable = unreadable_guests(memory, resources, before, wanted_kinds(instance), at_epoch=at_epoch)
+    return (figures + unreadable)[:GUESTS]
 
 
 def unseen_guest(

@@ -50,6 +50,9 @@ class View(NamedTuple):
 
 def better_view(calls: Calls, memory: PollMemory, own: View, *, at_epoch: float) -> View:
     """Return what the asked member sees, or what another one does that is to be believed before it; remembers which."""
+    members = {member.name for member in own.cluster.members}
+    memory.contradicted = {name: one for name, one in memory.contradicted.items() if name in members}
+    memory.doubted_since = {name: since for name, since in memory.doubted_since.items() if name in members}
     if not own.cluster.is_cluster or not is_doubtful(memory, own, at_epoch=at_epoch):
         believe(memory, own.witness)
         memory.others_are_silent, memory.witnesses_asked, memory.witnesses_silent = False, 0, 0

@@ -26,10 +26,7 @@ from nodes.proxmox.values import amount, epoch, is_true, name, said_of, size, te
 #: Seven levels of 256 characters at most, with their slashes; real ones are short.
 NAMESPACE_LIMIT = 512
 NAMESPACE_DEPTH = 7
-NAMESPACES_LIMIT = 20_000
 STATE_LIMIT = 500
-GROUPS_LIMIT = 100_000
-SNAPSHOTS_LIMIT = 100_000
 FILES_LIMIT = 64
 TASKS_LIMIT = 500
 
@@ -41,12 +38,11 @@ def _namespace(row: Row) -> NamespaceReading | None:
     return NamespaceReading(path=text(path, NAMESPACE_LIMIT), comment=text(row.get("comment")))
 
 
-read_namespaces = Rows("the namespaces", _namespace, by=("path",), limit=NAMESPACES_LIMIT)
+read_namespaces = Rows("the namespaces", _namespace, by=("path",))
 read_groups = Rows(
     "the backup groups",
     row_of(BackupGroupReading, count=(lambda value: size(value) or 0, "backup-count")),
     by=("kind", "id"),
-    limit=GROUPS_LIMIT,
 )
 
 
@@ -55,7 +51,7 @@ def read_snapshots(data: object) -> tuple[BackupSnapshotReading, ...]:
 
     A server has many thousands of them, so nothing here is done twice.
     """
-    return read_rows(data, "the backup snapshots", _snapshot, limit=SNAPSHOTS_LIMIT)
+    return read_rows(data, "the backup snapshots", _snapshot)
 
 
 def _snapshot(row: Row) -> BackupSnapshotReading | None:

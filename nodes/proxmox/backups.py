@@ -57,7 +57,7 @@ def read_backup_volumes(data: object) -> tuple[BackupVolumeReading, ...]:
     """Return the reading of GET .../content?content=backup; volumes of other content are passed over."""
     rows = rows_of(data, "a storage's backups")
     kept = [row for row in rows if not (isinstance(row, dict) and _is_other_content(row))]
-    return read_rows(kept, "a storage's backups", _volume, limit=VOLUMES_LIMIT)
+    return read_rows(kept, "a storage's backups", _volume)
 
 
 def _is_other_content(row: Row) -> bool:

@@ -34,8 +34,6 @@ CHECKS_LIMIT = 200
 #: Lines about one check that are kept: a cluster in trouble may have one for each of its placement groups.
 DETAILS_LIMIT = 30
 DETAIL_LIMIT = 200
-#: Ceph has eleven.
-FLAGS_LIMIT = 100
 STATES_LIMIT = 100
 MONITORS_LIMIT = 100
 #: Buckets and OSDs of one CRUSH tree; the largest clusters have some thousands.
@@ -212,7 +210,7 @@ def _leaves(root: Row) -> Iterator[tuple[Row, str]]:
 
 
 _osd = row_of(CephOsdReading, name=lambda row: name(row.get("name")) or f"osd.{size(row.get('id'))}")
-read_ceph_flags = Rows("the flags of Ceph", row_of(CephFlagReading), by=("name",), limit=FLAGS_LIMIT)
+read_ceph_flags = Rows("the flags of Ceph", row_of(CephFlagReading), by=("name",))
 #: `percent_used` is a ratio there, against its name and the schema; that of an OSD is a percentage.
 read_ceph_pools = Rows("the Ceph pools", row_of(CephPoolReading), by=("name",))
 #: `source` is the node where the guest was at the job's last run; it may be missing and it may have moved since. `error` is

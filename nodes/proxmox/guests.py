@@ -35,7 +35,6 @@ NOTES_LIMIT = 8192
 KEYS_LIMIT = 2000
 DISKS_LIMIT = 600
 VOLUME_LIMIT = 512
-SNAPSHOTS_LIMIT = 2000
 FILESYSTEMS_LIMIT = 512
 DISKS_BELOW_LIMIT = 64
 PATH_LIMIT = 512
@@ -125,7 +124,7 @@ def read_guest_snapshots(data: object) -> tuple[GuestSnapshotReading, ...]:
     """Return the reading of GET .../snapshot, oldest first, without the entry that stands for the guest as it is."""
     rows = rows_of(data, "a guest's snapshots")
     kept = [row for row in rows if not (isinstance(row, dict) and row.get("name") == PSEUDO_SNAPSHOT)]
-    readings = read_rows(kept, "a guest's snapshots", _snapshot, limit=SNAPSHOTS_LIMIT)
+    readings = read_rows(kept, "a guest's snapshots", _snapshot)
     return tuple(sorted(readings, key=lambda snapshot: (snapshot.taken_epoch or 0, snapshot.name)))
 
 

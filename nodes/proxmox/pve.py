@@ -5,7 +5,7 @@ Readers raise BadAnswer only. Source: api-facts.md sections 3 and 4.
 
 from __future__ import annotations
 
-from nodes.proxmox import properties
+from nodes.proxmox import limits, properties
 from nodes.proxmox.calls import Call
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings.live import (
@@ -74,13 +74,49 @@ def read_cluster_resources(data: object) -> ResourcesReading:
         raise BadAnswer("No entry of the answer about the cluster's resources can be read")
     for guest in twice:
         guests[guest.vmid] = max(guests[guest.vmid], guest, key=lambda claimant: _claim(claimant, nodes))
-    return ResourcesReading(
-        nodes=tuple(nodes.values()),
-        guests=tuple(guests.values()),
-        storages=tuple(storages.values()),
-        pools=tuple(pools.values()),
-        skipped=skipped,
+    return _within_limits(
+        ResourcesReading(
+            nodes=tuple(nodes.values()),
+            guests=tuple(guests.values()),
+            storages=tuple(storages.values()),
+            pools=tuple(pools.values()),
+            skipped=skipped,
+        )
     )
+
+
+def _within_limits(told: ResourcesReading) -> ResourcesReading:
+    """Return no more than is kept of an instance, with how much is left out: the same in every poll, whatever the order.
+
+    Nodes by their names, those that are listed first; of guests the lowest numbers. What is on a node that is left out goes with it.
+    """
+    listed = sorted({node.name for node in told.nodes})
+    named = {guest.node for guest in told.guests} | {storage.node for storage in told.storages}
+    unlisted = named.difference(listed)
+    if len(listed) + len(unlisted) > limits.NODES:
+        kept = {*[*listed, *sorted(unlisted)][: limits.NODES]}
+        nodes = tuple(node for node in told.nodes if node.name in kept)
+        guests = tuple(guest for guest in told.guests if guest.node in kept)
+        storages = tuple(storage for storage in told.storages if storage.node in kept)
+    else:
+        nodes, guests, storages = told.nodes, told.guests, told.storages
+    if len(guests) > limits.GUESTS:
+        guests = tuple(sorted(guests, key=lambda guest: guest.vmid)[: limits.GUESTS])
+    if len(storages) > limits.STORAGES:
+        storages = tuple(sorted(storages, key=lambda one: (one.name, one.node))[: limits.STORAGES])
+    pools = told.pools
+    if len(pools) > limits.POOLS:
+        pools = tuple(sorted(pools, key=lambda pool: pool.id)[: limits.POOLS])
+    left_out = {
+        "nodes": len(listed) + len(unlisted) - limits.NODES,
+        "guests": len(told.guests) - len(guests),
+        "storages": len(told.storages) - len(storages),
+        "pools": len(told.pools) - len(pools),
+    }
+    left_out = {what: count for what, count in left_out.items() if count > 0}
+    if not left_out:
+        return told
+    return ResourcesReading(nodes, guests, storages, pools, told.skipped, left_out)
 
 
 def _claim(guest: GuestReading, nodes: dict[str, NodeReading]) -> tuple[bool, bool, bool, str]:
@@ -118,7 +154,7 @@ def _guest(row: Row, kind: str) -> GuestReading | None:
     get = row.get
     vmid = whole(get("vmid"))
     node = name(get("node"))
-    if vmid is None or not 1 <= vmid <= properties.VMID_HIGHEST or not node:
+    if vmid is None or not limits.VMID_LOWEST <= vmid <= properties.VMID_HIGHEST or not node:
         return None
     tags = get("tags")
     return GuestReading(
@@ -191,7 +227,7 @@ def read_cluster_status(data: object) -> ClusterReading:
     if not members:
         raise BadAnswer("The answer about the cluster's status names no node")
     return ClusterReading(
-        members=tuple(members[key] for key in sorted(members)),
+        members=tuple(members[key] for key in sorted(members)[: limits.NODES]),
         name=name(cluster.get("name")),
         is_quorate=truth(cluster.get("quorate")) if cluster else None,
         node_count=size(cluster.get("nodes")),

@@ -10,13 +10,11 @@ from typing import Any, Generic, TypeVar, get_type_hints
 import msgspec
 
 from nodes.proxmox.errors import BadAnswer
+from nodes.proxmox.limits import ROWS
 from nodes.proxmox.values import fields
 
 Reading = TypeVar("Reading")
 StructReading = TypeVar("StructReading", bound=msgspec.Struct)
-
-#: Readings of one answer: more than any host has of anything but backups.
-READINGS_LIMIT = 20_000
 
 Row = Mapping[str, object]
 ReadRow = Callable[[Row], Reading | None]
@@ -80,11 +78,10 @@ class Rows(Generic[Reading]):
     what: str
     read: ReadRow[Reading]
     by: tuple[str, ...] = ()
-    limit: int = READINGS_LIMIT
 
     def __call__(self, data: object) -> tuple[Reading, ...]:
         """Return the readings, without what is no reading. Raises BadAnswer, as `read_rows` does."""
-        readings = read_rows(data, self.what, self.read, limit=self.limit)
+        readings = read_rows(data, self.what, self.read)
         return tuple(sorted(readings, key=attrgetter(*self.by))) if self.by else readings
 
 
@@ -118,14 +115,13 @@ def fields_of(data: object, what: str) -> Row:
     return data
 
 
-def read_rows(
-    data: object, what: str, read: ReadRow[Reading], *, limit: int = READINGS_LIMIT
-) -> tuple[Reading, ...]:
+def read_rows(data: object, what: str, read: ReadRow[Reading]) -> tuple[Reading, ...]:
     """Return what `read` makes of each row, without those it gives None for.
 
-    Raises BadAnswer when there are rows and none of them can be read, or when more than `limit` can: a list that is
-    cut would say of the rest that it is gone.
+    Raises BadAnswer when there are rows and none of them can be read, or when more can than `limits.ROWS` has for `what`: a list
+    that is cut would say of the rest that it is gone.
     """
+    limit = ROWS[what]
     rows = rows_of(data, what)
     readings = tuple(reading for row in rows if isinstance(row, dict) and (reading := read(row)) is not None)
     if rows and not readings:

@@ -15,11 +15,9 @@ from nodes.proxmox.readings.software import (
 from nodes.proxmox.rows import Row, Rows, entries, fields_of, row_of
 from nodes.proxmox.values import text_of, word
 
-#: Proxmox lists some thirty.
-SERVICES_LIMIT = 200
 REPOSITORIES_LIMIT = 200
 
-read_services = Rows("the services", row_of(ServiceReading), by=("name",), limit=SERVICES_LIMIT)
+read_services = Rows("the services", row_of(ServiceReading), by=("name",))
 
 _warning = row_of(RepositoryProblemReading)
 _unreadable = row_of(RepositoryProblemReading, message=(text_of(300), "error"))

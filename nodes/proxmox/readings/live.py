@@ -84,13 +84,14 @@ class StorageReading(msgspec.Struct, frozen=True, gc=False):
 
 
 class ResourcesReading(msgspec.Struct, frozen=True):
-    """GET /cluster/resources as a whole; `skipped` counts rows that could not be read."""
+    """GET /cluster/resources as a whole; `skipped` counts rows that could not be read, `left_out` those of each kind that are too many."""
 
     nodes: tuple[NodeReading, ...] = ()
     guests: tuple[GuestReading, ...] = ()
     storages: tuple[StorageReading, ...] = ()
     pools: tuple[PoolReading, ...] = ()
     skipped: int = 0
+    left_out: dict[str, int] = {}  # nodes, guests, storages, pools
 
 
 class MemberReading(msgspec.Struct, frozen=True, gc=False):
