@@ -19,11 +19,20 @@ from nodes.models import Instance, Node, Storage
 #: What stands behind the id of a node in those of its guests; Proxmox gives no lower number.
 GUEST_NUMBER = re.compile(r"(.+)-([1-9][0-9]{2,8})", re.ASCII)
 
+#: What stands behind an id that is taken, in the one that stands for it.
+OTHER_NUMBER = re.compile(r"-[1-9][0-9]*", re.ASCII)
+
 
 def numbered(identity: str) -> Iterator[str]:
     """Yield an id, and then the ids that stand for it where it is taken."""
     yield identity
     yield from (f"{identity}-{number}" for number in count(2))
+
+
+def spells(identity: str, wanted: str) -> bool:
+    """Return whether an id is this one, or one that stands for it where it is taken."""
+    rest = identity.removeprefix(wanted)
+    return identity.startswith(wanted) and (not rest or OTHER_NUMBER.fullmatch(rest) is not None)
 
 
 def whole_ids(kind: str, name: str) -> set[str]:

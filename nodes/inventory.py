@@ -1,20 +1,21 @@
 """Keep the inventory rows true to what was read: identities stay, facts are written when they change.
 
 A guest is instance and vmid, wherever it runs; a shared storage is one row. What a complete listing no longer has is
-marked as gone, not deleted: its history stays.
+marked as gone, and deleted when it is gone for long: its history stays as long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 
-from nodes.ids import FreeIds, numbered
+from nodes.ids import FreeIds, numbered, spells
 from nodes.models import Datastore, Guest, Instance, InventoryModel, Node, Storage
+from nodes.proxmox import limits
 from nodes.proxmox.readings.live import (
     DatastoreReading,
     GuestReading,
@@ -46,10 +47,22 @@ def apply(
     """
     is_whole = not resources.skipped
     nodes = {node.name: node_facts(node, details.get(node.name)) for node in resources.nodes}
-    keep(instance, Node, nodes, lambda row: row.name, written=written, is_whole=is_whole, at=at)
+    keep(instance, Node, nodes, written=written, is_whole=is_whole, at=at)
     keep_absence(instance, {name: name in absent for name in nodes}, written=written, at=at)
+    prune_daily(instance, KEPT, written=written, at=at)
     guests = {guest.vmid: guest_facts(guest) for guest in resources.guests if not guest.is_template}
-    keep(instance, Guest, guests, lambda row: row.vmid, written=written, is_whole=is_whole, at=at)
+    keep(instance, Guest, guests, written=written, is_whole=is_whole, at=at)
+
+
+def prune_daily(
+    instance: Instance, models: Iterable[type[InventoryModel]], *, written: Written, at: datetime
+) -> None:
+    """Delete what is gone for long, once a day and after a start: also where nothing else is ever written."""
+    day = at.date().isoformat()
+    if written.get("pruned") != day:
+        for model in models:
+            prune(instance, model, at=at)
+        written["pruned"] = day
 
 
 def keep_absence(instance: Instance, absent: Mapping[str, bool], *, written: Written, at: datetime) -> None:
@@ -76,7 +89,8 @@ def apply_datastores(
 ) -> None:
     """Make the rows of a PBS's datastores say what was read."""
     facts: dict[Hashable, Facts] = {reading.name: {"name": reading.name} for reading in datastores}
-    keep(instance, Datastore, facts, lambda row: row.name, written=written, at=at)
+    keep(instance, Datastore, facts, written=written, at=at)
+    prune_daily(instance, [Datastore], written=written, at=at)
 
 
 def node_facts(reading: NodeReading, detail: NodeStatusReading | None) -> Facts:
@@ -107,7 +121,6 @@ def keep(
     instance: Instance,
     model: type[Row],
     facts: Mapping[Any, Facts],
-    key_of: Callable[[Row], Hashable],
     *,
     written: Written,
     at: datetime,
@@ -121,9 +134,23 @@ def keep(
     if mark and written.get(model.__name__) == mark:
         return
     with transaction.atomic():
-        write(instance, model, facts, key_of, is_whole=is_whole, at=at)
+        write(instance, model, facts, is_whole=is_whole, at=at)
     written[model.__name__] = mark
 
+
+#: The models of what a PVE has.
+KEPT: tuple[type[InventoryModel], ...] = (Node, Guest, Storage)
+#: How many rows of each may be there at most, as many as the readings have.
+LIMITS: Mapping[str, int] = {
+    "Node": limits.NODES,
+    "Guest": limits.GUESTS,
+    "Storage": limits.STORAGES,
+    "Datastore": limits.ROWS["the datastores"],
+}
+#: A guest that comes back has the same row, and what hangs on it, unless it was gone for so long,
+GONE_FOR = timedelta(days=30)
+#: or so many times what may be there at once has gone since.
+GONE_FACTOR = 2
 
 #: The facts that this process looked at last, by instance and model, with their digest: comparing is cheaper than digesting.
 _looked_at: dict[tuple[int, str], tuple[Mapping[Any, Facts], str]] = {}
@@ -155,13 +182,13 @@ def write(
     instance: Instance,
     model: type[Row],
     facts: Mapping[Any, Facts],
-    key_of: Callable[[Row], Hashable],
     *,
     is_whole: bool,
     at: datetime,
 ) -> None:
-    """Compare the rows with the facts and write the difference."""
-    rows = {key_of(row): row for row in model._default_manager.filter(instance=instance)}
+    """Compare the rows with the facts and write the difference: of those that are gone, only those that return are looked at."""
+    rows = {row.key: row for row in model._default_manager.filter(instance=instance, gone_at=None)}
+    rows |= gone_rows(instance, model, facts.keys() - rows.keys())
     new = [
         model(instance=instance, first_seen_at=at, **values)
         for key, values in facts.items()
@@ -182,9 +209,40 @@ def write(
             changed.append(row)
     model._default_manager.bulk_create(new, batch_size=500)
     model._default_manager.bulk_update(changed, sorted(names), batch_size=200)
-    gone = [row.pk for row in rows.values() if row.gone_at is None] if is_whole else []
-    for start in range(0, len(gone), 500):
-        model._default_manager.filter(pk__in=gone[start : start + 500]).update(gone_at=at)
+    # A list that is never whole would keep for ever whatever it has named once.
+    is_believed = is_whole or len(rows) > LIMITS[model.__name__]
+    gone = [row.pk for row in rows.values()] if is_believed else []
+    for some in batched(gone):
+        model._default_manager.filter(pk__in=some).update(gone_at=at)
+    if gone:
+        prune(instance, model, at=at)
+
+
+def gone_rows(instance: Instance, model: type[Row], keys: Collection[Any]) -> dict[object, Row]:
+    """Return those of the rows with these keys that are gone, by key."""
+    first = model.key_fields[0]
+    values = sorted({key[0] if isinstance(key, tuple) else key for key in keys})
+    gone = model._default_manager.filter(instance=instance, gone_at__isnull=False)
+    rows = (row for some in batched(values) for row in gone.filter(**{f"{first}__in": some}))
+    return {row.key: row for row in rows if row.key in keys}
+
+
+def prune(instance: Instance, model: type[Row], *, at: datetime) -> int:
+    """Delete the rows that are gone for long, and the oldest of more than are kept; returns how many."""
+    gone = model._default_manager.filter(instance=instance, gone_at__isnull=False)
+    old = list(gone.filter(gone_at__lt=at - GONE_FOR).values_list("pk", flat=True))
+    excess = gone.count() - len(old) - GONE_FACTOR * LIMITS[model.__name__]
+    if excess > 0:
+        fresh = gone.exclude(gone_at__lt=at - GONE_FOR).order_by("gone_at", "pk")
+        old += fresh.values_list("pk", flat=True)[:excess]
+    for some in batched(old):
+        model._default_manager.filter(pk__in=some).delete()
+    return len(old)
+
+
+def batched(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Yield the values in parts that fit into one query."""
+    yield from (values[start : start + 500] for start in range(0, len(values), 500))
 
 
 def claim_storage_ids(
@@ -231,7 +289,7 @@ def claim(
         }
         for key, reading in by_key.items()
     }
-    keep(instance, Storage, facts, lambda row: (row.name, row.node_name), written=written, at=at)
+    keep(instance, Storage, facts, written=written, at=at)
     return ids
 
 
@@ -255,13 +313,15 @@ def claim_nodes(instance: Instance, names: Sequence[str], *, at: datetime) -> di
     """Do as `claim_node_ids` for nodes that are new; raises IntegrityError when another instance was faster."""
     with transaction.atomic():
         rows = {row.name: row for row in Node.objects.filter(instance=instance, name__in=names)}
-        free = FreeIds.beside(instance, nodes=[row.pk for row in rows.values()])
         wanted = {name: f"{instance.name}-{name}" for name in names}
-        claimed: dict[str, str] = {}
+        # Those that were away have what they had.
+        claimed = {name: row.wire_id for name, row in rows.items() if spells(row.wire_id, wanted[name])}
+        free = FreeIds.beside(instance, nodes=[row.pk for name, row in rows.items() if name not in claimed])
         for name in names:
-            claimed[name] = free.claim_node(
-                numbered(wanted[name]), kept=set(wanted.values()) - {wanted[name]}
-            )
+            if name not in claimed:
+                claimed[name] = free.claim_node(
+                    numbered(wanted[name]), kept=set(wanted.values()) - {wanted[name]}
+                )
         for name, wire_id in claimed.items():
             if name not in rows:
                 Node.objects.create(instance=instance, name=name, wire_id=wire_id, first_seen_at=at)
@@ -273,7 +333,7 @@ def claim_nodes(instance: Instance, names: Sequence[str], *, at: datetime) -> di
 def known_node_ids(instance: Instance) -> dict[str, str]:
     """Return the wire ids of nodes that the rows remember, of those that were made of the name that the instance has now."""
     rows = Node.objects.filter(instance=instance).values_list("name", "wire_id")
-    return {name: wire_id for name, wire_id in rows if wire_id.startswith(f"{instance.name}-{name}")}
+    return {name: wire_id for name, wire_id in rows if spells(wire_id, f"{instance.name}-{name}")}
 
 
 def owning_node(reading: StorageReading) -> str:

@@ -228,7 +228,12 @@ class ClusterEndpoint(models.Model):
 
 
 class InventoryModel(models.Model):
-    """What every inventory row knows: whose it is, when it appeared and whether it still exists."""
+    """What every inventory row knows: whose it is, when it appeared and whether it still exists.
+
+    `key_fields` are what it is known by within its instance.
+    """
+
+    key_fields: ClassVar[tuple[str, ...]] = ("name",)
 
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, db_index=False)
     first_seen_at = models.DateTimeField()
@@ -236,6 +241,14 @@ class InventoryModel(models.Model):
 
     class Meta:
         abstract = True
+        # What is there is looked at in every poll, and what has gone first is deleted first.
+        indexes = (models.Index(fields=("instance", "gone_at"), name="%(class)s_gone"),)
+
+    @property
+    def key(self) -> object:
+        """What it is known by within its instance: the value of its key field, a tuple where there are several."""
+        values = tuple(getattr(self, name) for name in self.key_fields)
+        return values if len(values) > 1 else values[0]
 
 
 class Node(InventoryModel):
@@ -256,7 +269,7 @@ class Node(InventoryModel):
         help_text="The id in the state, which those of its guests begin with; the first to spell it keeps it.",
     )
 
-    class Meta:
+    class Meta(InventoryModel.Meta):
         ordering = ("instance", "name")
         constraints = (
             models.UniqueConstraint(fields=("instance", "name"), name="node_is_unique"),
@@ -272,6 +285,8 @@ class Node(InventoryModel):
 class Guest(InventoryModel):
     """A virtual machine or a container: instance and vmid, wherever in the cluster it runs."""
 
+    key_fields = ("vmid",)
+
     vmid = models.PositiveIntegerField()
     kind = models.CharField(max_length=8, choices=GuestKind)
     name = models.CharField(max_length=256, blank=True)
@@ -280,7 +295,7 @@ class Guest(InventoryModel):
         max_length=512, blank=True, help_text="Separated by semicolons, as Proxmox has them."
     )
 
-    class Meta:
+    class Meta(InventoryModel.Meta):
         ordering = ("instance", "vmid")
         constraints = (models.UniqueConstraint(fields=("instance", "vmid"), name="guest_is_unique"),)
 
@@ -291,6 +306,8 @@ class Guest(InventoryModel):
 class Storage(InventoryModel):
     """A PVE storage as one node sees it; `node_name` is empty for a shared one, which is one row."""
 
+    key_fields = ("name", "node_name")
+
     name = models.CharField(max_length=128)
     node_name = models.CharField(max_length=128, blank=True)
     plugin = models.CharField(max_length=32, blank=True)
@@ -299,7 +316,7 @@ class Storage(InventoryModel):
         max_length=300, help_text="The id in the state; the first owner of a shared name keeps it."
     )
 
-    class Meta:
+    class Meta(InventoryModel.Meta):
         ordering = ("instance", "name", "node_name")
         verbose_name_plural = "storages"
         constraints = (
@@ -316,7 +333,7 @@ class Datastore(InventoryModel):
 
     name = models.CharField(max_length=128)
 
-    class Meta:
+    class Meta(InventoryModel.Meta):
         ordering = ("instance", "name")
         constraints = (models.UniqueConstraint(fields=("instance", "name"), name="datastore_is_unique"),)
 

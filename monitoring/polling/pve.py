@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from monitoring.backups.judgement import Judgement
 from monitoring.collecting.calls import Calls, quietly
+from monitoring.concerns.clusters import left_out
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.staleness import GRACE_SECONDS
@@ -75,7 +76,8 @@ class PvePoll(Poll):
             self.instance, self.reading, self.memory, beside, at_epoch=self.epoch, interval=self.interval
         )
         self.memory.reading, self.memory.read_epoch = self.reading, self.epoch
-        return picture._replace(concerns=(*picture.concerns, *disputes(self.memory)))
+        beyond = left_out(self.instance.name, self.reading.left_out)
+        return picture._replace(concerns=(*picture.concerns, *disputes(self.memory), *beyond))
 
     def refuse_duplicate(self) -> None:
         """Raise DuplicateCluster when an earlier instance stands for the cluster that was just read."""
@@ -97,9 +99,18 @@ class PvePoll(Poll):
         nodes = [node.name for node in self.reading.nodes] + [
             guest.node for guest in self.reading.guests if guest.node
         ]
+        present = {
+            *nodes,
+            *(one.name for one in memory.figures.nodes),
+            *(one.node for one in memory.figures.guests),
+        }
+        memory.node_ids = {name: identity for name, identity in memory.node_ids.items() if name in present}
         shown = {f"{one.name}/{one.node}" for one in memory.figures.storages}
         kept = {key: identity for key, identity in memory.storage_ids.items() if key in shown}
         try:
+            if not memory.node_ids.keys() >= set(nodes):
+                # Rows are made for them, and go when the list of nodes is written next.
+                memory.written.pop(Node.__name__, None)
             memory.node_ids = inventory.claim_node_ids(
                 self.instance, nodes, known=memory.node_ids, at=self.at
             )
@@ -233,6 +244,10 @@ def read_details(
     for gone in memory.details.keys() - set(online) - memory.absent_since.keys():
         for by_node in (memory.details, memory.details_epoch, memory.details_asked_epoch):
             by_node.pop(gone, None)
+    asked = memory.progress.get(Lane.NODE_STATUS, {})
+    if gone_nodes := asked.keys() - set(online) - memory.absent_since.keys():
+        kept = {node: progress for node, progress in asked.items() if node not in gone_nodes}
+        memory.progress = {**memory.progress, Lane.NODE_STATUS: kept}
     until = time.monotonic() + min(limits.DETAIL_BUDGET_SECONDS, calls.seconds_left())
     any_first = False
     for name in limits.nodes_due(online, memory.details_asked_epoch, at_epoch=at_epoch, interval=interval):

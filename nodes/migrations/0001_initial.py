@@ -86,6 +86,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('instance', 'vmid'),
+                'indexes': [models.Index(fields=['instance', 'gone_at'], name='guest_gone')],
                 'constraints': [models.UniqueConstraint(fields=('instance', 'vmid'), name='guest_is_unique')],
             },
         ),
@@ -100,6 +101,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('instance', 'name'),
+                'indexes': [models.Index(fields=['instance', 'gone_at'], name='datastore_gone')],
                 'constraints': [models.UniqueConstraint(fields=('instance', 'name'), name='datastore_is_unique')],
             },
         ),
@@ -137,6 +139,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('instance', 'name'),
+                'indexes': [models.Index(fields=['instance', 'gone_at'], name='node_gone')],
                 'constraints': [models.UniqueConstraint(fields=('instance', 'name'), name='node_is_unique'), models.UniqueConstraint(condition=models.Q(('wire_id', ''), _negated=True), fields=('wire_id',), name='node_wire_id_is_unique')],
             },
         ),
@@ -156,6 +159,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'storages',
                 'ordering': ('instance', 'name', 'node_name'),
+                'indexes': [models.Index(fields=['instance', 'gone_at'], name='storage_gone')],
                 'constraints': [models.UniqueConstraint(fields=('instance', 'name', 'node_name'), name='storage_is_unique'), models.UniqueConstraint(fields=('wire_id',), name='storage_wire_id_is_unique')],
             },
         ),
