@@ -11,7 +11,7 @@ from monitoring.backups import rights
 from monitoring.collecting.credentials import credential_questions
 from monitoring.collecting.disks import disk_questions
 from monitoring.collecting.schedule import Question
-from monitoring.collecting.visit import LISTING_SECONDS, Visit
+from monitoring.collecting.visit import LISTING_SECONDS, Visit, refuse_too_many
 from monitoring.known.datastores import is_outdated, left_out
 from monitoring.known.facts import NamespaceBackups, NamespaceKey
 from monitoring.known.lanes import Key, Lane
@@ -373,8 +373,11 @@ def read_group(visit: Visit, store: str, namespace: str, group: BackupGroupReadi
 
 
 def keep_namespace(visit: Visit, key: NamespaceKey, place: NamespaceBackups) -> None:
-    """Keep a place; instants alone are no news."""
+    """Keep a place; instants alone are no news. Raises BadAnswer when all places together have too many backups."""
     known = visit.facts.backups.get(key)
+    if known is None or place.size > known.size:
+        others = sum(one.size for other, one in visit.facts.backups.items() if other != key)
+        refuse_too_many("backups", place.size + others)
     visit.facts.backups = {**visit.facts.backups, key: place}
     if known is None or (known.groups, known.snapshots, bool(known.snapshots_epoch)) != (
         place.groups,

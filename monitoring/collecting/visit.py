@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from monitoring.known.lanes import Key, Lane
 from monitoring.known.memory import PollMemory
 from monitoring.known.terms import DENIALS
 from nodes.models import Instance
+from nodes.proxmox import limits
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
 
@@ -106,22 +107,25 @@ class Visit:
             setattr(self.facts, name, epoch)
 
     def keep_entry(self, name: str, key: Any, value: Any) -> None:
-        """Keep one entry of a dict of facts that was just read."""
+        """Keep one entry of a dict of facts that was just read. Raises BadAnswer when all of them together are too many."""
         known = getattr(self.facts, name)
+        refuse_excess(name, value, (one for other, one in known.items() if other != key))
         if key not in known or known[key] != value:
             self.change(**{name: {**known, key: value}})
         for instants in self._instants(self.facts, (name,)):
             setattr(self.facts, instants, {**getattr(self.facts, instants), key: self.epoch})
 
     def keep_guest(self, vmid: int, **values: Any) -> None:
-        """Keep facts of a guest that were just read."""
+        """Keep facts of a guest that were just read. Raises BadAnswer when those of all guests together are too many."""
         known = self.facts.guest(vmid)
+        refuse_excess_of(values, (one for other, one in self.facts.guests.items() if other != vmid))
         self.facts.set_guest(vmid, **values, **self._instants(known, values))
         self._compare(known, values)
 
     def keep_node(self, node: str, **values: Any) -> None:
-        """Keep facts of a node that were just read."""
+        """Keep facts of a node that were just read. Raises BadAnswer when those of all nodes together are too many."""
         known = self.facts.node(node)
+        refuse_excess_of(values, (one for other, one in self.facts.nodes.items() if other != node))
         self.facts.set_node(node, **values, **self._instants(known, values))
         self._compare(known, values)
 
@@ -139,3 +143,34 @@ class Visit:
         changed = [name for name, value in values.items() if getattr(known, name) != value]
         if changed:
             self.facts.is_news(*changed)
+
+
+#: Shorter lists are not added up: the subjects that they are of are bounded themselves.
+SHORT = 8
+
+
+def refuse_excess_of(values: Mapping[str, Any], others: Iterable[msgspec.Struct]) -> None:
+    """Raise BadAnswer when one of these facts, together with the same of others, is longer than what is kept of an instance."""
+    long = {name: value for name, value in values.items() if is_long(value)}
+    if long:
+        known = list(others)
+        for name, value in long.items():
+            refuse_excess(name, value, (getattr(one, name) for one in known))
+
+
+def refuse_excess(name: str, value: Any, others: Iterable[Any]) -> None:
+    """Raise BadAnswer when a list, together with those of its like, is longer than what is kept of an instance."""
+    if is_long(value):
+        refuse_too_many(name, len(value) + sum(len(one) for one in others))
+
+
+def refuse_too_many(name: str, count: int) -> None:
+    """Raise BadAnswer when so many are more than what is kept of an instance of the facts of this name."""
+    limit = limits.TOTALS.get(name, limits.TOTAL)
+    if count > limit:
+        raise BadAnswer(f"All lists of this kind together have more than {limit:,} entries")
+
+
+def is_long(value: Any) -> bool:
+    """Return whether this is a list that might be too long together with others."""
+    return isinstance(value, tuple | dict) and len(value) > SHORT

@@ -183,6 +183,11 @@ class NamespaceBackups(msgspec.Struct, frozen=True):
     snapshots_epoch: float = 0.0  # when those of all groups were read
     is_large: bool = False  # one answer cannot hold them: each group is asked for by itself
 
+    @property
+    def size(self) -> int:
+        """How many groups and backups are known of it."""
+        return len(self.groups) + sum(len(backups) for backups in self.snapshots.values())
+
 
 class JobHistory(msgspec.Struct, frozen=True, gc=False):
     """Since when a job is known as it is. `changed_epoch` 0: it was there when Pulse first looked, at `noted_epoch`."""

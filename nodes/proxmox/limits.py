@@ -47,3 +47,11 @@ ROWS: Mapping[str, int] = {
     "the prune jobs": 1_000,
     "the garbage collections": 1_000,
 }
+
+#: Of all lists of one kind together that are kept of an instance, such as the snapshots of all its guests, by the name of the fact.
+TOTALS: Mapping[str, int] = {
+    "backups": 500_000,  # groups and snapshots of a PBS
+    "volumes": 500_000,  # backups in storages of a PVE
+    "snapshots": 100_000,
+}
+TOTAL = 50_000
