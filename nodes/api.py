@@ -219,8 +219,9 @@ class NodeView(Endpoint):
     def put(self, request: Request, node_id: str = "") -> Response:
         """Change an instance
 
-        What the body leaves out stays as it is; a changed host, scheme or port demands the secret again. `type` is ignored: the
-        id decides. A new token takes the place of user and password, and the other way round.
+        What the body leaves out stays as it is. A changed host, scheme or port demands the secret again in the same request, and so
+        does a fingerprint that is taken away or replaced, or `verifySSL` switched off where no former pin comes back: 400 otherwise,
+        and nothing is changed. `type` is ignored: the id decides. A new token takes the place of user and password, and the other way round.
         """
         fields = self.taken(request)
         kind, number = read_wire_id(node_id)

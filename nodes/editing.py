@@ -38,6 +38,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "localhost4", "localhost6", "ip6-localh
 CONFIGURED_FIELDS = (
     *(column.name for column in DECIDED if column.name != "kind"),
     "is_fingerprint_learned",
+    "former_fingerprint",
     "authority",
     "certificate_renewed_at",
     "is_paused",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from nodes.configuring import held_by, proposed
-from nodes.drafts import DECIDED, Checked, Draft, NotValid, changed_credential, checked, draft_of
+from nodes.configuring import apply, proposed
+from nodes.drafts import DECIDED, Checked, Draft, NotValid, checked, draft_of
 from nodes.models import Instance
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 else:  # the class takes a parameter for type checkers only
     InstanceModelForm = forms.ModelForm
 
-UNCHANGED = "Leave empty to keep the stored one."
+UNCHANGED = "Leave empty to keep the stored one; another host or certificate needs it again."
 
 
 class InstanceForm(InstanceModelForm):
@@ -70,7 +71,7 @@ class InstanceForm(InstanceModelForm):
                 self.checked = proposed(self.draft())
             else:
                 self.checked = checked(self.draft())
-                changed_credential(self.checked, held_by(self.instance))
+                apply(self.checked, copy(self.instance))
         except NotValid as problem:
             self.add_error(problem.field if problem.field in self.fields else None, problem.message)
             return cleaned

@@ -105,6 +105,12 @@ class Instance(models.Model):
     is_fingerprint_learned = models.BooleanField(
         default=False, editable=False, help_text="Pinned when it was first seen; nobody has confirmed it."
     )
+    former_fingerprint = models.CharField(
+        max_length=64,
+        blank=True,
+        editable=False,
+        help_text="The learned pin while the authorities decide in its place.",
+    )
     authority = models.TextField(
         blank=True,
         editable=False,

@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
                 ('sealed_token', models.TextField(blank=True, editable=False)),
                 ('fingerprint', models.CharField(blank=True, help_text='SHA-256 of the certificate, hex, lower case, without colons.', max_length=64)),
                 ('is_fingerprint_learned', models.BooleanField(default=False, editable=False, help_text='Pinned when it was first seen; nobody has confirmed it.')),
+                ('former_fingerprint', models.CharField(blank=True, editable=False, help_text='The learned pin while the authorities decide in its place.', max_length=64)),
                 ('authority', models.TextField(blank=True, editable=False, help_text='Who may renew the pinned certificate: `public`, or an authority of its own in PEM.')),
                 ('certificate_renewed_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('verify_tls', models.BooleanField(default=False)),

@@ -746,7 +746,7 @@ def test_a_change_raises_the_version_and_is_polled_at_once(api):
 def test_the_id_decides_about_the_type(api):
     make_instance()
 
-    response = put(api, f"{NODES}/pve-0", {"type": "pbs", "host": "192.0.2.99"})
+    response = put(api, f"{NODES}/pve-0", {"type": "pbs", "host": "192.0.2.99", "tokenValue": "again"})
 
     assert response.status_code == 200
     assert (listed(api)[0]["type"], listed(api)[0]["host"]) == ("pve", "https://192.0.2.99:8006")
@@ -845,7 +845,7 @@ def test_another_host_that_is_silent_loses_the_members_of_the_old_one(api):
     cluster = make_instance(is_cluster=True, cluster_name="lab-cluster")
     make_endpoint(cluster)
 
-    put(api, f"{NODES}/pve-0", {"host": "https://elsewhere.lab:8006"})
+    put(api, f"{NODES}/pve-0", {"host": "https://elsewhere.lab:8006", "tokenValue": "again"})
 
     assert "clusterEndpoints" not in listed(api)[0]
 

@@ -232,6 +232,26 @@ def test_a_password_typed_beside_the_old_token_switches_to_the_password(admin):
     assert unseal(instance.sealed_password, place=instance.password_place) == "new secret"
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"host": "https://elsewhere.lab:8006"}, {"fingerprint": ""}, {"fingerprint": "cd" * 32}],
+    ids=str,
+)
+def test_another_host_or_certificate_wants_the_secret_at_the_form(admin, changed):
+    instance = make_instance(token_value="kept", fingerprint=FINGERPRINT)
+    before = Instance.objects.values().get()
+
+    refused = admin.post(change_url(instance), form_of(instance, **changed))
+    after_refusal = Instance.objects.values().get()
+    taken = admin.post(change_url(instance), form_of(instance, token_value="typed", **changed))
+
+    assert (refused.status_code, taken.status_code) == (200, 302)
+    assert "tokenValue is required again" in refused.context["adminform"].form.errors["token_value"][0]
+    assert after_refusal == before
+    instance.refresh_from_db()
+    assert unseal(instance.sealed_token, place=instance.token_place) == "typed"
+
+
 def test_a_fingerprint_may_be_pasted_as_proxmox_shows_it(admin):
     instance = make_instance()
 

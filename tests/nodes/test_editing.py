@@ -129,7 +129,7 @@ def test_a_silent_host_is_pinned_at_its_first_answer():
 def test_a_pin_that_was_taken_away_is_not_learned_again():
     instance = make_instance(fingerprint=FINGERPRINT, is_fingerprint_learned=True)
 
-    editing.change(instance.pk, Draft(kind="pve", fingerprint=""), at=NOON)
+    editing.change(instance.pk, Draft(kind="pve", fingerprint="", token_value="again"), at=NOON)
 
     assert not editing.pin_first_certificate(instance.pk, FINGERPRINT)
 
@@ -139,7 +139,9 @@ def test_a_learned_pin_is_learned_anew_for_another_host(host_probe):
     answers(host_probe, found(fingerprint="cd" * 32))
 
     changed = editing.change(
-        instance.pk, Draft(kind="pve", host="pve9.lab", fingerprint=FINGERPRINT), at=NOON
+        instance.pk,
+        Draft(kind="pve", host="pve9.lab", fingerprint=FINGERPRINT, token_value="again"),
+        at=NOON,
     )
 
     assert (changed.fingerprint, changed.is_fingerprint_learned) == ("cd" * 32, True)
@@ -148,7 +150,8 @@ def test_a_learned_pin_is_learned_anew_for_another_host(host_probe):
 def test_a_confirmed_pin_is_kept_for_another_host():
     instance = make_instance(fingerprint=FINGERPRINT)
 
-    changed = editing.change(instance.pk, Draft(kind="pve", host="pve9.lab"), at=NOON)
+    moved = Draft(kind="pve", host="pve9.lab", token_value="again")
+    changed = editing.change(instance.pk, moved, at=NOON)
 
     assert changed.fingerprint == FINGERPRINT
 
@@ -283,6 +286,11 @@ def test_a_partial_change_leaves_everything_else_equal(asked):
     instance = make_instance(name="lab", state="ok", last_success_at=NOON, monitor_storage=False)
     bystander, before = all_rows()
 
+    if "host" in asked and "token_value" not in asked:
+        with pytest.raises(NotValid):
+            editing.change(instance.pk, Draft(kind="pve", **asked), at=NOON)
+        assert all_rows() == [bystander, before]
+        return
     editing.change(instance.pk, Draft(kind="pve", **asked), at=NOON)
 
     other_after, after = all_rows()
@@ -336,7 +344,7 @@ def test_a_change_of_two_people_at_once_keeps_both(host_probe):
 
     host_probe.side_effect = somebody_renames
 
-    changed = editing.change(instance.pk, Draft(kind="pve", host="pve7.lab"), at=NOON)
+    changed = editing.change(instance.pk, Draft(kind="pve", host="pve7.lab", token_value="again"), at=NOON)
 
     changed.refresh_from_db()
     assert (changed.name, changed.monitor_vms, changed.host) == ("renamed", False, "https://pve7.lab:8006")
@@ -367,7 +375,7 @@ def test_a_change_of_what_is_removed_meanwhile_finds_nothing(host_probe):
     host_probe.side_effect = somebody_removes
 
     with pytest.raises(UnknownInstance):
-        editing.change(instance.pk, Draft(kind="pve", host="pve7.lab"), at=NOON)
+        editing.change(instance.pk, Draft(kind="pve", host="pve7.lab", token_value="again"), at=NOON)
     assert all_rows() == []
 
 

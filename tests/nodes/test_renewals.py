@@ -260,7 +260,7 @@ class TestStored:
     def test_it_is_forgotten_with_the_pin(self, change: dict[str, str], authority: str) -> None:
         instance = make_instance(fingerprint="ab" * 32, authority="public", host="https://pve1.lab:8006")
 
-        configuring.apply(configuring.checked(Draft(kind="pve", **change)), instance)
+        configuring.apply(configuring.checked(Draft(kind="pve", token_value="again", **change)), instance)
 
         assert instance.authority == authority
 

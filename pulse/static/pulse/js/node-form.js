@@ -116,9 +116,14 @@ function signIn() {
   }, "[data-save]");
 }
 
-/** Whether the credential in the form is complete by itself: a stored secret never comes back to the page. */
+/** Whether the address is another one: the stored secret was not given for it. */
+function isMoved({ edited, values }) {
+  return edited !== null && values.host.trim() !== edited.host;
+}
+
+/** Whether the credential in the form has to be complete by itself: a stored secret never comes back to the page. */
 function needsNewSecret({ edited, values }) {
-  return !edited || (values.auth === "token" ? values.tokenValue : values.password) !== "";
+  return !edited || isMoved({ edited, values }) || (values.auth === "token" ? values.tokenValue : values.password) !== "";
 }
 
 async function testAsStored(edited) {
@@ -191,7 +196,8 @@ function field(name, label, more) {
 }
 
 function credential({ edited, values }) {
-  const kept = (isStored) => ({ type: "password", placeholder: isStored ? "unchanged" : "" });
+  const isKept = !isMoved({ edited, values });
+  const kept = (isStored) => ({ type: "password", placeholder: isStored && isKept ? "unchanged" : "" });
   if (values.auth === "token") return html`<div class="pair" key="token">${field("tokenName", "Token ID")}${field("tokenValue", "Secret", kept(edited?.hasToken))}</div>`;
   return html`<div class="pair" key="password">${field("user", "User")}${field("password", "Password", { ...kept(edited?.hasPassword), autocomplete: "new-password" })}</div>`;
 }
