@@ -29,6 +29,7 @@ from urllib3.connection import HTTPSConnection
 
 from benchmarks.estate import simulated
 from nodes.proxmox.client import Client, Credential, Target
+from tests.nodes.servers import LOCAL
 
 TURNS = 20
 CLIENTS = 160
@@ -95,7 +96,7 @@ def main(calls: int = 100) -> None:
     with simulated("S", latency_ms=0) as estate:
         told = next(one for one in estate.instances if one["kind"] == "pve")
         credential = Credential(token_id=told["tokenId"], token_value=told["tokenValue"])
-        target = Target("pve", told["url"], credential, fingerprint=told["fingerprint"])
+        target = Target("pve", told["url"], credential, fingerprint=told["fingerprint"], policy=LOCAL)
         headers = {
             "Accept-Encoding": "gzip",
             "Authorization": f"PVEAPIToken={credential.token_id}={credential.token_value}",

@@ -22,8 +22,10 @@ SHA1_LENGTH = 40
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 #: A last label that is a number makes the whole a number for some resolvers: 127.1, 0x7f.1 and 2130706433.
 NUMBER_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
-#: Proxmox hosts are in private networks, and Pulse may run on the one that it watches.
-HOST_POLICY = AddressPolicy(allows_loopback=True, allows_private=True)
+#: What a host may be called by itself alone.
+LOOPBACK_NAMES = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"})
+#: What can be the address of a host at all; what may be called is another question (`nodes.reach`).
+SPELLED = AddressPolicy(allows_loopback=True, allows_private=True)
 
 
 def normalise_host(kind: str, text: str) -> str:
@@ -94,7 +96,7 @@ def checked_host(text: str) -> str:
         return _checked_name(host)
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
         raise ValueError("an address with a zone is only known to one machine; use a name or another address")
-    if refusal := HOST_POLICY.refusal_of(address):
+    if refusal := SPELLED.refusal_of(address):
         raise ValueError(f"{address} {refusal}")
     return str(address)
 

@@ -19,12 +19,13 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_protect
 
 from nodes import connecting, editing, probe
+from nodes.address_admin import AddressRuleAdmin
 from nodes.certificate_filter import CERTIFICATES, CertificateFilter, certificate_of
 from nodes.choices import InstanceKind
 from nodes.drafts import FLAGS, NotValid
 from nodes.editing import Outcome, UnknownInstance
 from nodes.forms import InstanceForm
-from nodes.models import ClusterEndpoint, Datastore, Guest, Instance, Node, Storage
+from nodes.models import AddressRule, ClusterEndpoint, Datastore, Guest, Instance, Node, Storage
 from nodes.proxmox.client import Target
 from nodes.proxmox.errors import ProxmoxError
 from pulse.lib.crypto import SealBroken
@@ -345,6 +346,8 @@ class InventoryAdmin(ReadOnly, InventoryModelAdmin):
     list_select_related = ("instance",)
     show_full_result_count = False
 
+
+admin.site.register(AddressRule, AddressRuleAdmin)
 
 GONE = ("gone_at", admin.EmptyFieldListFilter)
 

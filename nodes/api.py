@@ -14,7 +14,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from nodes import configuring, connecting, editing, permissions, probe
+from nodes import configuring, connecting, editing, permissions, probe, reach
 from nodes.addresses import normalise_host, spelled_fingerprint
 from nodes.choices import InstanceKind
 from nodes.doctor.examination import Finding, repairs
@@ -391,7 +391,8 @@ class CertificateView(Endpoint):
         except ValueError as error:
             raise ApiError(400, plain(str(error)), details={"host": plain(str(error))}) from None
         with refusals():
-            shown = probe.certificate_of(url, timeout_seconds=TEST_SECONDS)
+            configuring.refuse_address(url)
+            shown = probe.certificate_of(url, policy=reach.policy(), timeout_seconds=TEST_SECONDS)
         return Response(
             Certificate(
                 host=url,

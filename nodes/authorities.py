@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from nodes.addresses import HOST_POLICY
+from nodes import reach
 from nodes.models import ClusterEndpoint, Instance
 from pulse.lib.outbound.budget import Budget
 from pulse.lib.outbound.connecting import PUBLIC, connect, presented_certificate, shown_certificate
@@ -80,7 +80,7 @@ def is_public(instance: Instance) -> bool:
     place = place_of(instance.host)
     budget = Budget(place, seconds=HANDSHAKE_SECONDS)
     try:
-        shown = shown_certificate(place, HOST_POLICY, budget, verify_tls=True)
+        shown = shown_certificate(place, reach.policy(), budget, verify_tls=True)
     except OutboundError:
         return False
     return hashlib.sha256(shown).hexdigest() == instance.fingerprint
@@ -108,7 +108,7 @@ def vouches(instance: Instance) -> str:
     try:
         connection = connect(
             place,
-            HOST_POLICY,
+            reach.policy(),
             budget,
             verify_tls=False,
             fingerprint=instance.fingerprint,

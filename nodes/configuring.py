@@ -6,7 +6,7 @@ from copy import copy
 
 from django.conf import settings
 
-from nodes import clusters
+from nodes import clusters, reach
 from nodes.choices import InstanceKind
 from nodes.clusters import HostFacts
 from nodes.drafts import (
@@ -46,8 +46,15 @@ def proposed(draft: Draft) -> Checked:
     if not draft.host.strip():
         raise NotValid("host", "host is required")
     draft = checked(draft)
+    refuse_address(draft.host)
     new_credential(draft)
     return draft
+
+
+def refuse_address(url: str) -> None:
+    """Raise NotValid for an address that no host may be called at."""
+    if refusal := reach.refusal_of(url):
+        raise NotValid("host", refusal)
 
 
 def described(draft: Checked) -> tuple[Instance, Credential]:
@@ -82,6 +89,7 @@ def apply(draft: Checked, instance: Instance) -> Credential | None:
         instance.host = draft.host
     store_trust(instance, draft, is_new=False)
     if has_moved(before, instance):
+        refuse_address(instance.host)
         forget_pins(instance)
     for flag, is_on in draft.flags.items():
         setattr(instance, flag, is_on)

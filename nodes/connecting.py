@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
+from nodes import reach
 from nodes.addresses import base_url_for_member
 from nodes.models import Instance
 from nodes.proxmox.client import Client, Credential, Meter, Target
@@ -47,6 +48,7 @@ def target_of(instance: Instance, *, url: str | None = None, fingerprint: str | 
         fingerprint=instance.fingerprint if fingerprint is None else fingerprint,
         verify_tls=instance.verify_tls,
         authority=instance.authority,
+        policy=reach.policy(),
     )
 
 
@@ -89,6 +91,7 @@ def targets_of(target: Target, members: Iterable[Member]) -> tuple[Target, ...]:
                 fingerprint=member.fingerprint,
                 verify_tls=target.verify_tls,
                 authority=target.authority,
+                policy=target.policy,
             ),
         )
     return tuple(targets.values())

@@ -16,23 +16,21 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from nodes import clusters
-from nodes.addresses import default_name
+from nodes.addresses import LOOPBACK_NAMES, default_name
 from nodes.choices import InstanceKind
 from nodes.clusters import HostFacts
 from nodes.configuring import apply, described, learn, needs_look, proposed, seal_credential
 from nodes.drafts import DECIDED, NAME_LIMIT, Draft, NotValid, checked
 from nodes.ids import FreeIds, whole_ids
-from nodes.models import Instance, InstanceCounter
+from nodes.models import AddressRule, Instance, InstanceCounter
 from pulse.lib import feed
 from pulse.lib.outbound.places import place_of
 
 #: How often a verb begins anew when somebody else stored the same name, number or host in the same moment.
 ATTEMPTS = 4
-
-#: What a host may be called by itself alone.
-LOOPBACK_NAMES = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"})
 
 #: An edit writes what a person decides and what follows from it, never what polling observes.
 CONFIGURED_FIELDS = (
@@ -290,6 +288,18 @@ def save_edit(instance: Instance) -> None:
     instance.next_poll_at = None
     instance.save(update_fields=CONFIGURED_FIELDS)
     feed.broadcast("nodes_changed")
+
+
+def allow_loopback(*, is_allowed: bool) -> None:
+    """Decide whether hosts may be called at the loopback addresses of this machine."""
+    with transaction.atomic():
+        rule, _ = AddressRule.objects.select_for_update().get_or_create()
+        if rule.allows_loopback == is_allowed:
+            return
+        rule.allows_loopback = is_allowed
+        rule.save(update_fields=["allows_loopback"])
+        # Open connections are of the former decision: each is made anew, in whatever process.
+        Instance.objects.update(version=F("version") + 1, next_poll_at=None)
 
 
 def pause(pk: int) -> Instance:

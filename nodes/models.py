@@ -72,6 +72,23 @@ class InstanceCounter(models.Model):
         return f"{self.kind}-{self.next_number}"
 
 
+class AddressRule(models.Model):
+    """What somebody has decided about the addresses of hosts; at most one row, and while there is none nothing is allowed."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    allows_loopback = models.BooleanField(
+        "this machine may be watched by its loopback address",
+        default=False,
+        help_text="Whoever may add hosts can then call whatever listens on 127.0.0.1 or ::1 here, but Pulse's own servers.",
+    )
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="address_rule_is_one"),)
+
+    def __str__(self) -> str:
+        return "loopback is allowed" if self.allows_loopback else "loopback is refused"
+
+
 class Instance(models.Model):
     """One configured connection to PVE (a host or a whole cluster), to PBS or to PMG.
 

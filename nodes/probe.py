@@ -12,7 +12,6 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from nodes.addresses import HOST_POLICY
 from nodes.proxmox import mail, pbs, pve, values
 from nodes.proxmox.client import Client, Target
 from nodes.proxmox.errors import NotFound, PermissionDenied, ServerError, TlsFailed, outbound_errors_told
@@ -20,6 +19,7 @@ from nodes.proxmox.readings.live import ClusterReading, NodeCertificateReading
 from pulse.lib.outbound.budget import Budget
 from pulse.lib.outbound.connecting import shown_certificate
 from pulse.lib.outbound.places import Place, place_of
+from pulse.lib.outbound.policy import AddressPolicy
 
 Result = TypeVar("Result")
 
@@ -139,7 +139,7 @@ def _unless_refused(ask: Callable[[], Result]) -> Result | None:
         return None
 
 
-def certificate_of(url: str, *, timeout_seconds: float = 10.0) -> Certificate:
+def certificate_of(url: str, *, policy: AddressPolicy, timeout_seconds: float = 10.0) -> Certificate:
     """Return the certificate that a host shows; nothing but the handshake is sent to it.
 
     Raises a ProxmoxError when there is no TLS to be had.
@@ -152,14 +152,14 @@ def certificate_of(url: str, *, timeout_seconds: float = 10.0) -> Certificate:
         )
     budget = Budget(place, seconds=timeout_seconds)
     try:
-        return _described(_shown(place, budget, verify_tls=True), is_trusted=True)
+        return _described(_shown(place, policy, budget, verify_tls=True), is_trusted=True)
     except TlsFailed:
-        return _described(_shown(place, budget, verify_tls=False), is_trusted=False)
+        return _described(_shown(place, policy, budget, verify_tls=False), is_trusted=False)
 
 
-def _shown(place: Place, budget: Budget, *, verify_tls: bool) -> bytes:
+def _shown(place: Place, policy: AddressPolicy, budget: Budget, *, verify_tls: bool) -> bytes:
     with outbound_errors_told():
-        return shown_certificate(place, HOST_POLICY, budget, verify_tls=verify_tls)
+        return shown_certificate(place, policy, budget, verify_tls=verify_tls)
 
 
 def _described(encoded: bytes, *, is_trusted: bool) -> Certificate:

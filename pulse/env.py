@@ -64,6 +64,14 @@ def env_list(name: str) -> list[str]:
     return [part.strip() for part in env_text(name).split(",") if part.strip()]
 
 
+def env_ports(name: str) -> frozenset[int]:
+    """Return the comma-separated ports of the variable."""
+    ports = env_list(name)
+    if not all(port.isascii() and port.isdigit() and 0 < int(port) <= 65535 for port in ports):
+        raise EnvError(f"{name} must be ports from 1 to 65535, separated by commas")
+    return frozenset(map(int, ports))
+
+
 def env_prefix(name: str, *, taken: frozenset[str]) -> str:
     """Return the variable as the path under which Pulse is shown, `/like/this`, empty for the root.
 

@@ -6,7 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pulse.env import EnvError, env_bool, env_choice, env_int, env_list, env_prefix, env_secret, env_text
+from pulse.env import (
+    EnvError,
+    env_bool,
+    env_choice,
+    env_int,
+    env_list,
+    env_ports,
+    env_prefix,
+    env_secret,
+    env_text,
+)
 from pulse.lib.keys import ensure_secret_key, token_digest
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -52,6 +62,8 @@ UPDATE_CHANNEL = env_choice("UPDATE_CHANNEL", "stable", ("stable", "rc"))
 AUTO_UPDATE_ENABLED = env_bool("AUTO_UPDATE_ENABLED")
 #: Pin the certificate that a host shows first, unless it is pinned by hand or checked by the authorities.
 PULSE_TLS_AUTOPIN = env_bool("PULSE_TLS_AUTOPIN", default=True)
+#: Ports below 1024, beside 80 and 443, at which hosts may be called.
+PULSE_HOST_PORTS = env_ports("PULSE_HOST_PORTS")
 LOG_LEVEL = env_choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
 PULSE_LOG_FORMAT = env_choice("PULSE_LOG_FORMAT", "text", ("text", "json"))
 PULSE_DEVELOPMENT = env_bool("PULSE_DEVELOPMENT")

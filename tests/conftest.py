@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import time_machine
+from django.apps import AppConfig
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 if TYPE_CHECKING:
@@ -45,6 +46,29 @@ def static_files_are_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", read_once)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loopback_is_allowed() -> Iterator[None]:
+    """The decision is stored in every database that the tests make or empty: their simulated hosts are on this machine."""
+    from django.db.models.signals import post_migrate
+
+    def decide(sender: AppConfig, using: str, **_: object) -> None:
+        if sender.label == "nodes":
+            rules = sender.get_model("AddressRule").objects.using(using)
+            rules.update_or_create(defaults={"allows_loopback": True})
+
+    post_migrate.connect(decide)
+    yield
+    post_migrate.disconnect(decide)
+
+
+@pytest.fixture
+def loopback_is_refused(db: None) -> None:
+    """Nobody has decided anything about addresses, as on a fresh install."""
+    from nodes.models import AddressRule
+
+    AddressRule.objects.all().delete()
 
 
 @pytest.fixture

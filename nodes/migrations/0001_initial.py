@@ -15,6 +15,16 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='AddressRule',
+            fields=[
+                ('id', models.PositiveSmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
+                ('allows_loopback', models.BooleanField(default=False, help_text="Whoever may add hosts can then call whatever listens on 127.0.0.1 or ::1 here, but Pulse's own servers.", verbose_name='this machine may be watched by its loopback address')),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='address_rule_is_one')],
+            },
+        ),
+        migrations.CreateModel(
             name='InstanceCounter',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

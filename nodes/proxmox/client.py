@@ -13,13 +13,13 @@ from urllib.parse import urlencode
 import msgspec
 from requests import Response
 
-from nodes.addresses import HOST_POLICY
 from nodes.proxmox import answers, metering
 from nodes.proxmox.errors import LoginFailed, ProxmoxError, SessionRefused, TimedOut, outbound_errors_told
 from nodes.proxmox.login import Credential, login_for
 from nodes.proxmox.slots import Slots, is_in_background, slots_of
 from pulse.lib.outbound.budget import Budget
 from pulse.lib.outbound.places import place_of
+from pulse.lib.outbound.policy import AddressPolicy
 from pulse.lib.outbound.session import Adapter, Session
 
 __all__ = ["Answer", "Client", "Credential", "Meter", "Target"]
@@ -32,13 +32,15 @@ MAX_BODY_BYTES = 32 << 20
 PROOF_SECONDS = 60.0
 #: What every Proxmox host answers to whoever may log in.
 PROOF_PATH = "/version"
+#: What may be called where nobody has decided otherwise.
+HOST_POLICY = AddressPolicy(allows_loopback=False, allows_private=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a client calls and as whom; a fingerprint pins exactly this certificate, whatever `verify_tls` says.
 
-    `authority` may renew the pinned one: as in `pulse.lib.outbound.connecting.connect`.
+    `authority` may renew the pinned one: as in `pulse.lib.outbound.connecting.connect`. `policy` judges where the URL leads, each time.
     """
 
     kind: str  # pve, pbs, pmg
@@ -47,6 +49,7 @@ class Target:
     fingerprint: str = ""  # SHA-256, 64 hex digits in lower case
     verify_tls: bool = False
     authority: str = field(default="", repr=False)
+    policy: AddressPolicy = field(default=HOST_POLICY, repr=False)
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -105,7 +108,7 @@ class Client:
         self._login = login_for(target.kind, target.credential)
         self._slots = slots or slots_of(target.url)
         self._adapter = Adapter(
-            HOST_POLICY,
+            target.policy,
             verify_tls=target.verify_tls,
             fingerprint=target.fingerprint,
             authority=target.authority,

@@ -7,6 +7,12 @@ from contextlib import contextmanager
 
 from pulse.lib.outbound import errors as outbound
 
+#: Where an address is refused because it is this machine's own.
+LOOPBACK_REMEDY = (
+    "If Pulse runs on the Proxmox host, give the network address of the host, or allow this machine: "
+    "pulse instance allow-loopback, or Address rules in the admin"
+)
+
 
 class ProxmoxError(Exception):
     """A call that gave no reading. `str()` is one sentence for people: what happened, then what to do.
@@ -298,4 +304,6 @@ def _told(error: outbound.OutboundError) -> ProxmoxError:
     if isinstance(error, outbound.CertificateChanged):
         return CertificateChanged(str(error), expected=error.expected, presented=error.presented)
     kind, remedy = FAILURES[type(error)]
+    if isinstance(error, outbound.AddressRefused) and error.is_this_machine:
+        remedy = LOOPBACK_REMEDY
     return kind(str(error), remedy=remedy)

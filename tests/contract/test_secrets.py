@@ -349,7 +349,7 @@ def use_nodes(everything: Everything, program: Client, echo: str) -> None:
             f"{method} {path}", program.generic(method, path, raw, content_type="application/json")
         )
 
-    down = "https://127.0.0.1:9"
+    down = "https://127.0.0.1:1024"
     by_password = {"type": "pve", "host": down, "user": "a@pam"}
     by_token = {"type": "pbs", "host": down, "tokenName": "a@pbs!t"}
     send("POST", NODES, by_password | {"password": typed("password by POST")})
@@ -432,7 +432,7 @@ def tell_of(everything: Everything, where: str, *arguments: str) -> None:
 
 def use_the_admin(everything: Everything, browser: Client) -> None:
     """Add, change, search and refuse in the admin, and look at every page of every row."""
-    new = {"kind": "pve", "name": "lab", "host": "https://127.0.0.1:9", "monitor_vms": "on"}
+    new = {"kind": "pve", "name": "lab", "host": "https://127.0.0.1:1024", "monitor_vms": "on"}
     by_token = {"token_id": "a@pam!t", "token_value": typed("token in the admin")}
     by_password = {"user": "a@pam", "password": typed("password in the admin")}
     refused = {
@@ -440,7 +440,7 @@ def use_the_admin(everything: Everything, browser: Client) -> None:
         "password": typed("password in a refused form"),
     }
     proxied = {"host": f"https://proxy:{typed('proxy password in the admin')}@192.0.2.1"}
-    for fields in (new | by_token, new | {"host": "https://127.0.0.1:10"} | by_password, new | refused):
+    for fields in (new | by_token, new | {"host": "https://127.0.0.1:1025"} | by_password, new | refused):
         everything.answered("admin: add", browser.post(f"{ADMIN_LIST}add/", fields, follow=True))
     # A form that is refused shows again what was typed, but no secret; an address is no place for one, and is not stored.
     page = browser.post(f"{ADMIN_LIST}add/", new | by_token | proxied)
@@ -466,7 +466,7 @@ def use_commands(everything: Everything, monkeypatch, echo: str, tmp_path: Path)
     add = ("add", "--type", "pve", "--accept-certificate")
     for host in (
         echo,
-        "https://127.0.0.1:9",
+        "https://127.0.0.1:1024",
         "ftp://x",
         f"https://p:{typed('proxy password by command')}@192.0.2.1",
     ):
@@ -492,7 +492,7 @@ def use_commands(everything: Everything, monkeypatch, echo: str, tmp_path: Path)
 def break_things(everything: Everything, program: Client, monkeypatch) -> None:
     """Let storing, sealing and everything fail, with the secrets at hand."""
     body = json.dumps(
-        {"type": "pve", "host": "127.0.0.1:9", "user": "a@pam", "password": typed("password by POST")}
+        {"type": "pve", "host": "127.0.0.1:1024", "user": "a@pam", "password": typed("password by POST")}
     )
     program.raise_request_exception = False
     for error in (DatabaseError("down"), RuntimeError("unexpected"), crypto.SealBroken("the key is lost")):
@@ -606,7 +606,7 @@ def test_no_secret_is_an_argument_of_a_process(tmp_path):
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=root, env=environment, check=True
     )
-    options = ("--type", "pve", "--host", "https://127.0.0.1:9", "--token-id", "a@pam!t", "--no-test")
+    options = ("--type", "pve", "--host", "https://down.invalid:8006", "--token-id", "a@pam!t", "--no-test")
     process = subprocess.Popen(
         [sys.executable, "-m", "pulse", "instance", "add", *options, "--token-value-file", "-"],
         cwd=root,

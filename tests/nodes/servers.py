@@ -11,13 +11,22 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from nodes.proxmox.client import Answer, Client, Credential, Target
+from pulse.lib.outbound.policy import AddressPolicy
 from tests.fake_proxmox.certificates import Certificate, certificate
 
 TOKEN = Credential(token_id="pulse@pve!monitor", token_value="6f1de9a2-token-secret")
 PASSWORD = Credential(user="pulse@pve", password="correct horse & battery")
 
+#: What may be called in tests: their servers are on this machine.
+LOCAL = AddressPolicy(allows_loopback=True, allows_private=True)
+
 #: Long enough for a busy machine; no test waits for it unless it fails.
 PATIENCE_SECONDS = 10.0
+
+
+def local(*args: Any, **options: Any) -> Target:
+    """How to call a server of a test: as Target has it, at whatever address of this machine."""
+    return Target(*args, policy=LOCAL, **options)
 
 
 class Link:
@@ -102,7 +111,7 @@ class ScriptedServer:
 
     def target(self, credential: Credential = TOKEN, kind: str = "pve", fingerprint: str = "") -> Target:
         """How to call this server, unverified unless a fingerprint is given."""
-        return Target(kind=kind, url=self.url, credential=credential, fingerprint=fingerprint)
+        return local(kind, self.url, credential, fingerprint=fingerprint)
 
     def _accept(self) -> None:
         while True:

@@ -8,10 +8,10 @@ from urllib.parse import quote_plus
 import pytest
 
 from nodes.proxmox import client as client_module
-from nodes.proxmox.client import Client, Credential, Target
+from nodes.proxmox.client import Client, Credential
 from nodes.proxmox.errors import ProxmoxError
 from tests.fake_proxmox import FakeServer
-from tests.nodes.servers import PASSWORD, TOKEN, Link, always, ask, scripted
+from tests.nodes.servers import PASSWORD, TOKEN, Link, always, ask, local, scripted
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def test_two_calls_are_under_way_at_most(fake_pve: FakeServer) -> None:
     fake_pve.latency_ms = 20
     credential = Credential(token_id=fake_pve.token_id, token_value=fake_pve.token_value)
 
-    with Client(Target("pve", fake_pve.url, credential)) as client, ThreadPoolExecutor(8) as threads:
+    with Client(local("pve", fake_pve.url, credential)) as client, ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: client.get("/version"), range(12)))
 
     assert len(answers) == 12
@@ -107,7 +107,7 @@ def test_the_glitch_of_a_proxied_call_is_tried_once_more() -> None:
 
 def test_the_meter_counts_calls_failures_and_bytes(fake_pve: FakeServer) -> None:
     credential = Credential(token_id=fake_pve.token_id, token_value=fake_pve.token_value)
-    with Client(Target("pve", fake_pve.url, credential)) as client:
+    with Client(local("pve", fake_pve.url, credential)) as client:
         client.get("/version")
         client.get("/cluster/resources")
         with pytest.raises(ProxmoxError):
@@ -135,7 +135,7 @@ def test_the_meter_loses_nothing_between_threads() -> None:
 
 @pytest.mark.parametrize("credential", [TOKEN, PASSWORD], ids=["token", "password"])
 def test_no_text_of_an_object_shows_a_secret(credential: Credential) -> None:
-    target = Target("pve", "https://192.0.2.1:8006", credential)
+    target = local("pve", "https://192.0.2.1:8006", credential)
     with Client(target) as client:
         texts = f"{credential!r} {credential} {target!r} {client!r} {[credential]!r}"
 

@@ -14,7 +14,7 @@ from nodes.proxmox import errors, pve
 from nodes.proxmox.client import Client, Credential, Target
 from pulse.lib.outbound import errors as outbound
 from tests.fake_proxmox import FakeServer
-from tests.nodes.servers import TOKEN, Link, always, answer, ask, scripted
+from tests.nodes.servers import TOKEN, Link, always, answer, ask, local, scripted
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ SOON = {"timeout_seconds": 0.5, "deadline_seconds": 0.6}
 def target_of(server: FakeServer, **changes: Any) -> Target:
     """How to call a fake: with its own token, pinned."""
     credential = Credential(token_id=server.token_id, token_value=server.token_value)
-    target = Target(server.kind, server.url, credential, fingerprint=server.fingerprint)
+    target = local(server.kind, server.url, credential, fingerprint=server.fingerprint)
     return replace(target, **changes)
 
 
@@ -143,7 +143,7 @@ def test_a_refused_privilege_is_named_with_its_path(fake_pve: FakeServer) -> Non
 
 
 def test_a_wrong_token_is_a_failed_login(fake_pve: FakeServer) -> None:
-    target = Target("pve", fake_pve.url, Credential(token_id=fake_pve.token_id, token_value="wrong"))
+    target = local("pve", fake_pve.url, Credential(token_id=fake_pve.token_id, token_value="wrong"))
 
     with pytest.raises(errors.LoginFailed):
         ask(target)
@@ -154,7 +154,7 @@ def test_a_wrong_token_is_a_failed_login(fake_pve: FakeServer) -> None:
 )
 def test_without_a_credential_nothing_is_sent(fake_pve: FakeServer, credential: Credential) -> None:
     with pytest.raises(errors.LoginFailed, match="No credential is configured"):
-        ask(Target("pve", fake_pve.url, credential))
+        ask(local("pve", fake_pve.url, credential))
 
     assert fake_pve.traffic.connections == 0
 
@@ -186,7 +186,7 @@ def test_a_call_that_a_backup_server_lacks_is_not_found(fake_pbs: FakeServer) ->
 
 
 def test_a_wrong_token_of_a_backup_server_is_a_failed_login(fake_pbs: FakeServer) -> None:
-    target = Target("pbs", fake_pbs.url, Credential(token_id=fake_pbs.token_id, token_value="wrong"))
+    target = local("pbs", fake_pbs.url, Credential(token_id=fake_pbs.token_id, token_value="wrong"))
 
     with pytest.raises(errors.LoginFailed):
         ask(target)
@@ -299,7 +299,7 @@ def test_plain_http_at_an_https_address_is_a_tls_failure_that_names_the_port() -
         link.send(answer(b"", "400 Bad Request"))
 
     with scripted(script, tls=False) as server:
-        target = Target("pve", server.url.replace("http:", "https:"), TOKEN)
+        target = local("pve", server.url.replace("http:", "https:"), TOKEN)
         with pytest.raises(errors.TlsFailed, match="Check that the port speaks HTTPS"):
             ask(target, timeout_seconds=2.0)
 
@@ -310,7 +310,7 @@ def test_a_handshake_that_is_cut_off_is_a_tls_failure() -> None:
         link.reset()
 
     with scripted(script, tls=False) as server:
-        target = Target("pve", server.url.replace("http:", "https:"), TOKEN)
+        target = local("pve", server.url.replace("http:", "https:"), TOKEN)
         with pytest.raises(errors.TlsFailed):
             ask(target, timeout_seconds=2.0)
 
@@ -324,7 +324,7 @@ def test_a_port_that_takes_no_connections_any_more_times_out(monkeypatch: pytest
             sock.setblocking(False)
             sock.connect_ex(("127.0.0.1", port))
         with pytest.raises(errors.TimedOut):
-            ask(Target("pve", f"https://127.0.0.1:{port}", TOKEN), timeout_seconds=0.5)
+            ask(local("pve", f"https://127.0.0.1:{port}", TOKEN), timeout_seconds=0.5)
         for sock in waiting:
             sock.close()
 
@@ -358,7 +358,7 @@ def test_an_unknown_name_fails_the_call_with_its_own_class(monkeypatch: pytest.M
     monkeypatch.setattr("socket.getaddrinfo", unknown)
 
     with pytest.raises(errors.NameNotFound, match="Check the spelling") as caught:
-        ask(Target("pve", "https://pve1.lab:8006", TOKEN))
+        ask(local("pve", "https://pve1.lab:8006", TOKEN))
 
     assert (caught.value.code, caught.value.is_connection_level) == ("name_not_found", True)
 

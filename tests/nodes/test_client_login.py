@@ -12,7 +12,7 @@ from nodes.proxmox import login, pve
 from nodes.proxmox.client import Client, Credential, Target
 from nodes.proxmox.errors import BadAnswer, LoginFailed, ProxmoxError
 from tests.fake_proxmox import FakeServer
-from tests.nodes.servers import PASSWORD, Link, Script, always, ask, scripted
+from tests.nodes.servers import PASSWORD, Link, Script, always, ask, local, scripted
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ TOTP = "PVE:!tfa!abc:66F1A2B3::a"
 
 def password_target(server: FakeServer, **changes: Any) -> Target:
     credential = Credential(**{"user": server.user, "password": server.password, **changes})
-    return Target(server.kind, server.url, credential, fingerprint=server.fingerprint)
+    return local(server.kind, server.url, credential, fingerprint=server.fingerprint)
 
 
 def host(tickets: list[str], *, accepted: set[str] | None = None) -> Script:
@@ -151,7 +151,7 @@ def test_a_host_that_takes_no_ticket_at_all_is_given_up_after_the_second() -> No
 def test_a_refused_token_is_not_tried_again(fake_pve: FakeServer) -> None:
     credential = Credential(token_id=fake_pve.token_id, token_value="wrong")
     with pytest.raises(LoginFailed):
-        ask(Target("pve", fake_pve.url, credential))
+        ask(local("pve", fake_pve.url, credential))
 
     assert fake_pve.traffic.requests == {"/version": 1}
 

@@ -25,7 +25,7 @@ from nodes.proxmox.errors import (
 )
 from tests.factories import make_endpoint, make_instance
 from tests.fake_proxmox import PveSite
-from tests.nodes.servers import TOKEN
+from tests.nodes.servers import TOKEN, local
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +61,7 @@ def _no_kept_connections() -> Iterator[None]:
 @contextmanager
 def connection_to(site: PveSite, *, pinned: bool = True) -> Iterator[Connection]:
     """A connection to a fake cluster, by its first member, with the others to fall back to."""
-    target = Target(
+    target = local(
         "pve",
         site.url,
         Credential(token_id=site.token_id, token_value=site.token_value),
@@ -99,7 +99,7 @@ def test_members_are_asked_with_the_scheme_and_port_that_were_configured() -> No
 
 
 def test_under_a_pin_only_members_with_a_fingerprint_of_their_own_are_asked() -> None:
-    pinned = Target("pve", "https://192.0.2.10:8006", TOKEN, fingerprint=PIN)
+    pinned = local("pve", "https://192.0.2.10:8006", TOKEN, fingerprint=PIN)
     members = [Member("pve2", "192.0.2.11", "bb" * 32), Member("pve3", "192.0.2.12")]
 
     targets = targets_of(pinned, members)
@@ -111,7 +111,7 @@ def test_under_a_pin_only_members_with_a_fingerprint_of_their_own_are_asked() ->
 
 
 def test_a_verified_instance_pins_the_members_it_knows_and_verifies_the_others() -> None:
-    verified = Target("pve", "https://192.0.2.10:8006", TOKEN, verify_tls=True)
+    verified = local("pve", "https://192.0.2.10:8006", TOKEN, verify_tls=True)
     members = [Member("pve2", "192.0.2.11", "bb" * 32), Member("pve3", "192.0.2.12")]
 
     targets = targets_of(verified, members)

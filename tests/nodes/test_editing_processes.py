@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "canary-secret-of-a-token"
 
-#: Nothing listens at port 9: the host is silent, and that is told at once.
+#: Nothing listens at this port: the host is silent, and that is told at once.
 ADD = f"""
 import os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "pulse.settings"
@@ -25,7 +25,7 @@ django.setup()
 from django.utils import timezone
 from nodes import clusters, editing
 from nodes.drafts import Draft
-draft = Draft(kind="pve", host="https://127.0.0.1:9", token_id="pulse@pam!pulse", token_value="{CANARY}")
+draft = Draft(kind="pve", host="https://127.0.0.1:1024", token_id="pulse@pam!pulse", token_value="{CANARY}")
 print("ready", flush=True)
 sys.stdin.readline()
 """
@@ -43,13 +43,15 @@ editing.add(draft, at=timezone.now())
 
 @pytest.fixture
 def data_dir(tmp_path):
-    """A data directory with an up-to-date database."""
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-        cwd=ROOT,
-        env=environment(tmp_path),
-        check=True,
-    )
+    """A data directory with an up-to-date database, where hosts may be on this machine."""
+    for command in (["migrate", "--verbosity", "0"], ["instance", "allow-loopback"]):
+        subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=environment(tmp_path),
+            check=True,
+            capture_output=True,
+        )
     return tmp_path
 
 

@@ -126,7 +126,8 @@ def test_the_new_certificate_can_be_looked_at_and_accepted(api, fake_pve):
     fake_pve.renew_certificate()
 
     shown = post(api, f"{NODES}/certificate", {"type": "pve", "host": fake_pve.url}).json()
-    api.put(f"{NODES}/pve-0", json.dumps({"fingerprint": shown["fingerprint"]}))
+    accepted = {"fingerprint": shown["fingerprint"], "tokenValue": fake_pve.token_value}
+    api.put(f"{NODES}/pve-0", json.dumps(accepted))
 
     assert shown["fingerprint"].replace(":", "").lower() == fake_pve.fingerprint
     assert shown["trusted"] is False

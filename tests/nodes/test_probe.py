@@ -20,7 +20,7 @@ from nodes.proxmox.errors import (
     TlsFailed,
 )
 from tests.fake_proxmox import FakeServer, PveSite
-from tests.nodes.servers import TOKEN, Link, always, own_certificate, scripted
+from tests.nodes.servers import LOCAL, TOKEN, Link, always, local, own_certificate, scripted
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def target_of(server: Any, **changes: Any) -> Target:
         "credential": credential,
         "fingerprint": server.fingerprint,
     }
-    return Target(**{**fields, **changes})
+    return local(**{**fields, **changes})
 
 
 def test_a_single_host_is_found_with_its_name_and_version(fake_pve: FakeServer) -> None:
@@ -108,7 +108,7 @@ def test_a_name_that_is_not_known_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("socket.getaddrinfo", unknown)
 
     with pytest.raises(NameNotFound, match=r"pve9\.lab"):
-        probe(Target("pve", "https://pve9.lab:8006", TOKEN))
+        probe(local("pve", "https://pve9.lab:8006", TOKEN))
 
 
 def test_all_steps_together_end_in_time() -> None:
@@ -138,7 +138,7 @@ def test_a_failure_after_the_first_step_is_not_taken_for_a_single_host() -> None
 
 def test_a_certificate_is_described_without_a_byte_of_a_request() -> None:
     with scripted(always(b"{}")) as server:
-        shown = certificate_of(server.url, timeout_seconds=5)
+        shown = certificate_of(server.url, policy=LOCAL, timeout_seconds=5)
 
     assert shown.fingerprint == own_certificate().fingerprint
     assert "scripted.home.lan" in shown.subject
@@ -151,7 +151,7 @@ def test_a_certificate_is_described_without_a_byte_of_a_request() -> None:
 
 
 def test_the_certificate_of_a_fake_host_is_seen_without_a_request(fake_pve: FakeServer) -> None:
-    shown = certificate_of(fake_pve.url)
+    shown = certificate_of(fake_pve.url, policy=LOCAL)
 
     assert shown.fingerprint == fake_pve.fingerprint
     assert fake_pve.traffic.requests == {}
@@ -159,7 +159,7 @@ def test_the_certificate_of_a_fake_host_is_seen_without_a_request(fake_pve: Fake
 
 def test_an_address_without_tls_has_no_certificate() -> None:
     with pytest.raises(TlsFailed, match="shows no certificate"):
-        certificate_of("http://192.0.2.1")
+        certificate_of("http://192.0.2.1", policy=LOCAL)
 
 
 def test_a_port_that_speaks_no_tls_has_no_certificate() -> None:
@@ -168,11 +168,11 @@ def test_a_port_that_speaks_no_tls_has_no_certificate() -> None:
         link.send(b"SSH-2.0-OpenSSH_9.2\r\n")
 
     with scripted(script, tls=False) as server, pytest.raises(TlsFailed, match="speaks HTTPS"):
-        certificate_of(server.url.replace("http:", "https:"), timeout_seconds=5)
+        certificate_of(server.url.replace("http:", "https:"), policy=LOCAL, timeout_seconds=5)
 
 
 def test_a_host_that_does_not_answer_has_no_certificate_to_show(fake_pve: FakeServer) -> None:
     fake_pve.faults.add("down")
 
     with pytest.raises(Refused):
-        certificate_of(fake_pve.url)
+        certificate_of(fake_pve.url, policy=LOCAL)

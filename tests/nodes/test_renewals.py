@@ -19,7 +19,7 @@ from pulse.lib.outbound.connecting import PUBLIC
 from tests.authorities import LOOPBACK, Authority, Root, Served, build, context_of
 from tests.conftest import NOON
 from tests.factories import make_instance
-from tests.nodes.servers import TOKEN, ScriptedServer, always, scripted
+from tests.nodes.servers import TOKEN, ScriptedServer, always, local, scripted
 
 DATA = b'{"data":{"version":"9.1"}}'
 OTHER_NAME = x509.DNSName("elsewhere.lab")
@@ -50,7 +50,7 @@ def self_signed(folder: Path, *, is_authority: bool = False) -> Served:
 
 def target(server: ScriptedServer, pinned: Served, authority: str, *, host: str = "127.0.0.1") -> Target:
     url = f"https://{host}:{server.port}"
-    return Target("pve", url, TOKEN, fingerprint=pinned.fingerprint, authority=authority)
+    return local("pve", url, TOKEN, fingerprint=pinned.fingerprint, authority=authority)
 
 
 def test_what_the_same_root_has_renewed_is_taken_and_pinned(root: Root) -> None:

@@ -263,7 +263,7 @@ def test_adding_and_removing_an_instance_is_told_to_both(pulse, estate):
         ):
             await original.until(lambda: original.of("initialState"))
             await delta.until(lambda: delta.of("state"))
-            port = "1"
+            port = "1024"
             told = dict(estate.instances[0]) | {"url": f"https://127.0.0.1:{port}", "fingerprint": ""}
             number = await asyncio.to_thread(add, pulse, told, name="silent")
             await original.until(lambda: original.of("nodes_changed"))
@@ -285,7 +285,7 @@ def test_adding_and_removing_an_instance_is_told_to_both(pulse, estate):
     assert set(deleted) == {"type", "data", "timestamp"}
     assert deleted["data"] == {"nodeType": "pve"}
     assert found["data"]["servers"] == [
-        {"ip": "127.0.0.1", "port": 1, "type": "pve", "version": "Unknown", "hostname": "127.0.0.1"}
+        {"ip": "127.0.0.1", "port": 1024, "type": "pve", "version": "Unknown", "hostname": "127.0.0.1"}
     ]
     assert (found["data"]["errors"], found["data"]["immediate"]) == ([], True)
     assert isinstance(found["data"]["timestamp"], int)

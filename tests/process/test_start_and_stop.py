@@ -210,7 +210,7 @@ def test_a_lost_key_stops_the_start_instead_of_making_a_new_one(data_dir):
     assert not (data_dir / "encryption.key").exists()
 
 
-def add_instance(pulse: PulseProcess, url: str = "https://127.0.0.1:9") -> None:
+def add_instance(pulse: PulseProcess, url: str = "https://127.0.0.1:1024") -> None:
     """Add an instance that does not answer."""
     body = {
         "type": "pve",

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from nodes import authorities, configuring, connecting, editing, probe
+from nodes import authorities, configuring, connecting, editing, probe, reach
 from nodes.addresses import spelled_fingerprint
 from nodes.choices import InstanceKind
 from nodes.drafts import Checked, Draft, NotValid
@@ -42,6 +42,7 @@ user of the machine can see the arguments of a command.
   pulse instance add --type pbs --host pbs.lab --token-id pulse@pbs!pulse --token-value-file /run/secrets/pbs
   pulse instance test pve-0
   pulse instance list
+  pulse instance allow-loopback   where Pulse runs on the Proxmox host and shall watch it at 127.0.0.1
 
 Exit codes: 0 done, 1 the host cannot be reached or refuses, 2 wrong input, 3 certificate not confirmed,
 4 no such instance, 78 the configuration of Pulse cannot be used.
@@ -78,6 +79,8 @@ class Command(BaseCommand):
             subparser.add_argument("instance", help="the id, such as pve-0, or the name")
             if verb == "remove":
                 subparser.add_argument("--yes", action="store_true", help="do not ask")
+        verbs.add_parser("allow-loopback", help="let hosts be watched at 127.0.0.1, ::1 and the like")
+        verbs.add_parser("refuse-loopback", help="no longer; as it is by default")
 
     def declare_add(self, parser: ArgumentParser) -> None:
         """Declare the options of `add`."""
@@ -117,6 +120,8 @@ class Command(BaseCommand):
             "remove": self.remove,
             "pause": self.pause,
             "resume": self.resume,
+            "allow-loopback": self.allow_loopback,
+            "refuse-loopback": self.refuse_loopback,
         }
         try:
             verbs[options["verb"]](options)
@@ -159,7 +164,7 @@ class Command(BaseCommand):
             if not is_accepted and not agreed("Send it all the same?"):
                 fail("not confirmed; nothing was sent to the host", NOT_CONFIRMED)
             return draft
-        shown = probe.certificate_of(draft.host, timeout_seconds=TEST_SECONDS)
+        shown = probe.certificate_of(draft.host, policy=reach.policy(), timeout_seconds=TEST_SECONDS)
         self.tell(f"{draft.host} shows this certificate:")
         self.describe(shown)
         if not is_accepted and not agreed("Is this the certificate of your host?"):
@@ -213,7 +218,8 @@ class Command(BaseCommand):
         )
         if target.url.startswith("https://"):
             shown = self.tried(
-                "certificate", lambda: probe.certificate_of(target.url, timeout_seconds=TEST_SECONDS)
+                "certificate",
+                lambda: probe.certificate_of(target.url, policy=target.policy, timeout_seconds=TEST_SECONDS),
             )
             is_expected, words = judged(instance, shown)
             self.step(
@@ -258,6 +264,16 @@ class Command(BaseCommand):
     def resume(self, options: dict[str, Any]) -> None:
         """Poll an instance again."""
         self.tell(f"Resumed {editing.resume(found_instance(options['instance']).pk).wire_id}.")
+
+    def allow_loopback(self, options: dict[str, Any]) -> None:
+        """Let hosts be called at the loopback addresses of this machine."""
+        editing.allow_loopback(is_allowed=True)
+        self.tell("Hosts may be watched at the loopback addresses of this machine.")
+
+    def refuse_loopback(self, options: dict[str, Any]) -> None:
+        """Call no host at the loopback addresses of this machine any more."""
+        editing.allow_loopback(is_allowed=False)
+        self.tell("No host is called at the loopback addresses of this machine.")
 
     def tell(self, text: str) -> None:
         """Print a line in which a host's words cannot steer the terminal."""

@@ -118,7 +118,8 @@ def _connected(
 ) -> HTTPConnection:
     """Return a connection to the first address that takes one: the name is looked up once, its addresses are tried in turn."""
     failure: OutboundError | None = None
-    for address in names.resolve(place.host, policy=policy, seconds=budget.left_seconds()):
+    addresses = names.resolve(place.host, policy=policy, seconds=budget.left_seconds(), port=place.port)
+    for address in addresses:
         wait_seconds = min(CONNECT_SECONDS, budget.left_seconds())
         connection = _connection(address, place, trust, wait_seconds, context)
         try:

@@ -23,7 +23,11 @@ class NameNotFound(OutboundError):
 
 
 class AddressRefused(OutboundError):
-    """The policy does not allow the address; nothing was sent to it."""
+    """The policy does not allow the address; nothing was sent to it. `is_this_machine`: because it is a loopback address."""
+
+    def __init__(self, cause: str, *, is_this_machine: bool = False) -> None:
+        super().__init__(cause)
+        self.is_this_machine = is_this_machine
 
 
 class Refused(OutboundError):

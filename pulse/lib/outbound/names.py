@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from pulse.lib.outbound.errors import AddressRefused, LookupTimedOut, NameNotFound
-from pulse.lib.outbound.policy import AddressPolicy
+from pulse.lib.outbound.policy import THIS_MACHINE, AddressPolicy
 
 #: Longer than a name server on the same network ever needs.
 LOOKUP_SECONDS = 3.0
@@ -46,8 +46,8 @@ class _Lookup:
             self.is_done.set()
 
 
-def resolve(host: str, *, policy: AddressPolicy, seconds: float) -> tuple[str, ...]:
-    """Return the addresses of a host that the policy allows, at most four, in the order of the system's preference.
+def resolve(host: str, *, policy: AddressPolicy, seconds: float, port: int | None = None) -> tuple[str, ...]:
+    """Return the addresses of a host that the policy allows at the port, at most four, in the order of the system's preference.
 
     The caller connects to these, so that a name cannot mean one thing when it is checked and another when it is used.
     Raises NameNotFound, LookupTimedOut or AddressRefused.
@@ -56,7 +56,7 @@ def resolve(host: str, *, policy: AddressPolicy, seconds: float) -> tuple[str, .
         addresses: tuple[str, ...] = (str(ipaddress.ip_address(host)),)
     except ValueError:
         addresses = _found(host, min(seconds, LOOKUP_SECONDS))
-    return _allowed(host, addresses, policy)
+    return _allowed(host, addresses, policy, port)
 
 
 def _found(host: str, seconds: float) -> tuple[str, ...]:
@@ -94,14 +94,15 @@ def _looked_up(host: str, seconds: float) -> tuple[str, ...]:
     raise NameNotFound(f"The name {host} is not known")
 
 
-def _allowed(host: str, addresses: Sequence[str], policy: AddressPolicy) -> tuple[str, ...]:
+def _allowed(host: str, addresses: Sequence[str], policy: AddressPolicy, port: int | None) -> tuple[str, ...]:
     """Return the addresses that the policy allows; AddressRefused when none is left."""
-    refusals = {address: policy.refusal_of(ipaddress.ip_address(address)) for address in addresses}
+    refusals = {address: policy.refusal_of(ipaddress.ip_address(address), port) for address in addresses}
     allowed = tuple(address for address in addresses if not refusals[address])
     if not allowed:
         address = addresses[0]
         subject = address if address == host else f"{host} leads to {address}, which"
-        raise AddressRefused(f"{subject} {refusals[address]}")
+        is_this_machine = refusals[address] == THIS_MACHINE
+        raise AddressRefused(f"{subject} {refusals[address]}", is_this_machine=is_this_machine)
     return allowed[:ADDRESS_LIMIT]
 
 

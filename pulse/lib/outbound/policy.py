@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+
+from pulse.lib.outbound.own import is_own_server
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -30,6 +33,9 @@ LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 PUBLIC = tuple(map(ipaddress.IPv6Network, ("2000::/3", "64:ff9b::/96")))
 #: The interface part of an ISATAP address, with and without the bit for a globally unique one.
 ISATAP = (0x00005EFE, 0x02005EFE)
+#: Below it are the ports that only root may listen at.
+FIRST_FREE_PORT = 1024
+THIS_MACHINE = "is this machine itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +43,32 @@ class AddressPolicy:
     """What a caller may reach. Never allowed are link-local, metadata and group addresses, however they are spelled.
 
     Loopback is this machine; private is all else that the internet does not route. IPv4 inside IPv6 is judged by what it means.
+    `low_ports` are the ports below 1024 that may be called, None for all of them. `own_servers` are never called, whatever else
+    is allowed: host, "" for this machine, and port.
     """
 
     allows_loopback: bool
     allows_private: bool
+    low_ports: frozenset[int] | None = None
+    own_servers: frozenset[tuple[str, int]] = frozenset()
 
-    def refusal_of(self, address: IPAddress) -> str:
-        """Return why this address is refused, as the end of a sentence; "" when it is allowed."""
-        return next(filter(None, map(self._refusal_of, _meanings_of(address))), "")
+    def refusal_of(self, address: IPAddress, port: int | None = None) -> str:
+        """Return why this address, or a port of it, is refused, as the end of a sentence; "" when it is allowed."""
+        meanings = _meanings_of(address)
+        refusal = next(filter(None, map(self._refusal_of, meanings)), "")
+        return refusal if refusal or port is None else self.refusal_of_port(port, meanings)
+
+    def refusal_of_port(self, port: int, meanings: Iterable[IPAddress] = ()) -> str:
+        """Return why a port is refused; without an address only what holds for all of them."""
+        if self.low_ports is not None and port < FIRST_FREE_PORT and port not in self.low_ports:
+            listed = ", ".join(map(str, sorted(self.low_ports)))
+            return (
+                f"is not called at port {port}: of the ports below {FIRST_FREE_PORT} only these are: {listed}"
+            )
+        hosts = [host for host, own_port in self.own_servers if own_port == port]
+        if any(is_own_server(host, meaning) for meaning in meanings for host in hosts):
+            return f"is not called at port {port}: Pulse itself listens or stores there"
+        return ""
 
     def _refusal_of(self, address: IPAddress) -> str:
         if address in METADATA_ADDRESSES or address.is_link_local:
@@ -52,7 +76,7 @@ class AddressPolicy:
         if address.is_multicast or address.is_unspecified or address == BROADCAST:
             return "is not the address of one host"
         if address.is_loopback:
-            return "" if self.allows_loopback else "is this machine itself"
+            return "" if self.allows_loopback else THIS_MACHINE
         return "" if self.allows_private or _is_public(address) else "is not a public address"
 
 
@@ -80,5 +104,5 @@ def _meanings_of(address: IPAddress) -> tuple[IPAddress, ...]:
     if address in LOCAL_NAT64:
         # RFC 6052 has the address of a /48 around eight bits that stay empty.
         halves = (bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF
-        meanings += [meant for meant in (last, IPv4Address(halves)) if int(meant)]
+        meanings += [meant for meant in (last, IPv4Address(halves)) if int(meant)] or [last]
     return (*(meant for meant in meanings if meant is not None), address)
