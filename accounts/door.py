@@ -112,10 +112,11 @@ def declared_policy(request: HttpRequest, view: Callable[..., Any]) -> Policy | 
 
 def check_rate(request: HttpRequest, policy: Policy) -> None:
     """Count the request; raises 429 when it is one too many."""
-    if policy.limit is None:
+    limit = policy.limit_of(str(request.method))
+    if limit is None:
         return
     client = limit_key(arrival_of(request).address)
-    verdict = limits.hit(policy.limit, client)
+    verdict = limits.hit(limit, client)
     request.rate_limit = verdict  # type: ignore[attr-defined]
     if not verdict.is_allowed:
         raise ApiError(

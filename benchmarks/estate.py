@@ -122,6 +122,9 @@ def add_all(pulse: PulseProcess, estate: Estate) -> None:
             "fingerprint": told["fingerprint"],
         }
         status, answer = pulse.request("POST", "/api/config/nodes", body)
+        while status == 429:  # thirty a minute
+            time.sleep(1.0)
+            status, answer = pulse.request("POST", "/api/config/nodes", body)
         assert status == 201, answer
 
 

@@ -34,7 +34,9 @@ from pulse.lib.logs import without_secrets
 logger = logging.getLogger(__name__)
 
 #: A try reaches out to other machines: nobody may scan a network with it, or wear a login out.
-TESTS = Limit("connection-test", 30, 60)
+TESTS = Limit("connection-test", 10, 60)
+#: So does whoever adds or changes an instance, and fills the disk; a script that adds a whole estate waits now and then.
+CHANGES = Limit("instance-change", 30, 60)
 TEST_SECONDS = 10.0
 
 WIRE_ID = re.compile(r"(pve|pbs|pmg)-([0-9]{1,9})")
@@ -176,6 +178,7 @@ class NodeListView(Endpoint):
         Tag.INSTANCES,
         {201: NodeAdded, 200: NodeAdded},
         takes=InstanceSerializer,
+        limit=CHANGES,
     )
     def post(self, request: Request) -> Response:
         """Add an instance
@@ -215,6 +218,7 @@ class NodeView(Endpoint):
         takes=InstanceChangeSerializer,
         refuses=NO_INSTANCE,
         parameters=NODE_ID,
+        limit=CHANGES,
     )
     def put(self, request: Request, node_id: str = "") -> Response:
         """Change an instance

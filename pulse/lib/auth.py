@@ -76,10 +76,18 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a view demands for each method it answers; HEAD counts as GET, OPTIONS is answered for all."""
+    """What a view demands for each method it answers; HEAD counts as GET, OPTIONS is answered for all.
+
+    `limit` is of the whole route, `limits` are of single methods in its place.
+    """
 
     methods: Mapping[str, Access]
     limit: Limit | None = None
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+
+    def limit_of(self, method: str) -> Limit | None:
+        """Return how often a client may ask with this method, None for as often as it likes."""
+        return self.limits.get(method, self.limit)
 
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -62,7 +62,8 @@ class Operation:
     """What one method of a route demands, takes and answers; used as a decorator.
 
     `answers` holds by status a type that msgspec describes, a serializer, or None for an answer that is no JSON; `refuses`
-    holds the refusals of this operation alone, those of the door are added (`pulse.openapi`). The first line of the
+    holds the refusals of this operation alone, those of the door are added (`pulse.openapi`). `limit` is of this method alone, where
+    the route has none. The first line of the
     method's docstring is the summary in the OpenAPI document, the rest of it the description.
     """
 
@@ -73,6 +74,7 @@ class Operation:
     refuses: Mapping[int, Refusal] = field(default_factory=dict)
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     media_type: str = "application/json"
+    limit: Limit | None = None
 
     def __call__(self, method: Method) -> Method:
         """Declare it on the method of a view."""
@@ -102,6 +104,11 @@ class Endpoint(APIView):
         cls.policy = Policy(
             {name: operation.access for name, operation in declared.items() if operation is not None},
             limit=cls.limit,
+            limits={
+                name.upper(): operation.limit
+                for name in cls.http_method_names
+                if (operation := operation_of(cls, name)) is not None and operation.limit is not None
+            },
         )
 
     @property

@@ -16,7 +16,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.serializers import BaseSerializer
 
-from pulse.lib.auth import Access, Limit
+from pulse.lib.auth import Access, Limit, Policy
 from pulse.lib.endpoints import Endpoint, Operation, Refusal, operation_of
 from pulse.lib.errors import ErrorBody
 
@@ -140,9 +140,15 @@ class OperationSchema(AutoSchema):
 
     def get_description(self) -> str:  # type: ignore[override]
         """Return the rest of it, and who may ask how often."""
-        access, limit = self.operation.access, self.view.limit
+        access, limit = self.operation.access, self.limit
         parts = [self.words().partition("\n")[2].strip(), access_words(access), limit_words(limit)]
         return "\n\n".join(part for part in parts if part)
+
+    @property
+    def limit(self) -> Limit | None:
+        """How often one client may ask."""
+        policy: Policy = self.view.policy
+        return policy.limit_of(self.method)
 
     def words(self) -> str:
         """Return the docstring of the method."""
@@ -197,7 +203,7 @@ class OperationSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> Json:
         answers: Json = super()._get_response_bodies(direction)
-        if self.view.limit is not None:
+        if self.limit is not None:
             answers = {status: answer | {"headers": LIMIT_HEADERS} for status, answer in answers.items()}
         own = dict(self.operation.refuses)
         if self.operation.takes is not None:
@@ -213,7 +219,7 @@ class OperationSchema(AutoSchema):
         statuses = {400, 413, 500, 503}
         if self.operation.access is not Access.PUBLIC:
             statuses |= {401, 403, 429}
-        if self.view.limit is not None:
+        if self.limit is not None:
             statuses.add(429)
         if "{" in self.path:
             statuses.add(404)

@@ -85,7 +85,10 @@ class Changes(threading.Thread):
     def send(self, method: str, path: str, body: object, host: str, secret: str) -> None:
         """Send one change."""
         self.expected.begin(host, secret)
-        status, answer = self.pulse.request(method, path, body)
+        source = (
+            f"127.0.0.{self.chance.randrange(2, 250)}"  # one client may change less often than this one does
+        )
+        status, answer = self.pulse.request(method, path, body, source=source)
         if status >= 300:
             self.refused.append(f"{method} {path}: {status} {answer}")
             return

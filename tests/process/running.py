@@ -112,14 +112,18 @@ class PulseProcess:
         subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True)
         self._may_watch_loopback = True
 
-    def request(self, method: str, path: str, body: object = None, *, token: str = "") -> tuple[int, Any]:
+    def request(
+        self, method: str, path: str, body: object = None, *, token: str = "", source: str = ""
+    ) -> tuple[int, Any]:
         """Return status and decoded body of one request; OSError when there is no connection.
 
-        Before the first host is added this machine is allowed as one.
+        Before the first host is added this machine is allowed as one. `source` is the address that asks.
         """
         if (method, path) == ("POST", "/api/config/nodes") and not self._may_watch_loopback:
             self.allow_loopback()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=10, source_address=(source, 0) if source else None
+        )
         try:
             headers = {"X-API-Token": token} if token else {}
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
