@@ -276,7 +276,7 @@ class InstanceAdmin(InstanceModelAdmin):
             results = list(pool.map(tried, [opened(instance) for instance in instances]))
         for instance, result in zip(instances, results, strict=True):
             if isinstance(result, ProxmoxError):
-                message = without_secrets(str(result))
+                message = without_secrets(connecting.words_of(result, instance))
                 self.message_user(request, f"Test of {instance}: {message}", messages.ERROR)
             else:
                 self.message_user(request, f"Test of {instance}: {result}", messages.SUCCESS)

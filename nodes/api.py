@@ -311,7 +311,7 @@ class NodeTestView(Endpoint):
         try:
             probed = tried(connecting.target_of(instance))
         except ProxmoxError as error:
-            return Response(Tested("error", sentence(error)))
+            return Response(Tested("error", sentence(error, instance)))
         return Response(Tested("success", summary(probed), probed.latency_ms))
 
 
@@ -337,7 +337,7 @@ class NodePermissionsView(Endpoint):
         instance = Instance.objects.filter(pk=pk_of(kind, number)).first()
         if instance is None:  # removed in this moment
             refuse_unknown()
-        with refusals():
+        with refusals(instance):
             examined = permissions.examine(instance)
         return Response(
             NodePermissions(
@@ -461,8 +461,8 @@ def refuse_unknown() -> NoReturn:
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what a verb or a host refuses into the answer of the contract."""
+def refusals(instance: Instance | None = None) -> Iterator[None]:
+    """Turn what a verb, or the host of an instance, refuses into the answer of the contract."""
     try:
         yield
     except editing.UnknownInstance:
@@ -471,7 +471,7 @@ def refusals() -> Iterator[None]:
         field, message = WIRE_NAMES.get(error.field, error.field), plain(error.message)
         raise ApiError(400, message, details={field: message}) from None
     except ProxmoxError as error:
-        raise ApiError(400, sentence(error), code="connection_failed") from None
+        raise ApiError(400, sentence(error, instance), code="connection_failed") from None
     except SealBroken as error:
         raise ApiError(500, f"the credential cannot be stored: {error}") from None
     except DatabaseError:
@@ -479,9 +479,10 @@ def refusals() -> Iterator[None]:
         raise ApiError(500, "the configuration could not be saved; the log of Pulse says why") from None
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: Exception, instance: Instance | None = None) -> str:
     """Return an error in words for people; a host's words in it may quote the request that it refused."""
-    return plain(without_secrets(str(error)))
+    words = connecting.words_of(error, instance) if isinstance(error, ProxmoxError) else str(error)
+    return plain(without_secrets(words))
 
 
 def plain(text: str) -> str:

@@ -52,6 +52,15 @@ def target_of(instance: Instance, *, url: str | None = None, fingerprint: str | 
     )
 
 
+def words_of(error: ProxmoxError, instance: Instance | None = None) -> str:
+    """Return what to tell of a failure: the words of the other side only once it has answered as a Proxmox host does.
+
+    Before that it may be any server that somebody wants to look at through Pulse. Source: security.md A37.
+    """
+    is_proven = instance is not None and instance.last_success_at is not None
+    return str(error) if is_proven else error.own_words
+
+
 def _credential_of(instance: Instance) -> Credential:
     from pulse.lib.crypto import SealBroken, unseal  # late: importing it needs the settings
 

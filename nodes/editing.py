@@ -234,7 +234,7 @@ def change(pk: int, draft: Draft, *, at: datetime) -> Instance:
             instance.name = free_name(instance.kind, draft.name, except_pk=pk)
         refuse_taken_host(instance)
         store_facts(instance, facts if instance.host == after.host else None, host_before, at=at)
-        save_edit(instance)
+        save_edit(instance, *(["last_success_at"] if instance.host != host_before else []))
     return instance
 
 
@@ -245,6 +245,8 @@ def store_facts(instance: Instance, facts: HostFacts | None, host_before: str, *
     the other members of that list must never see its credential.
     """
     learn(instance, facts)
+    if instance.host != host_before:
+        instance.last_success_at = None  # the other one has never answered
     if facts is not None or instance.host != host_before:
         instance.told_nodes = facts.nodes if facts is not None else {}
         instance.shown_fingerprint = facts.fingerprint if facts is not None else ""
@@ -282,11 +284,11 @@ def locked(pk: int) -> Instance:
     return instance
 
 
-def save_edit(instance: Instance) -> None:
-    """Save the configuration, make the instance due at once, and tell the browsers on commit."""
+def save_edit(instance: Instance, *observed: str) -> None:
+    """Save the configuration, and observed fields that it makes void, make the instance due at once, and tell the browsers on commit."""
     instance.version += 1
     instance.next_poll_at = None
-    instance.save(update_fields=CONFIGURED_FIELDS)
+    instance.save(update_fields=(*CONFIGURED_FIELDS, *observed))
     feed.broadcast("nodes_changed")
 
 

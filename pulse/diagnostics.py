@@ -257,19 +257,21 @@ def try_all(instances: list[Instance]) -> dict[int, Probe | str]:
             tries[instance.pk] = pool.submit(probe.probe, target, timeout_seconds=TRY_SECONDS)
     wait(tries.values(), timeout=TRY_SECONDS + 1)
     pool.shutdown(wait=False, cancel_futures=True)
-    return results | {pk: outcome(done) for pk, done in tries.items()}
+    return results | {
+        instance.pk: outcome(instance, tries[instance.pk]) for instance in instances if instance.pk in tries
+    }
 
 
-def outcome(done: Future[Probe]) -> Probe | str:
+def outcome(instance: Instance, done: Future[Probe]) -> Probe | str:
     """Return what a try has come to."""
     if not done.done() or done.cancelled():
         return "There was no time left to try it"
     error = done.exception()
     if error is None:
         return done.result()
-    return (
-        str(error) if isinstance(error, ProxmoxError) else f"Pulse stumbled over it ({type(error).__name__})"
-    )
+    if isinstance(error, ProxmoxError):
+        return connecting.words_of(error, instance)
+    return f"Pulse stumbled over it ({type(error).__name__})"
 
 
 def described(instance: Instance, tried: Probe | str, *, at_epoch: float) -> InstanceReport:

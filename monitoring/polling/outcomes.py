@@ -12,7 +12,7 @@ from monitoring.known.memory import PollMemory
 from monitoring.polling import limits
 from nodes import authorities, clusters, editing, recognising
 from nodes.choices import PollState
-from nodes.connecting import Connection, target_of
+from nodes.connecting import Connection, target_of, words_of
 from nodes.models import ClusterEndpoint, Instance
 from nodes.proxmox.errors import LoginFailed, PermissionDenied, ProxmoxError
 from nodes.proxmox.readings.live import ClusterReading, MemberReading
@@ -54,7 +54,7 @@ def record_success(instance: Instance, memory: PollMemory, *, at: datetime) -> N
 def record_failure(instance: Instance, memory: PollMemory, error: ProxmoxError, *, at: datetime) -> None:
     """Note why the instance does not answer, and when to ask again if that is later than usual."""
     state = PollState.LOGIN_FAILED if is_refusal(error) else PollState.FAILING
-    message = str(error)[:MESSAGE_LIMIT]
+    message = words_of(error, instance)[:MESSAGE_LIMIT]
     if (instance.state, instance.failure_code) != (state, error.code):
         logger.warning("%s: %s", instance.name, message)
     if (instance.state, instance.failure_code, instance.failure_message) != (state, error.code, message):

@@ -142,12 +142,19 @@ def _described(reply: Response) -> str:
 
 
 def error_of(reply: Response, *, kind: str, place: Place, hidden: Sequence[str] = ()) -> ProxmoxError:
-    """Return the error that any status other than 200 stands for; texts in `hidden` are blotted out of it.
+    """Return the error that any status other than 200 stands for; texts in `hidden` are blotted out of it."""
+    message = message_of(reply, kind=kind, hidden=hidden)
+    error = _error_with(message, reply, place)
+    error.said = message
+    return error
+
+
+def _error_with(message: str, reply: Response, place: Place) -> ProxmoxError:
+    """Return the error of a status, with what the host says at the end of its cause.
 
     Source: api-facts.md section 2; before PVE 8.4 the text is only in the reason phrase.
     """
     status = reply.status_code
-    message = message_of(reply, kind=kind, hidden=hidden)
     because = f": {message}" if message else ""
     if 300 <= status < 400:
         return BadAnswer(f"{place} wants to redirect the call, which a Proxmox host never does")

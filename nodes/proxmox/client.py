@@ -231,7 +231,7 @@ class Client:
         message = answers.message_of(reply, kind=self.target.kind, hidden=self.target.credential.secrets)
         because = f": {message}" if message else ""
         error = SessionRefused(f"{self.place} accepted the login and refused the session{because}")
-        error.status = reply.status_code
+        error.status, error.said = reply.status_code, message
         return error
 
     def _post_ticket(self, form: bytes, budget: Budget) -> object:
@@ -242,7 +242,9 @@ class Client:
         error = self._error(reply)
         if self.target.kind == "pbs" and reply.status_code == 400:
             # A user name without a realm, for one, is a bad parameter there and not a failed login.
-            raise LoginFailed(error.cause)
+            refused = LoginFailed(error.cause)
+            refused.said = error.said
+            raise refused
         raise error
 
     def _send(

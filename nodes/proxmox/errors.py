@@ -29,6 +29,8 @@ class ProxmoxError(Exception):
     status: int | None = None
     is_connection_level = False
     remedy = ""
+    #: What the other side said, as it stands at the end of the cause.
+    said = ""
     #: The remedy where not only this call ended so, and it is in doubt what answers there; "" where that makes no difference.
     host_remedy = ""
 
@@ -47,6 +49,19 @@ class ProxmoxError(Exception):
         if host_remedy is not None:
             self.host_remedy = host_remedy
         super().__init__(f"{cause}. {self.remedy}".strip() if self.remedy else cause)
+
+    @property
+    def own_words(self) -> str:
+        """The sentence without what the other side said: that may be any server, and whoever asks not meant to read it."""
+        if not self.said:
+            return str(self)
+        cause = self.cause.removesuffix(f": {self.said}")
+        return f"{cause}. {self.own_remedy}" if self.own_remedy else cause
+
+    @property
+    def own_remedy(self) -> str:
+        """The remedy without what the other side said."""
+        return self.remedy
 
     def blame_host(self) -> None:
         """Say what to do about the host and not about the one call: other calls have ended like this one."""
@@ -144,16 +159,18 @@ class PermissionDenied(ProxmoxError):
     """403: the account is known and may not do this."""
 
     code = "permission_denied"
+    remedy = "Give the account, and its token, the role PVEAuditor (PVE) or Audit (PBS) on /, or audit (PMG)"
 
     def __init__(self, cause: str, *, path: str = "", privilege: str = "") -> None:
-        remedy = (
-            "Give the account, and its token, the role PVEAuditor (PVE) or Audit (PBS) on /, or audit (PMG)"
-        )
-        if path and privilege:
-            remedy = f"Give the account, and its token, the privilege {privilege} on {path}"
-        super().__init__(cause, remedy=remedy)
+        named = f"Give the account, and its token, the privilege {privilege} on {path}"
+        super().__init__(cause, remedy=named if path and privilege else None)
         self.path = path
         self.privilege = privilege
+
+    @property
+    def own_remedy(self) -> str:
+        """The remedy without path and privilege."""
+        return type(self).remedy
 
 
 class NotFound(ProxmoxError):

@@ -110,7 +110,7 @@ class TicketLogin:
         self._ticket = ""
         self._taken_at = 0.0
         self._failures = 0
-        self._failure = ""
+        self._failure = self._said = ""
 
     def headers(self, post: PostTicket) -> Mapping[str, str]:
         """Return the cookie header, logging in or renewing first where it is due."""
@@ -120,12 +120,14 @@ class TicketLogin:
                 return self._headers
             if self._failures != failures:
                 # Another thread tried while this one waited: a second wrong password brings a lock-out nearer.
-                raise LoginFailed(self._failure)
+                refused = LoginFailed(self._failure)
+                refused.said = self._said
+                raise refused
             try:
                 return self._log_in(post)
             except LoginFailed as error:
                 self._failures += 1
-                self._failure = error.cause
+                self._failure, self._said = error.cause, error.said
                 raise
 
     def current_headers(self) -> Mapping[str, str]:

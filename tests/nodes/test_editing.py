@@ -216,9 +216,9 @@ def test_an_edit_leaves_alone_what_polling_writes_meanwhile(monkeypatch):
     instance = make_instance()
     save_edit = editing.save_edit
 
-    def poll_first(row):
+    def poll_first(row, *observed):
         Instance.objects.filter(pk=row.pk).update(state="ok", last_success_at=NOON)
-        save_edit(row)
+        save_edit(row, *observed)
 
     monkeypatch.setattr(editing, "save_edit", poll_first)
 
@@ -253,7 +253,14 @@ def test_what_a_host_calls_its_members_is_bounded():
 
 TOUCHED_BY = {
     "name": {"name"},
-    "host": {"host", "fingerprint", "is_fingerprint_learned", "is_cluster", "cluster_name"},
+    "host": {
+        "host",
+        "fingerprint",
+        "is_fingerprint_learned",
+        "is_cluster",
+        "cluster_name",
+        "last_success_at",
+    },
     "password": {"user", "sealed_password", "token_id", "sealed_token"},
     "token_value": {"sealed_token"},
     "fingerprint": {"fingerprint", "is_fingerprint_learned"},
