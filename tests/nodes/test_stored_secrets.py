@@ -369,3 +369,25 @@ def test_a_learned_pin_does_not_outlive_tls(api, host_probe):
     put(api, {"host": "http://192.0.2.10:8006", "tokenValue": "typed"})
 
     assert trust_of(instance) == ("", False, True)
+
+
+# --- verifySSL off, no pin (A34) --------------------------------------------------------------------------------------------
+
+
+def test_a_host_that_nobody_confirmed_is_marked_until_its_first_answer_and_then_pinned(api, fake_pve):
+    body = {"type": "pve", "host": fake_pve.url, "verifySSL": False, **own_secret(fake_pve)}
+    fake_pve.faults.add("down")
+    api.post(NODES, json.dumps(body), content_type="application/json")
+    silent = api.get(NODES).json()[0]
+    fake_pve.faults.clear()
+
+    api.put(f"{NODES}/pve-0", json.dumps(own_secret(fake_pve)))
+    answered = api.get(NODES).json()[0]
+    fake_pve.renew_certificate()
+    fake_pve.traffic.reset()
+    changed = api.post(f"{NODES}/pve-0/test").json()
+
+    assert (silent["tlsUnchecked"], "fingerprint" in silent) == (True, False)
+    assert (answered["tlsUnchecked"], answered["fingerprintLearned"]) == (False, True)
+    assert "another certificate" in changed["message"]
+    assert fake_pve.traffic.snapshot()["requests"] == {}
