@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from tests.ports import own_port
 
@@ -39,6 +39,9 @@ def until(condition: Callable[[], Found | None], *, seconds: float, what: str) -
 class PulseProcess:
     """One `python -m pulse <verb>`, or another command of Python; a context manager that kills what still runs."""
 
+    #: Data directories where hosts may be on this machine already.
+    _loopback_allowed: ClassVar[set[str]] = set()
+
     def __init__(
         self,
         data_dir: Path,
@@ -55,7 +58,6 @@ class PulseProcess:
         self.environment |= {"PULSE_DATA_DIR": str(data_dir), "PORT": str(self.port), **variables}
         arguments = [part.format(port=self.port) for part in command] or ["-m", "pulse", verb]
         self.command = [sys.executable, *arguments]
-        self._may_watch_loopback = False
         self.started = time.monotonic()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -110,7 +112,7 @@ class PulseProcess:
         """Hosts may be watched at the addresses of this machine, where all simulated ones are."""
         command = [sys.executable, "-m", "pulse", "instance", "allow-loopback"]
         subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True)
-        self._may_watch_loopback = True
+        self._loopback_allowed.add(self.environment["PULSE_DATA_DIR"])
 
     def request(
         self, method: str, path: str, body: object = None, *, token: str = "", source: str = ""
@@ -119,7 +121,9 @@ class PulseProcess:
 
         Before the first host is added this machine is allowed as one. `source` is the address that asks.
         """
-        if (method, path) == ("POST", "/api/config/nodes") and not self._may_watch_loopback:
+        if (method, path) == ("POST", "/api/config/nodes") and (
+            self.environment["PULSE_DATA_DIR"] not in self._loopback_allowed
+        ):
             self.allow_loopback()
         connection = http.client.HTTPConnection(
             "127.0.0.1", self.port, timeout=10, source_address=(source, 0) if source else None
