@@ -68,6 +68,17 @@ def test_a_guest_that_is_gone_for_a_month_is_deleted_though_nothing_else_changes
     assert rows(instance) == {100: None}
 
 
+@pytest.mark.parametrize("step", [-DAY, -HOUR, HOUR, DAY])
+def test_a_step_of_the_clock_deletes_nobody_who_was_away_for_days(step):
+    instance, written = make_instance(), {}
+    apply(instance, listed(100, 101), written=written)
+    apply(instance, listed(100), at=NOON + HOUR, written=written)
+
+    apply(instance, listed(100), at=NOON + 7 * DAY + step, written=written)
+
+    assert rows(instance) == {100: None, 101: NOON + HOUR}
+
+
 def test_beyond_twice_of_what_may_be_there_the_oldest_that_are_gone_are_deleted_at_once(small):
     instance = make_instance()
     other = make_guest(make_instance(), 100, gone_at=NOON - DAY)

@@ -268,7 +268,7 @@ def test_a_member_on_this_machine_that_a_host_tells_of_is_not_called(
     loopback_is_refused, no_connection, resolver
 ):
     resolver["pve3"] = [["127.0.0.1"]]
-    instance = make_instance(is_cluster=True, cluster_name="lab")
+    instance = make_instance(is_cluster=True, cluster_name="lab", verify_tls=True)
     make_endpoint(instance, "pve2", address="127.0.0.1")
     make_endpoint(instance, "pve3", address="")
     make_endpoint(instance, "pve4", address="192.0.2.14")

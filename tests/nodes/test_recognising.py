@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from nodes.proxmox.readings.live import ClusterReading, MemberReading, NodeCertificateReading
-from nodes.recognising import Appearance, are_disputed, is_same, told_nodes
+from nodes.recognising import Appearance, are_disputed, is_same, stands_for_others, told_nodes
+from tests.conftest import NOON
+from tests.factories import make_instance
 
 A, B, C, D, WILD = ("aa" * 32, "bb" * 32, "cc" * 32, "dd" * 32, "ee" * 32)
 TILL = {101: ("qemu", "till"), 102: ("lxc", "mail")}
@@ -110,3 +114,14 @@ def test_the_certificate_that_is_shown_counts_where_the_asked_node_lists_none():
     assert told_nodes(listed, membership, served=A) == {"pve1": [A, "10.0.0.1"], "pve2": [B, "10.0.0.2"]}
     assert told_nodes(listed[:1], None, served=A) == {"pve1": [A, ""]}
     assert told_nodes(listed, None, served=A) == {"pve1": ["", ""], "pve2": [B, ""]}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0, True), (35, True), (36, False), (-36, False), (3600, False), (-86_400, False)],
+)
+def test_who_has_been_silent_stands_for_nobody_whatever_the_clock_says(seconds, expected):
+    silent = make_instance(failing_since=NOON)
+
+    assert stands_for_others(silent, at=NOON + timedelta(seconds=seconds)) is expected
