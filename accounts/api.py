@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import claim, tokens
-from accounts.credentials import is_configured
+from accounts.fresh import is_configured
 from accounts.models import ApiToken
 from accounts.serializers import NewTokenSerializer
 from pulse.lib.auth import SCOPES, Access, caller_of

@@ -17,10 +17,10 @@ from django.contrib.auth import get_user
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import connection
 from django.http import HttpRequest
 
-from accounts import guesses, tokens
+from accounts import fresh, guesses, tokens
+from accounts.fresh import is_configured
 from accounts.guesses import GUESSES, PASSED_BY
 from pulse.lib import limits
 from pulse.lib.auth import ANONYMOUS, OPEN_SCOPES, SCOPES, Access, Caller
@@ -30,13 +30,6 @@ from pulse.lib.keys import token_digest
 
 ALL_SCOPES = frozenset(SCOPES)
 MAX_TOKEN_CHARS = 512
-#: One question instead of three: a fresh installation asks it at every request.
-ANYTHING = (
-    "SELECT EXISTS (SELECT 1 FROM auth_user) "
-    "OR EXISTS (SELECT 1 FROM accounts_apitoken) OR EXISTS (SELECT 1 FROM accounts_claim)"
-)
-
-
 #: How a socket names its token among the sub-protocols that it offers, percent-encoded where these allow less.
 BEARER = "bearer."
 
@@ -48,18 +41,6 @@ class Shown:
     text: str
     is_password: bool = False  # of Basic credentials, which browsers add by themselves as they do cookies
     is_surely_ours: bool = True  # else a proxy in front may have wanted it
-
-
-def is_configured() -> bool:
-    """Return whether callers need a credential: an `API_TOKEN`, a stored token or an account exists.
-
-    Revoked and expired tokens count, and so does a claim whose account was deleted: what was closed stays closed.
-    """
-    if settings.API_TOKEN_DIGEST:
-        return True
-    with connection.cursor() as cursor:
-        cursor.execute(ANYTHING)
-        return bool(cursor.fetchone()[0])
 
 
 def shown_token(headers: Mapping[str, str], protocols: Sequence[str] = ()) -> Shown | None:
@@ -172,7 +153,7 @@ def caller_without_credential(arrival: Arrival) -> Caller:
     """Return what somebody without a credential may do: nothing, but for the two exceptions of decision 1."""
     if settings.PULSE_AUTH == "open":
         return Caller("open", OPEN_SCOPES)
-    if settings.PULSE_AUTH == "auto" and arrival.is_local and not is_configured():
+    if arrival.is_local and fresh.is_served(arrival):
         return Caller("loopback", OPEN_SCOPES)
     return ANONYMOUS
 
@@ -184,6 +165,10 @@ def missing_credential() -> ApiError:
             401, "Unauthorized: send an API token in the header X-API-Token, or sign in at /login"
         )
     ways = ["claim it at /setup with the code that `pulse claim-code` prints", "set PULSE_AUTH=open"]
+    why = "this Pulse is not set up yet"
     if settings.PULSE_AUTH == "auto":
-        ways.insert(0, "open it on the machine itself")
-    return ApiError(401, f"Unauthorized: this Pulse is not set up yet; {', or '.join(ways)}")
+        if fresh.has_ended():
+            why += ", and serves nobody without a credential any more, this machine neither"
+        else:
+            ways.insert(0, "open it on the machine itself")
+    return ApiError(401, f"Unauthorized: {why}; {', or '.join(ways)}")

@@ -25,10 +25,10 @@ from accounts.credentials import (
     caller_by_token,
     caller_of_user,
     caller_without_credential,
-    is_configured,
     missing_credential,
     shown_token,
 )
+from accounts.fresh import is_configured
 from accounts.proofs import missing_proof
 from accounts.sockets import resolve_scope, still_valid
 from pulse.lib import limits
@@ -37,7 +37,7 @@ from pulse.lib.clients import arrival_of, limit_key
 from pulse.lib.errors import ApiError, is_api_path, response_of
 from pulse.lib.origins import is_listed
 
-__all__ = ["DoorMiddleware", "is_configured", "resolve_scope", "still_valid"]
+__all__ = ["DoorMiddleware", "resolve_scope", "still_valid"]
 
 logger = logging.getLogger(__name__)
 

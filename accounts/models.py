@@ -1,4 +1,4 @@
-"""Who may come in: API tokens, the claim of the installation, and failed tries to sign in."""
+"""Who may come in: API tokens, the claim of the installation, the end of its first hours, and failed tries to sign in."""
 
 from __future__ import annotations
 
@@ -67,6 +67,27 @@ class Claim(models.Model):
 
     def __str__(self) -> str:
         return f"claimed at {self.claimed_at}"
+
+
+class LoopbackEnd(models.Model):
+    """This machine is no longer served without a credential; at most one row, which stays for ever."""
+
+    class Cause(models.TextChoices):
+        """What has ended it."""
+
+        SIGN = "sign", "a request showed a proxy or a foreign name"
+        FORMER = "former", "the keys of a former database were found"
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    ended_at = models.DateTimeField()
+    cause = models.CharField(max_length=10, choices=Cause)
+    sign = models.CharField(max_length=200, blank=True, help_text="What was seen, as a sentence.")
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="loopback_ends_only_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_cause_display()} at {self.ended_at}"
 
 
 class SignInFailure(models.Model):

@@ -18,11 +18,11 @@ from django.http import parse_cookie
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
+from accounts import fresh
 from accounts.credentials import (
     caller_by_session,
     caller_by_token,
     caller_without_credential,
-    is_configured,
     missing_credential,
     shown_token,
 )
@@ -30,7 +30,7 @@ from accounts.models import ApiToken
 from accounts.proofs import origin_cause
 from accounts.sessions import cookie_name
 from pulse.lib.auth import ANONYMOUS, Access, Caller
-from pulse.lib.clients import Arrival, read_arrival
+from pulse.lib.clients import Arrival, ends_of, read_arrival
 from pulse.lib.errors import ApiError
 from pulse.lib.origins import is_allowed
 
@@ -62,6 +62,7 @@ def caller_of_scope(scope: Mapping[str, Any]) -> Caller:
     """Return and raise as `resolve_scope` does; runs queries."""
     headers = headers_of(scope)
     arrival = arrival_of_scope(scope, headers)
+    fresh.watch(arrival)
     check_names(arrival)
     shown = shown_token(headers, scope.get("subprotocols", ()))
     caller = caller_by_token(shown, arrival, at=timezone.now()) if shown is not None else None
@@ -129,7 +130,7 @@ def is_still_valid(caller: Caller) -> bool:
     if caller.kind == "open":
         return settings.PULSE_AUTH == "open"
     if caller.kind == "loopback":
-        return settings.PULSE_AUTH == "auto" and not is_configured()
+        return fresh.is_open()
     if caller.kind == "session":
         session_caller = caller_by_session(open_session(caller.session_key)) if caller.session_key else None
         return session_caller is not None and session_caller.user_pk == caller.user_pk
@@ -152,6 +153,7 @@ def arrival_of_scope(scope: Mapping[str, Any], headers: Mapping[str, str]) -> Ar
         headers=headers,
         http_version=scope.get("http_version", "1.1"),
         trusted=settings.PULSE_TRUSTED_PROXIES,
+        ends=ends_of(scope),
     )
 
 

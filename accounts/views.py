@@ -15,8 +15,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import claim, lockout, sessions
-from accounts.credentials import Shown, caller_by_token, is_configured
+from accounts.credentials import Shown, caller_by_token
 from accounts.forms import ClaimForm, SignInForm
+from accounts.fresh import is_configured
+from accounts.models import LoopbackEnd
 from pulse.lib import limits
 from pulse.lib.auth import Access, Limit, policy
 from pulse.lib.clients import arrival_of, limit_key
@@ -127,7 +129,7 @@ def set_up_page(
     request: HttpRequest, form: ClaimForm, *, problem: str = "", status: int = 200, wait_seconds: int = 0
 ) -> HttpResponse:
     """Return the page with the form and the other two ways in."""
-    context = {"form": form, "is_configured": is_configured()}
+    context = {"form": form, "is_configured": is_configured(), "end": LoopbackEnd.objects.first()}
     return form_page(request, "auth/setup.html", context, problem, status, wait_seconds)
 
 

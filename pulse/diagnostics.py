@@ -26,6 +26,7 @@ from rest_framework.response import Response
 import pulse
 from monitoring.known.facts import FACTS, Facts
 from monitoring.known.memory import MEMORY, PollMemory
+from monitoring.known.notices import NO_NOTICES, NOTICES
 from monitoring.known.troubles import NO_TROUBLES, TROUBLES, Trouble
 from monitoring.store.current import store
 from monitoring.wire import reports
@@ -210,6 +211,7 @@ def report(at_epoch: float) -> Diagnostics:
         instances = []
         errors.append(f"the database cannot be read ({type(error).__name__})")
     errors += [task_words(one) for one in (store().load(TROUBLES) or NO_TROUBLES).lasting(at_epoch=at_epoch)]
+    errors += [one.text for one in (store().load(NOTICES) or NO_NOTICES).lasting(at_epoch=at_epoch)]
     tried = try_all(instances)
     reports = {
         instance.pk: described(instance, tried[instance.pk], at_epoch=at_epoch) for instance in instances

@@ -43,6 +43,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "now_ms": int(time.time() * 1000),
         "poll_seconds": settings.POLLING_INTERVAL_SECONDS,
         "is_open": settings.PULSE_AUTH == "open",
+        "is_fresh": caller.kind == "loopback",
         "may_see_settings": caller.may(Access.SETTINGS_READ),
         "may_change_settings": caller.may(Access.SETTINGS_WRITE),
         "caller_name": caller.name if caller.kind == "session" else "",

@@ -100,6 +100,7 @@ if sys.argv[1:2] == ["runserver"]:
 
 MIDDLEWARE = [
     "pulse.lib.headers.HeadersMiddleware",
+    "accounts.fresh.FreshMiddleware",
     "pulse.lib.clients.ArrivalMiddleware",
     "pulse.lib.static_files.StaticFilesMiddleware",
     "accounts.sessions.PulseSessionMiddleware",

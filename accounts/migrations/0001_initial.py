@@ -41,6 +41,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LoopbackEnd',
+            fields=[
+                ('id', models.PositiveSmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
+                ('ended_at', models.DateTimeField()),
+                ('cause', models.CharField(choices=[('sign', 'a request showed a proxy or a foreign name'), ('former', 'the keys of a former database were found')], max_length=10)),
+                ('sign', models.CharField(blank=True, help_text='What was seen, as a sentence.', max_length=200)),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='loopback_ends_only_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='SignInFailure',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -14,6 +14,7 @@ from django.conf import settings
 from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
 from monitoring.collecting import schedule
 from monitoring.collecting.calls import Calls
+from monitoring.concerns.own import noticed
 from monitoring.concerns.unread import failing_tasks
 from monitoring.figures.instances import Figures
 from monitoring.known.costs import LaneLedger
@@ -21,6 +22,7 @@ from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.flaws import Broken
 from monitoring.known.lanes import Lane
 from monitoring.known.memory import PollMemory, set_back
+from monitoring.known.notices import NO_NOTICES, NOTICES
 from monitoring.known.troubles import NO_TROUBLES, TROUBLES
 from monitoring.known.wanted import wanted_figures
 from monitoring.polling import limits, outcomes
@@ -121,7 +123,8 @@ class Poll(ABC):
             judged_epoch=judgement.judged_epoch if self.has_slow_lanes else 0.0,
             at_epoch=self.epoch,
         )
-        self.picture = picture._replace(concerns=(*picture.concerns, *own))
+        told = noticed((store().load(NOTICES) or NO_NOTICES).lasting(at_epoch=self.epoch))
+        self.picture = picture._replace(concerns=(*picture.concerns, *own, *told))
         memory.succeeded_epoch = self.epoch
         memory.failures = memory.login_failures = 0
         memory.login_is_refused = False

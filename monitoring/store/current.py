@@ -9,13 +9,14 @@ from django.conf import settings
 from monitoring.backups.judgement import JUDGEMENT
 from monitoring.known.facts import FACTS
 from monitoring.known.memory import MEMORY
+from monitoring.known.notices import NOTICES
 from monitoring.known.troubles import TROUBLES
 from monitoring.store.memory import MemoryStore
 from monitoring.store.protocol import StateStore
 from monitoring.store.redis import RedisStore
 
 #: What the processes of a scale-out keep for each other.
-KINDS = (MEMORY, FACTS, JUDGEMENT, TROUBLES)
+KINDS = (MEMORY, FACTS, JUDGEMENT, TROUBLES, NOTICES)
 
 _store: StateStore | None = None
 _store_lock = threading.Lock()

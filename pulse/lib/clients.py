@@ -10,20 +10,41 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from pulse.lib.origins import is_own
+from pulse.lib.origins import is_own, parse_origin
+from pulse.lib.peers import Ends
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 #: Names under which a machine reaches itself; any other may be somebody's name that was pointed here.
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-#: What reverse proxies and tunnels add. One of them is enough to know that the client is not this machine.
+#: What reverse proxies and tunnels add, beside all that begins with X-Forwarded. One of them is enough to know that the
+#: client is not this machine.
 PROXY_HEADERS = frozenset(
-    {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "x-original-host"}
+    {
+        "cdn-loop",
+        "cf-connecting-ip",
+        "cf-ray",
+        "client-ip",
+        "fastly-client-ip",
+        "forwarded",
+        "tailscale-user-login",
+        "true-client-ip",
+        "via",
+        "x-amzn-trace-id",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-original-forwarded-for",
+        "x-original-host",
+        "x-original-url",
+        "x-real-ip",
+    }
 )
 PORT = re.compile(r":[0-9]+$")
 #: Longer chains of proxies are not followed.
@@ -41,6 +62,8 @@ class Arrival:
     origin: str | None  # the Origin header
     fetch_site: str  # the Sec-Fetch-Site header, empty from anything but a browser
     is_direct: bool  # nothing says that somebody passed it on
+    forwarded_by: str = ""  # the first header that says so
+    ends: Ends | None = None  # of the socket, None when the server does not know them
 
     @property
     def is_own_page(self) -> bool:
@@ -50,13 +73,31 @@ class Arrival:
     @property
     def is_local(self) -> bool:
         """Whether the request comes from this machine itself: by its socket, its Host and its Origin."""
-        if not (self.is_direct and is_loopback(self.peer) and host_name(self.host) in LOCAL_NAMES):
-            return False
-        return self.origin is None or self.is_own_page
+        return (
+            self.is_direct and is_loopback(self.peer) and self.is_for_this_machine and self.is_of_same_origin
+        )
+
+    @property
+    def is_for_this_machine(self) -> bool:
+        """Whether its Host is a name by which a machine reaches itself."""
+        return host_name(self.host) in LOCAL_NAMES
+
+    @property
+    def is_of_same_origin(self) -> bool:
+        """Whether its Origin, if any, is its Host; one of https is not: Pulse itself speaks http."""
+        return self.origin is None or (
+            self.is_own_page and parse_origin(self.origin) == parse_origin(f"{self.scheme}://{self.host}")
+        )
 
 
 def read_arrival(
-    *, peer: str, scheme: str, headers: Mapping[str, str], http_version: str, trusted: Sequence[str]
+    *,
+    peer: str,
+    scheme: str,
+    headers: Mapping[str, str],
+    http_version: str,
+    trusted: Sequence[str],
+    ends: Ends | None = None,
 ) -> Arrival:
     """Return how a request came; header names are lower case."""
     host = headers.get("host", "")
@@ -66,9 +107,8 @@ def read_arrival(
         # The right-most value is the one that the nearest proxy wrote.
         scheme = last_of(headers.get("x-forwarded-proto", "")).lower() or scheme
         host = last_of(headers.get("x-forwarded-host", "")) or host
-    # nginx speaks HTTP/1.0 to its upstreams and adds no header unless it is told to.
-    is_direct = http_version != "1.0" and not any(
-        name in PROXY_HEADERS or name.startswith("x-forwarded") for name in headers
+    forwarded_by = next(
+        (name for name in headers if name in PROXY_HEADERS or name.startswith("x-forwarded")), ""
     )
     return Arrival(
         peer=peer,
@@ -77,7 +117,10 @@ def read_arrival(
         host=host,
         origin=headers.get("origin"),
         fetch_site=headers.get("sec-fetch-site", ""),
-        is_direct=is_direct,
+        # nginx speaks HTTP/1.0 to its upstreams and adds no header unless it is told to.
+        is_direct=http_version != "1.0" and not forwarded_by,
+        forwarded_by=forwarded_by,
+        ends=ends,
     )
 
 
@@ -106,16 +149,25 @@ def arrival_of(request: HttpRequest) -> Arrival:
     request.META.pop(
         "HTTP_X_FORWARDED_PROTO", None
     )  # from here on `request.scheme` is that of the connection
-    scope: Mapping[str, str] = getattr(request, "scope", {})
+    scope: Mapping[str, Any] = getattr(request, "scope", {})
     arrival = read_arrival(
         peer=request.META.get("REMOTE_ADDR", ""),
         scheme=request.scheme or "http",
         headers=headers,
         http_version=scope.get("http_version", "1.1"),
         trusted=settings.PULSE_TRUSTED_PROXIES,
+        ends=ends_of(scope),
     )
     request.arrival = arrival  # type: ignore[attr-defined]
     return arrival
+
+
+def ends_of(scope: Mapping[str, Any]) -> Ends | None:
+    """Return both ends of the connection of an ASGI scope, None when they are not those of TCP."""
+    client, server = scope.get("client"), scope.get("server")
+    if not client or not server or None in (parse_address(client[0]), parse_address(server[0])):
+        return None
+    return Ends(client[0], client[1], server[0], server[1])
 
 
 def client_address(peer: str, forwarded_for: str, trusted: Sequence[str]) -> str:

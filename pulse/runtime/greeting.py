@@ -24,16 +24,20 @@ def bind_address(*, is_configured: bool) -> str:
     return "127.0.0.1"
 
 
-def greeting(host: str, port: int, *, is_configured: bool) -> str:
-    """Return the block printed at the start; no secret and no code is ever in it."""
+def greeting(host: str, port: int, *, is_configured: bool, is_ended: bool = False) -> str:
+    """Return the block printed at the start; no secret and no code is ever in it.
+
+    `is_ended`: not even this machine is served without a credential any more.
+    """
     lines = [
         f"Pulse {pulse.__version__}",
         f"  address     {address(host, port)}",
-        f"  open to     {audience(is_configured=is_configured)}",
+        f"  open to     {audience(is_configured=is_configured, is_ended=is_ended)}",
         f"  data        {settings.PULSE_DATA_DIR}",
     ]
     if not is_configured and settings.PULSE_AUTH != "open":
         lines.append(f"  to claim    open /setup with the code that `{command()} claim-code` prints")
+        lines.append("  proxies     claim it before you put a reverse proxy or a tunnel in front of it")
     return "\n".join(["", *lines, "", ""])
 
 
@@ -44,7 +48,7 @@ def address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def audience(*, is_configured: bool) -> str:
+def audience(*, is_configured: bool, is_ended: bool) -> str:
     """Return who may come in, in words."""
     if is_configured:
         return "whoever signs in or presents a token"
@@ -52,6 +56,8 @@ def audience(*, is_configured: bool) -> str:
         return "EVERYBODY who reaches this address, without a password (PULSE_AUTH=open)"
     if settings.PULSE_AUTH == "required":
         return "nobody until it is claimed (PULSE_AUTH=required)"
+    if is_ended:
+        return "nobody until it is claimed, as the log and /setup say why"
     return "this machine only, without a password, until it is claimed"
 
 

@@ -148,12 +148,15 @@ def prepare_serving() -> Callable[[Callable[[], Any]], None]:
 
     Clients that connect from now on wait for the first answer instead of being refused.
     """
-    from accounts.credentials import is_configured as anything_configured
+    from accounts import fresh
     from monitoring.feed import hub
+    from pulse import notices
     from pulse.runtime.greeting import bind_address, greeting
     from pulse.runtime.server import Server, listen
 
-    is_configured = anything_configured()
+    is_configured = fresh.is_configured()
+    is_ended = not is_configured and fresh.has_ended()
+    notices.tell()
     host = bind_address(is_configured=is_configured)
     listener = listen(host, settings.PULSE_PORT)
     from pulse.asgi import application
@@ -165,7 +168,8 @@ def prepare_serving() -> Callable[[Callable[[], Any]], None]:
             if closing is not None:
                 await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
 
-        sys.stdout.write(greeting(host, settings.PULSE_PORT, is_configured=is_configured))
+        told = greeting(host, settings.PULSE_PORT, is_configured=is_configured, is_ended=is_ended)
+        sys.stdout.write(told)
         sys.stdout.flush()
         Server(application, on_stop=stop).serve_until_stopped(listener)
 

@@ -19,9 +19,10 @@ def fresh_counters() -> Iterator[None]:
     yield
     from django.core.cache import caches
 
-    from accounts import sockets
+    from accounts import fresh, sockets
 
     caches["limits"].clear()
+    fresh.forget()
     sockets.rechecks.clear()
 
 

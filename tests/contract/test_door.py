@@ -136,7 +136,7 @@ def test_pulse_auth_required_switches_the_exception_off(api, settings):
 
 
 def test_a_stranger_on_a_fresh_install_is_told_the_three_ways_in(remote):
-    text = remote.get(ME).json()["error"]
+    text = remote.get(ME, HTTP_HOST="localhost:7655").json()["error"]
 
     assert text == (
         "Unauthorized: this Pulse is not set up yet; open it on the machine itself, or claim it at /setup with the "

@@ -35,8 +35,16 @@ def test_a_fresh_install_is_told_how_to_claim_it_and_never_the_code(settings, tm
     assert "http://127.0.0.1:7655/" in text
     assert "this machine only, without a password, until it is claimed" in text
     assert "claim-code" in text
+    assert "claim it before you put a reverse proxy or a tunnel in front of it" in text
     assert str(tmp_path) in text
     assert "CANARY" not in text
+
+
+def test_one_whose_exception_has_ended_does_not_promise_it():
+    text = greeting.greeting("127.0.0.1", 7655, is_configured=False, is_ended=True)
+
+    assert "this machine only" not in text
+    assert "nobody until it is claimed" in text
 
 
 def test_a_configured_one_says_who_may_come_in():
