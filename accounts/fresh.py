@@ -118,7 +118,7 @@ def watch_for(sign: str) -> None:
 
 
 def end(cause: LoopbackEnd.Cause, sign: str, *, at: datetime) -> None:
-    """End the exception for good, in every process; only the first time is told."""
+    """End the exception for good, in every process; only the first time is told. Raises DatabaseError."""
     row, is_first = LoopbackEnd.objects.get_or_create(
         id=1, defaults={"ended_at": at, "cause": cause, "sign": sign}
     )
@@ -126,7 +126,7 @@ def end(cause: LoopbackEnd.Cause, sign: str, *, at: datetime) -> None:
         logger.warning(
             "from now on this machine, too, is served only with a credential: %s; "
             "claim Pulse at /setup with the code that `pulse claim-code` prints",
-            sign,
+            sign or row.get_cause_display(),
         )
         loopback_ended.send_robust(sender=LoopbackEnd, end=row)
 

@@ -17,7 +17,7 @@ from pulse.env import (
     env_secret,
     env_text,
 )
-from pulse.lib.keys import ensure_secret_key, token_digest
+from pulse.lib.keys import ensure_secret_key, token_digest, weakness_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -72,8 +72,10 @@ PULSE_DEVELOPMENT = env_bool("PULSE_DEVELOPMENT")
 
 DEBUG = False
 SECRET_KEY = env_secret("SECRET_KEY") or ensure_secret_key(PULSE_DATA_DIR)
-if len(SECRET_KEY) < 32:
-    raise EnvError("SECRET_KEY is too short: it needs 32 characters or more, or leave it unset")
+if weakness_of(SECRET_KEY):
+    raise EnvError(
+        f"SECRET_KEY {weakness_of(SECRET_KEY)}: make one with `openssl rand -hex 32`, or leave it unset"
+    )
 
 #: Any name may lead here; the loopback exception and every Origin check compare names themselves.
 ALLOWED_HOSTS = env_list("PULSE_ALLOWED_HOSTS") or ["*"]

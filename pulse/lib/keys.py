@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from pulse.env import EnvError
+
+SECRET_CHARS = 32
+#: A random hexadecimal text of 32 has fewer once in ten million.
+LEAST_VARIETY = 8
+#: What stands in examples and templates, however it goes on.
+PLACEHOLDER = re.compile(
+    r"change.?(me|this|it)|django-insecure|insecure|your.?(secret|key|token)|replace.?(me|this)|secret.?key|"
+    r"^secret|super.?secret|top.?secret|example|placeholder|password|12345678|qwerty",
+    re.IGNORECASE,
+)
 
 
 def token_digest(token: str) -> str:
@@ -18,6 +31,36 @@ def token_digest(token: str) -> str:
     A fast hash is right here: tokens are random and long, unlike passwords.
     """
     return hashlib.sha256(token.encode()).hexdigest() if token else ""
+
+
+def weakness_of(secret: str) -> str:
+    """Return why a secret could be guessed, as what follows its name in a sentence; empty for one that looks random."""
+    if len(secret) < SECRET_CHARS:
+        return f"is too short (it needs {SECRET_CHARS} characters or more)"
+    if PLACEHOLDER.search(secret):
+        return "is one that others know, or stands for one"
+    neighbours = sum(abs(ord(one) - ord(other)) < 2 for one, other in pairwise(secret))
+    is_repeated = secret in (secret + secret)[1:-1]
+    if len(set(secret)) < LEAST_VARIETY or is_repeated or neighbours * 2 > len(secret):
+        return "repeats itself and can be guessed"
+    return ""
+
+
+def ensure_private_file(path: Path) -> None:
+    """Make a file that only its owner can read, or make it so; of a SQLite database its companions, too.
+
+    SQLite gives its companions the mode of the database. What cannot be changed is left as it is: it may be somebody else's.
+    """
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+    for name in (path.name, *(f"{path.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path.with_name(name), os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                os.fchmod(descriptor, 0o600)
+            finally:
+                os.close(descriptor)
 
 
 def ensure_secret_key(data_dir: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import models
 
 from pulse.env import EnvError
@@ -40,6 +41,10 @@ def keys_in_order() -> None:
                 "or delete the instances and enter their credentials again"
             )
         ensure_key_file(path, new_key_line)
+    if settings.SECRET_KEY in (read_key_file(path) or "").split():
+        raise EnvError(
+            f"SECRET_KEY is the same as a key of {path}: each needs one of its own; make another SECRET_KEY"
+        )
     try:
         known = set(load_keys().by_id)
     except SealBroken:

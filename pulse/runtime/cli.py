@@ -31,6 +31,8 @@ M_ARENA_MAX = -8
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command and end the process with its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # Whatever is made here is for its owner only, also the database that a command is the first to open.
+    os.umask(0o077)
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)
         sys.exit(0)

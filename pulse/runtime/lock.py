@@ -27,6 +27,7 @@ def sole_process(data_dir: Path) -> Iterator[None]:
     except OSError as error:
         raise EnvError(f"the data directory {data_dir} cannot be written ({error.strerror})") from None
     try:
+        os.fchmod(descriptor, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

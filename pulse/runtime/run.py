@@ -182,10 +182,11 @@ def start_django() -> None:
     django.setup()
     from pulse.celery import app
     from pulse.lib import sealed
-    from pulse.runtime import schema
+    from pulse.runtime import former, schema
 
     app.loader.import_default_modules()
-    schema.bring_up_to_date()
+    is_new = schema.bring_up_to_date()
+    former.look(is_new_database=is_new)
     sealed.keys_in_order()
     messages = checks.run_checks(tags=["pulse"])
     problems = [message for message in messages if message.level >= checks.ERROR]

@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from pulse.lib.keys import ensure_private_file
 from pulse.runtime.refusals import StartRefused, WrongConfiguration
 
 logger = logging.getLogger(__name__)
@@ -21,24 +22,33 @@ logger = logging.getLogger(__name__)
 ADVISORY_LOCK = 765_501
 
 
-def bring_up_to_date() -> None:
+def bring_up_to_date() -> bool:
     """Apply the missing migrations; a SQLite file with data is copied to `<name>.before-update` first.
 
-    Raises WrongConfiguration when a newer version has written the database, StartRefused when it is out of reach.
+    Returns whether the database was empty before. Raises WrongConfiguration when a newer version has written the database, StartRefused when it is out of reach.
     """
+    close_to_others()
     try:
         with one_at_a_time():
             executor = MigrationExecutor(connection)
             refuse_newer(executor)
             plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
             if not plan:
-                return
-            if executor.loader.applied_migrations:
+                return False
+            is_new = not executor.loader.applied_migrations
+            if not is_new:
                 logger.info("the database is brought up to date: %d steps", len(plan))
                 keep_copy()
             call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+            return is_new
     except (DatabaseError, sqlite3.Error) as error:
         raise StartRefused(f"the database cannot be used: {str(error).strip()}") from error
+
+
+def close_to_others() -> None:
+    """Make the SQLite file one that only its owner can read, before anything opens it."""
+    if connection.vendor == "sqlite" and not connection.is_in_memory_db():  # type: ignore[attr-defined]
+        ensure_private_file(Path(settings.DATABASES["default"]["NAME"]))
 
 
 def refuse_newer(executor: MigrationExecutor) -> None:
@@ -73,6 +83,6 @@ def keep_copy() -> None:
     original = Path(settings.DATABASES["default"]["NAME"])
     copy = original.with_name(f"{original.name}.before-update")
     copy.unlink(missing_ok=True)
+    ensure_private_file(copy)  # SQLite fills an empty file as it fills a new one
     with connection.cursor() as cursor:
         cursor.execute("VACUUM INTO %s", [str(copy)])
-    copy.chmod(0o600)

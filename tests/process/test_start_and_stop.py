@@ -129,6 +129,11 @@ def test_a_second_process_on_the_directory_is_told_who_has_it(data_dir):
             {"POLLING_INTERVAL": "soon"}, "POLLING_INTERVAL must be a whole number", id="a word for a number"
         ),
         pytest.param({"SECRET_KEY": "changeme"}, "SECRET_KEY is too short", id="a guessable key"),
+        pytest.param(
+            {"SECRET_KEY": "django-insecure-x9$kq2m!v7c#t4z&w1p8"},
+            "SECRET_KEY is one that others know",
+            id="a key of an example",
+        ),
         pytest.param({"PULSE_AUTH": "maybe"}, "PULSE_AUTH must be one of", id="an unknown choice"),
         pytest.param(
             {"PULSE_REDIS_URL": "redis://127.0.0.1:1"}, "unset them for `pulse run`", id="half of scale-out"
@@ -143,6 +148,20 @@ def test_a_wrong_setting_is_told_in_one_sentence_with_78(data_dir, variables, me
     assert message in pulse.log
     assert pulse.log.startswith("pulse: ")
     assert len(pulse.log.strip().splitlines()) == 1
+
+
+def test_a_secret_key_that_is_the_encryption_key_is_told_with_78(data_dir):
+    data_dir.mkdir(mode=0o700)
+    key = "q9V2mZ7xT4cB1nL8sK5dF3gH6jR0wYpUeAiOoXyWvQk"
+    (data_dir / "encryption.key").touch(mode=0o600)
+    (data_dir / "encryption.key").write_text(f"0a1b2c3d {key}\n")
+
+    with PulseProcess(data_dir, SECRET_KEY=key) as pulse:
+        code = pulse.wait_for_exit()
+
+    assert code == 78
+    assert "SECRET_KEY is the same as a key of" in pulse.log
+    assert key not in pulse.log
 
 
 def test_a_directory_that_cannot_be_written_is_told_in_one_sentence_with_78(tmp_path):
@@ -164,6 +183,57 @@ def test_the_data_directory_is_for_its_owner_only(data_dir):
         keys = [path for path in data_dir.iterdir() if path.suffix == ".key"]
         assert {path.name for path in keys} == {"secret.key", "encryption.key"}
         assert {stat.S_IMODE(path.stat().st_mode) for path in keys} == {0o600}
+
+
+def test_every_file_is_for_its_owner_only_whatever_the_umask_and_the_directory(data_dir):
+    data_dir.mkdir()
+    data_dir.chmod(0o777)
+    (data_dir / "pulse.lock").touch()
+    (data_dir / "pulse.lock").chmod(0o666)
+    before = os.umask(0)
+    try:
+        pulse = PulseProcess(data_dir, SECRET_KEY="k7Qm2xV9tB4nZ1cL8sJ5dF3gH6rW0yPu")
+    finally:
+        os.umask(before)
+    with pulse:
+        pulse.healthy()
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data_dir.iterdir()}
+
+    assert {"pulse.sqlite3", "pulse.sqlite3-wal", "pulse.sqlite3-shm", "pulse.lock"} <= set(modes)
+    assert set(modes.values()) == {0o600}, modes
+
+
+def test_files_of_an_earlier_version_are_closed_to_others(data_dir):
+    with PulseProcess(data_dir) as first:
+        first.healthy()
+        first.kill()
+    names = ("pulse.sqlite3", "pulse.sqlite3-wal", "pulse.sqlite3-shm")
+    for name in names:
+        (data_dir / name).chmod(0o644)
+
+    with PulseProcess(data_dir) as second:
+        second.healthy()
+        modes = {stat.S_IMODE((data_dir / name).stat().st_mode) for name in names}
+
+    assert modes == {0o600}
+
+
+def test_an_emptied_database_beside_the_keys_of_a_former_one_is_told_and_serves_nobody(data_dir):
+    with PulseProcess(data_dir) as first:
+        first.healthy()
+        assert first.request("GET", "/api/state")[0] == 200
+        first.end()
+    (data_dir / "pulse.sqlite3").write_bytes(b"")
+
+    told = f"{data_dir / 'encryption.key'} is the key of a former one"
+    for is_told in (True, False):  # once; what follows from it is not forgotten by the next start
+        with PulseProcess(data_dir) as later:
+            later.healthy()
+            assert later.request("GET", "/api/state")[0] == 401
+            assert b"the keys of a former database were found" in later.request("GET", "/setup")[1]
+            assert "nobody until it is claimed" in later.log
+            assert (told in later.log) is is_told
+            later.end()
 
 
 def test_a_database_of_a_newer_version_is_left_alone(data_dir):

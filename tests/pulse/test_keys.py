@@ -13,7 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pulse.env import EnvError
-from pulse.lib.keys import ensure_key_file, ensure_secret_key, read_key_file, token_digest
+from pulse.lib.keys import (
+    ensure_key_file,
+    ensure_private_file,
+    ensure_secret_key,
+    read_key_file,
+    token_digest,
+    weakness_of,
+)
 
 
 def test_a_key_file_is_made_with_mode_0600_in_a_directory_of_mode_0700(tmp_path):
@@ -130,3 +137,62 @@ def test_a_directory_that_cannot_be_written_says_what_to_set(tmp_path, capfd):
 def test_a_token_is_kept_as_its_digest_and_no_token_as_nothing():
     assert token_digest("secret") == "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
     assert token_digest("") == ""
+
+
+@pytest.mark.parametrize(
+    ("secret", "weakness"),
+    [
+        ("", "is too short (it needs 32 characters or more)"),
+        ("changeme", "is too short (it needs 32 characters or more)"),
+        ("k7Qm2xV9tB4nZ1cL8sJ5dF3gH6rW0yP", "is too short (it needs 32 characters or more)"),
+        ("changeme-k7Qm2xV9tB4nZ1cL8sJ5dF3g", "is one that others know, or stands for one"),
+        ("secretk7Qm2xV9tB4nZ1cL8sJ5dF3gH6rW", "is one that others know, or stands for one"),
+        ("django-insecure-x9$kq2m!v7c#t4z&w1p8", "is one that others know, or stands for one"),
+        ("please-CHANGE-THIS-to-a-long-random-text", "is one that others know, or stands for one"),
+        ("your_secret_here_k7Qm2xV9tB4nZ1cL8sJ", "is one that others know, or stands for one"),
+        ("a" * 64, "repeats itself and can be guessed"),
+        ("abacadab" * 5 + "x", "repeats itself and can be guessed"),
+        ("k7Qm2xV9tB4n" * 3, "repeats itself and can be guessed"),
+        ("abcdefghijklmnopqrstuvwxyz0246813579", "repeats itself and can be guessed"),
+    ],
+)
+def test_a_secret_that_can_be_guessed_is_told(secret, weakness):
+    assert weakness_of(secret) == weakness
+
+
+@pytest.mark.parametrize("make", [lambda: secrets.token_hex(16), lambda: secrets.token_urlsafe(48)])
+def test_random_secrets_are_taken(make):
+    assert {weakness_of(make()) for _ in range(2000)} == {""}
+
+
+def test_a_private_file_and_its_companions_are_closed_to_others(tmp_path):
+    for name in ("some.sqlite3", "some.sqlite3-wal", "some.sqlite3-shm", "other"):
+        (tmp_path / name).write_text(name)
+        (tmp_path / name).chmod(0o644)
+
+    ensure_private_file(tmp_path / "some.sqlite3")
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {
+        "some.sqlite3": 0o600,
+        "some.sqlite3-wal": 0o600,
+        "some.sqlite3-shm": 0o600,
+        "other": 0o644,
+    }
+    assert (tmp_path / "some.sqlite3").read_text() == "some.sqlite3"
+
+
+def test_a_private_file_is_made_in_a_directory_of_its_owners(tmp_path):
+    ensure_private_file(tmp_path / "data" / "some.sqlite3")
+
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "data" / "some.sqlite3").stat().st_mode) == 0o600
+
+
+def test_a_link_in_place_of_a_private_file_is_not_followed(tmp_path):
+    (tmp_path / "target").touch(mode=0o644)
+    (tmp_path / "some.sqlite3").symlink_to(tmp_path / "target")
+
+    ensure_private_file(tmp_path / "some.sqlite3")
+
+    assert stat.S_IMODE((tmp_path / "target").stat().st_mode) == 0o644
