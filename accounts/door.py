@@ -93,6 +93,7 @@ class DoorMiddleware:
             raise ApiError(500, "this route is closed: it does not say who may use it")
         check_rate(request, policy)
         access = access_of(request, policy)
+        request.calls_hosts = policy.calls_hosts  # type: ignore[attr-defined]
         request.caller = ANONYMOUS  # type: ignore[attr-defined]
         if access is Access.PUBLIC:
             check_form(request)
@@ -170,13 +171,21 @@ def check_form(request: HttpRequest) -> None:
         check_page(request)
 
 
+def is_harmless(request: HttpRequest) -> bool:
+    """Return whether any page may have a browser send this: it changes nothing, and calls no host for another site."""
+    if request.method not in SAFE_METHODS:
+        return False
+    calls_hosts = getattr(request, "calls_hosts", False)
+    return not (calls_hosts and arrival_of(request).fetch_site in ("cross-site", "same-site"))
+
+
 def check_page(request: HttpRequest) -> None:
-    """Raise 403 for an unsafe request that no page of ours sent: browsers add cookies by themselves.
+    """Raise 403 for a request that does something and that no page of ours sent: browsers add cookies by themselves.
 
     Proof is our own Origin, or Sec-Fetch-Site, neither of which a page can forge, or the token of a form.
     """
     arrival = arrival_of(request)
-    if request.method in SAFE_METHODS or arrival.is_own_page:
+    if is_harmless(request) or arrival.is_own_page:
         return
     is_proven = arrival.origin is None and (
         arrival.fetch_site == "same-origin" or (not arrival.fetch_site and has_form_token(request))
@@ -186,12 +195,12 @@ def check_page(request: HttpRequest) -> None:
 
 
 def check_other_sites(request: HttpRequest, caller: Caller) -> None:
-    """Raise 403 for an unsafe request of another site's page, which a browser sent without anybody's doing.
+    """Raise 403 for a request that does something, of another site's page, which a browser sent without anybody's doing.
 
     Programs such as curl name no site. PULSE_AUTH=open also serves the pages that ALLOWED_ORIGINS names.
     """
     arrival = arrival_of(request)
-    if request.method in SAFE_METHODS or arrival.is_own_page:
+    if is_harmless(request) or arrival.is_own_page:
         return
     if arrival.origin is None and arrival.fetch_site in ("", "none", "same-origin"):
         return

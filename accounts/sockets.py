@@ -15,7 +15,6 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError
 from django.http import parse_cookie
-from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
 from accounts import fresh
@@ -30,7 +29,7 @@ from accounts.models import ApiToken
 from accounts.proofs import origin_cause
 from accounts.sessions import cookie_name
 from pulse.lib.auth import ANONYMOUS, Access, Caller
-from pulse.lib.clients import Arrival, ends_of, read_arrival
+from pulse.lib.clients import Arrival, ends_of, is_served, not_served, read_arrival
 from pulse.lib.errors import ApiError
 from pulse.lib.origins import is_allowed
 
@@ -81,9 +80,8 @@ def caller_of_scope(scope: Mapping[str, Any]) -> Caller:
 
 def check_names(arrival: Arrival) -> None:
     """Raise for a Host that is not ours or an Origin that is neither ours nor allowed."""
-    name, _ = split_domain_port(arrival.host)
-    if arrival.host and not (name and validate_host(name, settings.ALLOWED_HOSTS)):
-        raise ApiError(400, "the Host of the request is not one that Pulse serves", code="bad_request")
+    if arrival.host and not is_served(arrival.host):
+        raise ApiError(400, not_served(), code="bad_request")
     if arrival.origin is None or arrival.is_own_page:
         return
     if not is_allowed(arrival.origin, settings.ALLOWED_ORIGINS):

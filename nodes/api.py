@@ -319,6 +319,7 @@ class NodePermissionsView(Endpoint):
     """What an account may see."""
 
     limit = TESTS
+    calls_hosts = True
 
     @Operation(
         Access.SETTINGS_READ,

@@ -147,6 +147,7 @@ class DiagnosticsView(Endpoint):
     """What is wrong right now."""
 
     limit = DIAGNOSES
+    calls_hosts = True
 
     @Operation(Access.SETTINGS_READ, Tag.DIAGNOSTICS, {200: Diagnostics})
     def get(self, request: Request) -> Response:
@@ -161,6 +162,7 @@ class DiagnosticsExportView(Endpoint):
     """The diagnostics as a file."""
 
     limit = DIAGNOSES
+    calls_hosts = True
 
     @Operation(Access.SETTINGS_READ, Tag.DIAGNOSTICS, {200: Diagnostics})
     def get(self, request: Request) -> Response:

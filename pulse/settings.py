@@ -77,8 +77,10 @@ if weakness_of(SECRET_KEY):
         f"SECRET_KEY {weakness_of(SECRET_KEY)}: make one with `openssl rand -hex 32`, or leave it unset"
     )
 
+#: Names under which Pulse is served; `pulse.lib.clients.is_served` decides.
+PULSE_ALLOWED_HOSTS = env_list("PULSE_ALLOWED_HOSTS")
 #: Any name may lead here; the loopback exception and every Origin check compare names themselves.
-ALLOWED_HOSTS = env_list("PULSE_ALLOWED_HOSTS") or ["*"]
+ALLOWED_HOSTS = (PULSE_ALLOWED_HOSTS if PULSE_AUTH != "open" else []) or ["*"]
 
 INSTALLED_APPS = [
     "django.contrib.admin",

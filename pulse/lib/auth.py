@@ -79,11 +79,13 @@ class Policy:
     """What a view demands for each method it answers; HEAD counts as GET, OPTIONS is answered for all.
 
     `limit` is of the whole route, `limits` are of single methods in its place.
+    `calls_hosts`: a GET already calls other machines, so it is not for pages of other sites to send.
     """
 
     methods: Mapping[str, Access]
     limit: Limit | None = None
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    calls_hosts: bool = False
 
     def limit_of(self, method: str) -> Limit | None:
         """Return how often a client may ask with this method, None for as often as it likes."""

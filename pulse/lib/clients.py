@@ -14,7 +14,9 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port, validate_host
 
+from pulse.lib.errors import ApiError, response_of
 from pulse.lib.origins import is_own, parse_origin
 from pulse.lib.peers import Ends
 
@@ -131,13 +133,40 @@ class ArrivalMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass on the request with its arrival; refuses a Host that PULSE_ALLOWED_HOSTS does not name."""
+        """Pass on the request with its arrival; refuses a Host under which Pulse is not served."""
         arrival = arrival_of(request)
         request.META["HTTP_X_FORWARDED_PROTO"] = arrival.scheme  # what `request.is_secure()` reads
         if arrival.host:
             request.META["HTTP_HOST"] = arrival.host
+        if arrival.host and not is_served(arrival.host):
+            return response_of(ApiError(400, not_served(), code="bad_request"))
         request.get_host()
         return self.get_response(request)
+
+
+def is_served(host: str) -> bool:
+    """Return whether Pulse answers under the name in a Host header.
+
+    Where nobody needs a credential, a name that its owner points to this machine would open it to the owner's pages (DNS
+    rebinding): only addresses, `localhost` and the names that PULSE_ALLOWED_HOSTS lists are answered there.
+    """
+    name, _ = split_domain_port(host)
+    if settings.PULSE_AUTH != "open":
+        return bool(name) and validate_host(name, settings.ALLOWED_HOSTS)
+    listed = [entry for entry in settings.PULSE_ALLOWED_HOSTS if entry != "*"]
+    return (
+        name == "localhost" or parse_address(name) is not None or (bool(name) and validate_host(name, listed))
+    )
+
+
+def not_served() -> str:
+    """Return the sentence for a request under another name."""
+    if settings.PULSE_AUTH != "open":
+        return "the Host of the request is not one that Pulse serves"
+    return (
+        "with PULSE_AUTH=open Pulse answers only to addresses, to localhost and to the names in PULSE_ALLOWED_HOSTS, and the "
+        "Host of the request is none of them"
+    )
 
 
 def arrival_of(request: HttpRequest) -> Arrival:

@@ -91,10 +91,11 @@ def operation_of(view: Any, method: str) -> Operation | None:
 class Endpoint(APIView):
     """Answers with `Response(...)`; a method without a declared operation is refused by the door.
 
-    `limit` counts every request to the route, whatever its method.
+    `limit` counts every request to the route, whatever its method. `calls_hosts` says that a GET calls other machines.
     """
 
     limit: ClassVar[Limit | None] = None
+    calls_hosts: ClassVar[bool] = False
     policy: ClassVar[Policy]
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -109,6 +110,7 @@ class Endpoint(APIView):
                 for name in cls.http_method_names
                 if (operation := operation_of(cls, name)) is not None and operation.limit is not None
             },
+            calls_hosts=cls.calls_hosts,
         )
 
     @property

@@ -141,6 +141,7 @@ def test_a_configured_install_does_not_open_to_this_machine(token):
 
 def test_open_opens_to_everybody_and_needs_no_cookie(settings, cookie):
     settings.PULSE_AUTH = "open"
+    settings.PULSE_ALLOWED_HOSTS = ["pulse.test"]
 
     assert caller_of_scope(scope_of(origin=FOREIGN)).kind == "open"
     assert caller_of_scope(scope_of(origin=FOREIGN, cookie=cookie)).kind == "open"
@@ -379,6 +380,7 @@ def test_this_machine_keeps_its_socket_until_something_is_configured(make_user):
 
 def test_an_open_socket_does_not_outlive_the_open_mode(settings):
     settings.PULSE_AUTH = "open"
+    settings.PULSE_ALLOWED_HOSTS = ["pulse.test"]
     caller = caller_of_scope(scope_of())
     assert is_still_valid(caller)
 

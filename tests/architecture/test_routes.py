@@ -91,6 +91,7 @@ def client_of(settings, token_client, session_client, make_user, with_api_token)
         return Client(HTTP_X_API_TOKEN=text, **REMOTE)
 
     def make(name: str) -> Client:
+        settings.PULSE_ALLOWED_HOSTS = ["pulse.test"]
         settings.PULSE_AUTH = (
             "open" if name.endswith("open") else "required" if "required" in name else "auto"
         )

@@ -157,6 +157,7 @@ def test_a_stranger_on_a_configured_install_is_told_how_to_show_a_credential(rem
 
 def test_open_serves_everybody_with_everything_but_admin(remote, settings):
     settings.PULSE_AUTH = "open"
+    settings.PULSE_ALLOWED_HOSTS = ["pulse.test"]
 
     assert remote.get(ME).json()["scopes"] == [
         "monitoring:read",
@@ -169,6 +170,7 @@ def test_open_serves_everybody_with_everything_but_admin(remote, settings):
 
 def test_open_never_takes_anything_from_somebody_who_signed_in(session_client, settings):
     settings.PULSE_AUTH = "open"
+    settings.PULSE_ALLOWED_HOSTS = ["pulse.test"]
 
     scopes = session_client(is_superuser=False).get(ME).json()["scopes"]
 
@@ -329,6 +331,7 @@ def test_a_fresh_install_ignores_a_token_of_this_machine(header, text, api):
 
 def test_a_fresh_install_that_is_open_ignores_a_token_of_anybody(remote, settings):
     settings.PULSE_AUTH = "open"
+    settings.PULSE_ALLOWED_HOSTS = ["pulse.test"]
 
     assert remote.get(ME, HTTP_X_API_TOKEN="wrong").json()["kind"] == "open"
 
@@ -602,6 +605,7 @@ def test_another_site_cannot_write_through_the_browser_of_a_caller_without_crede
 
 def test_open_serves_the_pages_of_a_listed_origin(remote, settings):
     settings.PULSE_AUTH = "open"
+    settings.PULSE_ALLOWED_HOSTS = ["pulse.test"]
     settings.ALLOWED_ORIGINS = ["https://panel.test"]
 
     response = remote.post(

@@ -67,6 +67,7 @@ def test_with_registration_tokens(remote, settings):
 )
 def test_the_mode_is_told(mode, changed, remote, settings):
     settings.PULSE_AUTH = mode
+    settings.PULSE_ALLOWED_HOSTS = ["pulse.test"]
 
     assert remote.get(STATUS).json() == FRESH | changed
 
