@@ -33,10 +33,11 @@ fast: $(VENV)/.installed-dev ## Run the fast half of the tests
 # All of their tests carry one of these marks; not even reading them saves five seconds.
 PASSED_OVER := $(addprefix --ignore=tests/,attacks browser fakes field process scale)
 
-lint: $(VENV)/.installed-dev ## Check style, format and types
+lint: $(VENV)/.installed-dev ## Check style, format, types and what is known to be unsafe
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
+	$(PY) -m bandit -q -c pyproject.toml -r accounts monitoring nodes pulse manage.py
 
 format: $(VENV)/.installed-dev ## Bring the source into the one format
 	$(PY) -m ruff check --fix .

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import DatabaseError
 from django.test import Client
 
@@ -285,10 +284,3 @@ def test_it_has_ended_for_a_later_process_too():
 
     assert not served()
     assert not fresh.is_open()
-
-
-# --- Nobody is there from the start (security.md A3) ---------------------------------------------------------------
-
-
-def test_a_new_database_has_no_account():
-    assert User.objects.count() == 0

@@ -16,7 +16,7 @@ FILES = {
     "requirements-dev.txt": ["--extra", "postgres"],
 }
 #: Versions below these have known holes that can be reached from outside.
-FLOORS = {"django": (5, 2, 14), "urllib3": (2, 7, 0), "requests": (2, 32, 4), "daphne": (4, 2, 2)}
+FLOORS = {"django": (5, 2, 16), "urllib3": (2, 7, 0), "requests": (2, 32, 4), "daphne": (4, 2, 2)}
 
 
 def pins(text: str) -> set[str]:
@@ -52,6 +52,23 @@ def test_no_pinned_version_has_a_known_hole(package, floor):
     version = re.search(rf"^{package}==([0-9.]+)", text, flags=re.MULTILINE).group(1)
 
     assert tuple(int(part) for part in version.split(".")) >= floor
+
+
+@pytest.mark.parametrize(("package", "floor"), FLOORS.items(), ids=FLOORS)
+def test_nobody_who_installs_without_the_pins_gets_one_either(package, floor):
+    text = (ROOT / "pyproject.toml").read_text()
+
+    version = re.search(rf'^    "{package}>=([0-9.]+)', text, flags=re.MULTILINE).group(1)
+
+    assert (*(int(part) for part in version.split(".")), 0, 0)[:3] >= floor
+
+
+def test_what_is_known_to_be_unsafe_is_looked_for():
+    lint = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
+    phases = re.findall(r'^phase "[^"]+" (.+)$', (ROOT / ".ci/run").read_text(), flags=re.MULTILINE)
+
+    assert "-m bandit -q -c pyproject.toml -r accounts monitoring nodes pulse" in lint
+    assert {"make lint", "known_holes"} <= set(phases)
 
 
 def test_redis_stays_below_the_version_with_which_the_bus_fell_silent():
