@@ -308,7 +308,14 @@ LOGGING = {
         "text": {"()": "pulse.lib.logs.TextFormatter"},
         "json": {"()": "pulse.lib.logs.JsonFormatter"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": PULSE_LOG_FORMAT}},
+    "filters": {"strangers": {"()": "pulse.lib.logs.StrangersFilter"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": PULSE_LOG_FORMAT,
+            "filters": ["strangers"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL_NAME},
     "loggers": {
         # Each refused request would be a warning line: the answer already says it.

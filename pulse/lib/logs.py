@@ -39,6 +39,21 @@ def without_secrets(text: str) -> str:
     return SECRET_FORMS.sub(r"\1[hidden]", text)
 
 
+class StrangersFilter(logging.Filter):
+    """Makes one debug line of what Django logs as an error with a traceback: a request that nobody can read.
+
+    Anybody can send a Host that is not ours, as often as they like; the answer already says it.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is to be written."""
+        if not record.name.startswith("django.security."):
+            return True
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+        record.exc_info = record.exc_text = None
+        return logging.getLogger().isEnabledFor(logging.DEBUG)
+
+
 class TextFormatter(logging.Formatter):
     """`2026-01-01T00:00:00Z info nodes.polling: message`, exceptions indented below."""
 

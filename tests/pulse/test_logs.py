@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pulse.lib.logs import JsonFormatter, TextFormatter, clean
+from pulse.lib.logs import JsonFormatter, StrangersFilter, TextFormatter, clean
 
 
 def record(message: str, *args: object, error: BaseException | None = None) -> logging.LogRecord:
@@ -128,3 +128,26 @@ def test_no_text_takes_long_to_clean(part):
     clean(part * 20_000)
 
     assert time.thread_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("level", "is_written"), [(logging.INFO, False), (logging.DEBUG, True)], ids=["info", "debug"]
+)
+def test_a_request_that_nobody_can_read_is_a_debug_line_without_a_traceback(level, is_written, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "level", level)
+    logging.getLogger()._cache.clear()
+    told = record("Invalid HTTP_HOST header", error=raised(ValueError("x")))
+    told.name = "django.security.DisallowedHost"
+
+    assert StrangersFilter().filter(told) is is_written
+    assert (
+        TextFormatter().format(told)
+        == "2026-01-01T12:00:00Z debug django.security.DisallowedHost: Invalid HTTP_HOST header"
+    )
+
+
+def test_every_other_error_is_written():
+    told = record("a flaw", error=raised(ValueError("x")))
+
+    assert StrangersFilter().filter(told) is True
+    assert "Traceback" in TextFormatter().format(told)
