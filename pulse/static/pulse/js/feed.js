@@ -12,12 +12,12 @@ const ANSWER_SECONDS = 10;
 const HIDDEN_SECONDS = 300;
 
 /**
- * Returns seconds until the next try: half to all of a bound that doubles, so that many pages do not come at once.
- * `chance` is 0 to 1.
+ * Returns seconds until the next try: from half a second up to a bound that doubles, so that many pages do not come at
+ * once. `chance` is 0 to 1.
  */
 export function waitSeconds(failures, chance) {
-  const bound = Math.min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** failures);
-  return bound * (0.5 + chance / 2);
+  const bound = Math.min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (failures + 1));
+  return FIRST_WAIT_SECONDS + chance * (bound - FIRST_WAIT_SECONDS);
 }
 
 export class Feed {
