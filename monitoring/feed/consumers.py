@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
+from django.conf import settings
 
 from monitoring.feed import hub
 from monitoring.feed.clients import Client
@@ -17,9 +17,11 @@ from monitoring.feed.sockets import Socket
 from monitoring.wire import messages
 from pulse.lib.auth import Caller
 from pulse.lib.errors import ApiError, error_body
+from pulse.lib.headers import cors_headers, security_headers
+from pulse.lib.pace import Pace
 
 MOST_INPUT_BYTES = 64 << 10
-#: Messages from one client in a window.
+#: Messages from one client in a window. Pulse's own server counts frames of every kind before they come here.
 MOST_MESSAGES = 30
 WINDOW_SECONDS = 10.0
 TOO_LARGE, TOO_MANY = 1009, 4429
@@ -48,7 +50,7 @@ class FeedConsumer(AsyncConsumer):
         self.resolve = resolve
         self.still_valid = still_valid
         self.client: Client | None = None
-        self.received: deque[float] = deque(maxlen=MOST_MESSAGES + 1)
+        self.pace = Pace(MOST_MESSAGES, WINDOW_SECONDS)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve the socket; whatever ends it, the hub forgets it."""
@@ -68,6 +70,7 @@ class FeedConsumer(AsyncConsumer):
         try:
             self.hub.clients.check_room("")  # before anything is looked up
             visitor = await self.resolve(self.scope)
+            await self.hub.clients.turn()
             self.hub.clients.check_room(visitor.address)
         except ApiError as refusal:
             await self.refuse(refusal)
@@ -93,8 +96,7 @@ class FeedConsumer(AsyncConsumer):
         if size_bytes(content) > MOST_INPUT_BYTES:
             self.client.close(TOO_LARGE)
             return
-        self.received.append(time.monotonic())
-        if len(self.received) > MOST_MESSAGES and self.received[-1] - self.received[0] < WINDOW_SECONDS:
+        if not self.pace.is_kept(time.monotonic()):
             self.client.close(TOO_MANY)
             return
         kind = messages.request_of(content)
@@ -113,7 +115,17 @@ class FeedConsumer(AsyncConsumer):
             await self.base_send({"type": "websocket.close"})
             return
         body = error_body(refusal.status, refusal.message, code=refusal.code, details=refusal.details)
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **refusal.headers}
+        origin = next(
+            (value.decode("latin-1") for name, value in self.scope["headers"] if name == b"origin"), None
+        )
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **security_headers(self.scope["path"], is_secure=self.scope.get("scheme") == "wss"),
+            "Cache-Control": "no-store",
+            **cors_headers(origin, settings.ALLOWED_ORIGINS),
+            **refusal.headers,
+        }
         raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         start = {"type": "websocket.http.response.start", "status": refusal.status, "headers": raw_headers}
         await self.base_send(start)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
 from monitoring.feed.clients import Client
 from pulse.lib.errors import ApiError
+from pulse.lib.files import most_connections
+from pulse.lib.pace import Turns
 
 logger = logging.getLogger(__name__)
 
 MOST_CLIENTS = 10_000
-#: Open files that sockets leave to everything else.
-RESERVED_FILES = 256
+#: Of the connections that may be open, one in so many is left to requests.
+SHARE_OF_REQUESTS = 8
 #: Sockets of one address; this machine, where a reverse proxy may stand, is not counted.
 MOST_PER_ADDRESS = 64
+#: Sockets that are let in: a thousand return at once after a restart, and whoever asks for something else must not wait for
+#: them. Who would wait longer is told to come again (reliability.md B42).
+PER_SECOND, IN_A_MOMENT, LONGEST_WAIT_SECONDS = 200, 20, 8.0
 #: After so many clients the loop serves others for a moment.
 AT_ONCE = 100
 LATER = {"Retry-After": "10"}
@@ -30,6 +34,7 @@ class Members:
         self.are_leaving = False
         self._clients: set[Client] = set()
         self._addresses: Counter[str] = Counter()
+        self._turns = Turns(PER_SECOND, at_once=IN_A_MOMENT, longest_seconds=LONGEST_WAIT_SECONDS)
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -55,6 +60,14 @@ class Members:
             raise ApiError(503, "no more sockets can be served now", headers=LATER)
         if address and self._addresses[address] >= MOST_PER_ADDRESS:
             raise ApiError(429, "too many sockets are open from this address", headers=LATER)
+
+    async def turn(self) -> None:
+        """Return when one more may be let in; raises ApiError when too many wait already."""
+        wait = self._turns.wait_seconds(asyncio.get_running_loop().time())
+        if wait is None:
+            raise ApiError(503, "too many sockets are being opened at once", headers=LATER)
+        if wait:
+            await asyncio.sleep(wait)
 
     def add(self, client: Client) -> None:
         """Count one more."""
@@ -86,8 +99,6 @@ class Members:
 
 
 def most_clients() -> int:
-    """Return how many sockets are served: polls, requests and the database need open files too."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY:
-        return MOST_CLIENTS
-    return min(MOST_CLIENTS, max(files - RESERVED_FILES, files // 2))
+    """Return how many sockets are served: requests need connections too."""
+    connections = most_connections()
+    return min(MOST_CLIENTS, connections - connections // SHARE_OF_REQUESTS)

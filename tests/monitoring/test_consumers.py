@@ -120,6 +120,9 @@ def test_a_refusal_is_told_with_status_and_json():
     assert start["status"] == 401
     assert dict(start["headers"])[b"content-type"] == b"application/json"
     assert dict(start["headers"])[b"www-authenticate"] == b"Bearer"
+    assert dict(start["headers"])[b"x-content-type-options"] == b"nosniff"
+    assert dict(start["headers"])[b"cache-control"] == b"no-store"
+    assert dict(start["headers"])[b"access-control-allow-origin"] == b"*"
     assert (content["error"], content["code"], content["status_code"]) == (
         "a credential is needed", "unauthorized", 401,
     )  # fmt: skip

@@ -617,12 +617,12 @@ def test_there_is_an_end_to_all_sockets(running, monkeypatch):
     running(test)
 
 
-FILES = [(1024, 768), (256, 128), (20_000, 10_000), (-1, 10_000)]
+FILES = [(1024, 672), (256, 56), (20_000, 10_000), (-1, 10_000)]
 
 
 @pytest.mark.parametrize(("files", "most"), FILES, ids=[f"{files} files" for files, _ in FILES])
-def test_sockets_leave_open_files_to_the_polls(files, most, monkeypatch):
-    monkeypatch.setattr(members.resource, "getrlimit", lambda which: (files, files))
+def test_sockets_leave_open_files_to_requests_and_polls(files, most, monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda which: (files, files))
 
     assert members.most_clients() == most
 
