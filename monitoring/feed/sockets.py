@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+from pulse.lib.transports import reset, transport_of
 
 #: A longer frame leaves in pieces of this size, so that nobody needs a copy of a whole state of their own.
 PIECE_BYTES = 256 << 10
@@ -15,8 +15,6 @@ PIECE_BYTES = 256 << 10
 LINGER_SECONDS = 15.0
 #: What the system holds for one peer, where it would grow to megabytes; twice this in its own counting.
 SEND_BUFFER_BYTES = 256 << 10
-#: As `struct linger`: the system drops what the peer has not read, instead of offering it for minutes.
-RESET = struct.pack("ii", 1, 0)
 
 AsgiSend = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -70,15 +68,14 @@ class Socket:
         server = getattr(send, "__self__", None)
         has_room = getattr(server, "writable", None)
         self._has_room = has_room if isinstance(has_room, asyncio.Event) else None
-        transport = getattr(server, "transport", None)
-        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+        self._transport = transport_of(send)
         messages = getattr(server, "conn", None)
         self._pieces: Pieces | None = None
         if self._has_room is not None and self._transport is not None and messages is not None:
             self._pieces = Pieces(self._has_room, self._transport, messages)
-        self._connection = self._transport.get_extra_info("socket") if self._transport is not None else None
-        if self._connection is not None:
-            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        connection = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     async def send(self, frame: str | bytes) -> None:
         """Send text or binary; return when the peer has read all but the last kilobytes of it."""
@@ -112,9 +109,5 @@ class Socket:
 
     def abort(self) -> None:
         """End the connection now and drop what was not read, where the server lets us; the peer sees a reset."""
-        if self._transport is None:
-            return
-        if self._connection is not None:
-            with contextlib.suppress(OSError):  # closed already
-                self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self._transport.abort()
+        if self._transport is not None:
+            reset(self._transport)

@@ -1,4 +1,4 @@
-"""The HTTP and WebSocket server: uvicorn, with bounded request heads and an orderly end."""
+"""The HTTP and WebSocket server: uvicorn, with bounded connections and an orderly end."""
 
 from __future__ import annotations
 
@@ -7,23 +7,19 @@ import contextlib
 import logging
 import signal
 import socket
-from asyncio import TimerHandle, Transport
 from collections.abc import Awaitable, Callable, Generator
-from http import HTTPStatus
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from pulse.lib.errors import error_body
+from pulse.runtime.accepting import Acceptor
+from pulse.runtime.http_protocol import BoundedHttpProtocol
+from pulse.runtime.places import places_of_process
 from pulse.runtime.refusals import StartRefused
+from pulse.runtime.socket_protocol import BoundedSocketProtocol
 
 logger = logging.getLogger(__name__)
 
-MAX_HEAD_BYTES = 32 << 10
-MAX_HEADERS = 100
-#: From the first byte (or the connection) to the end of the request's head.
-HEAD_SECONDS = 15.0
 #: Longer than the 60 s for which common reverse proxies keep their connections, so that they close first.
 KEEP_ALIVE_SECONDS = 65
 #: WebSocket messages from clients; what the server sends is not limited by this.
@@ -35,76 +31,6 @@ GRACE_SECONDS = 3
 BACKLOG = 1024
 
 
-class HeadTooLarge(Exception):
-    """The request line and headers are longer than MAX_HEAD_BYTES, or more than MAX_HEADERS."""
-
-
-class BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol, which by itself takes heads of any size and waits for them for ever."""
-
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first head."""
-        super().connection_made(transport)
-        self.is_reading_head = True
-        self.head_bytes = 0
-        self.refusal = HTTPStatus.BAD_REQUEST
-        self.head_timer: TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self.give_up)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self.stop_head_timer()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Parse what came; answer 431 to a head that has no end."""
-        if self.is_reading_head:
-            self.head_bytes += len(data)
-            if self.head_timer is None:
-                self.head_timer = self.loop.call_later(HEAD_SECONDS, self.give_up)
-        super().data_received(data)
-        if self.is_reading_head and self.head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            self.send_400_response("")
-
-    def on_headers_complete(self) -> None:
-        """Start the request, unless its head is too large."""
-        self.stop_head_timer()
-        self.is_reading_head = False
-        self.head_bytes = 0
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
-            self.refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            raise HeadTooLarge
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """Take what follows as the next head."""
-        self.is_reading_head = True
-        super().on_message_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse the connection in the API's error shape; uvicorn would answer plain text."""
-        body = error_body(self.refusal, "the request cannot be read", code="bad_request")
-        head = (
-            f"HTTP/1.1 {self.refusal.value} {self.refusal.phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode("ascii") + body)
-        self.transport.close()
-
-    def stop_head_timer(self) -> None:
-        """Stop waiting for a head."""
-        if self.head_timer is not None:
-            self.head_timer.cancel()
-            self.head_timer = None
-
-    def give_up(self) -> None:
-        """Close a connection whose head did not arrive in time."""
-        self.head_timer = None
-        if not self.transport.is_closing():
-            self.transport.close()
-
-
 class Server(uvicorn.Server):
     """uvicorn in the main thread, which ends with 0 after SIGTERM or SIGINT and awaits `on_stop` first."""
 
@@ -114,7 +40,7 @@ class Server(uvicorn.Server):
                 application,
                 loop="asyncio",
                 http=BoundedHttpProtocol,
-                ws="websockets-sansio",
+                ws=BoundedSocketProtocol,
                 lifespan="off",
                 interface="asgi3",
                 log_config=None,
@@ -132,6 +58,7 @@ class Server(uvicorn.Server):
         )
         self.on_stop = on_stop
         self.wake = asyncio.Event()
+        self.places = places_of_process()
 
     def serve_until_stopped(self, listener: socket.socket) -> None:
         """Serve on the listening socket until a signal; return when every connection is closed or given up.
@@ -154,6 +81,21 @@ class Server(uvicorn.Server):
         """Begin to end; a second signal changes nothing, the end is seconds away."""
         self.should_exit = True
         self.wake.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve on the listening sockets, each with an acceptor of our own."""
+        await super().startup(sockets=[])
+        acceptors: list[Any] = [Acceptor(listener, self.make_protocol) for listener in sockets or []]
+        self.servers.extend(acceptors)
+
+    def make_protocol(self) -> asyncio.Protocol:
+        """Return what serves one new connection."""
+        return BoundedHttpProtocol(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            places=self.places,
+        )
 
     async def main_loop(self) -> None:
         """Renew the Date header once a second; uvicorn wakes up ten times as often."""

@@ -12,7 +12,7 @@ import pytest_asyncio
 import websockets
 from websockets.exceptions import ConnectionClosed
 
-from pulse.runtime import server as server_module
+from pulse.runtime import http_protocol
 from pulse.runtime.refusals import StartRefused
 from pulse.runtime.server import Server, check_port, listen
 
@@ -122,7 +122,7 @@ async def test_a_head_that_can_be_read_in_two_ways_is_refused(running, head):
 
 @pytest.mark.parametrize("beginning", [b"", b"GET / HT"], ids=["nothing", "half a line"])
 async def test_a_connection_without_a_whole_head_is_closed_in_time(beginning, monkeypatch):
-    monkeypatch.setattr(server_module, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.05)
     running = Running()
     serving = asyncio.create_task(running.server.serve(sockets=[running.listener]))
 

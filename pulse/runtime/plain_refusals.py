@@ -1,0 +1,29 @@
+"""Answers to what never becomes a request: written to the connection as they are, in the API's error shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from pulse.lib.errors import error_body
+from pulse.lib.headers import security_headers
+
+
+def plain_refusal(
+    status: HTTPStatus, message: str, *, path: str = "", headers: Mapping[str, str] | None = None
+) -> bytes:
+    """Return a whole HTTP/1.1 answer, after which the connection ends; the path is that of the request, if it has one."""
+    body = error_body(status, message, code="bad_request")
+    fields = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **security_headers(path, is_secure=False),
+        "Cache-Control": "no-store",
+        **(headers or {}),
+    }
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        *(f"{name.lower()}: {value}" for name, value in fields.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
