@@ -35,6 +35,7 @@ from pulse.lib import limits
 from pulse.lib.auth import ANONYMOUS, Access, Caller, Policy, policy_of
 from pulse.lib.clients import arrival_of, limit_key
 from pulse.lib.errors import ApiError, is_api_path, response_of
+from pulse.lib.heads import Admitted, counted, is_head_only
 from pulse.lib.origins import is_listed
 
 __all__ = ["DoorMiddleware", "resolve_scope", "still_valid"]
@@ -77,6 +78,9 @@ class DoorMiddleware:
         except DatabaseError:
             logger.exception("who sends a request could not be looked up")
             return refuse(request, ApiError(503, "it cannot be checked right now who you are; try again"))
+        if is_head_only(request):
+            verdict: limits.Verdict | None = getattr(request, "rate_limit", None)
+            return Admitted(limit_key(arrival_of(request).address), request.caller, verdict)  # type: ignore[attr-defined]
         if request.method == "HEAD":
             request.method = "GET"
         return None
@@ -117,7 +121,7 @@ def check_rate(request: HttpRequest, policy: Policy) -> None:
     if limit is None:
         return
     client = limit_key(arrival_of(request).address)
-    verdict = limits.hit(limit, client)
+    verdict = counted(request) or limits.hit(limit, client)
     request.rate_limit = verdict  # type: ignore[attr-defined]
     if not verdict.is_allowed:
         raise ApiError(
@@ -213,6 +217,8 @@ def has_form_token(request: HttpRequest) -> bool:
     """Return whether the request carries Django's own proof, in X-CSRFToken or in a form."""
     if request.content_type == "multipart/form-data":
         return False  # looking for it would use up the body
+    if is_head_only(request):
+        return True  # it may be in the form, which is looked at when it has come
     check = CSRFCheck(nothing)
     check.process_request(request)
     request.csrf_processing_done = False  # type: ignore[attr-defined]

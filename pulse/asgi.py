@@ -21,10 +21,15 @@ from pulse.runtime.handler import SyncHandler  # noqa: E402
 from pulse.runtime.limiter import Limiter  # noqa: E402
 from pulse.runtime.prefix import Prefix  # noqa: E402
 
+django_application = SyncHandler()
 application = Prefix(
     ProtocolTypeRouter(
         {
-            "http": Limiter(SyncHandler(), max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
+            "http": Limiter(
+                django_application,
+                max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+                admit=django_application.admit,
+            ),
             "websocket": URLRouter(websocket_urlpatterns),
         }
     ),

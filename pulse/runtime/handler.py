@@ -19,7 +19,9 @@ from django.http import HttpResponseBase
 from django.urls import set_script_prefix
 
 from pulse.lib.errors import ApiError, response_of
-from pulse.runtime.limiter import Message, Receive, Scope, Send, has_body
+from pulse.lib.heads import COUNTED, HEAD_ONLY, Admitted
+from pulse.runtime.bodies import Admission, Message, Receive, Scope, has_body
+from pulse.runtime.limiter import Send
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +44,27 @@ class SyncHandler(BaseHandler):
         await send(start)
         await send({"type": "http.response.body", "body": content})
 
+    async def admit(self, scope: Scope) -> Admission | list[Message]:
+        """Return whose body may come, by the head of the request alone, or the answer that refuses it."""
+        return await sync_to_async(self.look_at_head, thread_sensitive=True)({**scope, HEAD_ONLY: True})
+
+    def look_at_head(self, scope: dict[str, Any]) -> Admission | list[Message]:
+        """Return as `admit` does."""
+        response, start, content = self.answered(scope, b"")
+        if not isinstance(response, Admitted):
+            return [start, {"type": "http.response.body", "body": content}]
+        return Admission(
+            response.client,
+            is_known=response.caller.kind in ("token", "session"),
+            carried={COUNTED: response.counted},
+        )
+
     def answer(self, scope: dict[str, Any], body: bytes) -> tuple[Message, bytes]:
         """Return the first message of the answer and its content."""
+        return self.answered(scope, body)[1:]
+
+    def answered(self, scope: dict[str, Any], body: bytes) -> tuple[HttpResponseBase, Message, bytes]:
+        """Return the answer, closed, with its first message and its content."""
         # `Prefix` has taken off what may be in front of the path; Django wants it there, once.
         scope["path"] = f"{settings.PULSE_URL_PREFIX}{scope['path']}"
         set_script_prefix(get_script_prefix(scope))
@@ -51,7 +72,7 @@ class SyncHandler(BaseHandler):
         response = self.respond(scope, body)
         try:
             content = b"".join(response) if response.streaming else response.content  # type: ignore[attr-defined]
-            return start_message(response), content
+            return response, start_message(response), content
         finally:
             response.close()
 
@@ -60,7 +81,7 @@ class SyncHandler(BaseHandler):
         try:
             request = self.request_class(scope, BytesIO(body))
         except UnicodeDecodeError:
-            logger.warning("a request with a path that is not UTF-8 was refused")
+            logger.debug("a request with a path that is not UTF-8 was refused")
             return response_of(ApiError(400, "the path of the request cannot be read", code="bad_request"))
         return self.get_response(request)
 

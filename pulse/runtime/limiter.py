@@ -9,30 +9,56 @@ slowly holds a lane: bodies are read before, answers are written after.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
 
 from pulse.lib.errors import error_body
+from pulse.lib.transports import reset, transport_of
+from pulse.runtime.bodies import (
+    GRACE_SECONDS,
+    MAX_KNOWN,
+    MAX_KNOWN_PER_CLIENT,
+    MAX_STRANGERS,
+    MAX_STRANGERS_PER_CLIENT,
+    READ_SECONDS,
+    Admission,
+    BodyPlaces,
+    Message,
+    NoPlace,
+    Receive,
+    Scope,
+    has_body,
+    is_said_too_large,
+    read_body,
+    replay,
+    what_is_here,
+    with_length,
+)
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 #: An ASGI application; servers and Django disagree about the exact mappings.
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+#: Looks at the head of a request whose body has not come: whose body it is, or the answer that refuses it.
+Admit = Callable[[Scope], Awaitable[Admission | list[Message]]]
+
+logger = logging.getLogger(__name__)
 
 LANES = 16
 MAX_WAITING = 64
-#: Requests that are still sending their body.
-MAX_READING = 64
-READ_SECONDS = 15.0
-#: A client on a slow line may take this long to read an answer.
+#: A client on a slow line may take this long to read an answer; less while too much waits to be read.
 WRITE_SECONDS = 60.0
-#: An answer longer than this is passed on while it is made, lane held.
+WRITE_SECONDS_WHEN_SHORT = 5.0
+#: Answers that clients have still to take, all together; one that many take, such as the state, counts once.
+MOST_UNSENT_BYTES = 32 << 20
+#: Handed to the server at once: it holds what a client has not taken.
+PIECE_BYTES = 64 << 10
+#: An answer that comes in pieces and is longer than this is passed on while it is made, lane held.
 MAX_HELD_BYTES = 32 << 20
 RETRY_AFTER_SECONDS = 2
 
@@ -95,6 +121,11 @@ class Lanes:
         end.add_done_callback(lambda _: loop.call_soon_threadsafe(self.give_back, lane))
 
 
+async def admit_anybody(scope: Scope) -> Admission:
+    """Let every body come: for an application that does not look at heads."""
+    return Admission(client=(scope.get("client") or ("",))[0])
+
+
 class Limiter:
     """An ASGI application for HTTP: at most `lanes` requests inside `app`, `waiting` in front of it."""
 
@@ -103,62 +134,160 @@ class Limiter:
         app: Application,
         *,
         max_body_bytes: int,
+        admit: Admit = admit_anybody,
         lanes: int = LANES,
         max_waiting: int = MAX_WAITING,
+        grace_seconds: float = GRACE_SECONDS,
         read_seconds: float = READ_SECONDS,
         write_seconds: float = WRITE_SECONDS,
     ) -> None:
         self.app = app
         self.max_body_bytes = max_body_bytes
+        self.admit = admit
+        self.grace_seconds = grace_seconds
         self.read_seconds = read_seconds
         self.write_seconds = write_seconds
         self.lanes = Lanes(lanes, max_waiting, name="request")
         self.reserved = Lanes(1, MAX_WAITING, name="health")
-        self.reading = 0
+        self.known = BodyPlaces(MAX_KNOWN, MAX_KNOWN_PER_CLIENT)
+        self.strangers = BodyPlaces(MAX_STRANGERS, MAX_STRANGERS_PER_CLIENT)
+        self.unsent = Unsent()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
-        if has_body(scope):
-            if self.reading >= MAX_READING:
+        try:
+            await self.take(scope, receive, send)
+        except Full:
+            await refuse(send, 503, "Pulse is answering as many requests as it can")
+        except NoPlace as no_place:
+            if no_place.is_own:
+                await refuse(send, 429, "too many requests of yours are still being sent")
+            else:
                 await refuse(send, 503, "too many requests are being read")
-                return
-            self.reading += 1
+
+    async def take(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body, if there is one and its sender may come in, and serve; raises Full and NoPlace."""
+        if not has_body(scope):
+            await self.serve(scope, receive, send)
+            return
+        if is_said_too_large(scope, self.max_body_bytes):
+            await self.serve(scope, replay(b"", receive), send)
+            return
+        part = await what_is_here(scope, receive)
+        if part is None or part.get("more_body", False):
+            await self.await_body(scope, receive, send, part)
+        elif part["type"] == "http.request":
+            await self.serve_with(part.get("body", b""), scope, receive, send)
+
+    async def await_body(self, scope: Scope, receive: Receive, send: Send, part: Message | None) -> None:
+        """Look at the head of the request, then wait for the rest of its body."""
+        async with self.lane_for(scope) as inside:
+            admission = await self.admit(scope)
+            inside.is_over = True
+        if not isinstance(admission, Admission):
+            for message in admission:
+                await send(message)
+            return
+        places = self.known if admission.is_known else self.strangers
+        with places.place(admission.client):
             try:
-                async with asyncio.timeout(self.read_seconds):
-                    body = await read_body(scope, receive, self.max_body_bytes)
+                body = await read_body(
+                    receive,
+                    self.max_body_bytes,
+                    part,
+                    grace_seconds=self.grace_seconds,
+                    most_seconds=self.read_seconds,
+                )
             except TimeoutError:
                 await refuse(send, 408, "the request body did not arrive in time")
                 return
-            finally:
-                self.reading -= 1
-            if body is None:
-                return
-            scope = {**scope, "headers": with_length(scope["headers"], body)}
-            receive = replay(body, receive)
-        await self.serve(scope, receive, send)
+        if body is not None:
+            await self.serve_with(body, {**scope, **admission.carried}, receive, send)
+
+    async def serve_with(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request whose body was read."""
+        whole = body[: self.max_body_bytes + 1]
+        scope = {**scope, "headers": with_length(scope["headers"], whole)}
+        await self.serve(scope, replay(whole, receive), send)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request whose body is at hand through a lane, then write its answer."""
-        lanes = self.reserved if scope["path"] in ALWAYS_SERVED else self.lanes
-        try:
-            lane = await lanes.take()
-        except Full:
-            await refuse(send, 503, "Pulse is answering as many requests as it can")
-            return
         answer = Answer(send)
-        is_finished = False
+        async with self.lane_for(scope) as inside:
+            await self.app(scope, receive, answer.hold)
+            inside.is_over = answer.is_complete
+        limit = asyncio.timeout(self.write_seconds)
+        try:
+            async with limit:
+                with self.unsent.counted(answer, limit):
+                    await answer.flush()
+        except TimeoutError:
+            transport = transport_of(send)
+            if transport is None:  # the server closes the connection of an application that raises
+                raise
+            logger.debug("an answer was not read in time")
+            reset(transport)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+    @asynccontextmanager
+    async def lane_for(self, scope: Scope) -> AsyncIterator[Inside]:
+        """Hold a lane inside, in whose thread Django works; raises Full."""
+        lanes = self.reserved if scope["path"] in ALWAYS_SERVED else self.lanes
+        lane = await lanes.take()
+        inside = Inside()
         try:
             async with ThreadSensitiveContext(executor=lane):
-                await self.app(scope, receive, answer.hold)
-            is_finished = answer.is_complete
+                yield inside
         finally:
-            if is_finished:
+            if inside.is_over:
                 lanes.give_back(lane)
             else:
                 lanes.give_back_when_idle(lane)
-        # uvicorn closes the connection of a request whose application raises: a reader that is too slow is cut.
-        async with asyncio.timeout(self.write_seconds):
-            await answer.flush()
+
+
+class Inside:
+    """What goes on in a lane; its thread may still be at work when it is not over."""
+
+    is_over = False
+
+
+class Unsent:
+    """The answers that clients have still to take; when they are too many together, all have less time."""
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+        self._bodies: dict[int, list[int]] = {}  # by identity: how many answers have it, and its length
+        self._limits: dict[asyncio.Timeout, None] = {}
+
+    @contextmanager
+    def counted(self, answer: Answer, limit: asyncio.Timeout) -> Iterator[None]:
+        """Count an answer inside; its limit may come closer."""
+        bodies = [body for message in answer.messages if (body := message.get("body"))]
+        self._limits[limit] = None
+        for body in bodies:
+            entry = self._bodies.setdefault(id(body), [0, len(body)])
+            entry[0] += 1
+            self.size_bytes += len(body) if entry[0] == 1 else 0
+        if self.size_bytes > MOST_UNSENT_BYTES:
+            self._hurry()
+        try:
+            yield
+        finally:
+            del self._limits[limit]
+            for body in bodies:
+                entry = self._bodies[id(body)]
+                entry[0] -= 1
+                if not entry[0]:
+                    del self._bodies[id(body)]
+                    self.size_bytes -= len(body)
+
+    def _hurry(self) -> None:
+        soon = asyncio.get_running_loop().time() + WRITE_SECONDS_WHEN_SHORT
+        for limit in self._limits:
+            when = limit.when()
+            if when is not None and when > soon and not limit.expired():
+                limit.reschedule(soon)
 
 
 class Answer:
@@ -171,21 +300,34 @@ class Answer:
         self.is_complete = False
 
     async def hold(self, message: Message) -> None:
-        """Keep the message; an answer that is too long to keep goes out as it comes."""
+        """Keep the message; an answer that comes in pieces and is too long to keep goes out as it comes."""
         self.messages.append(message)
         self.held_bytes += len(message.get("body", b""))
         self.is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
-        if self.held_bytes > MAX_HELD_BYTES:
+        if self.held_bytes > MAX_HELD_BYTES and not self.is_complete:
             await self.flush()
 
     async def flush(self) -> None:
-        """Send what is held."""
+        """Send what is held, a piece whenever the client has taken the last but one."""
         messages, self.messages = self.messages, []
         if self.is_complete and messages and messages[0]["type"] == "http.response.start":
             messages[0]["headers"] = with_whole_length(messages[0], self.held_bytes)
         self.held_bytes = 0
         for message in messages:
-            await self.send(message)
+            for piece in pieces_of(message):
+                await self.send(piece)
+
+
+def pieces_of(message: Message) -> Iterator[Message]:
+    """Yield the message, with a long body one after the other in parts."""
+    body = message.get("body", b"")
+    if len(body) <= PIECE_BYTES:
+        yield message
+        return
+    for start in range(0, len(body), PIECE_BYTES):
+        end = start + PIECE_BYTES
+        follows = end < len(body) or message.get("more_body", False)
+        yield {**message, "body": body[start:end], "more_body": follows}
 
 
 def with_whole_length(start: Message, length: int) -> list[tuple[bytes, bytes]]:
@@ -194,60 +336,6 @@ def with_whole_length(start: Message, length: int) -> list[tuple[bytes, bytes]]:
     if start["status"] in (204, 304) or any(name.lower() == b"content-length" for name, _ in headers):
         return headers
     return [*headers, (b"content-length", str(length).encode())]
-
-
-def has_body(scope: Scope) -> bool:
-    """Return whether the head of the request announces a body."""
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
-        for name, value in scope["headers"]
-    )
-
-
-async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes | None:
-    """Return the body, at most `max_bytes` and one more: that one tells Django that it is too large.
-
-    A body that says it is too large is not read at all: the view refuses it by its Content-Length. None means
-    that the client has gone.
-    """
-    for name, value in scope["headers"]:
-        if name == b"content-length" and (not value.isdigit() or int(value) > max_bytes):
-            return b""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > max_bytes or not message.get("more_body", False):
-            return b"".join(parts)[: max_bytes + 1]
-
-
-def with_length(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the headers of a body that came in pieces as if it had come whole: Django counts Content-Length."""
-    headers = list(headers)
-    if not any(name == b"transfer-encoding" for name, _ in headers):
-        return headers
-    rest = [(name, value) for name, value in headers if name not in (b"transfer-encoding", b"content-length")]
-    return [*rest, (b"content-length", str(len(body)).encode())]
-
-
-def replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body at once, then whatever follows it (a disconnect)."""
-    given = False
-
-    async def receive_again() -> Message:
-        nonlocal given
-        if not given:
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
-        while (message := await receive())["type"] != "http.disconnect":
-            pass  # the rest of a body that nobody wants
-        return message
-
-    return receive_again
 
 
 async def refuse(send: Send, status: int, message: str) -> None:
@@ -259,7 +347,7 @@ async def refuse(send: Send, status: int, message: str) -> None:
         (b"cache-control", b"no-store"),
         (b"connection", b"close"),
     ]
-    if status == 503:
+    if status in (429, 503):
         headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

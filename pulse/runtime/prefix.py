@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pulse.runtime.limiter import Application, Receive, Scope, Send
+from pulse.runtime.bodies import Receive, Scope
+from pulse.runtime.limiter import Application, Send
 
 
 class Prefix:

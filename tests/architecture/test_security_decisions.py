@@ -10,12 +10,13 @@ from django.conf import settings
 
 from accounts import claim, forms, guesses, hashers, lockout, sessions, views
 from accounts.door import ADMIN_FRESH, MAX_QUERY_CHARS
+from monitoring.feed import members
 from nodes import drafts
 from nodes.proxmox import answers, client, slots
 from pulse.lib import body, crypto
 from pulse.lib.auth import SCOPES
 from pulse.lib.outbound import session
-from pulse.runtime import limiter
+from pulse.runtime import bodies, http_protocol, limiter, places, socket_protocol
 
 TEXT = (Path(__file__).parents[2] / "docs/security-decisions.md").read_text()
 #: A sentence may be broken anywhere.
@@ -74,6 +75,53 @@ def rate(limit) -> tuple[int, int]:
             (33554432, 64),
         ),
         ("16 lanes, a queue of 64", (limiter.LANES, limiter.MAX_WAITING), (16, 64)),
+        (
+            "at most 32 KiB and 100 headers, whole within 15 seconds",
+            (http_protocol.MAX_HEAD_BYTES, http_protocol.MAX_HEADERS, http_protocol.HEAD_SECONDS),
+            (32768, 100, 15.0),
+        ),
+        ("8 in the queue behind the one that is answered", http_protocol.MAX_QUEUED, 8),
+        (
+            "30 frames in 10 seconds",
+            (socket_protocol.MOST_FRAMES, socket_protocol.WINDOW_SECONDS, socket_protocol.TOO_MANY),
+            (30, 10.0, 4429),
+        ),
+        (
+            "64 of callers with a token or session, 16 of one address; 32 of everybody else, 4 of one address",
+            (
+                bodies.MAX_KNOWN,
+                bodies.MAX_KNOWN_PER_CLIENT,
+                bodies.MAX_STRANGERS,
+                bodies.MAX_STRANGERS_PER_CLIENT,
+            ),
+            (64, 16, 32, 4),
+        ),
+        (
+            "5 seconds and a second for each 4 KiB, 15 at most",
+            (bodies.GRACE_SECONDS, bodies.LEAST_BYTES_PER_SECOND, bodies.READ_SECONDS),
+            (5.0, 4096, 15.0),
+        ),
+        ("256 of one address that is neither", places.MOST_PER_ADDRESS, 256),
+        (
+            "10,000, 64 of one address; 200 are let in a second, who would wait longer than 8 seconds",
+            (
+                members.MOST_CLIENTS,
+                members.MOST_PER_ADDRESS,
+                members.PER_SECOND,
+                members.LONGEST_WAIT_SECONDS,
+            ),
+            (10_000, 64, 200, 8.0),
+        ),
+        (
+            "60 seconds to be read, 5 while more than 32 MiB wait; the server holds 64 KiB of each",
+            (
+                limiter.WRITE_SECONDS,
+                limiter.WRITE_SECONDS_WHEN_SHORT,
+                limiter.MOST_UNSENT_BYTES,
+                limiter.PIECE_BYTES,
+            ),
+            (60.0, 5.0, 33554432, 65536),
+        ),
         ("two at once per address, 20 seconds each", (slots.CALLS_AT_ONCE, session.CALL_SECONDS), (2, 20.0)),
         ("AES-256-GCM, nonce of 96 random bits", (crypto.KEY_BYTES, crypto.NONCE_BYTES), (32, 12)),
     ],

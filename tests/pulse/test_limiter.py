@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from pulse.runtime.limiter import Limiter
+from pulse.runtime.bodies import Admission
+from pulse.runtime.limiter import Limiter, pieces_of
+from tests.memory import memory_is_bounded
 
 PATIENCE_SECONDS = 10
 
@@ -22,13 +24,24 @@ class Client:
     """One request at an ASGI application: what it sends, what it got."""
 
     def __init__(
-        self, app: Limiter, path: str = "/", *, headers: list[tuple[bytes, bytes]] | None = None
+        self,
+        app: Limiter,
+        path: str = "/",
+        *,
+        headers: list[tuple[bytes, bytes]] | None = None,
+        address: str = "192.0.2.1",
     ) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.sent: list[dict[str, Any]] = []
         self.may_read = asyncio.Event()
         self.may_read.set()
-        self.scope = {"type": "http", "method": "GET", "path": path, "headers": headers or []}
+        self.scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "headers": headers or [],
+            "client": (address, 40_000),
+        }
         self.app = app
 
     def say(self, body: bytes = b"", *, more: bool = False) -> Client:
@@ -333,17 +346,127 @@ async def test_a_queued_request_that_is_cancelled_gives_its_turn_away():
     assert first.sent == []
 
 
-async def test_too_many_bodies_under_way_are_answered_503(monkeypatch):
-    monkeypatch.setattr("pulse.runtime.limiter.MAX_READING", 1)
-    app = limiter(Views())
-    header = [(b"content-length", b"2")]
-    slow = Client(app, headers=header)
-    sending = slow.start()
-    await one_turn()
+async def sending(app: Limiter, *, like: Client) -> asyncio.Task[None]:
+    """Begin a request whose body does not end; return when it is under way."""
+    before = app.strangers.count
+    task = like.start()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while app.strangers.count == before:
+            await one_turn()
+    return task
 
-    refused = await Client(app, headers=header).say(b"ab").finish()
+
+HEADER = [(b"content-length", b"2")]
+
+
+async def test_too_many_bodies_under_way_are_answered_503(monkeypatch):
+    monkeypatch.setattr("pulse.runtime.limiter.MAX_STRANGERS", 1)
+    app = limiter(Views())
+    slow = Client(app, headers=HEADER)
+    under_way = await sending(app, like=slow)
+
+    refused = await Client(app, headers=HEADER, address="192.0.2.2").say(b"a", more=True).finish()
     slow.say(b"ab")
-    await sending
+    await under_way
 
     assert refused.status == 503
     assert slow.status == 200
+
+
+async def test_one_client_takes_a_part_of_the_places_for_bodies_only(monkeypatch):
+    monkeypatch.setattr("pulse.runtime.limiter.MAX_STRANGERS_PER_CLIENT", 1)
+    app = limiter(Views())
+    under_way = await sending(app, like=Client(app, headers=HEADER))
+
+    refused = await Client(app, headers=HEADER).say(b"a", more=True).finish()
+    other = Client(app, headers=HEADER, address="192.0.2.2").say(b"a", more=True).say(b"b")
+    await other.finish()
+    under_way.cancel()
+
+    assert refused.status == 429
+    assert refused.headers[b"retry-after"] == b"2"
+    assert other.body == b"ab."
+
+
+async def test_who_has_shown_a_credential_has_places_of_their_own(monkeypatch):
+    async def admit(scope: Any) -> Admission:
+        return Admission(client="192.0.2.1", is_known=scope["path"] == "/known")
+
+    monkeypatch.setattr("pulse.runtime.limiter.MAX_STRANGERS", 1)
+    app = limiter(Views(), admit=admit)
+    under_way = await sending(app, like=Client(app, headers=HEADER))
+
+    stranger = await Client(app, "/", headers=HEADER).say(b"a", more=True).finish()
+    known = await Client(app, "/known", headers=HEADER).say(b"a", more=True).say(b"b").finish()
+    under_way.cancel()
+
+    assert (stranger.status, known.status) == (503, 200)
+
+
+async def test_a_body_is_not_awaited_when_its_head_is_refused():
+    async def admit(scope: Any) -> list[Any]:
+        return [
+            {"type": "http.response.start", "status": 401, "headers": []},
+            {"type": "http.response.body", "body": b"no"},
+        ]
+
+    views = Views()
+
+    refused = await Client(limiter(views, admit=admit), headers=HEADER).finish()
+
+    assert (refused.status, refused.body) == (401, b"no")
+    assert views.threads == []
+
+
+async def test_a_body_that_is_there_with_its_head_is_not_looked_at_twice():
+    async def admit(scope: Any) -> Admission:
+        raise AssertionError("the view looks at it anyway")
+
+    served = await Client(limiter(Views(), admit=admit), headers=HEADER).say(b"ab").finish()
+
+    assert served.body == b"ab."
+
+
+async def test_a_body_that_drips_is_cut_long_before_the_most_that_one_may_take():
+    app = limiter(Views(), grace_seconds=0.05, read_seconds=3600.0)
+    client = Client(app, headers=[(b"content-length", b"50")]).say(b"12345", more=True)
+
+    await client.finish()
+
+    assert client.status == 408
+
+
+async def test_a_long_answer_is_handed_on_in_pieces(monkeypatch):
+    monkeypatch.setattr("pulse.runtime.limiter.PIECE_BYTES", 2)
+    header = [(b"content-length", b"5")]
+
+    client = await Client(limiter(Views()), headers=header).say(b"12345").finish()
+
+    assert [message.get("body") for message in client.sent[1:]] == [b"12", b"34", b"5", b"."]
+
+
+async def test_readers_have_less_time_when_too_much_waits_for_them(monkeypatch):
+    monkeypatch.setattr("pulse.runtime.limiter.MOST_UNSENT_BYTES", 0)
+    monkeypatch.setattr("pulse.runtime.limiter.WRITE_SECONDS_WHEN_SHORT", 0.01)
+    app = limiter(Views(), write_seconds=3600.0)
+    client = Client(app).say()
+    client.may_read.clear()
+
+    with pytest.raises(TimeoutError):
+        await client.finish()
+
+    assert app.unsent.size_bytes == 0
+
+
+async def test_nobody_who_reads_slowly_has_a_copy_of_a_long_answer_of_their_own():
+    message = {"type": "http.response.body", "body": bytes(8 << 20)}
+
+    with memory_is_bounded(1 << 20):
+        pieces = list(map(is_last, pieces_of(message)))
+
+    assert pieces == [False] * 127 + [True]
+
+
+def is_last(message: Any) -> bool:
+    """Whether nothing follows a part of an answer."""
+    return not message.get("more_body", False)
