@@ -267,7 +267,7 @@ def test_the_limit_is_counted_before_method_and_credential(remote, with_api_toke
     path = "/api/config/nodes/test-connection"
     statuses = [remote.get(path).status_code for _ in range(40)]
 
-    assert statuses == [405] * 30 + [429] * 10
+    assert statuses == [405] * 10 + [429] * 30
 
 
 def test_a_limited_answer_tells_the_limit(api):
