@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, Task, signals
+from kombu.serialization import disable_insecure_serializers
+from kombu.transport import TRANSPORT_ALIASES
 
 from pulse.runtime import troubles
 
@@ -24,6 +26,10 @@ def note_success(sender: Task, **rest: object) -> None:
     """Note that a task has succeeded in a worker."""
     troubles.succeeded(str(sender.name), sender.request.args or ())
 
+
+# Of what lies in the broker only JSON is read, whatever a message says it is and a library has registered.
+disable_insecure_serializers(["json"])  # type: ignore[no-untyped-call]
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "pulse.runtime.broker:Transport"
 
 app = Celery("pulse", task_cls="pulse.runtime.local:LocalTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")

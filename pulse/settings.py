@@ -179,23 +179,15 @@ def database(url: str) -> dict[str, Any]:
 
 DATABASES = {"default": database(PULSE_DATABASE_URL)}
 
-if PULSE_REDIS_URL:
-    CACHES: dict[str, dict[str, Any]] = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": PULSE_REDIS_URL,
-            "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
-        },
-        "limits": {"BACKEND": "pulse.lib.counts.SharedCounts", "LOCATION": PULSE_REDIS_URL},
-    }
-else:
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            "OPTIONS": {"MAX_ENTRIES": 50000},
-        },
-        "limits": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "limits"},
-    }
+#: Nothing but counts is in a cache. What Django puts into Redis would be pickled, and run by whoever reads it.
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
+    "limits": (
+        {"BACKEND": "pulse.lib.counts.SharedCounts", "LOCATION": PULSE_REDIS_URL}
+        if PULSE_REDIS_URL
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "limits"}
+    ),
+}
 RATELIMIT_USE_CACHE = "limits"
 #: Clients that one process counts; of more, those that were quiet longest are forgotten.
 CACHES["limits"]["OPTIONS"] = {"MAX_ENTRIES": 30_000}
@@ -264,7 +256,8 @@ SPECTACULAR_SETTINGS = {
 CELERY_BROKER_URL = PULSE_REDIS_URL or "memory://"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -6,20 +6,20 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.core.cache import cache
+from monitoring.store.current import store
 
 
 @contextmanager
-def lease(key: str, seconds: int) -> Iterator[bool]:
-    """Hold the right named by the key; False when somebody else has it.
+def lease(name: str, seconds: int) -> Iterator[bool]:
+    """Hold the right of this name; False when somebody else has it, or nobody can tell.
 
     Whoever is killed while holding it loses it after so many seconds. Whoever took longer than that gives back nothing:
     somebody else may hold it by then.
     """
-    mark = secrets.token_hex(8)
-    held = bool(cache.add(key, mark, timeout=seconds))
+    mark = secrets.token_bytes(8)
+    held = store().take(name, mark, seconds=seconds)
     try:
         yield held
     finally:
-        if held and cache.get(key) == mark:
-            cache.delete(key)
+        if held:
+            store().give_back(name, mark)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from typing import Any
 
@@ -17,6 +18,8 @@ class MemoryStore(LocalFragments):
     def __init__(self) -> None:
         super().__init__()
         self._kept: dict[tuple[str, int | None], Any] = {}
+        #: Rights by name: the mark of who has it, and until when by the monotonic clock.
+        self._taken: dict[str, tuple[bytes, float]] = {}
 
     def remove(self, instance_id: int) -> None:
         """See StateStore."""
@@ -38,6 +41,22 @@ class MemoryStore(LocalFragments):
         """See StateStore."""
         with self._lock:
             self._kept[kind.name, of] = kept
+
+    def take(self, name: str, mark: bytes, *, seconds: int) -> bool:
+        """See StateStore."""
+        now_monotonic = time.monotonic()
+        with self._lock:
+            taken = self._taken.get(name)
+            if taken is not None and now_monotonic < taken[1]:
+                return False
+            self._taken[name] = (mark, now_monotonic + seconds)
+        return True
+
+    def give_back(self, name: str, mark: bytes) -> None:
+        """See StateStore."""
+        with self._lock:
+            if name in self._taken and self._taken[name][0] == mark:
+                del self._taken[name]
 
     def outlines(self, kinds: Collection[Kind[Any, Any]], instance_ids: Collection[int]) -> Outlines:
         """See StateStore."""

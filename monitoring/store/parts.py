@@ -59,6 +59,7 @@ class KeptWhole(Generic[Kept]):
     def save(self, key: str, kept: Kept) -> None:
         """Write it."""
         with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(key)  # whatever is there, it may be no hash
             pipe.hset(key, mapping={ALL: _encode(kept), OUTLINE: _encode(self._kind.outline_of(kept))})
             pipe.expire(key, self._expiry_seconds)
             pipe.execute()
@@ -175,7 +176,11 @@ class KeptInParts(Generic[Kept]):
     def save(self, key: str, kept: Kept) -> None:
         """Write what differs from what this process read or wrote last; everything when somebody else has written since."""
         last = self.recent.get(key)
-        if last is None or not self._write_new(key, kept, last):
+        try:
+            is_written = last is not None and self._write_new(key, kept, last)
+        except redis.ResponseError:  # what is there is no hash
+            is_written = False
+        if not is_written:
             self._write_new(key, kept, Save(b"", {}))
 
     def forget(self, key: str) -> None:

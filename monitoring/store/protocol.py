@@ -68,5 +68,11 @@ class StateStore(Protocol):
     def save(self, kind: Kind[Kept, Any], kept: Kept, *, of: int | None = None) -> None:
         """Keep this in place of what was kept; what is kept in parts and was not replaced since it was loaded counts as the same."""
 
+    def take(self, name: str, mark: bytes, *, seconds: int) -> bool:
+        """Take a right for so many seconds, under a mark of one's own; False when somebody has it, or nobody can tell."""
+
+    def give_back(self, name: str, mark: bytes) -> None:
+        """Give a right back, unless it is over and has another mark by now."""
+
     def outlines(self, kinds: Collection[Kind[Any, Any]], instance_ids: Collection[int]) -> Outlines:
         """Return the outlines of what is kept of these instances; cheap."""

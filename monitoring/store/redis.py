@@ -16,28 +16,46 @@ import msgspec
 import redis
 
 from monitoring.known.kinds import Kept, Kind
+from monitoring.store.keys import FRAGMENT, LEASE, TICKS, VERSIONS, key
 from monitoring.store.local import LocalFragments
 from monitoring.store.parts import OUTLINE, KeptInParts, KeptWhole
 from monitoring.store.protocol import Listener, Outlines, Tick
 from monitoring.wire.fragments import Fragment, FragmentKey, Located, keys_of
+from pulse.lib.logs import Told
 
 logger = logging.getLogger(__name__)
 
 #: Everything can be read from Proxmox again; what nobody renews is of no use.
 EXPIRY_SECONDS = 24 * 3600
 TIMEOUT_SECONDS = 2.0
-#: Keys, ticks and what is kept are of this layout; another release must not read them.
-LAYOUT = 3
 #: Replaces a fragment unless a newer one is there, and tells so. Keys: fragment, versions, channel.
 REPLACE = """
-local version = redis.call('HGET', KEYS[2], ARGV[1])
-if version and tonumber(version) >= tonumber(ARGV[2]) then return 0 end
+local kind = redis.call('TYPE', KEYS[2]).ok
+if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[2]) end
+local version = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '')
+if version and version >= tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[4], 'EX', ARGV[3])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
 redis.call('PUBLISH', KEYS[3], ARGV[5])
 return 1
 """
+
+#: Takes a right that nobody has; one that does not end in time is nobody's. Keys: the right. Arguments: mark, milliseconds.
+TAKE = """
+local left = redis.call('PTTL', KEYS[1])
+if left == -1 or left > tonumber(ARGV[2]) then redis.call('DEL', KEYS[1]) end
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
+"""
+#: Gives a right back that still has the mark of its holder. Keys: the right. Arguments: mark.
+GIVE_BACK = """
+if redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('GET', KEYS[1]) == ARGV[1] then
+  return redis.call('DEL', KEYS[1])
+end
+return 0
+"""
+#: What comes of decoding bytes that somebody else wrote: not msgpack, of another shape, or no text where there should be.
+UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 
 _encode, _decode = msgspec.msgpack.encode, msgspec.msgpack.decode
 _fragment_of = msgspec.msgpack.Decoder(Fragment).decode
@@ -54,8 +72,10 @@ class RedisStore:
         }
         self._redis = redis.Redis.from_url(url, health_check_interval=30, **timeouts)
         # A server has one set of channels for all its databases.
-        self.channel = f"{key('ticks')}:{self._redis.connection_pool.connection_kwargs.get('db', 0)}"
+        self.channel = f"{key(TICKS)}:{self._redis.connection_pool.connection_kwargs.get('db', 0)}"
         self._replace = self._redis.register_script(REPLACE)
+        self._take: Any = self._redis.register_script(TAKE)
+        self._give_back: Any = self._redis.register_script(GIVE_BACK)
         self._kept: dict[str, KeptInParts[Any] | KeptWhole[Any]] = {
             kind.name: (KeptInParts if kind.in_parts else KeptWhole)(
                 self._redis, kind, expiry_seconds=EXPIRY_SECONDS
@@ -63,6 +83,8 @@ class RedisStore:
             for kind in kinds
         }
         self._local = LocalFragments()
+        #: What could not be shared or read.
+        self._told = Told()
         self._starting = threading.Lock()
         self._follower: threading.Thread | None = None
         self._ended = threading.Event()
@@ -70,21 +92,21 @@ class RedisStore:
     def publish(self, fragment: Fragment) -> None:
         """See StateStore. Fragment and tick travel together, so that a tick never comes first."""
         name, version = name_of(fragment.key), fragment.version
-        keys = [key("fragment", name), key("versions"), self.channel]
+        keys = [key(FRAGMENT, name), key(VERSIONS), self.channel]
         tick = _encode(Tick("state", fragment.key, version))
-        with sharing("the state"):
+        with self._sharing("the state"):
             self._replace(keys=keys, args=[name, version, EXPIRY_SECONDS, _encode(fragment), tick])
 
     def remove(self, instance_id: int) -> None:
         """See StateStore."""
         for name, kept in self._kept.items():
             kept.forget(key(name, instance_id))
-        with sharing("that an instance was removed"), self._redis.pipeline(transaction=True) as pipe:
+        with self._sharing("that an instance was removed"), self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(*(key(name, instance_id) for name in self._kept))
             for fragment_key in keys_of(instance_id):
                 name = name_of(fragment_key)
-                pipe.delete(key("fragment", name))
-                pipe.hdel(key("versions"), name)
+                pipe.delete(key(FRAGMENT, name))
+                pipe.hdel(key(VERSIONS), name)
                 pipe.publish(self.channel, _encode(Tick("gone", fragment_key)))
             pipe.execute()
 
@@ -110,37 +132,57 @@ class RedisStore:
 
     def broadcast(self, message: bytes) -> None:
         """See StateStore."""
-        with sharing("a message to the clients"):
+        with self._sharing("a message to the clients"):
             self._redis.publish(self.channel, _encode(Tick("message", message=message)))
 
     def load(self, kind: Kind[Kept, Any], *, of: int | None = None) -> Kept | None:
         """See StateStore; what cannot be read is nothing."""
+        place = key(kind.name, of)
         try:
-            kept: Kept | None = self._kept[kind.name].load(key(kind.name, of))
-        except (redis.RedisError, msgspec.MsgspecError):
+            kept: Kept | None = self._kept[kind.name].load(place)
+        except (redis.ResponseError, *UNREADABLE) as error:
+            self._unreadable(place, error)
             return None
+        except redis.RedisError:
+            return None
+        self._told.is_over(place)
         return kept
 
     def save(self, kind: Kind[Kept, Any], kept: Kept, *, of: int | None = None) -> None:
         """See StateStore."""
-        with sharing(kind.name):
+        with self._sharing(kind.name):
             self._kept[kind.name].save(key(kind.name, of), kept)
 
     def outlines(self, kinds: Collection[Kind[Any, Any]], instance_ids: Collection[int]) -> Outlines:
-        """See StateStore; when one cannot be read, there is none."""
+        """See StateStore; of what cannot be read there is none."""
         wanted = [(kind, pk) for kind in kinds for pk in instance_ids]
+        found = Outlines()
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for kind, pk in wanted:
                     pipe.hget(key(kind.name, pk), OUTLINE)
-                raws = pipe.execute()
-            return Outlines(
-                ((kind.name, pk), _decode(raw, type=kind.outline))
-                for (kind, pk), raw in zip(wanted, raws, strict=True)
-                if raw is not None
-            )
-        except (redis.RedisError, msgspec.MsgspecError):
-            return Outlines()
+                raws = pipe.execute(raise_on_error=False)
+        except redis.RedisError:
+            return found
+        for (kind, pk), raw in zip(wanted, raws, strict=True):
+            if isinstance(raw, bytes):
+                try:
+                    found[kind.name, pk] = _decode(raw, type=kind.outline)
+                except UNREADABLE as error:
+                    self._unreadable(key(kind.name, pk), error)
+        return found
+
+    def take(self, name: str, mark: bytes, *, seconds: int) -> bool:
+        """See StateStore."""
+        taken: Any = 0
+        with self._sharing("the rights of the workers"):
+            taken = self._take(keys=[key(LEASE, name)], args=[mark, seconds * 1000])
+        return bool(taken)
+
+    def give_back(self, name: str, mark: bytes) -> None:
+        """See StateStore."""
+        with self._sharing("the rights of the workers"):
+            self._give_back(keys=[key(LEASE, name)], args=[mark])
 
     def close(self) -> None:
         """Follow no longer, and let the connections go."""
@@ -148,6 +190,24 @@ class RedisStore:
         if self._follower is not None:
             self._follower.join(2 * TIMEOUT_SECONDS)
         self._redis.close()
+
+    @contextlib.contextmanager
+    def _sharing(self, what: str) -> Iterator[None]:
+        """Let nothing fail because Redis is away: what could not be shared is shared later, or read anew."""
+        try:
+            yield
+        except redis.RedisError as error:
+            if self._told.is_news(what, type(error).__name__):
+                logger.warning("%s could not be shared: Redis %s", what, type(error).__name__)
+        else:
+            if self._told.is_over(what):
+                logger.info("%s can be shared again", what)
+
+    def _unreadable(self, place: str, error: Exception) -> None:
+        """Say once that what is kept under a key is none of ours; nothing of it is shown."""
+        name = type(error).__name__
+        if self._told.is_news(place, name):
+            logger.warning("what is in Redis under %s cannot be read and is ignored (%s)", place, name)
 
     # --- following ---------------------------------------------------------------------------------------------
 
@@ -186,8 +246,13 @@ class RedisStore:
         while not self._ended.is_set():
             message = subscriber.get_message(timeout=1.0)
             if message is not None and isinstance(message.get("data"), bytes):
-                self._heard(_tick_of(message["data"]))
                 silent_since = time.monotonic()
+                try:
+                    tick = _tick_of(message["data"])
+                except UNREADABLE as error:
+                    self._unreadable(self.channel, error)
+                else:
+                    self._heard(tick)
             elif time.monotonic() - silent_since > 30.0:
                 self._read_all()  # also proves that the connection lives
                 silent_since = time.monotonic()
@@ -201,14 +266,23 @@ class RedisStore:
             self._read(tick.key)
 
     def _read(self, fragment_key: FragmentKey) -> None:
-        raw = self._redis.get(key("fragment", name_of(fragment_key)))
-        if isinstance(raw, bytes):
-            self._local.publish(_fragment_of(raw))
+        """Take a fragment over as it is in Redis; one that cannot be read is passed by until the next."""
+        place = key(FRAGMENT, name_of(fragment_key))
+        try:
+            raw = self._redis.get(place)
+            fragment = _fragment_of(raw) if isinstance(raw, bytes) else None
+            if fragment is not None and fragment.key != fragment_key:
+                raise msgspec.ValidationError("it is another one")
+        except (redis.ResponseError, *UNREADABLE) as error:
+            self._unreadable(place, error)
+            return
+        if fragment is not None:
+            self._told.is_over(place)
+            self._local.publish(fragment)
 
     def _read_all(self) -> None:
         """Compare versions with Redis and fetch what differs."""
-        listed: Any = self._redis.hgetall(key("versions"))
-        versions = {key_of(name.decode()): int(version) for name, version in listed.items()}
+        versions = self._versions()
         here = self._local.fragments()
         # Redis that came back empty has lost its memory, not the hosts: keep the last known until polls return.
         self._local.drop(here.keys() - versions.keys() if versions else ())
@@ -216,19 +290,20 @@ class RedisStore:
             if fragment_key not in here or here[fragment_key].version < version:
                 self._read(fragment_key)
 
-
-@contextlib.contextmanager
-def sharing(what: str) -> Iterator[None]:
-    """Let nothing fail because Redis is away: what could not be shared is shared later, or read anew."""
-    try:
-        yield
-    except redis.RedisError as error:
-        logger.warning("%s could not be shared: Redis %s", what, type(error).__name__)
-
-
-def key(kind: str, of: int | str | None = None) -> str:
-    """Return the name of a key, which carries its layout."""
-    return f"pulse:{LAYOUT}:{kind}" if of is None else f"pulse:{LAYOUT}:{kind}:{of}"
+    def _versions(self) -> dict[FragmentKey, int]:
+        """Return which version of each fragment is in Redis; none by what cannot be read."""
+        versions: dict[FragmentKey, int] = {}
+        try:
+            listed: Any = self._redis.hgetall(key(VERSIONS))
+        except redis.ResponseError as error:
+            self._unreadable(key(VERSIONS), error)
+            return versions
+        for name, version in listed.items():
+            try:
+                versions[key_of(name.decode())] = int(version)
+            except ValueError as error:
+                self._unreadable(key(VERSIONS), error)
+        return versions
 
 
 def name_of(fragment_key: FragmentKey) -> str:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
-from redis import RedisError
+from redis import RedisError, ResponseError
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +24,31 @@ KEPT_SECONDS = 3600
 Answer = TypeVar("Answer")
 
 
+class Numbers:
+    """Counts as Redis has them. Django's own way loads whatever is no number with pickle, which runs what it finds."""
+
+    def dumps(self, value: int) -> int:
+        """Return what is written, a number; raises TypeError for anything else."""
+        if type(value) is not int:
+            raise TypeError(f"only numbers are counted, not {type(value).__name__}")
+        return value
+
+    def loads(self, raw: bytes) -> int | None:
+        """Return the number, None for what is none."""
+        try:
+            return int(raw)
+        except ValueError:
+            return None
+
+
 @lru_cache(maxsize=1)
 def redis_of(url: str) -> RedisCache:
     """Return the counts in a Redis; Django makes a cache anew for each thread, its connections stay."""
-    options = {"socket_timeout": REDIS_SECONDS, "socket_connect_timeout": REDIS_SECONDS}
+    options = {
+        "socket_timeout": REDIS_SECONDS,
+        "socket_connect_timeout": REDIS_SECONDS,
+        "serializer": Numbers(),
+    }
     return RedisCache(url, {"OPTIONS": options})
 
 
@@ -79,6 +100,8 @@ class SharedCounts(BaseCache):
             return None
         try:
             return question()
+        except ResponseError:  # what is there is no number: this one is counted alone
+            return None
         except RedisError as error:
             type(self).paused_until = time.monotonic() + PAUSE_SECONDS
             logger.warning("rate limits are counted by each process alone: %s", type(error).__name__)

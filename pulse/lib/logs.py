@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from datetime import UTC, datetime
 
 import msgspec
@@ -52,6 +53,35 @@ class StrangersFilter(logging.Filter):
         record.levelno, record.levelname = logging.DEBUG, "DEBUG"
         record.exc_info = record.exc_text = None
         return logging.getLogger().isEnabledFor(logging.DEBUG)
+
+
+class Told:
+    """What fails, by subject: each is told once until it changes or ends. For any number of threads."""
+
+    #: Of more subjects than anybody reads about, the first are told again.
+    MOST = 1000
+
+    def __init__(self) -> None:
+        self._failing: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def is_news(self, subject: str, failure: str) -> bool:
+        """Note that a subject fails in this way; False when that was told already."""
+        with self._lock:
+            if self._failing.get(subject) == failure:
+                return False
+            self._failing.pop(subject, None)
+            if len(self._failing) >= self.MOST:
+                del self._failing[next(iter(self._failing))]
+            self._failing[subject] = failure
+        return True
+
+    def is_over(self, subject: str) -> bool:
+        """Note that a subject does not fail; True when it was told that it does."""
+        if subject not in self._failing:
+            return False
+        with self._lock:
+            return self._failing.pop(subject, None) is not None
 
 
 class TextFormatter(logging.Formatter):

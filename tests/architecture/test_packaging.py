@@ -27,6 +27,13 @@ def test_only_the_web_is_published():
     assert {name for name, text in services().items() if "ports:" in text} == {"web", "embedded"}
 
 
+def test_redis_wants_a_password_and_every_part_gives_it():
+    text = (ROOT / "docker-compose.yml").read_text()
+
+    assert '--requirepass \\"$$REDIS_PASSWORD\\"' in services()["redis"]
+    assert re.findall(r"redis://\S+", text) == ["redis://:${REDIS_PASSWORD:-}@redis:6379/0"]
+
+
 def test_every_service_is_hardened():
     text = (ROOT / "docker-compose.yml").read_text()
     anchor = text.partition("x-hardened: &hardened\n")[2].partition("\n\n")[0]

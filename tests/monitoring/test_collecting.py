@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from django.core.cache import cache
 
 from monitoring.collecting import pbs, pve, run, schedule
 from monitoring.known.facts import FACTS
@@ -351,12 +350,12 @@ def test_a_flaw_of_ours_in_planning_leaves_what_is_known(host, monkeypatch):
 
 def test_two_workers_do_not_take_the_same_turn(host):
     host.poll(after=10)
-    cache.add(f"collecting:{host.instance.pk}", "another", timeout=100)
+    right = f"collecting:{host.instance.pk}"
+    assert current.store().take(right, b"another", seconds=100)
 
     assert run.collect(host.instance.pk, moment(host)) is False
 
-    assert cache.get(f"collecting:{host.instance.pk}") == "another"
-    cache.delete(f"collecting:{host.instance.pk}")
+    assert not current.store().take(right, b"a third", seconds=100)
 
 
 # --- what tasks hasten --------------------------------------------------------------------------------------------

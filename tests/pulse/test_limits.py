@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tracemalloc
 from datetime import timedelta
 
@@ -275,3 +276,35 @@ def test_a_limited_answer_tells_the_limit(api):
 
     left = int(response.headers["X-RateLimit-Limit"]) - int(response.headers["X-RateLimit-Remaining"])
     assert left == 1
+
+
+def test_a_count_that_is_no_number_is_never_unpickled(tmp_path):
+    sentinel = tmp_path / "sentinel"
+    planted = pickle.dumps(Planted(sentinel))
+
+    assert counts.Numbers().loads(planted) is None
+    assert not sentinel.exists()
+
+
+def test_nothing_but_a_number_is_written_as_a_count():
+    assert counts.Numbers().dumps(7) == 7
+    with pytest.raises(TypeError, match="only numbers are counted, not str"):
+        counts.Numbers().dumps("7")
+
+
+def test_a_count_of_the_wrong_type_is_counted_alone_and_the_others_go_on_together(fake_redis, caplog):
+    fake_redis.failure = redis.ResponseError("WRONGTYPE Operation against a key")
+
+    assert allowed([0]) == [True]
+    assert SharedCounts.paused_until == 0.0
+    assert caplog.records == []
+
+
+class Planted:
+    """What leaves a file behind when it is unpickled."""
+
+    def __init__(self, sentinel):
+        self.sentinel = sentinel
+
+    def __reduce__(self):
+        return (open, (str(self.sentinel), "w"))
