@@ -162,6 +162,8 @@ def database(url: str) -> dict[str, Any]:
         }
     from urllib.parse import unquote, urlsplit
 
+    from pulse.lib import postgres
+
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
         raise EnvError("PULSE_DATABASE_URL must look like postgresql://user:password@host:5432/database")
@@ -173,7 +175,9 @@ def database(url: str) -> dict[str, Any]:
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or 5432),
         "CONN_MAX_AGE": 0,
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 3}, "connect_timeout": 3},
+        # A connection that broke while nobody used it is replaced, not handed out.
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": postgres.connection_options(postgres.REQUESTS),
     }
 
 

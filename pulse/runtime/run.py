@@ -118,6 +118,7 @@ def run_web() -> None:
 def run_worker() -> None:
     """Run tasks from the broker until a signal; Celery ends the process."""
     require_servers("worker")
+    wait_as_tasks()
     start_django()
     from pulse.celery import app
 
@@ -129,6 +130,7 @@ def run_worker() -> None:
 def run_beat() -> None:
     """Send due tasks to the broker until a signal. Two of these do no harm: instances are claimed one by one."""
     require_servers("beat")
+    wait_as_tasks()
     start_django()
     from nodes.models import Instance
     from pulse.celery import app
@@ -212,6 +214,13 @@ def require_servers(verb: str) -> None:
         raise WrongConfiguration(
             f"`pulse {verb}` needs PULSE_REDIS_URL and PULSE_DATABASE_URL; `pulse run` needs neither"
         )
+
+
+def wait_as_tasks() -> None:
+    """Give PostgreSQL the time that tasks have, in a process in which nobody waits for an answer."""
+    from pulse.lib import postgres
+
+    postgres.wait_as_tasks(settings.DATABASES["default"])
 
 
 def settle_memory() -> None:

@@ -68,7 +68,9 @@ def one_at_a_time() -> Iterator[None]:
     if connection.vendor != "postgresql":
         yield
         return
-    with connection.cursor() as cursor:
+    from pulse.lib import postgres
+
+    with connection.cursor() as cursor, postgres.unbounded(cursor):
         cursor.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
         try:
             yield

@@ -114,6 +114,22 @@ class PostgresServer:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c fsync=off"
         self.run("pg_ctl", "start", "-w", "-D", self.data, "-o", options, "-l", self.folder / "server.log")
 
+    def processes(self) -> list[int]:
+        """Return the ids of the server and of all that it has started."""
+        first = int((self.data / "postmaster.pid").read_text().split()[0])
+        children = (Path(f"/proc/{first}/task/{first}/children")).read_text().split()
+        return [first, *map(int, children)]
+
+    def freeze(self) -> None:
+        """Make it hang: its system still takes what is sent, and nothing is answered."""
+        for pid in self.processes():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on; the children first, so that the server does not take them for dead."""
+        for pid in reversed(self.processes()):
+            os.kill(pid, signal.SIGCONT)
+
     def stop(self, mode: str = "immediate") -> None:
         """End it; `immediate` is what a power cut would do."""
         self.run("pg_ctl", "stop", "-w", "-D", self.data, "-m", mode)
