@@ -36,6 +36,7 @@ from pulse.lib.auth import ANONYMOUS, Access, Caller, Policy, policy_of
 from pulse.lib.clients import arrival_of, limit_key
 from pulse.lib.errors import ApiError, is_api_path, response_of
 from pulse.lib.heads import Admitted, counted, is_head_only
+from pulse.lib.logs import Told
 from pulse.lib.origins import is_listed
 
 __all__ = ["DoorMiddleware", "resolve_scope", "still_valid"]
@@ -48,6 +49,10 @@ MAX_QUERY_CHARS = 8192
 ADMIN_POLICY = Policy(methods={"GET": Access.DJANGO_ADMIN, "POST": Access.DJANGO_ADMIN})
 #: In the admin a password given longer ago has to be given again.
 ADMIN_FRESH = timedelta(hours=1)
+
+
+#: A database that is away is told once, not with each request.
+TOLD = Told()
 
 
 class DoorMiddleware:
@@ -75,9 +80,11 @@ class DoorMiddleware:
             self.check(request, declared_policy(request, view))
         except ApiError as refusal:
             return refuse(request, refusal)
-        except DatabaseError:
-            logger.exception("who sends a request could not be looked up")
+        except DatabaseError as error:
+            if TOLD.is_news("door", type(error).__name__):
+                logger.exception("who sends a request could not be looked up")
             return refuse(request, ApiError(503, "it cannot be checked right now who you are; try again"))
+        TOLD.is_over("door")
         if is_head_only(request):
             verdict: limits.Verdict | None = getattr(request, "rate_limit", None)
             return Admitted(limit_key(arrival_of(request).address), request.caller, verdict)  # type: ignore[attr-defined]

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from threading import BoundedSemaphore
 
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
 from accounts.models import SignInFailure, SignInFailureQuerySet
 from pulse.lib.clients import network_of
+from pulse.lib.errors import ApiError
 from pulse.lib.instants import AHEAD
 
 #: Failures of one account from one /24 or /64 within SPAN.
@@ -22,6 +26,10 @@ SPAN = timedelta(minutes=15)
 #: From the sixth failure on, from wherever, an account answers only this often: 1 s, 2 s, 4 s and so on.
 #: Bounded, so that nobody can lock the owner out from everywhere.
 MAX_DELAY_SECONDS = 30
+#: Of 16 requests that are worked on at once so many may be tries that write; who finds no place waits so long.
+MAX_AT_ONCE = 4
+PLACE_SECONDS = 1.0
+places = BoundedSemaphore(MAX_AT_ONCE)
 
 
 def take(username: str, address: str, *, at: datetime) -> int:
@@ -30,6 +38,26 @@ def take(username: str, address: str, *, at: datetime) -> int:
     The row is written first and counted afterwards, so that tries at the same moment cannot all pass. A refused try
     leaves no row.
     """
+    with place():
+        return taken(username, address, at=at)
+
+
+@contextmanager
+def place() -> Iterator[None]:
+    """Hold one of the few places for those who write without being known; raises ApiError 503 when there is none for long.
+
+    Whoever waits for a database that is locked holds up no more than these.
+    """
+    if not places.acquire(timeout=PLACE_SECONDS):
+        raise ApiError(503, "too many people sign in at this moment; try again", headers={"Retry-After": "5"})
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def taken(username: str, address: str, *, at: datetime) -> int:
+    """Write the try and return how long it has to wait."""
     # Those of a clock that was ahead would lock the account until this one is there.
     SignInFailure.objects.filter(Q(failed_at__lte=at - SPAN) | Q(failed_at__gt=at + AHEAD)).delete()
     account, network = account_digest(username), network_of(address)

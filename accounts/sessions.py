@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
+from pulse.lib import saving
 from pulse.lib.instants import AHEAD, from_epoch
 
 SIGNED_IN = "signed_in_at"
@@ -86,7 +87,9 @@ def begin(session: SessionBase, *, at: datetime, is_remembered: bool = False) ->
 
 
 def touch(session: SessionBase, *, at: datetime) -> None:
-    """Note that the session is in use, so that it does not end as idle."""
+    """Note that the session is in use, so that it does not end as idle; who only reads need not be able to save that."""
+    if saving.is_refused():
+        return
     if not 0 <= at.timestamp() - session.get(TOUCHED, 0) < TOUCH_RESOLUTION.total_seconds():
         extend(session, at=at)
 

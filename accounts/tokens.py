@@ -14,6 +14,7 @@ from django.db import DatabaseError
 from django.db.models import Q
 
 from accounts.models import ApiToken
+from pulse.lib import saving
 from pulse.lib.auth import SCOPES, Access
 from pulse.lib.keys import token_digest
 
@@ -86,7 +87,8 @@ def note_use(token: ApiToken, *, at: datetime) -> None:
     try:
         ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=at)
     except DatabaseError as error:
-        logger.warning("the use of API token %s could not be noted: %s", token, error)
+        if not saving.is_told(error):
+            logger.warning("the use of API token %s could not be noted: %s", token, error)
 
 
 def revoke(token: ApiToken, *, at: datetime) -> bool:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from monitoring.collecting import judging, run
 from monitoring.polling import polls, turns
+from monitoring.store.current import store
 from nodes.models import Instance
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def dispatch_polls() -> int:
         )
     for pk in due:
         poll_instance.apply_async((pk,), expires=interval * 2)
+    store().show_life("tasks", seconds=3.0 * interval)
     return len(due)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, NoReturn
 
 import msgspec
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -475,6 +475,8 @@ def refusals(instance: Instance | None = None) -> Iterator[None]:
         raise ApiError(400, sentence(error, instance), code="connection_failed") from None
     except SealBroken as error:
         raise ApiError(500, f"the credential cannot be stored: {error}") from None
+    except (OperationalError, InterfaceError):
+        raise  # no flaw of ours: 503, with the cause
     except DatabaseError:
         logger.exception("An instance could not be saved")
         raise ApiError(500, "the configuration could not be saved; the log of Pulse says why") from None

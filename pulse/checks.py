@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import DatabaseError, connection
 
+from pulse.lib import saving
+
 #: What `settings.database` asks SQLite for: without these, transactions are lost to "database is locked".
 SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": 1}
 
@@ -61,6 +63,8 @@ def check_sqlite(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
     """Refuse a SQLite file on which the needed modes are not in force, as on some network file systems."""
     if connection.vendor != "sqlite" or connection.is_in_memory_db():  # type: ignore[attr-defined]
         return []
+    if saving.is_refused():
+        return []  # told already; the file is only read
     modes = {}
     try:
         with connection.cursor() as cursor:

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.gzip import gzip_page
 
+from pulse.lib import saving
 from pulse.lib.auth import Access, caller_of, policy
 
 #: What `app.js` imports, so that the browser fetches all of it at once and not one import after the other.
@@ -42,6 +43,7 @@ def home(request: HttpRequest) -> HttpResponse:
         # The page measures ages by the clock of the server: the one of the browser may be wrong.
         "now_ms": int(time.time() * 1000),
         "poll_seconds": settings.POLLING_INTERVAL_SECONDS,
+        "trouble": saving.trouble(),
         "is_open": settings.PULSE_AUTH == "open",
         "is_fresh": caller.kind == "loopback",
         "may_see_settings": caller.may(Access.SETTINGS_READ),

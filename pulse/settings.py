@@ -147,13 +147,14 @@ def database(url: str) -> dict[str, Any]:
     """
     if not url:
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "pulse.lib.sqlite3",
             "NAME": PULSE_DATA_DIR / "pulse.sqlite3",
             # Threads are few and live on (pulse/runtime): a connection each costs less than one per task.
             "CONN_MAX_AGE": None,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
-                "timeout": 20,
+                # Others write for a tenth of a second at most; whoever holds the lock for longer is no part of Pulse.
+                "timeout": 5,
                 "init_command": (
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000;"
                     "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;"
@@ -305,7 +306,10 @@ LOGGING = {
         "text": {"()": "pulse.lib.logs.TextFormatter"},
         "json": {"()": "pulse.lib.logs.JsonFormatter"},
     },
-    "filters": {"strangers": {"()": "pulse.lib.logs.StrangersFilter"}},
+    "filters": {
+        "strangers": {"()": "pulse.lib.logs.StrangersFilter"},
+        "without-unavailable": {"()": "pulse.lib.logs.WithoutUnavailable"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
@@ -316,7 +320,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL_NAME},
     "loggers": {
         # Each refused request would be a warning line: the answer already says it.
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["without-unavailable"]},
         "django.security": {"level": "ERROR"},
         "urllib3": {"level": "ERROR"},
         # "Started server process", and a warning for each port scan: both are told by our own lines, or not worth one.

@@ -9,13 +9,14 @@ from accounts import api as accounts
 from accounts.views import set_up, sign_in, sign_out
 from monitoring.api import backups, charts, resources, state, storages
 from nodes import api as nodes
-from pulse import diagnostics, pages, views
+from pulse import diagnostics, pages, ready, views
 from pulse.openapi import views as openapi
 
 #: The API, in the order of the contract (http-api.md section 2).
 API: list[URLPattern] = [
     # 3. Core
     path("api/health", views.HealthView.as_view()),
+    path("api/ready", ready.ReadyView.as_view()),
     path("api/version", views.VersionView.as_view()),
     path("api/state", state.StateView.as_view()),
     path("api/config", state.PublicConfigView.as_view()),

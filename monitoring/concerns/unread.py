@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from monitoring.concerns.shapes import WARNING, Concern, cut, listed
+from monitoring.concerns.shapes import CRITICAL, WARNING, Concern, cut, listed
 from monitoring.figures.staleness import is_recent
 from monitoring.known.facts import Facts
 from monitoring.known.flaws import Broken
@@ -122,6 +122,11 @@ def failing_tasks(
     if judged_epoch and not is_recent(judged_epoch, at_epoch=at_epoch, seconds=JUDGED_SECONDS):
         text = "The backups have not been judged for a while: nothing is known of how they are now"
         yield Concern("internal_error", WARNING, JUDGING, text, judged_epoch)
+
+
+def unsaved(code: str, text: str) -> Concern:
+    """Return that nothing is saved, or not for long; figures are shown and hosts are asked as always."""
+    return Concern("not_saved", CRITICAL, code, f"{text[0].upper()}{text[1:]}")
 
 
 def flaws(facts: Facts, polled: ProgressByLane) -> Iterator[Concern]:

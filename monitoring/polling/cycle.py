@@ -15,7 +15,7 @@ from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
 from monitoring.collecting import schedule
 from monitoring.collecting.calls import Calls
 from monitoring.concerns.own import noticed
-from monitoring.concerns.unread import failing_tasks
+from monitoring.concerns.unread import failing_tasks, unsaved
 from monitoring.figures.instances import Figures
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
@@ -33,6 +33,7 @@ from nodes.connecting import connection_for
 from nodes.models import Instance
 from nodes.proxmox.errors import ProxmoxError
 from nodes.proxmox.metering import accounted
+from pulse.lib import saving
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +125,9 @@ class Poll(ABC):
             at_epoch=self.epoch,
         )
         told = noticed((store().load(NOTICES) or NO_NOTICES).lasting(at_epoch=self.epoch))
-        self.picture = picture._replace(concerns=(*picture.concerns, *own, *told))
+        trouble = saving.trouble()
+        not_saved = (unsaved(trouble.code, trouble.text),) if trouble is not None else ()
+        self.picture = picture._replace(concerns=(*picture.concerns, *not_saved, *own, *told))
         memory.succeeded_epoch = self.epoch
         memory.failures = memory.login_failures = 0
         memory.login_is_refused = False
@@ -170,6 +173,8 @@ class Poll(ABC):
     def report(self, error: Exception) -> None:
         """Log what went wrong beside the reading, once until it is gone or another."""
         trouble = type(error).__name__
+        if saving.is_told(error):
+            return
         if self.memory.trouble != trouble:
             logger.exception("%s: what was read could not be kept", self.instance.name)
         self.memory.trouble = trouble

@@ -8,8 +8,10 @@ LAYOUT = 3
 FRAGMENT, VERSIONS, TICKS = "fragment", "versions", "ticks"
 #: The right to do something about an instance.
 LEASE = "lease"
+#: That a part of Pulse is alive.
+ALIVE = "alive"
 #: Beside these, each `Kind` that is kept (monitoring/store/current.py) has keys of its own name.
-OWN_KINDS = (FRAGMENT, VERSIONS, TICKS, LEASE)
+OWN_KINDS = (FRAGMENT, VERSIONS, TICKS, LEASE, ALIVE)
 
 
 def key(kind: str, of: int | str | None = None) -> str:

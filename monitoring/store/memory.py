@@ -20,6 +20,8 @@ class MemoryStore(LocalFragments):
         self._kept: dict[tuple[str, int | None], Any] = {}
         #: Rights by name: the mark of who has it, and until when by the monotonic clock.
         self._taken: dict[str, tuple[bytes, float]] = {}
+        #: Until when each part of Pulse counts as alive, by the same clock.
+        self._alive_until: dict[str, float] = {}
 
     def remove(self, instance_id: int) -> None:
         """See StateStore."""
@@ -57,6 +59,14 @@ class MemoryStore(LocalFragments):
         with self._lock:
             if name in self._taken and self._taken[name][0] == mark:
                 del self._taken[name]
+
+    def show_life(self, part: str, *, seconds: float) -> None:
+        """See StateStore."""
+        self._alive_until[part] = time.monotonic() + seconds
+
+    def lives(self, part: str) -> bool | None:
+        """See StateStore."""
+        return time.monotonic() < self._alive_until.get(part, 0.0)
 
     def outlines(self, kinds: Collection[Kind[Any, Any]], instance_ids: Collection[int]) -> Outlines:
         """See StateStore."""

@@ -74,5 +74,11 @@ class StateStore(Protocol):
     def give_back(self, name: str, mark: bytes) -> None:
         """Give a right back, unless it is over and has another mark by now."""
 
+    def show_life(self, part: str, *, seconds: float) -> None:
+        """Show that a part of Pulse is alive; it counts as gone when it has not done so again for so long."""
+
+    def lives(self, part: str) -> bool | None:
+        """Return whether a part has shown itself in time, None when nobody can tell."""
+
     def outlines(self, kinds: Collection[Kind[Any, Any]], instance_ids: Collection[int]) -> Outlines:
         """Return the outlines of what is kept of these instances; cheap."""

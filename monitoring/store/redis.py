@@ -16,7 +16,7 @@ import msgspec
 import redis
 
 from monitoring.known.kinds import Kept, Kind
-from monitoring.store.keys import FRAGMENT, LEASE, TICKS, VERSIONS, key
+from monitoring.store.keys import ALIVE, FRAGMENT, LEASE, TICKS, VERSIONS, key
 from monitoring.store.local import LocalFragments
 from monitoring.store.parts import OUTLINE, KeptInParts, KeptWhole
 from monitoring.store.protocol import Listener, Outlines, Tick
@@ -183,6 +183,18 @@ class RedisStore:
         """See StateStore."""
         with self._sharing("the rights of the workers"):
             self._give_back(keys=[key(LEASE, name)], args=[mark])
+
+    def show_life(self, part: str, *, seconds: float) -> None:
+        """See StateStore. Redis counts the time: the clocks of the machines need not agree."""
+        with self._sharing("who is alive"):
+            self._redis.set(key(ALIVE, part), b"1", px=int(seconds * 1000))
+
+    def lives(self, part: str) -> bool | None:
+        """See StateStore. A sign that does not end says nothing."""
+        left: Any = None
+        with self._sharing("who is alive"):
+            left = self._redis.pttl(key(ALIVE, part))
+        return left > 0 if left is not None else None
 
     def close(self) -> None:
         """Follow no longer, and let the connections go."""

@@ -12,6 +12,7 @@ from monitoring.known.facts import FACTS, LAYOUT, Facts
 from monitoring.models import CollectedFacts
 from monitoring.store.current import store
 from nodes.models import Instance
+from pulse.lib import saving
 
 logger = logging.getLogger(__name__)
 
@@ -85,4 +86,6 @@ def write(instance: Instance, facts: Facts, *, at: datetime) -> None:
     try:
         facts.saved_bytes = CollectedFacts.keep(instance, facts, at=at)
     except DatabaseError as error:
+        if saving.is_told(error):
+            return
         logger.warning("%s: what was collected could not be saved (%s)", instance.name, type(error).__name__)

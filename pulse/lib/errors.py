@@ -17,6 +17,8 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
+from pulse.lib import saving
+
 #: The code of an error that carries none of its own.
 CODES = {
     400: "validation_error",
@@ -110,7 +112,7 @@ def refusal_of(error: BaseException | None) -> ApiError | None:
         case BadRequest() | SuspiciousOperation():
             return of_django(400)
         case OperationalError() | InterfaceError():
-            return of_django(503)
+            return unavailable()
     return None
 
 
@@ -118,6 +120,13 @@ def of_django(status: int) -> ApiError:
     """Return what is told of an exception of Django's own."""
     headers = {"Retry-After": "5"} if status == 503 else {}
     return ApiError(status, SENTENCES[status], code="bad_request" if status == 400 else "", headers=headers)
+
+
+def unavailable() -> ApiError:
+    """Return what is told while the database does not do what it should, with the cause where it is known."""
+    refusal = of_django(503)
+    refusal.message = saving.sentence() or refusal.message
+    return refusal
 
 
 def refused_fields(error: drf.ValidationError) -> ApiError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 from datetime import UTC, datetime
 
 import msgspec
@@ -82,6 +83,36 @@ class Told:
             return False
         with self._lock:
             return self._failing.pop(subject, None) is not None
+
+
+class WithoutUnavailable(logging.Filter):
+    """Passes what Django tells of requests, but for answers that come of a database that is away: that is told once.
+
+    By `pulse.lib.saving` where the cause is known, else with its traceback, once in a minute.
+    """
+
+    SECONDS = 60.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told_monotonic = -self.SECONDS
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line is written."""
+        from django.db import InterfaceError, OperationalError  # late: logs are set up before Django is
+
+        from pulse.lib import saving
+
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None:
+            return getattr(record, "status_code", 0) != 503
+        if not isinstance(error, OperationalError | InterfaceError):
+            return True
+        now = time.monotonic()
+        if saving.is_told(error) or now - self._told_monotonic < self.SECONDS:
+            return False
+        self._told_monotonic = now
+        return True
 
 
 class TextFormatter(logging.Formatter):

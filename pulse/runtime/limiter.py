@@ -63,7 +63,7 @@ MAX_HELD_BYTES = 32 << 20
 RETRY_AFTER_SECONDS = 2
 
 #: Answered in lanes of their own: whoever watches Pulse must not be told that it is dead because it is busy.
-ALWAYS_SERVED = frozenset({"/api/health"})
+ALWAYS_SERVED = frozenset({"/api/health", "/api/ready"})
 
 
 class Full(Exception):

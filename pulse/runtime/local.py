@@ -21,6 +21,7 @@ from celery.schedules import BaseSchedule
 from celery.utils import uuid
 from django.db import close_old_connections
 
+from pulse.lib import saving
 from pulse.runtime import troubles
 from pulse.runtime.threads import ThreadPool
 
@@ -216,7 +217,8 @@ def run_task(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], task_id:
     except (Ignore, Reject):
         logger.debug("task %s gave its turn back", task.name)
     except Exception as error:
-        logger.exception("task %s failed", task.name)
+        if not saving.is_told(error):
+            logger.exception("task %s failed", task.name)
         troubles.failed(str(task.name), args, error)
     else:
         troubles.succeeded(str(task.name), args)

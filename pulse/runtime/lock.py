@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -45,10 +46,11 @@ def sole_process(data_dir: Path) -> Iterator[None]:
 
 
 def write_holder(descriptor: int, data_dir: Path) -> None:
-    """Write this process's id into the lock file: a full disk is noticed here, before anything else starts."""
+    """Write this process's id into the lock file; a full disk is no reason not to start: what is known can be shown."""
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         os.fsync(descriptor)
     except OSError as error:
-        raise StartRefused(f"the data directory {data_dir} cannot be written: {error.strerror}") from None
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise StartRefused(f"the data directory {data_dir} cannot be written: {error.strerror}") from None

@@ -67,7 +67,10 @@ def serve_embedded() -> None:
     from monitoring.polling import restoring
     from monitoring.store import saved
     from pulse.runtime.local import LocalExecutor
+    from pulse.runtime.watching import Watcher
 
+    watcher = Watcher()
+    watcher.start()
     serving = prepare_serving()
     restoring.restore_inventory(timezone.now())
     executor = LocalExecutor()
@@ -76,6 +79,7 @@ def serve_embedded() -> None:
     executor.call_later(WARM_SECONDS, settle_memory)
     settle_memory()
     serving(lambda: executor.stop(0.0))
+    watcher.stop()
     if not executor.stop(TASK_GRACE_SECONDS):
         logger.info("%d tasks that still wait for a host were left behind", executor.pool.busy)
     saved.save_all(at=timezone.now(), seconds=SAVE_GRACE_SECONDS)
@@ -141,7 +145,10 @@ def run_beat() -> None:
     settle_memory()
     # Kept in memory: a schedule file could not be shared by two, and every entry may run again after a restart.
     app.Beat(
-        scheduler_cls="celery.beat:Scheduler", schedule=None, loglevel=level(), redirect_stdouts=False
+        scheduler_cls="pulse.runtime.beating:Scheduler",
+        schedule=None,
+        loglevel=level(),
+        redirect_stdouts=False,
     ).run()
 
 

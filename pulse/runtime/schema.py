@@ -13,7 +13,9 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from pulse.lib import saving
 from pulse.lib.keys import ensure_private_file
+from pulse.lib.sqlite3.base import freeze
 from pulse.runtime.refusals import StartRefused, WrongConfiguration
 
 logger = logging.getLogger(__name__)
@@ -25,24 +27,50 @@ ADVISORY_LOCK = 765_501
 def bring_up_to_date() -> bool:
     """Apply the missing migrations; a SQLite file with data is copied to `<name>.before-update` first.
 
-    Returns whether the database was empty before. Raises WrongConfiguration when a newer version has written the database, StartRefused when it is out of reach.
+    Returns whether the database was empty before. On a full disk one that is up to date is opened to be read. Raises
+    WrongConfiguration when a newer version has written the database, StartRefused when it is out of reach.
     """
     close_to_others()
     try:
-        with one_at_a_time():
-            executor = MigrationExecutor(connection)
-            refuse_newer(executor)
-            plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-            if not plan:
-                return False
-            is_new = not executor.loader.applied_migrations
-            if not is_new:
-                logger.info("the database is brought up to date: %d steps", len(plan))
-                keep_copy()
-            call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
-            return is_new
+        return apply_missing()
     except (DatabaseError, sqlite3.Error) as error:
-        raise StartRefused(f"the database cannot be used: {str(error).strip()}") from error
+        saving.note(error)
+        trouble = saving.trouble()
+        if trouble is None or trouble.code != saving.FULL.code:
+            raise StartRefused(f"the database cannot be used: {str(error).strip()}") from error
+    connection.close()
+    try:
+        if not trouble.can_write:
+            open_to_be_read()
+        return apply_missing()
+    except (DatabaseError, sqlite3.Error, OSError) as error:
+        raise StartRefused(
+            f"{trouble.text}, and the database cannot be used so: make room and start again"
+        ) from error
+
+
+def open_to_be_read() -> None:
+    """Take the SQLite file for one that nobody changes; raises OSError when its log says more than it does."""
+    log = Path(f"{settings.DATABASES['default']['NAME']}-wal")
+    if log.exists() and log.stat().st_size:
+        raise OSError("what was written last is in the log alone")
+    freeze(is_frozen=True)
+
+
+def apply_missing() -> bool:
+    """Apply the missing migrations; returns whether the database was empty. Raises DatabaseError and WrongConfiguration."""
+    with one_at_a_time():
+        executor = MigrationExecutor(connection)
+        refuse_newer(executor)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if not plan:
+            return False
+        is_new = not executor.loader.applied_migrations
+        if not is_new:
+            logger.info("the database is brought up to date: %d steps", len(plan))
+            keep_copy()
+        call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+        return is_new
 
 
 def close_to_others() -> None:

@@ -168,7 +168,7 @@ def test_every_operation_tells_how_it_refuses(described):
 def test_who_needs_a_credential_is_told(described):
     open_ones = {name for name, operation in operations(described).items() if not operation.get("security")}
 
-    assert open_ones == {"GET /api/health", "GET /api/version", "GET /api/security/status"}
+    assert open_ones == {"GET /api/health", "GET /api/ready", "GET /api/version", "GET /api/security/status"}
     assert set(described["components"]["securitySchemes"]) == {
         "apiToken", "apiKey", "bearer", "basic", "session",
     }  # fmt: skip

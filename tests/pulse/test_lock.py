@@ -79,14 +79,21 @@ def test_a_symbolic_link_in_place_of_the_lock_is_not_followed(tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_full_disk_is_told_in_one_sentence(tmp_path, monkeypatch):
-    def full(*args: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize(
+    ("number", "is_refused"), [(errno.ENOSPC, False), (errno.EDQUOT, False), (errno.EIO, True)]
+)
+def test_a_full_disk_is_no_reason_not_to_start_and_a_broken_one_is(tmp_path, monkeypatch, number, is_refused):
+    def failing(*args: object) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("pulse.runtime.lock.os.pwrite", full)
+    monkeypatch.setattr("pulse.runtime.lock.os.pwrite", failing)
 
-    with (
-        pytest.raises(StartRefused, match="cannot be written: No space left on device"),
-        sole_process(tmp_path),
-    ):
-        pass
+    if is_refused:
+        with (
+            pytest.raises(StartRefused, match="cannot be written: Input/output error"),
+            sole_process(tmp_path),
+        ):
+            pass
+    else:
+        with sole_process(tmp_path):
+            assert (tmp_path / "pulse.lock").exists()
