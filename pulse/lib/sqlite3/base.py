@@ -11,9 +11,13 @@ from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
 from pulse.lib import saving
+from pulse.lib.sqlite3.turns import Turns
 
 #: What a statement begins with that needs the database's only place for a writer.
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "BEGIN IMMEDIATE", "CREATE", "ALTER", "DROP")
+#: How long a thread waits for those of this process that write before it.
+TURN_SECONDS = 5.0
+turns = Turns()
 #: The file can only be read, and not even by its log: connections take it for one that nobody changes.
 _is_frozen = False
 
@@ -39,6 +43,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(*args, **kwargs)
         self.execute_wrappers.append(watched)
         self.is_frozen = False
+        self.has_turn = False
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return what sqlite3.connect takes."""
@@ -62,22 +67,64 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.close()
         super().close_if_unusable_or_obsolete()
 
+    def take_turn(self) -> None:
+        """Wait until this connection may write; raises OperationalError when that takes too long, or is of no use."""
+        if not self.has_turn:
+            if not turns.take(TURN_SECONDS):
+                raise OperationalError("too many write at this moment")
+            self.has_turn = True
+        if saving.is_refused():
+            self.give_turn_back()
+            raise OperationalError(saving.sentence())
+
+    def give_turn_back(self) -> None:
+        """Let the next one write."""
+        if self.has_turn:
+            self.has_turn = False
+            turns.give_back()
+
+    def _start_transaction_under_autocommit(self) -> None:
+        self.take_turn()
+        try:
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]
+        except BaseException:
+            self.give_turn_back()
+            raise
+
     def _commit(self) -> None:
         try:
             super()._commit()  # type: ignore[misc]
         except OperationalError as error:
             saving.note(error)
             raise
+        self.give_turn_back()
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()  # type: ignore[misc]
+        finally:
+            self.give_turn_back()
+
+    def _close(self) -> None:
+        try:
+            super()._close()  # type: ignore[misc]
+        finally:
+            self.give_turn_back()
 
 
-def watched(
-    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Mapping[str, Any]
-) -> Any:
-    """Run one statement, but no write that is known to fail; what it says of the disk is noted."""
-    if saving.is_refused() and sql.lstrip().upper().startswith(WRITES):
+def watched(run: Callable[..., Any], sql: str, params: Any, many: bool, context: Mapping[str, Any]) -> Any:
+    """Run one statement in its turn, but no write that is known to fail; what it says of the disk is noted."""
+    connection: DatabaseWrapper = context["connection"]
+    is_alone = not connection.has_turn and sql.lstrip().upper().startswith(WRITES)
+    if is_alone:
+        connection.take_turn()
+    elif saving.is_refused() and sql.lstrip().upper().startswith(WRITES):
         raise OperationalError(saving.sentence())
     try:
-        return execute(sql, params, many, context)
+        return run(sql, params, many, context)
     except OperationalError as error:
         saving.note(error)
         raise
+    finally:
+        if is_alone:
+            connection.give_turn_back()
