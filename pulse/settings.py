@@ -322,6 +322,11 @@ LOGGING = {
         # Each refused request would be a warning line: the answer already says it.
         "django.request": {"level": "ERROR", "filters": ["without-unavailable"]},
         "django.security": {"level": "ERROR"},
+        # Each try of each connection; what comes of it is told by whoever wanted one.
+        "psycopg.pool": {"level": "CRITICAL"},
+        # Each task that comes and each that ends well would be a line, several a second.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING", "filters": ["without-unavailable"]},
         "urllib3": {"level": "ERROR"},
         # "Started server process", and a warning for each port scan: both are told by our own lines, or not worth one.
         "uvicorn.error": {"level": "ERROR"},

@@ -71,6 +71,16 @@ def loopback_is_refused(db: None) -> None:
     AddressRule.objects.all().delete()
 
 
+@pytest.fixture(autouse=True)
+def everything_can_be_saved() -> Iterator[None]:
+    """What one test does to a database keeps no other from writing."""
+    yield
+    from pulse.lib import saving  # late: it needs the settings
+
+    if saving.trouble() is not None:
+        saving.change(None)
+
+
 @pytest.fixture
 def still_noon() -> Iterator[None]:
     """Time stands still: no window of a rate limit ends in the middle of a test."""

@@ -243,13 +243,15 @@ class RedisStore:
                     subscriber.subscribe(self.channel)
                     self._read_all()
                     wait = 0.5
+                    if self._told.is_over("following"):
+                        logger.info("Redis answers again")
                     self._hear(subscriber)
             except redis.RedisError as error:
-                logger.warning(
-                    "Redis does not answer (%s); trying again in %.0f s", type(error).__name__, wait
-                )
-            except Exception:
-                logger.exception("a tick could not be followed")
+                if self._told.is_news("following", type(error).__name__):
+                    logger.warning("Redis does not answer (%s); it is tried again", type(error).__name__)
+            except Exception as error:
+                if self._told.is_news("following", type(error).__name__):
+                    logger.exception("a tick could not be followed")
             self._ended.wait(wait)
             wait = min(wait * 2, 15.0)
 

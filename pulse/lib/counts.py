@@ -13,6 +13,8 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from redis import RedisError, ResponseError
 
+from pulse.lib.logs import Told
+
 logger = logging.getLogger(__name__)
 
 REDIS_SECONDS = 0.5
@@ -59,6 +61,7 @@ class SharedCounts(BaseCache):
     """
 
     paused_until: ClassVar[float] = 0.0
+    told: ClassVar[Told] = Told()
 
     def __init__(self, url: str, params: dict[str, Any]) -> None:
         super().__init__(params)
@@ -99,10 +102,14 @@ class SharedCounts(BaseCache):
         if time.monotonic() < self.paused_until:
             return None
         try:
-            return question()
+            answer = question()
         except ResponseError:  # what is there is no number: this one is counted alone
             return None
         except RedisError as error:
             type(self).paused_until = time.monotonic() + PAUSE_SECONDS
-            logger.warning("rate limits are counted by each process alone: %s", type(error).__name__)
+            if self.told.is_news("redis", type(error).__name__):
+                logger.warning("rate limits are counted by each process alone: %s", type(error).__name__)
             return None
+        if self.told.is_over("redis"):
+            logger.info("rate limits are counted together again")
+        return answer

@@ -18,6 +18,7 @@ from pulse.lib import counts, limits
 from pulse.lib.auth import Access, Limit, Policy
 from pulse.lib.counts import SharedCounts
 from pulse.lib.errors import ApiError
+from pulse.lib.logs import Told
 from tests.conftest import NOON
 
 TRANSFER = Limit("transfer", 5, 60)
@@ -153,6 +154,7 @@ def fake_redis(settings, monkeypatch, still_noon):
     fake = FakeRedis()
     monkeypatch.setattr(counts, "redis_of", lambda url: fake)
     monkeypatch.setattr(SharedCounts, "paused_until", 0.0)
+    monkeypatch.setattr(SharedCounts, "told", Told())
     shared = {"BACKEND": "pulse.lib.counts.SharedCounts", "LOCATION": "redis://192.0.2.1/0"}
     settings.CACHES = settings.CACHES | {"limits": shared}
     yield fake
@@ -185,6 +187,19 @@ def test_a_silent_redis_is_not_asked_for_every_request_and_told_once(fake_redis,
     assert fake_redis.questions == 1
     assert [record.getMessage() for record in caplog.records] == [
         "rate limits are counted by each process alone: ConnectionError"
+    ]
+
+
+def test_a_redis_that_stays_silent_is_told_once_and_so_is_its_return(fake_redis, caplog, monkeypatch):
+    caplog.set_level("INFO", logger="pulse.lib.counts")
+    for failure in (SILENT, SILENT, None, None):
+        fake_redis.failure = failure
+        monkeypatch.setattr(SharedCounts, "paused_until", 0.0)
+        allowed([0])
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "rate limits are counted by each process alone: ConnectionError",
+        "rate limits are counted together again",
     ]
 
 
