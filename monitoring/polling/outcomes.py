@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 
 from monitoring.known.memory import PollMemory
-from monitoring.polling import limits
+from monitoring.polling import limits, turns
 from nodes import authorities, clusters, editing, recognising
 from nodes.choices import PollState
 from nodes.connecting import Connection, target_of, words_of
@@ -53,6 +54,17 @@ def record_success(instance: Instance, memory: PollMemory, *, at: datetime) -> N
 
 def record_failure(instance: Instance, memory: PollMemory, error: ProxmoxError, *, at: datetime) -> None:
     """Note why the instance does not answer, and when to ask again if that is later than usual."""
+    interval = float(settings.POLLING_INTERVAL_SECONDS)
+    wait = limits.next_try_seconds(
+        interval,
+        is_refused=memory.login_is_refused and is_refusal(error),
+        credential_kind="token" if instance.has_token else "password",
+        asked_seconds=error.retry_after_seconds,
+    )
+    if wait > interval:
+        turns.PLAN.put_off(
+            instance.pk, seconds=wait, monotonic=time.monotonic()
+        )  # rows may not be written now
     state = PollState.LOGIN_FAILED if is_refusal(error) else PollState.FAILING
     message = words_of(error, instance)[:MESSAGE_LIMIT]
     if (instance.state, instance.failure_code) != (state, error.code):
@@ -67,13 +79,6 @@ def record_failure(instance: Instance, memory: PollMemory, error: ProxmoxError, 
             failure_message=message,
             failing_since=instance.failing_since or at,
         )
-    interval = float(settings.POLLING_INTERVAL_SECONDS)
-    wait = limits.next_try_seconds(
-        interval,
-        is_refused=memory.login_is_refused and is_refusal(error),
-        credential_kind="token" if instance.has_token else "password",
-        asked_seconds=error.retry_after_seconds,
-    )
     if wait > interval:
         update(instance, next_poll_at=at + timedelta(seconds=wait))
 

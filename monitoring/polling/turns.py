@@ -66,6 +66,13 @@ class Plan:
                 self._planned[pk] = Planned(row, monotonic + (following - at).total_seconds())
             return [pk for pk, _ in due]
 
+    def put_off(self, pk: int, *, seconds: float, monotonic: float) -> None:
+        """Leave an instance alone for so long, unless its row says something else; does nothing for one that is not planned."""
+        with self._lock:
+            known = self._planned.get(pk)
+            if known is not None:
+                self._planned[pk] = Planned(known.row, monotonic + seconds)
+
     def _look(self, read: Callable[[], Iterable[Row]]) -> None:
         try:
             self._rows = list(read())

@@ -15,8 +15,11 @@ from django.db import OperationalError, connection, transaction
 from django.test import Client
 
 from accounts import lockout, sessions
+from monitoring.known.memory import PollMemory
+from monitoring.polling import outcomes, turns
 from monitoring.store import current
 from nodes.models import Instance
+from nodes.proxmox.errors import LoginFailed
 from pulse import ready
 from pulse.lib import saving
 from pulse.lib.errors import ApiError, refusal_of
@@ -185,6 +188,30 @@ def test_of_a_database_that_is_away_requests_leave_one_line_and_of_flaws_each_it
     assert [passes(record(KeyError("flaw"), 500)) for _ in range(3)] == [True, True, True]
     assert not passes(record(None, 503))
     assert passes(record(None, 500))
+
+
+# --- polling goes on -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_a_refused_login_is_left_alone_also_while_its_row_cannot_say_so(monkeypatch):
+    instance, plan, now = make_instance("pve"), turns.Plan(), [1000.0]
+    monkeypatch.setattr(turns, "PLAN", plan)
+    monkeypatch.setattr(outcomes.time, "monotonic", lambda: now[0])
+    memory = PollMemory(login_is_refused=True)
+    saving.change(saving.FULL)
+
+    def due():
+        return plan.take(lambda: [(instance.pk, None)], at=NOON, monotonic=now[0], interval=10)
+
+    first = due()
+    with pytest.raises(OperationalError), transaction.atomic():
+        outcomes.record_failure(instance, memory, LoginFailed("401"), at=NOON)
+    now[0] += 59
+    soon = due()
+    now[0] += 3600
+
+    assert (first, soon, due()) == ([instance.pk], [], [instance.pk])
 
 
 # --- the room that is kept ---------------------------------------------------------------------------------------
