@@ -71,7 +71,9 @@ def test_of_a_worker_that_was_down_each_host_is_polled_once_when_one_is_back(sca
 
     scaled.parts[2] = scaled.start("worker")
 
-    until(lambda: scaled.polls() >= 1, seconds=30, what="a poll")
+    until(
+        lambda: scaled.polls() >= 1, seconds=75, what="a poll"
+    )  # a killed holder loses its right after 60 s
     pause(1)
     assert scaled.polls() == 1
     until(lambda: client.llen("celery") <= 2, seconds=10, what="what has expired is gone")
