@@ -134,7 +134,9 @@ def test_what_is_planted_under_any_key_is_neither_run_nor_shown_and_polling_goes
     until(lambda: client.exists(key("judgement")), seconds=60, what="the judgement")
     names = existing(client)
     kinds = {found["kind"] for name in names if (found := STORE.fullmatch(name))}
-    assert STORED - kinds <= {TICKS, "lease", "troubles", "notices"}, "a kind of key that is never there is never tested"
+    assert STORED - kinds <= {TICKS, "lease", "troubles", "notices"}, (
+        "a kind of key that is never there is never tested"
+    )
     rights = [key("lease", f"{what}:1") for what in ("polling", "collecting")]
 
     for planted in forms(sentinel).values():
