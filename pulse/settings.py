@@ -151,6 +151,8 @@ def database(url: str) -> dict[str, Any]:
             "NAME": PULSE_DATA_DIR / "pulse.sqlite3",
             # Threads are few and live on (pulse/runtime): a connection each costs less than one per task.
             "CONN_MAX_AGE": None,
+            # Tests that run side by side would take a backend of this name for one that needs a file each.
+            "TEST": {"NAME": ":memory:"},
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 # Others write for a tenth of a second at most; whoever holds the lock for longer is no part of Pulse.
