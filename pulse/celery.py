@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, Task, signals
+from django.conf import settings
 from kombu.serialization import disable_insecure_serializers
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -31,6 +32,10 @@ def note_success(sender: Task, **rest: object) -> None:
 disable_insecure_serializers(["json"])  # type: ignore[no-untyped-call]
 TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "pulse.runtime.broker:Transport"
 
-app = Celery("pulse", task_cls="pulse.runtime.local:LocalTask")
+#: Celery's own for Django come with its whole worker, around whose tasks they close connections, as run_task does of LocalExecutor.
+FIXUPS = None if settings.PULSE_REDIS_URL else ()
+
+app = Celery("pulse", task_cls="pulse.runtime.local:LocalTask", fixups=FIXUPS)
+app.set_default()  # in every thread, as those fixups would
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["monitoring", "accounts"])

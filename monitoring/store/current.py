@@ -13,7 +13,6 @@ from monitoring.known.notices import NOTICES
 from monitoring.known.troubles import TROUBLES
 from monitoring.store.memory import MemoryStore
 from monitoring.store.protocol import StateStore
-from monitoring.store.redis import RedisStore
 
 #: What the processes of a scale-out keep for each other.
 KINDS = (MEMORY, FACTS, JUDGEMENT, TROUBLES, NOTICES)
@@ -27,9 +26,15 @@ def store() -> StateStore:
     global _store
     with _store_lock:
         if _store is None:
-            url = settings.PULSE_REDIS_URL
-            _store = RedisStore(url, KINDS) if url else MemoryStore()
+            _store = shared_store(settings.PULSE_REDIS_URL) if settings.PULSE_REDIS_URL else MemoryStore()
         return _store
+
+
+def shared_store(url: str) -> StateStore:
+    """Return the store in a Redis; its client is loaded only where there is one: 4 MB."""
+    from monitoring.store.redis import RedisStore
+
+    return RedisStore(url, KINDS)
 
 
 def install(replacement: StateStore | None) -> None:

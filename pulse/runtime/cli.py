@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import os
 import signal
@@ -23,11 +22,6 @@ USAGE = """usage: pulse COMMAND
 
 docs/configuration.md lists the environment variables and the exit codes.
 """
-
-#: From <malloc.h>: how many arenas glibc may make, from which size on a block is mapped by itself, and how much may lie free
-#: at the end of the heap.
-M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1
-LARGE_BLOCK_BYTES = 1 << 20
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -51,10 +45,11 @@ def start(verb: str) -> NoReturn:
     """Run one of the long-lived processes; ends the process with 0, or with the code of a refusal."""
     # Collections while modules load find nothing: the run itself turns them on again.
     gc.disable()
-    use_one_arena()
-    give_large_blocks_back()
+    from pulse.runtime.memory import give_large_blocks_back, use_one_arena
     from pulse.runtime.refusals import StartRefused
 
+    use_one_arena()
+    give_large_blocks_back()
     for number in (signal.SIGTERM, signal.SIGINT):
         # Until the server takes over: nothing has begun that a sudden end could harm.
         signal.signal(number, lambda *_: leave(0))
@@ -77,22 +72,6 @@ def verbs() -> dict[str, Callable[[], None]]:
         "worker": run.run_worker,
         "beat": run.run_beat,
     }
-
-
-def use_one_arena() -> None:
-    """Keep glibc from making an arena for each thread: two to three megabytes less, measured with 24 threads."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library has no such switch
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
-
-
-def give_large_blocks_back() -> None:
-    """Keep glibc from putting large blocks into the heap after the first of their size was freed: a peak would stay for good.
-
-    A hash of a password takes 19 MiB, a state of ten thousand guests as much: of 34 MiB that floods had cost 31 stayed, 13 do.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        for switch in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-            ctypes.CDLL(None).mallopt(switch, LARGE_BLOCK_BYTES)
 
 
 def leave(code: int) -> NoReturn:

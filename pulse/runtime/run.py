@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import resource
 import sys
@@ -16,6 +15,7 @@ import django
 from django.conf import settings
 from django.core import checks
 
+from pulse.runtime.memory import keep_settled, settle_memory
 from pulse.runtime.refusals import WrongConfiguration
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: After the second poll of everything: what is in memory then stays, and need not be looked at again.
-WARM_SECONDS = 30.0
 #: So long the first answers wait for what was collected before; of ten thousand guests it takes a second.
 RESTORE_PATIENCE_SECONDS = 0.3
 #: What the tasks under way get to write their last row; one that waits for a dead host is left behind.
@@ -76,7 +74,7 @@ def serve_embedded() -> None:
     executor = LocalExecutor()
     executor.install()
     begin(executor)
-    executor.call_later(WARM_SECONDS, settle_memory)
+    keep_settled(executor)
     settle_memory()
     serving(lambda: executor.stop(0.0))
     watcher.stop()
@@ -228,13 +226,6 @@ def wait_as_tasks() -> None:
     from pulse.lib import postgres
 
     postgres.wait_as_tasks(settings.DATABASES["default"])
-
-
-def settle_memory() -> None:
-    """Collect what the start left behind and exempt the rest from every later collection (15 ms each)."""
-    gc.collect()
-    gc.freeze()
-    gc.enable()
 
 
 def level() -> str:
