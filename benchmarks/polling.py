@@ -31,6 +31,7 @@ from monitoring.wire.instances import shapes_of
 from monitoring.wire.shapes import Shapes
 from nodes.models import Instance
 from nodes.proxmox import pve as calls
+from nodes.proxmox.plain import plain_rows
 from pulse.lib.gzipping import compress
 
 
@@ -77,7 +78,7 @@ def main(clusters: int = 10, guests: int = 1000) -> None:
             instance = Instance(
                 pk=number + 1, number=number, kind="pve", name=f"cluster-{number:02}", host="https://h"
             )
-            data = timed("parse JSON", lambda raw=raw: msgspec.json.decode(raw)["data"])
+            data = timed("parse JSON", lambda raw=raw: plain_rows(raw))
             readings = timed("readings", lambda data=data: calls.read_cluster_resources(data))
             picture = timed(
                 "figures and concerns",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 from urllib.parse import quote, quote_plus
 
@@ -82,14 +82,20 @@ class Envelope(msgspec.Struct, gc=False):
     total: int | None = None
 
 
-def decode(reply: Response, place: Place) -> Envelope:
-    """Return the envelope of a success. Raises BadAnswer or TooLarge."""
+#: Decodes a body in which nothing is unusual to its `data`; None where anything is.
+Plain = Callable[[bytes], object]
+
+
+def decode(reply: Response, place: Place, plain: Plain | None = None) -> Envelope:
+    """Return the envelope of a success, by `plain` where that can read it. Raises BadAnswer or TooLarge."""
     body = reply.content
     if body[:1] != b"{":
         # Such as an error page of whatever answered; what Proxmox sends begins with the envelope.
         raise BadAnswer(f"{place} answered with {_described(reply)} instead of data")
-    if body.count(b",") + body.count(b"{") + body.count(b"[") > VALUE_LIMIT:
+    if has_too_many_values(body):
         raise TooLarge(f"{place} sent an answer with more than {VALUE_LIMIT} values")
+    if plain is not None and (found := plain(body)) is not None:
+        return Envelope(data=found)
     decoded = _decoded(body, place)
     if not isinstance(decoded, dict) or "data" not in decoded:
         raise BadAnswer(f"{place} sent JSON that is not an answer of a Proxmox host")
@@ -100,6 +106,13 @@ def decode(reply: Response, place: Place) -> Envelope:
         if is_deeper_than(data, DEPTH_LIMIT - 1):
             raise BadAnswer(f"{place} sent JSON that is nested more than {DEPTH_LIMIT} levels deep")
     return Envelope(data=data, total=values.size(decoded.get("total")))
+
+
+def has_too_many_values(body: bytes) -> bool:
+    """Return whether there are more values and containers than may be; of three bytes two may begin one, as in `[[],[],`."""
+    if len(body) * 2 <= VALUE_LIMIT * 3:
+        return False
+    return body.count(b",") + body.count(b"{") + body.count(b"[") > VALUE_LIMIT
 
 
 def _decoded(body: bytes, place: Place) -> object:

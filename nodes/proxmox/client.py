@@ -142,6 +142,7 @@ class Client:
         params: Mapping[str, str | int] | None = None,
         *,
         timeout_seconds: float | None = None,
+        plain: answers.Plain | None = None,
     ) -> Answer:
         """Return the answer to GET `/api2/json` + path; `timeout_seconds` is a tighter limit for this whole call.
 
@@ -157,7 +158,7 @@ class Client:
                 try:
                     reply = self._ask(asked, budget)
                     status = reply.status_code
-                    envelope = answers.decode(reply, self.place)
+                    envelope = answers.decode(reply, self.place, plain)
                 except ProxmoxError as error:
                     if error.host_remedy and self._is_host_in_doubt(budget):
                         error.blame_host()

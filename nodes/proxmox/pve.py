@@ -5,9 +5,14 @@ Readers raise BadAnswer only. Source: api-facts.md sections 3 and 4.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
 from nodes.proxmox import limits, properties
 from nodes.proxmox.calls import Call
 from nodes.proxmox.errors import BadAnswer
+from nodes.proxmox.plain import CPU_COUNT_HIGHEST, Cleaner, PlainRow, plain_rows
 from nodes.proxmox.readings.live import (
     ClusterReading,
     GuestReading,
@@ -22,8 +27,6 @@ from nodes.proxmox.readings.live import (
 )
 from nodes.proxmox.rows import Row, Rows, Thing, row_of, rows_of
 from nodes.proxmox.values import fields, is_true, name, ratio, size, text, truth, whole, word
-
-CPU_COUNT_HIGHEST = 1_000_000
 
 GUEST_NAME_LIMIT = 256
 KERNEL_LIMIT = 200
@@ -42,28 +45,29 @@ def read_cluster_resources(data: object) -> ResourcesReading:
     pools: dict[str, PoolReading] = {}
     twice: list[GuestReading] = []
     skipped = 0
+    of = readers_of(rows)
     for row in rows:
-        kind = row.get("type") if isinstance(row, dict) else None
+        kind = of.kind(row)
         if kind == "qemu" or kind == "lxc":
-            guest = _guest(row, kind)  # type: ignore[arg-type]  # a dict, or kind were None
+            guest = of.guest(row)
             if guest is None:
                 skipped += 1
             elif guests.setdefault(guest.vmid, guest) is not guest:
                 twice.append(guest)
         elif kind == "storage":
-            storage = _storage(row)  # type: ignore[arg-type]
+            storage = of.storage(row)
             if storage is None:
                 skipped += 1
             else:
                 storages.setdefault((storage.node, storage.name), storage)
         elif kind == "node":
-            node = _node(row)  # type: ignore[arg-type]
+            node = of.node(row)
             if node is None:
                 skipped += 1
             else:
                 nodes.setdefault(node.name, node)
         elif kind == "pool":
-            pool = _pool(row)  # type: ignore[arg-type]
+            pool = of.pool(row)
             if pool is None:
                 skipped += 1
             else:
@@ -119,6 +123,28 @@ def _within_limits(told: ResourcesReading) -> ResourcesReading:
     return ResourcesReading(nodes, guests, storages, pools, told.skipped, left_out)
 
 
+class Readers(NamedTuple):
+    """How the rows of an answer are read: what type one is of, and what it is if it is of that type."""
+
+    kind: Callable[[Any], object]
+    node: Callable[[Any], NodeReading | None]
+    guest: Callable[[Any], GuestReading | None]
+    storage: Callable[[Any], StorageReading | None]
+    pool: Callable[[Any], PoolReading | None]
+
+
+def readers_of(rows: Sequence[object]) -> Readers:
+    """Return the readers of these rows: of all of them as Proxmox writes them, or of whatever they are."""
+    if rows and type(rows[0]) is PlainRow:
+        plain = Cleaner()
+        return Readers(attrgetter("type"), plain.node, plain.guest, plain.storage, plain.pool)
+    return Readers(_kind, _node, _guest, _storage, _pool)
+
+
+def _kind(row: object) -> object:
+    return row.get("type") if isinstance(row, dict) else None
+
+
 def _claim(guest: GuestReading, nodes: dict[str, NodeReading]) -> tuple[bool, bool, bool, str]:
     """Return how well a node's claim to a guest is founded; the name decides between equals, in every poll alike."""
     node = nodes.get(guest.node)
@@ -150,7 +176,7 @@ def _node(row: Row) -> NodeReading | None:
     )
 
 
-def _guest(row: Row, kind: str) -> GuestReading | None:
+def _guest(row: Row) -> GuestReading | None:
     get = row.get
     vmid = whole(get("vmid"))
     node = name(get("node"))
@@ -159,7 +185,7 @@ def _guest(row: Row, kind: str) -> GuestReading | None:
     tags = get("tags")
     return GuestReading(
         vmid=vmid,
-        kind=kind,
+        kind=str(get("type")),
         node=node,
         status=word(get("status")) or "unknown",
         name=text(get("name"), GUEST_NAME_LIMIT),
@@ -264,7 +290,7 @@ version = Call("/version", read_version)
 #: Nodes differ while a cluster is upgraded.
 node_version = Call("/nodes/{node}/version", read_version)
 #: All nodes, guests and storages of a cluster as far as the user may see them, at most 12 s old.
-cluster_resources = Call("/cluster/resources", read_cluster_resources)
+cluster_resources = Call("/cluster/resources", read_cluster_resources, plain=plain_rows)
 #: The members of the cluster.
 cluster_status = Call("/cluster/status", read_cluster_status)
 #: What the resource list does not tell about a node; answered by the node itself.

@@ -25,10 +25,12 @@ class Watch(Client):
 
     times: list[float | None]
 
-    def get(self, path: str, params: Any = None, *, timeout_seconds: float | None = None) -> Any:
+    def get(
+        self, path: str, params: Any = None, *, timeout_seconds: float | None = None, plain: Any = None
+    ) -> Any:
         """Make the call."""
         self.times = [timeout_seconds]
-        return super().get(path, params, timeout_seconds=timeout_seconds)
+        return super().get(path, params, timeout_seconds=timeout_seconds, plain=plain)
 
 
 UPID = "UPID:pve1:00000C8B:0000D780:5FBE5E7F:vzdump:100:root@pam:"
