@@ -80,24 +80,19 @@ def advance(
         return Sample(at_epoch, reading.node, uptime, counters, UNKNOWN_RATES)
     if grown > 0 and abs(grown - elapsed) > UPTIME_TOLERANCE_SECONDS:
         elapsed = float(grown)
-    steps = [step(*pair, elapsed, grown) for pair in zip(previous.counters, counters, strict=True)]
-    (net_in, rate_in), (net_out, rate_out), (read, rate_read), (written, rate_written) = steps
-    rates = Rates(rate_in, rate_out, rate_read, rate_written)
-    return Sample(at_epoch, reading.node, uptime, (net_in, net_out, read, written), rates)
-
-
-def step(
-    before: int | None, now: int | None, elapsed_seconds: float, grown_seconds: int
-) -> tuple[int | None, int | None]:
-    """Return a counter as it is to be kept, and its growth per second in whole bytes; None when that is not known.
-
-    Proxmox writes 0 for a counter that QEMU did not tell in time: not a restart, the uptime went on.
-    """
-    if now is None or (now == 0 and before != 0 and grown_seconds > 0):
-        return None, None
-    if before is None or now < before:
-        return now, None
-    return now, min(int((now - before) / elapsed_seconds), HIGHEST)
+    kept: list[int | None] = []
+    rates: list[int | None] = []
+    for before, now in zip(
+        previous.counters, counters, strict=True
+    ):  # in place: 40,000 of them at every poll
+        if now is None or (now == 0 and before != 0 and grown > 0):
+            # Proxmox writes 0 for a counter that QEMU did not tell in time: not a restart, the uptime went on.
+            kept.append(None)
+            rates.append(None)
+            continue
+        kept.append(now)
+        rates.append(None if before is None or now < before else min(int((now - before) / elapsed), HIGHEST))
+    return Sample(at_epoch, reading.node, uptime, (*kept,), Rates(*rates))  # type: ignore[arg-type]  # four of them
 
 
 def has_moved(previous: Sample, uptime: int, counters: Counters, *, is_fresh: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from operator import attrgetter
 from zlib import crc32
 
 import msgspec
@@ -20,6 +21,9 @@ from nodes.proxmox.readings.live import (
     ResourcesReading,
 )
 from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading, MailStatisticsReading
+
+#: By what the backups of a guest are judged.
+_judged_by = attrgetter("vmid", "kind", "node", "name", "pool", "is_template")
 
 #: What moves whenever Proxmox renews the figures of a node: CPU, memory, uptime.
 Mark = tuple[float | None, int | None, int | None]
@@ -117,10 +121,7 @@ class PollMemory(Progressing):
         """A number that differs whenever guests or storages for backups may be judged otherwise; None while none were read."""
         if self.reading is None:
             return None
-        guests = [
-            (guest.vmid, guest.kind, guest.node, guest.name, guest.pool, guest.is_template)
-            for guest in self.reading.guests
-        ]
+        guests = list(map(_judged_by, self.reading.guests))
         storages = [
             (storage.name, storage.node, storage.is_shared)
             for storage in self.reading.storages

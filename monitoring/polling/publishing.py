@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -100,13 +101,18 @@ def publish(
         drop(instance.pk)
 
 
-def ids_of(figures: Figures) -> set[object]:
-    """Return what resources are known by within their instance."""
-    found: set[object] = {(guest.vmid, guest.node) for guest in figures.guests}
-    found.update(node.name for node in figures.nodes)
-    found.update(storage.key for storage in figures.storages)
+_guest_id = attrgetter("vmid", "node")
+
+
+def ids_of(figures: Figures) -> tuple[object, ...]:
+    """Return what resources are known by within their instance, of figures that are in order."""
     wholes = {"server": figures.server, "gateway": figures.gateway, "refused": figures.refused}
-    return found | {kind for kind, whole in wholes.items() if whole is not None}
+    return (
+        list(map(_guest_id, figures.guests)),
+        [node.name for node in figures.nodes],
+        [storage.key for storage in figures.storages],
+        [kind for kind, whole in wholes.items() if whole is not None],
+    )
 
 
 def drop(instance_id: int) -> None:

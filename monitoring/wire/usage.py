@@ -9,6 +9,10 @@ NOTHING = Usage()
 
 def usage(used: int | None, total: int | None, free: int | None = None) -> Usage:
     """Return the four figures; 0 where a part is not known, and never more used than there is."""
+    if (
+        free is None and total and used is not None and 0 <= used <= total
+    ):  # nearly always, and told of each guest twice
+        return Usage(total, used, total - used, used / total * 100)
     total = max(total or 0, 0)
     used = min(max(used or 0, 0), total) if total else max(used or 0, 0)
     if free is None:
