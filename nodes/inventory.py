@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
@@ -32,6 +33,12 @@ Facts = dict[str, Any]
 Written = dict[str, str]
 
 
+#: What of a guest is in its row.
+_identity = attrgetter("vmid", "kind", "node", "name", "tags", "is_template")
+#: The guests that this process has written last, by instance, with the digest of their facts.
+_listed: dict[int, tuple[tuple[Any, ...], str]] = {}
+
+
 def apply(
     instance: Instance,
     resources: ResourcesReading,
@@ -50,8 +57,14 @@ def apply(
     keep(instance, Node, nodes, written=written, is_whole=is_whole, at=at)
     keep_absence(instance, {name: name in absent for name in nodes}, written=written, at=at)
     prune_daily(instance, KEPT, written=written, at=at)
+    identities = tuple(map(_identity, resources.guests))
+    mark = written.get(Guest.__name__)
+    if is_whole and mark and _listed.get(instance.pk) == (identities, mark):
+        return  # as at nearly every poll: all that may differ are their figures, which are no part of a row
     guests = {guest.vmid: guest_facts(guest) for guest in resources.guests if not guest.is_template}
     keep(instance, Guest, guests, written=written, is_whole=is_whole, at=at)
+    _listed[instance.pk] = (identities, written[Guest.__name__])
+    _looked_at.pop((instance.pk, Guest.__name__), None)  # the same once more, and larger
 
 
 def prune_daily(
@@ -169,6 +182,7 @@ def mark_of(instance: Instance, model: type[Row], facts: Mapping[Any, Facts]) ->
 
 def forget(instance_id: int) -> None:
     """Drop what this process knows of a removed instance."""
+    _listed.pop(instance_id, None)
     for key in [key for key in list(_looked_at) if key[0] == instance_id]:
         _looked_at.pop(key, None)
 
