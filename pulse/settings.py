@@ -158,7 +158,7 @@ def database(url: str) -> dict[str, Any]:
                 # Others write for a tenth of a second at most; whoever holds the lock for longer is no part of Pulse.
                 "timeout": 5,
                 "init_command": (
-                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000;"
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-2000;"
                     "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;"
                 ),
             },

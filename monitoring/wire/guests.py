@@ -7,7 +7,7 @@ from monitoring.figures.rates import Rates
 from monitoring.wire.ids import Label
 from monitoring.wire.shapes import GuestShape
 from monitoring.wire.usage import usage
-from pulse.lib.instants import instant
+from pulse.lib.instants import instant, instant_seen
 
 #: Network in and out, disk read and written while there are no rates yet (state.md 3.1).
 NO_RATES = (-1, -1, -1, -1)
@@ -34,7 +34,7 @@ def guest_shape(guest: GuestFigures, label: Label) -> GuestShape:
         guest.uptime_seconds or 0,
         False,
         instant(guest.last_backup_epoch),
-        instant(guest.seen_epoch),
+        instant_seen(guest.seen_epoch),
         guest.tags,
         guest.lock,
         guest.pool,

@@ -8,7 +8,7 @@ from monitoring.figures.nodes import NodeFigures
 from monitoring.wire.ids import Label
 from monitoring.wire.shapes import CpuInfo, NodeShape
 from monitoring.wire.usage import usage
-from pulse.lib.instants import instant
+from pulse.lib.instants import instant_seen
 
 
 def node_shape(node: NodeFigures, label: Label) -> NodeShape:
@@ -29,7 +29,7 @@ def node_shape(node: NodeFigures, label: Label) -> NodeShape:
         kernelVersion=node.kernel_version,
         pveVersion=node.pve_version,
         cpuInfo=CpuInfo(node.cpu_model, node.cpu_count or 0, node.cpu_sockets or 0, node.cpu_mhz),
-        lastSeen=instant(node.seen_epoch),
+        lastSeen=instant_seen(node.seen_epoch),
         connectionHealth=node.health,
         memorySource=node.memory_source,
         arcBytes=node.arc_bytes,

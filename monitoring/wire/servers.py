@@ -15,7 +15,7 @@ from monitoring.wire.spelling import camel
 from monitoring.wire.usage import percent, usage
 from nodes.proxmox.readings.live import PbsStatusReading
 from nodes.proxmox.readings.mail import MailNodeReading, MailQueueReading
-from pulse.lib.instants import instant
+from pulse.lib.instants import instant, instant_seen
 
 
 def server_shape(server: ServerFigures, label: Label) -> PbsShape:
@@ -41,7 +41,7 @@ def server_shape(server: ServerFigures, label: Label) -> PbsShape:
         pruneJobs=jobs.prune,
         garbageJobs=jobs.garbage,
         connectionHealth=server.health,
-        lastSeen=instant(server.seen_epoch),
+        lastSeen=instant_seen(server.seen_epoch),
         stale=server.is_stale,
     )
 
@@ -94,7 +94,7 @@ def gateway_shape(gateway: GatewayFigures, label: Label) -> PmgShape:
         status=gateway.status,
         nodes=tuple(mail_node_shape(node, gateway.queues.get(node.name, ())) for node in gateway.nodes),
         connectionHealth=gateway.health,
-        lastSeen=instant(gateway.seen_epoch),
+        lastSeen=instant_seen(gateway.seen_epoch),
         statistics={camel(key): value for key, value in statistics.items() if value is not None},
         stale=gateway.is_stale,
     )

@@ -52,3 +52,9 @@ def instant(epoch_seconds: float | None) -> str:
     if not epoch_seconds or not 0 < epoch_seconds <= LAST_EPOCH:
         return ZERO_TIME
     return rfc3339(from_epoch(int(epoch_seconds)))
+
+
+@lru_cache(maxsize=64)
+def instant_seen(epoch_seconds: float | None) -> str:
+    """Return the same of when something was seen: another one with each poll, which would drive out those that come again."""
+    return instant.__wrapped__(epoch_seconds)

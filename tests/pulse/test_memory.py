@@ -53,7 +53,9 @@ def test_what_stays_is_exempt_from_later_collections():
     assert gc.isenabled()
 
 
-def test_memory_is_settled_again_and_again_each_time_after_twice_as_long_at_most_after_an_hour(monkeypatch):
+def test_memory_is_settled_again_and_again_each_time_after_twice_as_long_at_most_after_a_quarter_of_an_hour(
+    monkeypatch,
+):
     settled = []
     monkeypatch.setattr(memory, "settle_memory", lambda: settled.append(True))
     waiting = Waiting()
@@ -62,5 +64,5 @@ def test_memory_is_settled_again_and_again_each_time_after_twice_as_long_at_most
     for _ in range(9):
         waiting.calls[-1][1]()
 
-    assert [seconds for seconds, _ in waiting.calls] == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert [seconds for seconds, _ in waiting.calls] == [30, 60, 120, 240, 480, 900, 900, 900, 900, 900]
     assert len(settled) == 9
