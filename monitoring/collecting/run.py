@@ -48,6 +48,9 @@ VISIT_SECONDS = 9.0
 #: Calls of one visit for what is asked again and again, and while there is something that was never asked.
 CALLS_PER_VISIT = 20
 FIRST_CALLS_PER_VISIT = 60
+#: Calls for what guests were never asked, of all clusters together in one round of visits; of each not less than the second.
+FIRST_OF_GUESTS_PER_ROUND = 100
+LEAST_FIRST_OF_GUESTS = 10
 #: What is found for the first time is asked for in the same visit, so many times one after the other.
 ROUNDS = 4
 #: After this long a visit begins nothing more.
@@ -153,11 +156,18 @@ class Spent:
 
     began: float
     calls: int = 0
+    first_of_guests: int = 0
     is_over: bool = False
+    most_of_guests: int = 0
 
     def seconds(self) -> float:
         """Return how long the visit has taken so far."""
         return time.monotonic() - self.began
+
+    def share(self, visit: Visit) -> int:
+        """Return how many calls it may make for what guests were never asked, looked up once."""
+        self.most_of_guests = self.most_of_guests or share_of(visit)
+        return self.most_of_guests
 
 
 def ask_in_rounds(visit: Visit, spent: Spent) -> list[Question]:
@@ -191,13 +201,26 @@ def ask_due(visit: Visit, waiting: Iterable[Question], spent: Spent) -> None:
         is_new = facts.progress_of(question.lane, question.subject) is NEVER
         if spent.calls >= (FIRST_CALLS_PER_VISIT if is_new else CALLS_PER_VISIT):
             continue
+        is_first_of_guest = is_new and isinstance(question.subject, int)
+        if is_first_of_guest and spent.first_of_guests >= spent.share(visit):
+            continue
         if facts.resting_nodes.get(question.node, 0.0) > visit.epoch:
             continue
         made, error = ask(visit, question)
         spent.calls += made
+        spent.first_of_guests += made if is_first_of_guest else 0
         if error is not None and ends_visit(error):
             spent.is_over = True
             return
+
+
+def share_of(visit: Visit) -> int:
+    """Return how many calls a visit may make for what guests were never asked: those of a large estate take longer to be complete.
+
+    Ten clusters of a thousand guests would else ask four thousand times a minute until everything was read once.
+    """
+    clusters = Instance.objects.polled().filter(kind=visit.instance.kind).count()
+    return max(LEAST_FIRST_OF_GUESTS, FIRST_OF_GUESTS_PER_ROUND // max(clusters, 1))
 
 
 def begin(facts: Facts, instance: Instance, memory: PollMemory, *, epoch: float) -> None:

@@ -91,7 +91,7 @@ def due(questions: Iterable[Question], progress: ProgressByLane, *, epoch: float
             new.append(question)
         elif known.next_epoch <= epoch + SLACK_SECONDS:
             late.append(((known.next_epoch - epoch) / question.period_seconds, question))
-    new.sort(key=lambda one: one.terms.rank)
+    new.sort(key=lambda one: (one.terms.rank, one.is_idle))
     late.sort(key=lambda one: one[0])
     first = [question for question in new if question.terms.rank == 0]
     pairs = zip_longest((question for _, question in late), new[len(first) :])

@@ -86,7 +86,9 @@ def manages_services(ha: HaReading | None) -> bool:
 
 def is_idle(fact: str, value: Any) -> bool:
     """Return whether a fact is of the kind that is asked less often, because there is nothing of it."""
-    return not manages_services(value) if fact == "ha" else fact == "zfs_pools" and not value
+    if fact == "ha":
+        return not manages_services(value)
+    return fact in ("zfs_pools", "snapshots") and not value
 
 
 def is_troubled(pool: str, known: NodeFacts) -> bool:
@@ -157,15 +159,17 @@ def current_node(known: NodeFacts, *, at_epoch: float, is_server: bool = False) 
     return msgspec.structs.replace(known, smart=smart) if len(smart) < len(known.smart) else known
 
 
-#: When each fact about a guest was read, and how long it counts; none of their lanes is ever idle.
+#: When each fact about a guest was read, and how long it counts: of one that has snapshots, and of one without.
 _instants_of = attrgetter(*(f"{fact}_epoch" for fact in GUEST_LANES))
 _lasting = tuple(lasting_seconds(lane) for lane in GUEST_LANES.values())
+_lasting_idle = tuple(lasting_seconds(lane, is_idle=True) for lane in GUEST_LANES.values())
 
 
 def current_guest(known: GuestFacts, *, at_epoch: float) -> GuestFacts:
     """Return the facts about a guest without what is too old to count."""
     # A glance at first: at every poll this is asked of ten thousand guests of which nothing is old.
-    for read_epoch, lasting in zip(_instants_of(known), _lasting, strict=True):
+    spans = _lasting if known.snapshots else _lasting_idle
+    for read_epoch, lasting in zip(_instants_of(known), spans, strict=True):
         if read_epoch and not 0.0 <= at_epoch - read_epoch <= lasting:
             break
     else:

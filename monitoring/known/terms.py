@@ -86,7 +86,8 @@ TERMS: Mapping[Lane, Terms] = {
     Lane.NODE_HISTORY: Terms(2 * MINUTE, rank=3),
     Lane.GUEST_DETAILS: Terms(2 * MINUTE),
     Lane.GUEST_CONFIGURATION: Terms(2 * HOUR, rank=2),
-    Lane.GUEST_SNAPSHOTS: Terms(HOUR, rank=4),
+    # Where the configuration tells of one; else some may be left of a branch that was given up.
+    Lane.GUEST_SNAPSHOTS: Terms(HOUR, rank=4, idle_seconds=6 * HOUR),
     Lane.AGENT_FILESYSTEMS: Terms(6 * MINUTE, rank=2),
     Lane.AGENT_ADDRESSES: Terms(HOUR, rank=4),
     Lane.AGENT_SYSTEM: Terms(12 * HOUR, rank=5, retry_seconds=3 * HOUR),

@@ -116,6 +116,7 @@ _config = row_of(
     ),  # from PVE 8.1
     balloon_bytes=(_mebibytes, "balloon"),
     disks=_disks,
+    has_snapshots=(lambda parent: bool(text(parent)), "parent"),
     made_epoch=(lambda told: epoch(properties(told).get("ctime")), "meta"),
 )
 

@@ -13,6 +13,7 @@ from monitoring.figures.guest_disk import FAILURES
 from monitoring.known.lanes import Lane
 from nodes.proxmox import guests
 from nodes.proxmox.errors import ProxmoxError
+from nodes.proxmox.readings.guests import GuestConfigReading
 from nodes.proxmox.readings.live import GuestReading
 
 #: What the guest agent demands, by the version of the node.
@@ -48,13 +49,24 @@ def guest_questions(visit: Visit, guest: GuestReading, *, is_there: bool) -> tup
         has_agent = config is not None and config.agent_is_enabled
         may_ask = has_agent and is_running and may_ask_agent(visit, guest)
         answers = bool(known.disk_epoch) and not known.agent_code
-        return questions_of(place, is_there, has_agent, may_ask, answers)
-    return questions_of(place, is_there, version_of(visit, guest.node) >= ADDRESSES_SINCE, is_running)
+        return questions_of(place, is_there, has_agent, may_ask, answers, lacks_snapshots(config))
+    tells = version_of(visit, guest.node) >= ADDRESSES_SINCE
+    return questions_of(place, is_there, tells, is_running, False, lacks_snapshots(config))
+
+
+def lacks_snapshots(config: GuestConfigReading | None) -> bool:
+    """Return whether a guest has no snapshots, as far as its configuration tells."""
+    return config is not None and not config.has_snapshots
 
 
 @lru_cache(maxsize=32768)
 def questions_of(
-    place: Whereabouts, is_there: bool, has_more: bool, may_ask: bool, answers: bool = False
+    place: Whereabouts,
+    is_there: bool,
+    has_more: bool,
+    may_ask: bool,
+    answers: bool = False,
+    lacks_snapshots: bool = False,
 ) -> tuple[Question, ...]:
     """Return the questions of a guest, kept because those of ten thousand are the same at every visit.
 
@@ -63,7 +75,7 @@ def questions_of(
     vmid, where = place.vmid, (place,)
     always = (
         Question(Lane.GUEST_CONFIGURATION, vmid, read_config, where, is_there, place.node),
-        Question(Lane.GUEST_SNAPSHOTS, vmid, read_snapshots, where, is_there, place.node),
+        Question(Lane.GUEST_SNAPSHOTS, vmid, read_snapshots, where, is_there, place.node, lacks_snapshots),
     )
     if not has_more:
         return always
@@ -103,6 +115,8 @@ def may_ask_agent(visit: Visit, guest: GuestReading) -> bool:
 def read_config(visit: Visit, guest: Whereabouts) -> None:
     """Read the configuration."""
     config = visit.ask(guests.guest_config, guest.node, guest.kind, guest.vmid)
+    if lacks_snapshots(visit.facts.guest(guest.vmid).config) and config.has_snapshots:
+        visit.hasten([(Lane.GUEST_SNAPSHOTS, guest.vmid)])
     visit.keep_guest(guest.vmid, config=config)
 
 

@@ -34,6 +34,9 @@ class GuestConfigReading(msgspec.Struct, frozen=True):
     starts_on_boot: Annotated[IsTrue, "onboot"] = False
     is_protected: Annotated[IsTrue, "protection"] = False
     disks: tuple[GuestDiskReading, ...] = ()
+    has_snapshots: bool = (
+        False  # as `parent` tells, after which of them its present state came; others may be left beside that
+    )
     made_epoch: int | None = (
         None  # when it was made, in epoch seconds; no container tells, and no old machine
     )
