@@ -82,13 +82,13 @@ def pve_concerns(
             found += concerning(online[name], [one])
     found += unavailable(storages, online=online)
     found += halted(figures.guests)
-    shown = {str(one.vmid): guest(one.vmid) for one in figures.guests}
-    for service, one in services(
-        facts.ha, facts.ha_epoch
-    ):  # that of a guest which is not shown is told of the instance
-        found += concerning(shown.get(service.rpartition(":")[2], INSTANCE), [one])
+    shown = {one.vmid for one in figures.guests}
+    for service, one in services(facts.ha, facts.ha_epoch):
+        number = service.rpartition(":")[2]  # that of a guest which is not shown is told of the instance
+        is_shown = len(number) < 10 and number.isascii() and number.isdecimal() and int(number) in shown
+        found += concerning(guest(int(number)) if is_shown else INSTANCE, [one])
     for one in (*failed_verifications(coverage, judged_epoch), *dated_ahead(coverage, judged_epoch)):
-        if str(one.about.vmid) in shown:
+        if one.about.vmid in shown:
             found.append(one)
     found += missed_backups(facts, missed or {})
     found += not_judged(failure, judged_epoch)

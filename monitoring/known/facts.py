@@ -112,6 +112,8 @@ class GuestFacts(msgspec.Struct, frozen=True):
     @property
     def shown_addresses(self) -> tuple[str, ...]:
         """The first few addresses that others can reach: no loopback, no link-local ones."""
+        if not self.addresses:
+            return ()
         shown = [reading.address for reading in self.addresses if is_reachable(reading.address)]
         return tuple(shown[:SHOWN_ADDRESSES])
 
@@ -306,6 +308,11 @@ class Facts(Progressing):
     def set_guest(self, vmid: int, **values: object) -> None:
         """Keep something of a guest."""
         self.guests = {**self.guests, vmid: msgspec.structs.replace(self.guest(vmid), **values)}
+
+    def set_guests(self, told: Mapping[int, Mapping[str, object]]) -> None:
+        """Keep something of many guests, as `set_guest` does of one: each by itself would copy all of them as often."""
+        changed = {vmid: msgspec.structs.replace(self.guest(vmid), **values) for vmid, values in told.items()}
+        self.guests = {**self.guests, **changed}
 
     def set_node(self, name: str, **values: object) -> None:
         """Keep something of a node."""

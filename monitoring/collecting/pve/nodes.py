@@ -58,9 +58,9 @@ def node_questions(
 def read_guest_details(visit: Visit, node: str, kind: str) -> None:
     """Read balloon, swap and pressure of all guests of a node and kind; templates are among them, and not wanted."""
     wanted = {guest.vmid for guest in wanted_guests(visit)}
-    for detail in visit.ask(guests.node_guests, node, kind, longest_seconds=10.0):
-        if detail.vmid in wanted:
-            visit.facts.set_guest(detail.vmid, detail=detail, detail_epoch=visit.epoch)
+    found = visit.ask(guests.node_guests, node, kind, longest_seconds=10.0)
+    told = {one.vmid: {"detail": one, "detail_epoch": visit.epoch} for one in found if one.vmid in wanted}
+    visit.facts.set_guests(told)
 
 
 def read_node_storages(visit: Visit, node: str) -> None:
