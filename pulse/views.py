@@ -49,9 +49,13 @@ class HealthView(PreparedEndpoint):
         For load balancers and container health checks. It needs no credential, and asks neither the database nor any host:
         how the hosts are is told by `/api/state`.
         """
-        uptime = round(time.monotonic() - STARTED_SECONDS, 1)
-        body = msgspec.json.encode(Health("healthy", int(time.time()), uptime))
-        return HttpResponse(body, content_type="application/json")
+        return HttpResponse(health_now(), content_type="application/json")
+
+
+def health_now() -> bytes:
+    """Return that Pulse is alive, as JSON."""
+    uptime = round(time.monotonic() - STARTED_SECONDS, 1)
+    return msgspec.json.encode(Health("healthy", int(time.time()), uptime))
 
 
 class VersionView(Endpoint):

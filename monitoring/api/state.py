@@ -54,6 +54,11 @@ class StateView(PreparedEndpoint):
         return response
 
 
+def unchanged(status: int, etag: str) -> bool:
+    """Return whether an answer of this status with this `ETag` header may be given again: nothing has changed since."""
+    return status == 304 and STATE.is_still(etag.strip('"').removesuffix("-gzip"))
+
+
 def names_etag(header: str, etag: str) -> bool:
     """Return whether an If-None-Match header names the state in either form (weak comparison, RFC 9110 13.1.2)."""
     names = {part.strip().removeprefix("W/").strip('"').removesuffix("-gzip") for part in header.split(",")}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from monitoring.figures.staleness import AHEAD_SECONDS
 from monitoring.store.current import store
+from monitoring.store.memory import MemoryStore
 from monitoring.wire import state as wire
 from monitoring.wire.fragments import Fragments, Item
 from pulse.lib.gzipping import compress
@@ -63,6 +64,13 @@ class WholeState:
     def current(self) -> StateDocument:
         """Return the newest state; built anew only when a fragment has changed, by one thread for all."""
         return self.document(store().fragments())
+
+    def is_still(self, etag: str) -> bool:
+        """Return whether the newest state is known to be this one, without waiting for anything; False when in doubt."""
+        last, known = self._last, store()
+        if last is None or last.etag != etag or not isinstance(known, MemoryStore):
+            return False
+        return last.made_from == (known.fragments(), self.clients)
 
     def document(self, fragments: Fragments) -> StateDocument:
         """Return the state of these fragments, the one built last when it still fits."""
