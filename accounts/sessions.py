@@ -1,4 +1,4 @@
-"""Sessions of people: the cookie's name and flags, and when a session ends by itself.
+"""Sessions of people: the names and flags of cookies, and when a session ends by itself.
 
 12 hours without a request or 7 days in all end a session; one that is to be remembered lasts 30 days (security.md A.3).
 The end is the session's own expiry, so that every reader of the session sees it.
@@ -32,16 +32,19 @@ TOUCH_RESOLUTION = timedelta(minutes=10)
 KEPT = timedelta(days=2)
 
 
+SESSION_COOKIE = "pulse_session"
+#: Written by the pages themselves.
+THEME_COOKIE = "pulse_theme"
+#: All cookies that there are, and what follows the prefix in the protected name of each.
+COOKIES = {SESSION_COOKIE: "pulse", "pulse_csrf": "pulse_csrf", THEME_COOKIE: "pulse_theme"}
+
+
 class PulseSessionMiddleware(SessionMiddleware):
-    """Django's sessions, in a cookie with a protected name whenever the client came by TLS."""
+    """Django's sessions, and all cookies under a protected name whenever the client came by TLS."""
 
     def process_request(self, request: HttpRequest) -> None:
         """Open the session of the cookie that belongs to the scheme; the other one is not looked at."""
-        if request.is_secure():
-            key = request.COOKIES.pop(cookie_name("https"), None)
-            request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
-            if key is not None:
-                request.COOKIES[settings.SESSION_COOKIE_NAME] = key
+        take_cookies(request)
         super().process_request(request)
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -52,26 +55,40 @@ class PulseSessionMiddleware(SessionMiddleware):
         return response
 
 
+def take_cookies(request: HttpRequest) -> None:
+    """Put the cookies of the request's scheme under the plain names by which Django knows them, and drop the others.
+
+    Scripts set the cookie of the theme, and behind a proxy that is not trusted they know better that there is TLS:
+    a protected one is taken in any case.
+    """
+    for plain in COOKIES:
+        value = request.COOKIES.pop(cookie_name("https", plain), None)
+        if request.is_secure():
+            request.COOKIES.pop(plain, None)
+        if value is not None and (request.is_secure() or plain == THEME_COOKIE):
+            request.COOKIES[plain] = value
+
+
 def secure_cookies(response: HttpResponseBase) -> None:
-    """Mark all cookies for TLS only and give the session's its protected name."""
-    for cookie in response.cookies.values():
+    """Mark all cookies for TLS only and give them their protected names."""
+    for plain, cookie in list(response.cookies.items()):
         cookie["secure"] = True
-    if settings.SESSION_COOKIE_NAME in response.cookies:
-        cookie = response.cookies.pop(settings.SESSION_COOKIE_NAME)
-        name = cookie_name("https")
-        response.cookies[name] = cookie.value
-        response.cookies[name].update(cookie)
+        if plain in COOKIES:
+            del response.cookies[plain]
+            name = cookie_name("https", plain)
+            response.cookies[name] = cookie.value
+            response.cookies[name].update(cookie)
 
 
-def cookie_name(scheme: str) -> str:
-    """Return the name of the session cookie for clients of this scheme.
+def cookie_name(scheme: str, plain: str = SESSION_COOKIE) -> str:
+    """Return the name of a cookie, by default the session's, for clients of this scheme.
 
     `__Host-` makes browsers refuse the cookie from any other host or without TLS, and demands the path `/`. Under a
     path of a name that others share, the cookie is for that path alone: then TLS is all that the name can demand.
     """
     if scheme != "https":
-        return str(settings.SESSION_COOKIE_NAME)
-    return "__Secure-pulse" if settings.PULSE_URL_PREFIX else "__Host-pulse"
+        return plain
+    return ("__Secure-" if settings.PULSE_URL_PREFIX else "__Host-") + COOKIES[plain]
 
 
 def note_sign_in(sender: object, request: HttpRequest, user: AbstractBaseUser, **kwargs: object) -> None:

@@ -215,8 +215,11 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 7 * 24 * 3600
 CSRF_COOKIE_NAME = "pulse_csrf"
-CSRF_COOKIE_HTTPONLY = False
+#: No script of ours reads it: forms carry their proof in a field, all other requests in their Origin.
+CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
+#: Sentences of the admin, for the page that comes next: not in a cookie of their own.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -210,7 +211,88 @@ def test_the_cookie_of_a_tls_connection_is_bound_to_this_host_and_tls(ada, remot
 def test_every_cookie_of_a_tls_connection_is_secure(ada, remote):
     response = remote.get("/login", secure=True)
 
-    assert [cookie["secure"] for cookie in response.cookies.values()] == [True]
+    assert [(name, cookie["secure"]) for name, cookie in response.cookies.items()] == [
+        ("__Host-pulse_csrf", True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "names"),
+    [
+        ("", {"__Host-pulse", "__Host-pulse_csrf"}),
+        ("/pulse", {"__Secure-pulse", "__Secure-pulse_csrf"}),
+    ],
+)
+def test_over_tls_every_cookie_has_a_protected_name(prefix, names, make_user, remote, settings):
+    settings.PULSE_URL_PREFIX = prefix
+    settings.SESSION_COOKIE_PATH = settings.CSRF_COOKIE_PATH = prefix or "/"
+    make_user("root", is_superuser=True, is_staff=True)
+    change = {
+        "old_password": PASSWORD,
+        "new_password1": "another long one",
+        "new_password2": "another long one",
+    }
+    answers = [
+        remote.get("/login", secure=True),
+        sign_in(remote, username="root", **TLS_PAGE, secure=True),
+        remote.post("/admin/password_change/", change, **TLS_PAGE, secure=True),
+        remote.post("/admin/auth/user/add/", {"_popup": "1"}, **TLS_PAGE, secure=True),
+        remote.get("/admin/", secure=True),
+    ]
+    cookies = [cookie for answer in answers for cookie in answer.cookies.items()]
+
+    assert {name for name, _ in cookies} == names
+    assert {(cookie["secure"], cookie["path"], cookie["domain"]) for _, cookie in cookies} == {
+        (True, prefix or "/", "")
+    }
+
+
+def test_no_sentence_of_the_admin_travels_in_a_cookie(make_user, remote):
+    make_user("root", is_superuser=True, is_staff=True)
+    sign_in(remote, username="root")
+    remote.post("/admin/accounts/apitoken/", {"action": "revoke", "_selected_action": "7"}, **OWN_PAGE)
+
+    answer = remote.post("/admin/accounts/apitoken/", {"action": "", "_selected_action": "7"}, **OWN_PAGE)
+
+    assert "messages" not in answer.cookies
+    assert b"No action selected." in remote.get("/admin/accounts/apitoken/").content
+
+
+def test_the_proof_of_a_form_is_taken_under_the_name_of_its_scheme(ada, remote):
+    remote.get("/login", secure=True)
+    proof = remote.cookies["__Host-pulse_csrf"].value
+    form = urlencode({"username": "ada", "password": PASSWORD, "csrfmiddlewaretoken": proof})
+    sent = {"content_type": "application/x-www-form-urlencoded", "secure": True}
+    sent["HTTP_REFERER"] = "https://pulse.test/login"  # without an Origin Django wants it over TLS
+
+    by_tls = remote.post("/login", form, **sent)
+    remote.cookies.clear()
+    remote.cookies["pulse_csrf"] = proof
+    planted = remote.post("/login", form, **sent)
+
+    assert (by_tls.status_code, planted.status_code) == (302, 403)
+
+
+@pytest.mark.parametrize(
+    ("cookie", "is_tls", "is_dark"),
+    [
+        ("pulse_theme", False, True),
+        ("__Host-pulse_theme", True, True),
+        ("pulse_theme", True, False),
+        ("__Host-pulse_theme", False, True),  # TLS ends at a proxy that is not trusted
+        ("__Secure-pulse_theme", True, False),
+    ],
+)
+def test_the_theme_is_read_under_the_name_that_its_script_gives_it(cookie, is_tls, is_dark, remote):
+    remote.cookies[cookie] = "dark"
+
+    page = remote.get("/login", secure=is_tls).content
+
+    assert (b'data-theme="dark"' in page) is is_dark
+
+
+def test_no_script_can_read_the_proof_of_a_form(remote):
+    assert remote.get("/login").cookies["pulse_csrf"]["httponly"] is True
 
 
 def test_a_plain_cookie_is_not_taken_over_tls(ada, remote):

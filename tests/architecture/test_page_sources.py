@@ -48,7 +48,9 @@ def test_the_browser_keeps_which_groups_are_closed_and_the_theme_and_nothing_els
     assert kept == ["app.js: COLLAPSED_KEY"]
     assert 'COLLAPSED_KEY = "pulse.collapsed"' in SCRIPTS["app.js"]
     assert matches(r"sessionStorage|indexedDB|caches\.open|serviceWorker", SCRIPTS) == []
-    assert matches(r"document\.cookie = `(\w+)=", SCRIPTS) == ["theme.js: pulse_theme"]
+    assert matches(r"document\.cookie\b", SCRIPTS) == ["theme.js: document.cookie"]
+    assert matches(r"document\.cookie = `(\$\{\w+\})=", SCRIPTS) == ["theme.js: ${COOKIE}"]
+    assert matches(r"COOKIE = `.*(pulse_\w+)`", SCRIPTS) == ["theme.js: pulse_theme"]
 
 
 def test_no_script_takes_messages_of_other_windows_or_scripts_of_other_sites():

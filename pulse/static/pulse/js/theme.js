@@ -6,6 +6,9 @@ import { HOME } from "./page.js";
 const CHOICES = ["system", "light", "dark"];
 const WORDS = { system: "as the system", light: "light", dark: "dark" };
 const ONE_YEAR_SECONDS = 365 * 24 * 3600;
+const IS_TLS = location.protocol === "https:";
+/** As the server names its cookies: over TLS the name demands TLS, and at the root of a host that host. */
+const COOKIE = `${IS_TLS ? (HOME === "/" ? "__Host-" : "__Secure-") : ""}pulse_theme`;
 
 /** Returns the choice that holds on this page. */
 function current() {
@@ -17,8 +20,7 @@ function choose(choice) {
   if (choice === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = choice;
   const age = choice === "system" ? 0 : ONE_YEAR_SECONDS;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `pulse_theme=${choice}; Path=${HOME}; Max-Age=${age}; SameSite=Lax${secure}`;
+  document.cookie = `${COOKIE}=${choice}; Path=${HOME}; Max-Age=${age}; SameSite=Lax${IS_TLS ? "; Secure" : ""}`;
 }
 
 function show(button) {
