@@ -202,7 +202,10 @@ CACHES["limits"]["OPTIONS"] = {"MAX_ENTRIES": 30_000}
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    # What the form of the sign-in takes: a longer one would keep its owner out.
+    {"NAME": "accounts.passwords.MaximumLengthValidator", "OPTIONS": {"max_length": 128}},
+    {"NAME": "accounts.passwords.CommonPasswordValidator"},
+    {"NAME": "pulse.passwords.ContextWordsValidator"},
 ]
 PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2Hasher"]
 LOGIN_URL = "login"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+import accounts.passwords
+import pulse.passwords
 from accounts import claim, forms, guesses, hashers, lockout, sessions, views
 from accounts.door import ADMIN_FRESH, MAX_QUERY_CHARS
 from monitoring.feed import members
@@ -49,6 +51,8 @@ def rate(limit) -> tuple[int, int]:
         ("| one-time code, `/setup` | whoever runs the machine, once | 192 bit |", claim.CODE_BYTES, 24),
         ("password was given within the last hour", ADMIN_FRESH, timedelta(hours=1)),
         ("12 to 128 characters", forms.MAX_PASSWORD_CHARS, 128),
+        ("without up to 8 digits and signs at its ends", accounts.passwords.MAX_ADDED_CHARS, 8),
+        ("names with fewer than 8 characters beside them", pulse.passwords.MIN_OTHER_CHARS, 8),
         (
             "argon2id, 19 MiB, 2 passes, 1 lane",
             (
