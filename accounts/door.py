@@ -243,6 +243,9 @@ def check_scope(caller: Caller, access: Access) -> None:
         return
     if caller.kind == "anonymous":
         raise missing_credential()
+    if access is Access.SESSION:
+        status = 403 if caller.kind == "token" else 401
+        raise ApiError(status, "this is for people who have signed in with name and password")
     if caller.kind in ("loopback", "open"):
         raise ApiError(401, "Unauthorized: this always needs an account or an API token with the scope admin")
     raise ApiError(403, f"this needs the scope {access}")

@@ -52,7 +52,8 @@ class CommonPasswordValidator(password_validation.CommonPasswordValidator):
     def get_help_text(self) -> str:
         """Return the rule in words."""
         return (
-            "Not one that many people use, also not twice, with digits behind it or with signs for letters."
+            "It can't be one that many people use, nor such a one repeated, with digits behind it or with signs for "
+            "letters."
         )
 
 
@@ -72,7 +73,7 @@ class MaximumLengthValidator:
 
     def get_help_text(self) -> str:
         """Return the rule in words."""
-        return f"At most {self.max_length} characters."
+        return f"It may have at most {self.max_length} characters."
 
 
 def reductions(password: str) -> Iterator[str]:

@@ -1,11 +1,13 @@
-"""Pages by which people come in: sign in, sign out, claim a fresh installation."""
+"""Pages about who one is: sign in, sign out, change the own password, claim a fresh installation."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-from django.contrib.auth import authenticate, login, logout
+from django.contrib import messages
+from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -16,7 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import claim, lockout, sessions
 from accounts.credentials import Shown, caller_by_token
-from accounts.forms import ClaimForm, SignInForm
+from accounts.forms import ClaimForm, PasswordForm, SignInForm
 from accounts.fresh import is_configured
 from accounts.models import LoopbackEnd
 from pulse.lib import limits
@@ -71,6 +73,41 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("login"))
 
 
+@policy(GET=Access.SESSION, POST=Access.SESSION)
+@sensitive_post_parameters("old_password", "password", "password_again")
+@never_cache
+def change_password(request: HttpRequest) -> HttpResponse:
+    """Show the form; a new password ends all other sessions of the account, and this one goes on under another key.
+
+    Whoever sits down at an open page must not guess the old one: a try counts as one to sign in does.
+    """
+    assert isinstance(request.user, User)  # noqa: S101  the door has let in sessions only
+    user = request.user
+    if request.method != "POST":
+        return password_page(request, PasswordForm(user))
+    form = PasswordForm(user, request.POST)
+    if not form.is_valid():
+        return password_page(request, form, status=400)
+    name, address, at = user.get_username(), address_of(request), timezone.now()
+    wait = wait_of(request, SIGN_INS) or lockout.take(name, address, at=at)
+    if wait:
+        return password_page(request, form, problem=too_many(wait), status=429, wait_seconds=wait)
+    try:
+        is_right = user.check_password(form.cleaned_data["old_password"])
+    except ApiError:  # as at the sign-in
+        lockout.give_back(name, address, at=at)
+        raise
+    if not is_right:
+        form.add_error("old_password", "This is not your password.")
+        return password_page(request, form, status=401)
+    lockout.forget(name, address)
+    user.set_password(form.cleaned_data["password"])
+    user.save(update_fields=["password"])
+    update_session_auth_hash(request, user)
+    messages.success(request, "Your password is changed. All other sessions of this account have ended.")
+    return HttpResponseRedirect(reverse("password"))
+
+
 @policy(GET=Access.PUBLIC, POST=Access.PUBLIC)
 @sensitive_post_parameters("code", "password", "password_again")
 @never_cache
@@ -123,6 +160,13 @@ def sign_in_page(
     """Return the page with the form."""
     context = {"form": form, "next": next_of(request), "can_set_up": not claim.is_claimed()}
     return form_page(request, "auth/login.html", context, problem, status, wait_seconds)
+
+
+def password_page(
+    request: HttpRequest, form: PasswordForm, *, problem: str = "", status: int = 200, wait_seconds: int = 0
+) -> HttpResponse:
+    """Return the page with the form and the rules."""
+    return form_page(request, "auth/password.html", {"form": form}, problem, status, wait_seconds)
 
 
 def set_up_page(

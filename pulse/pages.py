@@ -48,6 +48,5 @@ def home(request: HttpRequest) -> HttpResponse:
         "is_fresh": caller.kind == "loopback",
         "may_see_settings": caller.may(Access.SETTINGS_READ),
         "may_change_settings": caller.may(Access.SETTINGS_WRITE),
-        "caller_name": caller.name if caller.kind == "session" else "",
     }
     return render(request, "home.html", context)

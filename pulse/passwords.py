@@ -61,7 +61,10 @@ class ContextWordsValidator:
 
     def get_help_text(self) -> str:
         """Return the rule in words."""
-        return f"Beside words such as pulse, proxmox or the names of hosts at least {MIN_OTHER_CHARS} more characters."
+        return (
+            f"Beside words such as pulse, proxmox or the name of a host it needs at least {MIN_OTHER_CHARS} more "
+            "characters."
+        )
 
 
 def is_little_more_than(password: str, words: Iterable[str]) -> bool:

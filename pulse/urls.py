@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from accounts import api as accounts
-from accounts.views import set_up, sign_in, sign_out
+from accounts.views import change_password, set_up, sign_in, sign_out
 from monitoring.api import backups, charts, resources, state, storages
 from nodes import api as nodes
 from pulse import diagnostics, pages, ready, views
@@ -67,6 +67,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.home, name="home"),
     path("login", sign_in, name="login"),
     path("logout", sign_out, name="logout"),
+    path("password", change_password, name="password"),
     path("setup", set_up, name="setup"),
     path("admin/", admin.site.urls),
     # 15.5: any other address leads to the page, but for those of programs, files and the admin.

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.views.decorators.cache import never_cache
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -117,6 +118,7 @@ def socket_io(request: HttpRequest, rest: str = "") -> HttpResponse:
 
 
 @policy(GET=Access.PAGE)
+@never_cache
 def simple_stats(request: HttpRequest) -> HttpResponse:
     """Show a table of containers that reads `/ws` (http-api.md 15.2)."""
     return render(request, "monitoring/simple_stats.html")

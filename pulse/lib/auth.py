@@ -19,6 +19,7 @@ class Access(StrEnum):
     PUBLIC = "public"
     OWN_TOKEN = "own-token"  # noqa: S105  the view checks a token of its own kind
     PAGE = "page"  # a page for people: without a credential the answer leads to the login page
+    SESSION = "session"  # a page about the own account: whoever has signed in, whatever they may do
     DJANGO_ADMIN = "django-admin"  # the admin checks its users itself
     MONITORING_READ = "monitoring:read"
     SETTINGS_READ = "settings:read"
@@ -59,6 +60,8 @@ class Caller:
             return True
         if access is Access.PAGE:
             return bool(self.scopes)
+        if access is Access.SESSION:
+            return self.kind == "session"
         return access in self.scopes or Access.ADMIN in self.scopes
 
 
