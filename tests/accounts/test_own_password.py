@@ -197,6 +197,6 @@ def test_it_and_the_way_out_are_on_every_page_for_whoever_has_signed_in(ada, set
     without = Client(**REMOTE).get("/").content
 
     assert [b'<a href="/password">' in page for page in pages] == [True] * 4
-    assert [b'<form method="post" action="/logout">' in page for page in pages] == [True] * 4
+    assert [b'<form method="post" action="/logout" data-leave>' in page for page in pages] == [True] * 4
     assert b'<a href="/password">' not in without
     assert b"/logout" not in without

@@ -4,7 +4,7 @@ import { Feed } from "./feed.js";
 import { ageOf, liveState } from "./live.js";
 import { GuestTable, isColumn as isGuestColumn } from "./guests.js";
 import { cardsOf, drawCards, drawGateways, drawLive, drawProblems, drawSummary, problemsOf } from "./overview.js";
-import { feedAddress, find, panelOf, request, setText, signIn, toast, urlOf } from "./page.js";
+import { feedAddress, find, panelOf, request, setText, signInIfRefused, toast } from "./page.js";
 import { apply, fromWire, guestsOf, NOTHING } from "./state.js";
 import { isColumn as isStorageColumn, StorageTable } from "./storage.js";
 
@@ -110,7 +110,6 @@ let hasState = false;
 let isLinked = false;
 let instances = null;
 let showAll = false;
-let isAsking = false;
 const seen = new Map();
 /** What the clock of the server is ahead of the one of the browser; small differences are the way the page took. */
 let aheadMs = Number(root.dataset.now) - Date.now();
@@ -228,20 +227,6 @@ function healthOf(one) {
   return JSON.stringify(one.connectionHealth);
 }
 
-/** After a handshake that failed: asks over HTTP whether it was for want of a credential. */
-async function askWhy() {
-  if (isAsking) return;
-  isAsking = true;
-  try {
-    const response = await fetch(urlOf("/api/state"), { method: "HEAD" });
-    if (response.status === 401) signIn();
-  } catch {
-    // No answer at all: the feed keeps trying.
-  } finally {
-    isAsking = false;
-  }
-}
-
 function takeState(next) {
   const health = healthOf(state);
   const hadState = hasState;
@@ -264,7 +249,7 @@ new Feed(feedAddress(), {
   },
   link: (word) => {
     isLinked = word === "live";
-    if (word === "refused") askWhy();
+    if (word === "refused") signInIfRefused();
     draw();
   },
 });

@@ -145,9 +145,38 @@ export class RequestFailed extends Error {
   }
 }
 
+/** What the page keeps in the browser, beside the theme, has a name that begins so. */
+const KEPT = "pulse.";
+
+/** Forgets what the browser keeps for whoever was signed in: somebody else may sit down here next. */
+export function forget() {
+  try {
+    for (const key of Object.keys(localStorage).filter((name) => name.startsWith(KEPT))) localStorage.removeItem(key);
+  } catch {
+    // The browser keeps nothing for this page.
+  }
+}
+
 /** Goes to the sign-in, which comes back to this address. */
 export function signIn() {
+  forget();
   location.assign(`${urlOf("/login")}?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+let isAsking = false;
+
+/** After a handshake that failed: asks over HTTP whether it was for want of a credential. */
+export async function signInIfRefused() {
+  if (isAsking) return;
+  isAsking = true;
+  try {
+    const response = await fetch(urlOf("/api/state"), { method: "HEAD" });
+    if (response.status === 401) signIn();
+  } catch {
+    // No answer at all: the feed keeps trying.
+  } finally {
+    isAsking = false;
+  }
 }
 
 /**

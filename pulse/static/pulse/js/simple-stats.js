@@ -1,6 +1,6 @@
 // A table of containers that reads the original protocol of /ws: the smallest client there can be.
 
-import { feedAddress } from "./page.js";
+import { feedAddress, signInIfRefused } from "./page.js";
 import { bytes, clock, instant, percent, printable, rate, UNKNOWN, uptime } from "./format.js";
 
 const rows = document.getElementById("simple-stats-rows");
@@ -49,6 +49,8 @@ let waitMs = 1000;
 
 function connect() {
   const socket = new WebSocket(feedAddress());
+  let wasOpen = false;
+  socket.addEventListener("open", () => (wasOpen = true));
   socket.addEventListener("message", (event) => {
     const message = JSON.parse(event.data);
     if (message.type !== "initialState" && message.type !== "rawData") return;
@@ -56,6 +58,7 @@ function connect() {
     show(message.data);
   });
   socket.addEventListener("close", () => {
+    if (!wasOpen) signInIfRefused();
     say("The connection is lost, trying again… The figures below are those of before.");
     setTimeout(connect, waitMs);
     waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
