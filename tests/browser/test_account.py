@@ -100,3 +100,12 @@ def test_the_sign_in_finds_nothing_of_whoever_was_there_before(claimed, pages):
     page.reload()
 
     page.wait_for_function("localStorage.length === 0")
+
+
+@pytest.mark.parametrize("tab", ["constructor", "toString", "__proto__"])
+def test_a_tab_that_is_none_is_the_overview(claimed, pages, tab):
+    page = sign_in(pages, claimed)
+    page.goto(f"{claimed.url}?tab={tab}")
+
+    expect(page.locator("[data-heading]")).to_have_text("Overview")
+    expect(page.locator("[data-dashboard]")).to_have_attribute("data-tab", "overview")

@@ -20,7 +20,7 @@ const PARTS_OF_BACKUP = ["risk", "all", "tasks", "snapshots", "jobs", "servers"]
 
 /** What each part may be, and what it is when the address does not say. */
 const PARTS = {
-  tab: { otherwise: "overview", isAllowed: (value) => value in HEADINGS },
+  tab: { otherwise: "overview", isAllowed: (value) => Object.hasOwn(HEADINGS, value) },
   q: { otherwise: "", isAllowed: (value) => value.length <= 200 },
   type: { otherwise: "", isAllowed: (value) => ["vm", "lxc"].includes(value) },
   status: { otherwise: "", isAllowed: (value) => ["running", "stopped"].includes(value) },
