@@ -203,4 +203,4 @@ def joined(parts: Mapping[str, bytes], *, is_stamped: bool = False) -> Response:
     body: dict[str, object] = {name: msgspec.Raw(part) for name, part in parts.items()}
     if is_stamped:
         body["timestamp"] = int(time.time())
-    return Response(body, headers={"Cache-Control": "private, no-cache"})
+    return Response(body)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from monitoring.api.answers import PublicConfig, State
 from monitoring.feed.state import STATE
-from pulse.lib.auth import Access, policy
+from pulse.lib.auth import Access, caller_of, policy
 from pulse.lib.clients import arrival_of
 from pulse.lib.endpoints import Endpoint, Operation, PreparedEndpoint, Tag
 from pulse.lib.errors import ApiError
@@ -50,7 +50,9 @@ class StateView(PreparedEndpoint):
             response = HttpResponse(document.body, content_type="application/json")
         # A strong ETag names bytes: the compressed form is another representation.
         response.headers["ETag"] = f'"{document.etag}-gzip"' if is_compressed else f'"{document.etag}"'
-        response.headers["Cache-Control"] = "private, no-cache"
+        if caller_of(request).kind == "token":
+            # Programs may keep it to compare it. Browsers keep nothing (pulse.lib.headers): a page that wants to compare names the ETag.
+            response.headers["Cache-Control"] = "private, no-cache"
         patch_vary_headers(response, ("Accept-Encoding",))
         return response
 

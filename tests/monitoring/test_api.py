@@ -29,7 +29,7 @@ def test_the_state_is_told_as_it_is(ask):
 
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/json"
-    assert answer["Cache-Control"] == "private, no-cache"
+    assert answer["Cache-Control"] == "no-store"
     assert answer.content == STATE.current().body
     assert [guest["id"] for guest in answer.json()["vms"]] == ["lab-1-pve1-100"]
 
@@ -62,6 +62,32 @@ def test_the_compressed_state_has_a_name_of_its_own(ask):
     plain, packed = ask(), ask(HTTP_ACCEPT_ENCODING="gzip")
 
     assert packed["ETag"] == plain["ETag"].removesuffix('"') + '-gzip"'
+
+
+def test_programs_with_a_token_may_keep_it_to_compare_it_and_browsers_may_not(token_client, session_client):
+    program, person = token_client("monitoring:read"), session_client()
+    told, shown = program.get("/api/state"), person.get("/api/state")
+    again = [client.get("/api/state", HTTP_IF_NONE_MATCH=told["ETag"]) for client in (program, person)]
+
+    assert (told["Cache-Control"], shown["Cache-Control"]) == ("private, no-cache", "no-store")
+    assert [answer.status_code for answer in again] == [304, 304]
+    assert [answer["Cache-Control"] for answer in again] == ["private, no-cache", "no-store"]
+
+
+LISTS = [
+    "backups",
+    "backups/unified",
+    "backups/pve",
+    "backups/pbs",
+    "backups/sources",
+    "snapshots",
+    "storage",
+]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_no_browser_keeps_a_list(path, session_client):
+    assert session_client().get(f"/api/{path}")["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(
