@@ -33,6 +33,7 @@ from accounts.proofs import missing_proof
 from accounts.sockets import resolve_scope, still_valid
 from pulse.lib import limits
 from pulse.lib.auth import ANONYMOUS, Access, Caller, Policy, policy_of
+from pulse.lib.causes import sent_by
 from pulse.lib.clients import arrival_of, limit_key
 from pulse.lib.errors import ApiError, is_api_path, response_of
 from pulse.lib.heads import Admitted, counted, is_head_only
@@ -157,16 +158,19 @@ def identify(request: HttpRequest) -> Caller:
     shown = shown_token(headers_of(request))
     caller = caller_by_token(shown, arrival, at=at) if shown is not None else None
     if shown is not None and caller is not None:
+        sent_by(caller)
         if shown.is_password:
             check_other_sites(request, caller)
         return caller
     caller = caller_of_user(request.user, request.session)
     if caller is not None:
+        sent_by(caller)
         check_page(request)
         sessions.touch(request.session, at=at)
         return caller
     caller = caller_without_credential(arrival)
     if caller is not ANONYMOUS:
+        sent_by(caller)
         check_other_sites(request, caller)
     return caller
 
@@ -258,6 +262,7 @@ def check_admin(request: HttpRequest) -> Caller:
     caller = caller_of_user(request.user, request.session)
     if caller is None:
         raise missing_credential()
+    sent_by(caller)
     if not caller.may(Access.ADMIN):
         raise ApiError(404, "there is nothing here")
     if not sessions.is_younger(request.session, ADMIN_FRESH, at=timezone.now()):

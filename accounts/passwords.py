@@ -7,6 +7,7 @@ comes down to a common password is one. Source: OWASP ASVS 5.0, 6.2.4 and 6.2.12
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Collection, Iterator
 from functools import cached_property
@@ -15,6 +16,8 @@ from itertools import pairwise
 from django.contrib.auth import password_validation
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
+
+logger = logging.getLogger(__name__)
 
 #: Digits and signs at both ends that add nothing worth the name: `2026!`, `12345678`. More of them may be random.
 MAX_ADDED_CHARS = 8
@@ -39,6 +42,10 @@ class CommonPasswordValidator(password_validation.CommonPasswordValidator):
         """Raise ValidationError for a password that others have, whatever was done to it."""
         if any(self.is_common(text) for text in reductions(password)):
             raise ValidationError("This password is too common.", code="password_too_common")
+
+    def password_changed(self, password: str, user: AbstractBaseUser) -> None:
+        """Log that a password was set: Django tells the validators, in whatever way it was done."""
+        logger.info("the password of %s was set", user.get_username())
 
     def is_common(self, text: str) -> bool:
         """Return whether the text is a common password, one again and again, two in a row, or signs that follow each other."""

@@ -6,6 +6,7 @@ The end is the session's own expiry, so that every reader of the session sees it
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -18,6 +19,8 @@ from django.utils import timezone
 
 from pulse.lib import saving
 from pulse.lib.instants import AHEAD, from_epoch
+
+logger = logging.getLogger(__name__)
 
 SIGNED_IN = "signed_in_at"
 TOUCHED = "touched_at"
@@ -94,6 +97,14 @@ def cookie_name(scheme: str, plain: str = SESSION_COOKIE) -> str:
 def note_sign_in(sender: object, request: HttpRequest, user: AbstractBaseUser, **kwargs: object) -> None:
     """Start the clocks of a new session; receives `user_logged_in`."""
     begin(request.session, at=timezone.now())
+
+
+def note_sign_out(
+    sender: object, request: HttpRequest, user: AbstractBaseUser | None, **kwargs: object
+) -> None:
+    """Log that somebody has left, by whatever way out; receives `user_logged_out`."""
+    if user is not None:
+        logger.info("%s signed out", user.get_username())
 
 
 def begin(session: SessionBase, *, at: datetime, is_remembered: bool = False) -> None:

@@ -29,6 +29,7 @@ from accounts.models import ApiToken
 from accounts.proofs import origin_cause
 from accounts.sessions import cookie_name
 from pulse.lib.auth import ANONYMOUS, Access, Caller
+from pulse.lib.causes import caused
 from pulse.lib.clients import Arrival, ends_of, is_served, not_served, read_arrival
 from pulse.lib.errors import ApiError
 from pulse.lib.origins import is_allowed
@@ -61,6 +62,12 @@ def caller_of_scope(scope: Mapping[str, Any]) -> Caller:
     """Return and raise as `resolve_scope` does; runs queries."""
     headers = headers_of(scope)
     arrival = arrival_of_scope(scope, headers)
+    with caused(address=arrival.address):
+        return caller_of_handshake(scope, headers, arrival)
+
+
+def caller_of_handshake(scope: Mapping[str, Any], headers: Mapping[str, str], arrival: Arrival) -> Caller:
+    """Return whose handshake it is; raises ApiError."""
     fresh.watch(arrival)
     check_names(arrival)
     shown = shown_token(headers, scope.get("subprotocols", ()))

@@ -98,6 +98,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
         lockout.give_back(name, address, at=at)
         raise
     if not is_right:
+        logger.info("a change of the password of %s from %s failed", name, address)
         form.add_error("old_password", "This is not your password.")
         return password_page(request, form, status=401)
     lockout.forget(name, address)
@@ -124,6 +125,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
     if not may_claim(request, form["code"].value() or ""):
         if claim.is_claimed():
             return set_up_page(request, form, problem="Somebody else has just set up this Pulse.", status=409)
+        logger.info("a claim from %s failed", address_of(request))
         form.errors.pop("password", None)  # rules for passwords are told to whoever knows the code
         return set_up_page(request, form, problem="This code is not right.", status=401)
     if not form.is_valid():

@@ -7,6 +7,7 @@ browsers are told when it has committed. A poll follows at the next tick.
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from nodes.ids import FreeIds, whole_ids
 from nodes.models import AddressRule, Instance, InstanceCounter
 from pulse.lib import feed
 from pulse.lib.outbound.places import place_of
+
+logger = logging.getLogger(__name__)
 
 #: How often a verb begins anew when somebody else stored the same name, number or host in the same moment.
 ATTEMPTS = 4
@@ -126,6 +129,7 @@ def stored(instance: Instance, draft: Draft, facts: HostFacts | None, *, at: dat
         if existing is None and holder is None:
             create(instance, draft, facts, counter, at=at)
             feed.broadcast("nodes_changed")
+            logger.info("%s added as %s: %s", instance.wire_id, instance.name, instance.host)
             return Added(instance, Outcome.ADDED)
     if existing is not None:
         return Added(change(existing.pk, draft, at=at), Outcome.UPDATED)
@@ -235,6 +239,7 @@ def change(pk: int, draft: Draft, *, at: datetime) -> Instance:
         refuse_taken_host(instance)
         store_facts(instance, facts if instance.host == after.host else None, host_before, at=at)
         save_edit(instance, *(["last_success_at"] if instance.host != host_before else []))
+    logger.info("%s changed: %s at %s", instance.wire_id, instance.name, instance.host)
     return instance
 
 
@@ -321,6 +326,7 @@ def set_paused(pk: int, *, is_paused: bool) -> Instance:
         if instance.is_paused != is_paused:
             instance.is_paused = is_paused
             save_edit(instance)
+            logger.info("%s %s", instance.name, "paused" if is_paused else "resumed")
     return instance
 
 
@@ -341,6 +347,7 @@ def remove(pk: int, *, at: datetime) -> Instance:
         instance.delete()
         feed.broadcast("node_deleted", {"nodeType": former.kind})
         feed.broadcast("discovery_update", deleted_host(former, at=at))
+    logger.info("%s removed: %s at %s", former.wire_id, former.name, former.host)
     return former
 
 

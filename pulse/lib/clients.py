@@ -16,6 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port, validate_host
 
+from pulse.lib.causes import came_from
 from pulse.lib.errors import ApiError, response_of
 from pulse.lib.origins import is_own, parse_origin
 from pulse.lib.peers import Ends
@@ -135,6 +136,7 @@ class ArrivalMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Pass on the request with its arrival; refuses a Host under which Pulse is not served."""
         arrival = arrival_of(request)
+        came_from(arrival.address)
         request.META["HTTP_X_FORWARDED_PROTO"] = arrival.scheme  # what `request.is_secure()` reads
         if arrival.host:
             request.META["HTTP_HOST"] = arrival.host

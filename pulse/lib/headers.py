@@ -1,4 +1,4 @@
-"""Headers of every answer: CORS, security, caching, and the id that leads to the log.
+"""Headers of every answer: CORS, security, caching, and the id that the lines of the log about the request end with.
 
 Source: errors.md sections 4 and 5 of the contract.
 """
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
+from pulse.lib.causes import caused
 from pulse.lib.origins import is_listed
 
 #: Scripts, styles and sockets of this origin only. Nothing inline, so that text from a host can never run.
@@ -53,10 +54,14 @@ class HeadersMiddleware:
         if method == "OPTIONS":
             response = HttpResponse(content_type="text/plain")
         else:
-            response = self.get_response(request)
+            request_id = new_request_id()
+            with caused(request_id=request_id):
+                response = self.get_response(request)
             # The door shows HEAD to views as GET; the server has to know that no body goes out.
             request.method = method
-            for name, value in security_headers(request.path_info, is_secure=request.is_secure()).items():
+            is_secure = request.is_secure()
+            added = security_headers(request.path_info, is_secure=is_secure, request_id=request_id)
+            for name, value in added.items():
                 response.headers.setdefault(name, value)
         for name, value in cors_headers(request.headers.get("Origin"), settings.ALLOWED_ORIGINS).items():
             response.headers[name] = value
@@ -67,7 +72,12 @@ class HeadersMiddleware:
         return response
 
 
-def security_headers(path: str, *, is_secure: bool) -> dict[str, str]:
+def new_request_id() -> str:
+    """Return an id that no other request has."""
+    return secrets.token_hex(8)
+
+
+def security_headers(path: str, *, is_secure: bool, request_id: str = "") -> dict[str, str]:
     """Return the headers of an answer under the path; a view that sets one itself keeps its own."""
     headers = dict(SECURITY_HEADERS)
     is_admin = path.startswith(ADMIN_PREFIX)
@@ -76,7 +86,7 @@ def security_headers(path: str, *, is_secure: bool) -> dict[str, str]:
         headers["Strict-Transport-Security"] = STRICT_TRANSPORT
     if path.startswith("/api/"):
         headers["Cache-Control"] = "no-store"
-    headers["X-Request-ID"] = secrets.token_hex(8)
+    headers["X-Request-ID"] = request_id or new_request_id()
     return headers
 
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from pulse.lib.causes import CAUSE
+
 #: Forms in which a credential could slip into a message: headers, cookies and the fields of a form.
 SECRET_FORMS = re.compile(
     r"(?i)((?:PVE|PBS)APIToken[= ][^\s=:]+[=:]|(?:(?:PVE|PBS|PMG)AuthCookie|pulse_session|__(?:Host|Secure)-pulse)['\"]?\s*[=:]\s*['\"]?|"
@@ -115,13 +117,25 @@ class WithoutUnavailable(logging.Filter):
         return True
 
 
+def suffix(message: str) -> str:
+    """Return ` [by ada, from 192.0.2.7, request 0123456789abcdef]`: what of the cause is known and not in the message already."""
+    cause = CAUSE.get()
+    parts = [
+        f"{word} {value}"
+        for word, value in (("by", cause.by), ("from", cause.address), ("request", cause.request_id))
+        if value and value not in message
+    ]
+    return f" [{', '.join(parts)}]" if parts else ""
+
+
 class TextFormatter(logging.Formatter):
-    """`2026-01-01T00:00:00Z info nodes.polling: message`, exceptions indented below."""
+    """`2026-01-01T00:00:00Z info nodes.polling: message [cause]`, exceptions indented below."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and the lines of a traceback each escaped by itself."""
         at = datetime.fromtimestamp(record.created, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        line = f"{at} {record.levelname.lower()} {record.name}: {clean(record.getMessage())}"
+        message = record.getMessage()
+        line = f"{at} {record.levelname.lower()} {record.name}: {clean(message + suffix(message))}"
         if record.exc_info:
             trace = self.formatException(record.exc_info).splitlines()
             line = "\n".join([line, *(f"    {clean(part)}" for part in trace)])
@@ -129,7 +143,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: time, level, logger, message, exception."""
+    """One JSON object per line: time, level, logger, message; of the cause by, from and request; exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the encoded object."""
@@ -139,6 +153,10 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": clean(record.getMessage()),
         }
+        cause = CAUSE.get()
+        for name, value in (("by", cause.by), ("from", cause.address), ("request", cause.request_id)):
+            if value:
+                entry[name] = clean(value)
         if record.exc_info:
             entry["exception"] = clean(self.formatException(record.exc_info))
         return msgspec.json.encode(entry).decode()

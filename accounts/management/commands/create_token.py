@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.tokens import MAX_EXPIRY_DAYS
 from pulse.lib.auth import SCOPES, Access
+from pulse.lib.causes import caused
 
 
 class Command(BaseCommand):
@@ -40,10 +41,11 @@ class Command(BaseCommand):
         if days is not None and not 1 <= days <= MAX_EXPIRY_DAYS:
             raise CommandError(f"--expires-in-days must be from 1 to {MAX_EXPIRY_DAYS}")
         at = timezone.now()
-        _, text = tokens.issue(
-            name=options["name"],
-            scopes=[Access(scope) for scope in options["scope"] or [Access.MONITORING_READ]],
-            at=at,
-            expires_at=None if days is None else at + timedelta(days=days),
-        )
+        with caused(by="the command line"):
+            _, text = tokens.issue(
+                name=options["name"],
+                scopes=[Access(scope) for scope in options["scope"] or [Access.MONITORING_READ]],
+                at=at,
+                expires_at=None if days is None else at + timedelta(days=days),
+            )
         self.stdout.write(text)

@@ -22,6 +22,7 @@ from nodes.editing import Outcome, UnknownInstance
 from nodes.models import Instance
 from nodes.proxmox.errors import ProxmoxError
 from nodes.serializers import InstanceSerializer
+from pulse.lib.causes import caused
 from pulse.lib.crypto import SealBroken
 from pulse.lib.instants import ago
 from pulse.lib.logs import clean
@@ -124,7 +125,8 @@ class Command(BaseCommand):
             "refuse-loopback": self.refuse_loopback,
         }
         try:
-            verbs[options["verb"]](options)
+            with caused(by="the command line"):
+                verbs[options["verb"]](options)
         except NotValid as problem:
             fail(problem.message, WRONG_INPUT)
         except SealBroken as problem:
