@@ -19,7 +19,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
-from accounts import fresh, guesses, tokens
+from accounts import fresh, guesses, refusals, tokens
 from accounts.fresh import is_configured
 from accounts.guesses import GUESSES, PASSED_BY
 from pulse.lib import limits
@@ -91,6 +91,12 @@ def caller_by_token(shown: Shown, arrival: Arrival, *, at: datetime) -> Caller |
     if caller is not None or is_served_without(arrival):
         return caller
     refusal = guesses.count(bucket, client, shown.text)
+    if shown.is_surely_ours:
+        refusals.tell(
+            "wrong-token",
+            arrival.address,
+            f"an API token from {arrival.address} is wrong, revoked or expired",
+        )
     if refusal is not None:
         refuse_guess(shown, refusal)
         return None

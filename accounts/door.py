@@ -20,7 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.authentication import CSRFCheck
 
-from accounts import sessions
+from accounts import refusals, sessions
 from accounts.credentials import (
     caller_by_token,
     caller_of_user,
@@ -80,6 +80,8 @@ class DoorMiddleware:
         try:
             self.check(request, declared_policy(request, view))
         except ApiError as refusal:
+            address = arrival_of(request).address
+            refusals.note(refusal, method=str(request.method), path=request.path_info, address=address)
             return refuse(request, refusal)
         except DatabaseError as error:
             if TOLD.is_news("door", type(error).__name__):

@@ -17,7 +17,7 @@ from django.db import DatabaseError
 from django.http import parse_cookie
 from django.utils import timezone
 
-from accounts import fresh
+from accounts import fresh, refusals
 from accounts.credentials import (
     caller_by_session,
     caller_by_token,
@@ -63,7 +63,11 @@ def caller_of_scope(scope: Mapping[str, Any]) -> Caller:
     headers = headers_of(scope)
     arrival = arrival_of_scope(scope, headers)
     with caused(address=arrival.address):
-        return caller_of_handshake(scope, headers, arrival)
+        try:
+            return caller_of_handshake(scope, headers, arrival)
+        except ApiError as refusal:
+            refusals.note(refusal, method="a socket", path="/ws", address=arrival.address)
+            raise
 
 
 def caller_of_handshake(scope: Mapping[str, Any], headers: Mapping[str, str], arrival: Arrival) -> Caller:

@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import claim, lockout, sessions
+from accounts import claim, lockout, refusals, sessions
 from accounts.credentials import Shown, caller_by_token
 from accounts.forms import ClaimForm, PasswordForm, SignInForm
 from accounts.fresh import is_configured
@@ -185,6 +185,8 @@ def form_page(
     """Return a page with a form, and what was wrong with its last use."""
     response = render(request, template, {**context, "problem": problem}, status=status)
     if wait_seconds:
+        text = f"{request.path_info} was refused to {address_of(request)}: too many tries"
+        refusals.tell(f"tries{request.path_info}", address_of(request), text)
         response.headers["Retry-After"] = str(wait_seconds)
     return response
 

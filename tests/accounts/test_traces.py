@@ -1,4 +1,4 @@
-"""What the log tells of who comes, goes, or changes something: one line, with who, from where, and the request."""
+"""What the log tells of who comes, goes, changes something or is refused: one line, with who, from where, and the request."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 
+from accounts.sockets import caller_of_scope
+from pulse.lib.errors import ApiError
 from pulse.lib.logs import JsonFormatter, TextFormatter
-from tests.accounts.fixtures import PASSWORD
+from tests.accounts.fixtures import PASSWORD, REMOTE
 from tests.factories import make_instance
 
 pytestmark = pytest.mark.django_db
@@ -193,3 +195,111 @@ def quiet_host(monkeypatch) -> str:
     """The name of a host that nobody asks."""
     monkeypatch.setattr("nodes.editing.is_worth_a_look", lambda instance, draft: False)
     return "pve.example"
+
+
+REFUSED = {
+    "a wrong token": (
+        {"HTTP_X_API_TOKEN": "pulse_abcdefgh_" + "x" * 43},
+        "warning accounts.refusals: an API token from 192.0.2.7 is wrong, revoked or expired [request X]",
+    ),
+    "another site": (
+        {"HTTP_ORIGIN": "http://evil.test"},
+        (
+            "warning accounts.refusals: POST /api/security/tokens was refused: this request was not sent by a page of this "
+            "Pulse: its page is at http://evil.test, but it reached Pulse for the Host pulse.test. Behind a reverse proxy, "
+            "let it pass the Host header on as it came (docs/reverse-proxies.md) [by ada, from 192.0.2.7, request X]"
+        ),
+    ),
+    "too little scope": (
+        {},
+        (
+            "warning accounts.refusals: POST /api/security/tokens was refused: this needs the scope admin "
+            "[by ada, from 192.0.2.7, request X]"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_is_refused_is_one_line_for_a_client_however_often_it_comes(why, session_client, told):
+    client = session_client("ada")
+    headers, line = REFUSED[why]
+    for _ in range(20):
+        post(client, TOKENS, NEW_TOKEN, **headers)
+
+    assert told() == [line]
+
+
+SOCKETS = {
+    "a wrong token": (
+        (b"x-api-token", b"pulse_wrong"),
+        "warning accounts.refusals: an API token from 192.0.2.7 is wrong, revoked or expired",
+    ),
+    "another site": (
+        (b"origin", b"http://evil.test"),
+        "warning accounts.refusals: a socket /ws was refused: pages of this origin may not open the feed [from 192.0.2.7]",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", SOCKETS)
+def test_a_socket_that_is_refused_is_one_line_too(why, make_user, told, settings):
+    settings.ALLOWED_ORIGINS = []
+    make_user("ada")
+    header, line = SOCKETS[why]
+    scope = {
+        "type": "websocket",
+        "client": ("192.0.2.7", 40000),
+        "headers": [(b"host", b"pulse.test"), header],
+    }
+    for _ in range(3):
+        with pytest.raises(ApiError):
+            caller_of_scope(scope)
+
+    assert told() == [line]
+
+
+def test_a_limit_that_is_reached_is_one_line(session_client, told, still_noon):
+    client = session_client("ada", is_superuser=True)
+    for _ in range(70):
+        client.get("/api/diagnostics")
+
+    assert len(told()) == 1
+    assert told()[0].startswith(
+        "warning accounts.refusals: GET /api/diagnostics was refused: too many requests; try again in "
+    )
+
+
+def test_tries_that_had_to_wait_are_one_line(db, told, still_noon):
+    client = Client(**REMOTE)
+    for _ in range(15):
+        client.post("/setup", {"code": "x"}, **OWN_PAGE)
+
+    assert [line for line in told() if "/setup was" in line] == [
+        "warning accounts.refusals: /setup was refused to 192.0.2.7: too many tries [request X]"
+    ]
+    assert told().count("info accounts.views: a claim from 192.0.2.7 failed [request X]") == 10
+
+
+def test_many_clients_fill_no_disk(make_user, told, still_noon):
+    make_user("ada")
+    for number in range(1, 101):
+        client = Client(REMOTE_ADDR=f"198.51.100.{number}", HTTP_HOST="pulse.test")
+        client.get("/api/state", HTTP_X_API_TOKEN="pulse_wrong")
+
+    assert len(told()) == 60  # in a minute, of all clients together
+
+
+def test_a_path_cannot_forge_a_line_or_fill_one(session_client, told):
+    path = "/api/security/tokens/" + "a\n2026-01-01T00:00:00Z info root: all is well " * 50
+    session_client("ada").delete(path, **OWN_PAGE)
+
+    assert len(told()) == 1
+    assert len(told()[0]) < 500
+
+
+def test_somebody_without_a_credential_is_no_line(make_user, told):
+    make_user("ada")
+    Client(**REMOTE).get("/api/state")
+
+    assert told() == []
