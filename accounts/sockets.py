@@ -30,7 +30,7 @@ from accounts.proofs import origin_cause
 from accounts.sessions import cookie_name
 from pulse.lib.auth import ANONYMOUS, Access, Caller
 from pulse.lib.causes import caused
-from pulse.lib.clients import Arrival, ends_of, is_served, not_served, read_arrival
+from pulse.lib.clients import Arrival, arrival_of_scope, headers_of_scope, is_served, not_served
 from pulse.lib.errors import ApiError
 from pulse.lib.origins import is_allowed
 
@@ -60,7 +60,7 @@ async def resolve_scope(scope: Mapping[str, Any]) -> Caller:
 
 def caller_of_scope(scope: Mapping[str, Any]) -> Caller:
     """Return and raise as `resolve_scope` does; runs queries."""
-    headers = headers_of(scope)
+    headers = headers_of_scope(scope)
     arrival = arrival_of_scope(scope, headers)
     with caused(address=arrival.address):
         try:
@@ -152,25 +152,3 @@ def open_session(key: str) -> SessionBase:
     """Return the session with this key, an empty one when there is none."""
     session: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)
     return session
-
-
-def arrival_of_scope(scope: Mapping[str, Any], headers: Mapping[str, str]) -> Arrival:
-    """Return how the handshake reached this process."""
-    return read_arrival(
-        peer=(scope.get("client") or ("",))[0] or "",
-        scheme=scope.get("scheme", "ws"),
-        headers=headers,
-        http_version=scope.get("http_version", "1.1"),
-        trusted=settings.PULSE_TRUSTED_PROXIES,
-        ends=ends_of(scope),
-    )
-
-
-def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers of an ASGI scope by lower-case name; repeated ones are joined and so match nothing."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope.get("headers", ()):
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        separator = "; " if name == "cookie" else ","
-        headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
-    return headers

@@ -8,16 +8,16 @@ from urllib.parse import parse_qs
 
 from django.urls import URLPattern, re_path
 
-from accounts.sockets import arrival_of_scope, headers_of, resolve_scope, still_valid
+from accounts.sockets import resolve_scope, still_valid
 from monitoring.feed.consumers import FeedConsumer, Visitor
-from pulse.lib.clients import is_loopback, limit_key
+from pulse.lib.clients import arrival_of_scope, headers_of_scope, is_loopback, limit_key
 from pulse.lib.errors import ApiError
 
 
 async def admit(scope: Mapping[str, Any]) -> Visitor:
     """Return who opens a socket; raises ApiError for whoever may not."""
     caller = await resolve_scope(scope)
-    address = arrival_of_scope(scope, headers_of(scope)).address
+    address = arrival_of_scope(scope, headers_of_scope(scope)).address
     return Visitor(caller, "" if is_loopback(address) else limit_key(address))
 
 

@@ -193,6 +193,28 @@ def arrival_of(request: HttpRequest) -> Arrival:
     return arrival
 
 
+def arrival_of_scope(scope: Mapping[str, Any], headers: Mapping[str, str]) -> Arrival:
+    """Return how the request or handshake of an ASGI scope reached this process, its headers by lower-case name."""
+    return read_arrival(
+        peer=(scope.get("client") or ("",))[0] or "",
+        scheme=scope.get("scheme", "http"),
+        headers=headers,
+        http_version=scope.get("http_version", "1.1"),
+        trusted=settings.PULSE_TRUSTED_PROXIES,
+        ends=ends_of(scope),
+    )
+
+
+def headers_of_scope(scope: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers of an ASGI scope by lower-case name; repeated ones are joined and so match nothing."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope.get("headers", ()):
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        separator = "; " if name == "cookie" else ","
+        headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
+    return headers
+
+
 def ends_of(scope: Mapping[str, Any]) -> Ends | None:
     """Return both ends of the connection of an ASGI scope, None when they are not those of TCP."""
     client, server = scope.get("client"), scope.get("server")
