@@ -16,6 +16,7 @@ from monitoring.feed.frames import framed
 from monitoring.feed.sockets import Socket
 from monitoring.wire import messages
 from pulse.lib.auth import Caller
+from pulse.lib.clients import arrival_of_scope, headers_of_scope
 from pulse.lib.errors import ApiError, error_body
 from pulse.lib.headers import cors_headers, security_headers
 from pulse.lib.pace import Pace
@@ -115,15 +116,13 @@ class FeedConsumer(AsyncConsumer):
             await self.base_send({"type": "websocket.close"})
             return
         body = error_body(refusal.status, refusal.message, code=refusal.code, details=refusal.details)
-        origin = next(
-            (value.decode("latin-1") for name, value in self.scope["headers"] if name == b"origin"), None
-        )
+        arrival = arrival_of_scope(self.scope, headers_of_scope(self.scope))
         headers = {
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
-            **security_headers(self.scope["path"], is_secure=self.scope.get("scheme") == "wss"),
+            **security_headers(self.scope["path"], is_secure=arrival.scheme == "https"),
             "Cache-Control": "no-store",
-            **cors_headers(origin, settings.ALLOWED_ORIGINS),
+            **cors_headers(arrival.origin, settings.ALLOWED_ORIGINS),
             **refusal.headers,
         }
         raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]

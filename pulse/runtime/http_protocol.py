@@ -238,7 +238,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def tell_refusal(self) -> None:
         """Answer in the API's error shape, where uvicorn would in plain text, and close."""
         if not self.transport.is_closing():
-            self.transport.write(plain_refusal(self.refusal, "the request cannot be read"))
+            known = {"client": self.client, "scheme": self.scheme, "headers": self.headers or ()}
+            self.transport.write(plain_refusal(self.refusal, "the request cannot be read", scope=known))
             self.transport.close()
 
     # --- time --------------------------------------------------------------------------------------------------

@@ -18,7 +18,9 @@ from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
 
+from pulse.lib.clients import arrival_of_scope, headers_of_scope
 from pulse.lib.errors import error_body
+from pulse.lib.headers import security_headers
 from pulse.lib.transports import reset, transport_of
 from pulse.runtime.bodies import (
     GRACE_SECONDS,
@@ -158,12 +160,12 @@ class Limiter:
         try:
             await self.take(scope, receive, send)
         except Full:
-            await refuse(send, 503, "Pulse is answering as many requests as it can")
+            await refuse(send, scope, 503, "Pulse is answering as many requests as it can")
         except NoPlace as no_place:
             if no_place.is_own:
-                await refuse(send, 429, "too many requests of yours are still being sent")
+                await refuse(send, scope, 429, "too many requests of yours are still being sent")
             else:
-                await refuse(send, 503, "too many requests are being read")
+                await refuse(send, scope, 503, "too many requests are being read")
 
     async def take(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, if there is one and its sender may come in, and serve; raises Full and NoPlace."""
@@ -199,7 +201,7 @@ class Limiter:
                     most_seconds=self.read_seconds,
                 )
             except TimeoutError:
-                await refuse(send, 408, "the request body did not arrive in time")
+                await refuse(send, scope, 408, "the request body did not arrive in time")
                 return
         if body is not None:
             await self.serve_with(body, {**scope, **admission.carried}, receive, send)
@@ -338,16 +340,19 @@ def with_whole_length(start: Message, length: int) -> list[tuple[bytes, bytes]]:
     return [*headers, (b"content-length", str(length).encode())]
 
 
-async def refuse(send: Send, status: int, message: str) -> None:
-    """Answer with the API's error shape and when to come back."""
+async def refuse(send: Send, scope: Scope, status: int, message: str) -> None:
+    """Answer with the API's error shape, the headers of every answer, and when to come back."""
     body = error_body(status, message, code="request_timeout" if status == 408 else "")
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"connection", b"close"),
-    ]
+    arrival = arrival_of_scope(scope, headers_of_scope(scope))
+    fields = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **security_headers(scope["path"], is_secure=arrival.scheme == "https"),
+        "Cache-Control": "no-store",
+        "Connection": "close",
+    }
     if status in (429, 503):
-        headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+        fields["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

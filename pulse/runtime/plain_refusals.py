@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
+from pulse.lib.clients import arrival_of_scope, headers_of_scope
 from pulse.lib.errors import error_body
 from pulse.lib.headers import security_headers
 
 
 def plain_refusal(
-    status: HTTPStatus, message: str, *, path: str = "", headers: Mapping[str, str] | None = None
+    status: HTTPStatus, message: str, *, scope: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> bytes:
-    """Return a whole HTTP/1.1 answer, after which the connection ends; the path is that of the request, if it has one."""
+    """Return a whole HTTP/1.1 answer, after which the connection ends; the scope has what is known of the request."""
+    arrival = arrival_of_scope(scope, headers_of_scope(scope))
     body = error_body(status, message, code="bad_request")
     fields = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Connection": "close",
-        **security_headers(path, is_secure=False),
+        **security_headers(scope.get("path", ""), is_secure=arrival.scheme == "https"),
         "Cache-Control": "no-store",
         **(headers or {}),
     }

@@ -149,7 +149,7 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         """Begin the handshake, or refuse one that is wrong in itself."""
         if self.conn.accept(event).status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            self.refuse("this is not the handshake of a WebSocket of version 13")
+            self.refuse("this is not the handshake of a WebSocket of version 13", event)
             return
         super().handle_connect(event)
 
@@ -158,11 +158,16 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
         logger.debug("a WebSocket cannot be read: %s", self.conn.parser_exc)
         super().handle_parser_exception()
 
-    def refuse(self, message: str) -> None:
+    def refuse(self, message: str, event: Request | None = None) -> None:
         """Answer 400 instead of opening the WebSocket."""
         self.is_cut = self.close_sent = self.handshake_complete = True
+        told = () if event is None else event.headers.raw_items()
+        raw_headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in told
+        ]
+        known = {"path": "/ws", "client": self.client, "scheme": self.scheme, "headers": raw_headers}
         headers = {"Sec-WebSocket-Version": "13"}
-        self.transport.write(plain_refusal(HTTPStatus.BAD_REQUEST, message, path="/ws", headers=headers))
+        self.transport.write(plain_refusal(HTTPStatus.BAD_REQUEST, message, scope=known, headers=headers))
         self.transport.close()
 
 

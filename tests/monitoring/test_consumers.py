@@ -23,11 +23,14 @@ async def reader(scope):
 class Peer:
     """A client of the consumer by ASGI alone."""
 
-    def __init__(self, *, resolve=reader, subprotocols=(), extensions=("websocket.http.response",)):
+    def __init__(
+        self, *, resolve=reader, subprotocols=(), extensions=("websocket.http.response",), headers=()
+    ):
         self.scope = {
             "type": "websocket",
             "path": "/ws",
-            "headers": [],
+            "headers": list(headers),
+            "client": ("192.0.2.7", 40000),
             "subprotocols": list(subprotocols),
             "extensions": {name: {} for name in extensions},
         }
@@ -126,6 +129,18 @@ def test_a_refusal_is_told_with_status_and_json():
     assert (content["error"], content["code"], content["status_code"]) == (
         "a credential is needed", "unauthorized", 401,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("trusted", "asked"), [(["192.0.2.0/24"], b"max-age=31536000"), ([], None)])
+def test_a_refusal_asks_for_strict_transport_where_a_proxy_says_tls(trusted, asked, settings):
+    settings.PULSE_TRUSTED_PROXIES = trusted
+
+    async def test():
+        peer = Peer(resolve=nobody, headers=[(b"x-forwarded-proto", b"https")])
+        await peer.task
+        return dict(peer.told[0]["headers"])
+
+    assert run(test).get(b"strict-transport-security") == asked
 
 
 def test_a_server_that_cannot_answer_http_closes():

@@ -181,7 +181,8 @@ async def test_no_more_requests_are_inside_than_there_are_lanes():
     assert len(set(views.threads)) == 2
 
 
-async def test_beyond_the_queue_the_answer_is_503_with_when_to_come_back():
+async def refused_beyond_the_queue(*headers: tuple[bytes, bytes]) -> Client:
+    """Return a client that found every lane and every place in the queue taken."""
     views = Views()
     app = limiter(views)
     inside = [Client(app, "/slow").say().start() for _ in range(2)]
@@ -189,9 +190,35 @@ async def test_beyond_the_queue_the_answer_is_503_with_when_to_come_back():
     queued = Client(app).say().start()
     await one_turn()
 
-    refused = await Client(app).say().finish()
+    refused = await Client(app, headers=list(headers)).say().finish()
     views.release.set()
     await asyncio.gather(queued, *inside)
+    return refused
+
+
+async def test_a_refusal_of_the_server_has_the_headers_of_every_answer():
+    headers = (await refused_beyond_the_queue()).headers
+
+    assert headers[b"content-security-policy"].startswith(b"default-src 'none'; ")
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert headers[b"cache-control"] == b"no-store"
+    assert len(headers[b"x-request-id"]) == 16
+    assert b"strict-transport-security" not in headers
+
+
+@pytest.mark.parametrize(("trusted", "is_asked"), [(["192.0.2.0/24"], True), ([], False)])
+async def test_a_refusal_of_the_server_asks_for_strict_transport_where_a_proxy_says_tls(
+    trusted, is_asked, settings
+):
+    settings.PULSE_TRUSTED_PROXIES = trusted
+
+    headers = (await refused_beyond_the_queue((b"x-forwarded-proto", b"https"))).headers
+
+    assert (headers.get(b"strict-transport-security") == b"max-age=31536000") is is_asked
+
+
+async def test_beyond_the_queue_the_answer_is_503_with_when_to_come_back():
+    refused = await refused_beyond_the_queue()
 
     assert refused.status == 503
     assert refused.headers[b"retry-after"] == b"2"

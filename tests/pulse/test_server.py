@@ -120,6 +120,32 @@ async def test_a_head_that_can_be_read_in_two_ways_is_refused(running, head):
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "bad_request"
 
 
+VIA_TLS = b"Host: x\r\nX-Forwarded-Proto: https\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\n" + VIA_TLS + b"A: b\r\n" * 101 + b"\r\n", id="too large"),
+        pytest.param(b"GET / HTTP/1.1\r\n" + VIA_TLS + b"A: b\r\nB : x\r\n\r\n", id="wrong after that"),
+        pytest.param(
+            b"GET /ws HTTP/1.1\r\n" + VIA_TLS + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            id="no key",
+        ),
+    ],
+)
+@pytest.mark.parametrize(("trusted", "is_asked"), [(["127.0.0.1"], True), ([], False)])
+async def test_a_refusal_asks_for_strict_transport_where_a_proxy_has_said_tls(
+    head, trusted, is_asked, running, settings
+):
+    settings.PULSE_TRUSTED_PROXIES = trusted
+
+    answer = await running.say(head)
+
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert (b"\r\nstrict-transport-security: max-age=31536000\r\n" in answer) is is_asked
+
+
 @pytest.mark.parametrize("beginning", [b"", b"GET / HT"], ids=["nothing", "half a line"])
 async def test_a_connection_without_a_whole_head_is_closed_in_time(beginning, monkeypatch):
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.05)
