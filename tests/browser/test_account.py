@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Pages
 from tests.browser.estates import Server
@@ -100,6 +100,28 @@ def test_the_sign_in_finds_nothing_of_whoever_was_there_before(claimed, pages):
     page.reload()
 
     page.wait_for_function("localStorage.length === 0")
+
+
+def test_over_tls_a_browser_takes_the_theme_under_its_protected_name(empty, pages):
+    page = pages.open()
+
+    def pass_on(route: Route) -> None:
+        """Serve as a proxy does that speaks TLS with the browser."""
+        answer = requests.get(route.request.url.replace("https://pulse.test/", empty.url), timeout=10)
+        route.fulfill(
+            status=answer.status_code, body=answer.content, content_type=answer.headers["Content-Type"]
+        )
+
+    page.route("https://pulse.test/**", pass_on)
+    page.goto("https://pulse.test/setup")
+
+    page.get_by_role("button", name="Theme: as the system").click()
+
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    cookies = {cookie["name"]: cookie for cookie in page.context.cookies("https://pulse.test/")}
+    theme = cookies["__Host-pulse_theme"]
+    assert (theme["value"], theme["secure"], theme["path"]) == ("light", True, "/")
+    assert "pulse_theme" not in cookies
 
 
 @pytest.mark.parametrize("tab", ["constructor", "toString", "__proto__"])
