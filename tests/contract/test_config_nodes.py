@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import caches
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
@@ -976,17 +976,37 @@ def test_a_save_that_fails_says_so_and_changes_nothing(api, monkeypatch, caplog,
     make_instance()
     before = everything_stored()
 
-    def full(*args, **options):
-        raise OperationalError("database or disk is full")
+    def broken(*args, **options):
+        raise DatabaseError("database disk image is malformed")
 
-    monkeypatch.setattr(feed, "broadcast", full)  # the last step of each verb, inside its transaction
+    monkeypatch.setattr(feed, "broadcast", broken)  # the last step of each verb, inside its transaction
 
     response = send(api, method, path, PVE | {"host": "192.0.2.77"})
 
     assert_refused(response, 500, "internal_error")
     assert "saved" in response.json()["error"]
     assert everything_stored() == before
-    assert "disk is full" in caplog.text
+    assert "malformed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", NODES), ("PUT", f"{NODES}/pve-0"), ("DELETE", f"{NODES}/pve-0")]
+)
+def test_a_database_that_takes_nothing_now_is_unavailable_and_changes_nothing(api, monkeypatch, method, path):
+    make_instance()
+    before = everything_stored()
+    api.raise_request_exception = False
+
+    def full(*args, **options):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(feed, "broadcast", full)
+
+    response = send(api, method, path, PVE | {"host": "192.0.2.77"})
+
+    assert_refused(response, 503, "unavailable")
+    assert response.headers["Retry-After"] == "5"
+    assert everything_stored() == before
 
 
 def test_a_secret_that_cannot_be_sealed_is_not_stored(api, settings, tmp_path):
