@@ -78,7 +78,9 @@ def test_no_request_brings_an_answer_that_is_not_described(described_estate, tok
 
     assert problems == []
     # They take nothing that could be wrong.
-    assert untried == [f"GET /api/{name} (negative)" for name in ("health", "ready", "version", "security/status")]
+    assert untried == [
+        f"GET /api/{name} (negative)" for name in ("health", "ready", "version", "security/status")
+    ]
     assert len(statuses) == 39
     assert {200, 201, 400, 404} <= set().union(*statuses.values())
 
