@@ -57,6 +57,7 @@ bench: $(VENV)/.installed-dev ## Measure start-up, memory, processor time and re
 	$(PY) -m benchmarks.client
 	$(PY) benchmarks/killloop.py
 	$(PY) -m benchmarks.redis_facts
+	$(PY) -m benchmarks.floods
 	$(PY) -m benchmarks.lasting L 60
 
 requirements: $(VENV)/.installed-dev ## Write the requirements files from uv.lock

@@ -110,7 +110,7 @@ def is_whole(pulse: PulseProcess, estate: Estate, guests: int) -> bool:
     return len(state["vms"]) + len(state["containers"]) >= 0.9 * guests
 
 
-def add_all(pulse: PulseProcess, estate: Estate) -> None:
+def add_all(pulse: PulseProcess, estate: Estate, *, token: str = "") -> None:
     """Configure every instance through the API."""
     for told in estate.instances:
         body = {
@@ -121,10 +121,10 @@ def add_all(pulse: PulseProcess, estate: Estate) -> None:
             "tokenValue": told["tokenValue"],
             "fingerprint": told["fingerprint"],
         }
-        status, answer = pulse.request("POST", "/api/config/nodes", body)
+        status, answer = pulse.request("POST", "/api/config/nodes", body, token=token)
         while status == 429:  # thirty a minute
             time.sleep(1.0)
-            status, answer = pulse.request("POST", "/api/config/nodes", body)
+            status, answer = pulse.request("POST", "/api/config/nodes", body, token=token)
         assert status == 201, answer
 
 

@@ -15,7 +15,7 @@ from statistics import quantiles
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.estate import cpu_seconds, simulated
+from benchmarks.estate import add_all, cpu_seconds, simulated
 from benchmarks.simulated import GUESTS_OF_SMALL_HOSTS
 from tests.attacks.peers import TOKEN
 from tests.attacks.siege import besiege
@@ -27,17 +27,6 @@ INTERVAL_SECONDS = 10
 SETTLE_SECONDS = 150.0
 #: Every stalled reader has been let go by then.
 CALM_SECONDS = 75.0
-
-
-def add_all(pulse: PulseProcess, instances: list[dict]) -> None:
-    """Configure every instance through the API."""
-    for told in instances:
-        body = {
-            "type": told["kind"], "name": told["name"], "host": told["url"], "tokenName": told["tokenId"],
-            "tokenValue": told["tokenValue"], "fingerprint": told["fingerprint"],
-        }  # fmt: skip
-        status, answer = pulse.request("POST", "/api/config/nodes", body, token=TOKEN)
-        assert status == 201, answer
 
 
 def is_whole(pulse: PulseProcess) -> bool:
@@ -55,7 +44,7 @@ def main(minutes: str = "10", *names: str) -> None:
         PulseProcess(Path(folder) / "data", API_TOKEN=TOKEN, PULSE_BIND="127.0.0.1") as pulse,
     ):
         pulse.healthy()
-        add_all(pulse, estate.instances)
+        add_all(pulse, estate, token=TOKEN)
         until(lambda: is_whole(pulse), seconds=120, what="all guests")
         time.sleep(SETTLE_SECONDS)
         spent = cpu_seconds(pulse)
