@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import csv
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.architecture.places import ROOT, is_there
+
 STATES = {"met", "not-met", "planned", "not-applicable"}
 #: Requirements of level 1 that do not hold although what they are about exists; none may come to them.
 OPEN_OF_LEVEL_1 = set()
@@ -43,26 +42,6 @@ def rows() -> list[Row]:
     """Return the table."""
     with (ROOT / "docs/asvs.csv").open(newline="") as file:
         return [Row(**row) for row in csv.DictReader(file)]
-
-
-@lru_cache
-def named_tests(path: Path) -> frozenset[str]:
-    """Return the names of the tests in a file, those in classes as `Class::name`."""
-    found = set()
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            found.add(node.name)
-        elif isinstance(node, ast.ClassDef):
-            found |= {f"{node.name}::{part.name}" for part in node.body if isinstance(part, ast.FunctionDef)}
-    return frozenset(name for name in found if name.rpartition("::")[2].startswith("test_"))
-
-
-def is_there(place: str) -> bool:
-    """Return whether a test or a document is there."""
-    path, _, name = place.partition("::")
-    if not name:
-        return place.startswith("docs/") and (ROOT / place).is_file()
-    return path.startswith("tests/") and (ROOT / path).is_file() and name in named_tests(ROOT / path)
 
 
 def test_every_requirement_of_levels_1_and_2_is_there_once_with_its_level():
