@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import stat
 from datetime import timedelta
 
@@ -76,6 +77,16 @@ def test_a_code_that_others_can_read_is_worthless(code, data_dir):
 def test_nothing_but_the_code_is_the_code(text, code):
     assert not claim.is_code(text)
     assert claim.is_code(f" {code}\n")
+
+
+@pytest.mark.parametrize("is_right", [True, False], ids=["hit", "miss"])
+def test_the_code_is_compared_in_constant_time(is_right, code, monkeypatch):
+    compare, compared = hmac.compare_digest, []
+    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append((a, b)) or compare(a, b))
+    text = code if is_right else f"{code[:-1]}-"
+
+    assert claim.is_code(text) is is_right
+    assert compared == [(code.encode(), text.encode())]
 
 
 def test_without_a_file_nothing_is_the_code():

@@ -22,6 +22,19 @@ CRYPTOGRAPHY = {
     "cryptography.hazmat.primitives.serialization:Encoding",
     "cryptography:x509",
 }
+#: What a name speaks of that others must not find out by how long a comparison takes (security.md A6).
+SECRET_WORDS = {
+    "code",
+    "digest",
+    "passphrase",
+    "password",
+    "secret",
+    "signature",
+    "ticket",
+    "token",
+    "tokens",
+}
+CHANGES_OF_TEXT = {"decode", "encode", "lower", "strip"}
 
 
 @lru_cache
@@ -99,6 +112,35 @@ def makes_templates(tree: ast.Module) -> list[str]:
     return found
 
 
+def compares_secrets(tree: ast.Module) -> list[str]:
+    """Return the comparisons with `==` or `!=` that a clock could watch: of what is called a secret or its digest.
+
+    A word of the product's own beside it, as in `kind == "token"`, is no secret.
+    """
+    return [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare)
+        and any(isinstance(how, ast.Eq | ast.NotEq) for how in node.ops)
+        and any(SECRET_WORDS & set(words_of(side)) for side in (node.left, *node.comparators))
+        and not any(isinstance(side, ast.Constant) for side in (node.left, *node.comparators))
+    ]
+
+
+def words_of(side: ast.expr) -> list[str]:
+    """Return the words of the last name in an operand; of a call that of what is called, or of the text that it changes."""
+    while isinstance(side, ast.Call | ast.Subscript | ast.Await):
+        side = side.func if isinstance(side, ast.Call) else side.value
+        if isinstance(side, ast.Attribute) and side.attr in CHANGES_OF_TEXT:
+            side = side.value
+    if not isinstance(side, ast.Name | ast.Attribute):
+        return []
+    name = side.attr if isinstance(side, ast.Attribute) else side.id
+    words = name.lower().split("_")
+    # The `code` of an error or an answer is a word for programs.
+    return [word for word in words if word != "code" or isinstance(side, ast.Name)]
+
+
 @pytest.mark.parametrize(
     ("looks_for", "allowed"),
     [
@@ -109,6 +151,16 @@ def makes_templates(tree: ast.Module) -> list[str]:
         (makes_templates, ["nodes/management/commands/instance.py: words[added.outcome].format"]),
         # Names of the product's own classes, in the description of the API.
         (makes_patterns, ["pulse/openapi/document.py: names"]),
+        (
+            compares_secrets,
+            [
+                # What one person has typed twice into one form.
+                "accounts/forms.py: password != given.get('password_again', password)",
+                "monitoring/backups/storages.py: code == PermissionDenied.code",  # of errors
+                "monitoring/backups/storages.py: one.code == code",
+                "nodes/proxmox/readings/access.py: one.name == token",  # its name
+            ],
+        ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -191,6 +243,10 @@ def test_no_template_takes_text_for_html():
         (makes_patterns, "re.search(told, text)"),
         (makes_templates, "Template(told)"),
         (makes_templates, "told.format(guest=guest)"),
+        (compares_secrets, "settings.API_TOKEN == shown"),
+        (compares_secrets, "read_code() != text"),
+        (compares_secrets, "token_digest(text) == row.digest"),
+        (compares_secrets, "given['a'].password.strip() == text"),
     ],
 )
 def test_what_is_looked_for_is_seen(looks_for, source):
