@@ -6,8 +6,6 @@ failure there is; then every answer, log record, message and representation, and
 
 from __future__ import annotations
 
-import base64
-import http.server
 import io
 import itertools
 import json
@@ -15,11 +13,9 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from django.apps import apps
@@ -43,6 +39,7 @@ from pulse.lib.auth import Access
 from pulse.lib.logs import JsonFormatter, TextFormatter
 from tests.accounts.fixtures import REMOTE
 from tests.architecture.routes import all_routes
+from tests.echo import CSRF, MODES, TICKET, Echo, repeating, spellings
 from tests.factories import make_instance
 from tests.process.running import until
 
@@ -93,76 +90,11 @@ def typed(name: str) -> str:
     return f"Canary{TYPED.index(name):02d}-{keys.token_digest(name)[:20]}"
 
 
-TICKET = "PVE:pulse@pve:6955B0C0::Canary99ticket0123456789abcdefghijklmnopqrstuvwxyz+/=="
-CSRF = "6955B0C0:Canary98csrf0123456789abcdefghijklmnopq"
-
-
-class Echo(http.server.BaseHTTPRequestHandler):
-    """A host that gives a ticket to everybody and answers each call with the credential it was sent."""
-
-    mode = "reason"
-
-    def log_message(self, *args: object) -> None:
-        """Stay silent."""
-
-    def do_POST(self) -> None:
-        """Give a ticket, or repeat the form."""
-        form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        if self.mode == "no ticket":
-            self.tell(401, form, {"data": None, "message": form})
-        else:
-            self.tell(
-                200, "OK", {"data": {"ticket": TICKET, "CSRFPreventionToken": CSRF, "username": "pulse@pve"}}
-            )
-
-    def do_GET(self) -> None:
-        """Repeat the headers."""
-        sent = f"{self.headers.get('Authorization', '')} {self.headers.get('Cookie', '')} {CSRF}".strip()
-        quoted = f"{sent} {TICKET}"
-        match self.mode:
-            case "reason":
-                self.tell(500, f"no such thing: {quoted}", {"data": None})
-            case "message":
-                self.tell(500, "failed", {"data": None, "message": f"you sent {quoted}"})
-            case "errors":
-                self.tell(400, "bad", {"data": None, "errors": {"header": quoted}})
-            case "401" | "no ticket":
-                self.tell(401, quoted, {"data": None, "message": quoted})
-            case "403":
-                self.tell(403, f"Permission check failed (/, {quoted})", {"data": None})
-            case "595":
-                self.tell(595, quoted, {"data": None})
-            case "redirect":
-                self.tell(302, quoted, {"data": None}, location=f"https://{quoted}")
-            case "page":
-                self.tell(200, quoted, f"<html>{quoted}</html>")
-            case "data":
-                self.tell(200, "OK", {"data": [{"node": quoted, "version": quoted, "name": quoted}]})
-
-    def tell(self, status: int, reason: str, body: object, **headers: str) -> None:
-        raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        self.send_response(status, reason)
-        self.send_header("Content-Type", "text/html" if isinstance(body, str) else "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(raw)
-
-
-MODES = ("reason", "message", "errors", "401", "403", "595", "redirect", "page", "data", "no ticket")
-
-
 @pytest.fixture
 def echo() -> Iterator[str]:
     """The address of the host that repeats what it is sent."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with repeating() as url:
+        yield url
 
 
 class Everything(logging.Handler):
@@ -206,13 +138,6 @@ class Everything(logging.Handler):
                 if form in text
             }
         )
-
-
-def spellings(secret: str) -> set[str]:
-    """Return the secret as it is, in a URL, in JSON, in HTML and in base64."""
-    html = secret.replace("&", "&amp;").replace("+", "&#x2B;")
-    encoded = base64.b64encode(secret.encode()).decode().rstrip("=")[:-1]
-    return {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], html, encoded}
 
 
 @contextmanager
