@@ -23,8 +23,9 @@ SHIPPED = (
     "Makefile",
     *(str(path.relative_to(ROOT)) for path in (ROOT / "deploy").iterdir()),
 )
-NAMES = ("admin", "root", "pulse", "operator", "user")
-PASSWORDS = ("", "admin", "password", "pulse", "root", "123456", "changeme")
+#: A hundred pairs.
+NAMES = ("admin", "administrator", "root", "pulse", "operator", "user", "test", "guest", "monitor", "support")
+PASSWORDS = ("", "admin", "password", "pulse", "root", "123456", "changeme", "secret", "proxmox", "test")
 
 
 @pytest.mark.django_db
@@ -36,7 +37,7 @@ def test_a_new_database_has_no_account_no_token_and_no_claim():
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", NAMES)
 def test_nobody_signs_in_by_a_well_known_name_and_password(name):
-    assert [authenticate(username=name, password=password) for password in PASSWORDS] == [None] * 7
+    assert [authenticate(username=name, password=password) for password in PASSWORDS] == [None] * 10
 
 
 def test_no_migration_makes_rows_and_no_app_brings_fixtures():

@@ -8,6 +8,11 @@ from typing import NamedTuple
 from tests.architecture.places import ROOT, is_there
 
 RULE = re.compile(r"[AB]\d+")
+#: What the table of security is about at least.
+SECURITY = (
+    *("A3", "A4", "A6", "A7", "A9", "A11", "A22", "A31", "A34", "A35"),
+    *("A37", "A45", "A61", "A64", "A72", "A73", "A74", "A76", "A79", "A80"),
+)
 
 
 class Rule(NamedTuple):
@@ -35,6 +40,10 @@ def test_every_test_that_is_named_is_there():
 
 def test_a_rule_without_a_test_has_its_reason():
     assert [rule.id for rule in rules() if not rule.tests and not rule.remark.endswith(".")] == []
+
+
+def test_no_rule_of_security_is_dropped():
+    assert sorted(set(SECURITY) - {rule.id for rule in rules()}) == []
 
 
 def test_a_rule_stands_there_once():
