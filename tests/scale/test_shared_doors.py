@@ -12,6 +12,7 @@ import threading
 import time
 
 import pytest
+import redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -78,6 +79,50 @@ def test_a_token_that_is_revoked_at_one_is_refused_at_the_other_within_a_second_
     assert asked - revoked < 1
     assert [code for code, _ in ends] == [4401, 4401]
     assert max(at for _, at in ends) - revoked < 5
+
+
+def test_neither_redis_nor_postgresql_holds_a_token_or_a_password(scaled: Scaled, doors):
+    first, second = doors
+    body = {"name": "kept", "scopes": ["monitoring:read", "settings:write"]}
+    _, made = first.request("POST", "/api/security/tokens", body, token=TOKEN)
+    secrets = {TOKEN, made["token"], "Canary-wrong-token", "Canary-password-of-a-host"}
+    for token in secrets:
+        second.request("GET", "/api/security/me", token=token)
+    host = {
+        "type": "pve",
+        "host": "https://192.0.2.1:8006",
+        "user": "a@pam",
+        "password": "Canary-password-of-a-host",
+    }
+    assert second.request("POST", "/api/config/nodes", host, token=TOKEN)[0] == 201
+
+    kept = redis_text(scaled) + postgres_text(scaled)
+
+    assert "accounts_apitoken" in kept
+    assert made["token"].split("_")[1] in kept  # its public half
+    assert "rl:" in kept
+    assert [secret for secret in secrets if secret in kept] == []
+
+
+def redis_text(scaled: Scaled) -> str:
+    """Return every key of Redis with what lies under it."""
+    client = redis.Redis.from_url(scaled.redis.url)
+    readers = {
+        b"string": client.get,
+        b"hash": client.hgetall,
+        b"set": client.smembers,
+        b"list": lambda name: client.lrange(name, 0, -1),
+        b"zset": lambda name: client.zrange(name, 0, -1),
+    }
+    return repr([(name, readers[client.type(name)](name)) for name in client.scan_iter(count=1000)])
+
+
+def postgres_text(scaled: Scaled) -> str:
+    """Return every table of the database."""
+    dumped = scaled.postgres.folder / "dump.sql"
+    where = ("-h", "127.0.0.1", "-p", str(scaled.postgres.port), "-U", "pulse")
+    scaled.postgres.run("pg_dump", *where, "-f", dumped, "pulse")
+    return dumped.read_text()
 
 
 def tried(part: PulseProcess) -> tuple[int, int]:
