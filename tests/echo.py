@@ -73,6 +73,7 @@ MODES = ("reason", "message", "errors", "401", "403", "595", "redirect", "page",
 @contextmanager
 def repeating() -> Iterator[str]:
     """Serve as the host that repeats what it is sent, and yield its address."""
+    Echo.mode = MODES[0]
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
