@@ -1,14 +1,16 @@
 """When a figure is stale, and when it no longer counts as the present; pure.
 
 Stale is at once: what a poll could not renew, be it the first that failed, is shown as it was last seen, and marked (`is_stale`).
-After the grace a PVE that does not answer has nodes that are offline (`figures.nodes.remembered_node`); what becomes of the guests
+After `SILENCE_SECONDS` a PVE that does not answer has nodes that are offline (`figures.nodes.remembered_node`); what becomes of the guests
 and storages of one node that is away is in `known.presence`. A PBS or PMG that does not answer is offline at once.
 Source: state.md 6 of the contract.
 """
 
 from pulse.lib.instants import AHEAD
 
-#: After this long without an answer the last figures no longer count as the present.
+#: After this long without an answer a host counts as down.
+SILENCE_SECONDS = 35.0
+#: After this long what one call has told no longer counts as the present, while the host answers others.
 GRACE_SECONDS = 60.0
 #: The clocks of the machines of one installation may differ by this.
 AHEAD_SECONDS = AHEAD.total_seconds()

@@ -20,7 +20,7 @@ from nodes.proxmox.readings.cluster import HaReading
 
 #: Calls that are missed before an answer counts no more.
 PERIODS = 3
-#: A lane that every poll asks counts for as long as an instance that does not answer (state.md 6).
+#: A lane that every poll asks counts for longer than an instance that does not answer (state.md 6).
 LEAST_SECONDS = MINUTE
 
 #: By which lane each fact is told, of an instance, of a node and of a guest. What happened stays true, and is not among them,

@@ -91,6 +91,11 @@ class Poll(ABC):
 
     # --- what all have in common ---------------------------------------------------------------------------------
 
+    @property
+    def ended_epoch(self) -> float:
+        """The instant that it has come to: whoever answers a little at a time is silent while it waits as well."""
+        return self.epoch + time.monotonic() - self.started
+
     def run(self) -> None:
         """Look once and publish what was seen, or what is known when the look fails."""
         try:

@@ -13,7 +13,7 @@ from monitoring.collecting.calls import Calls, quietly
 from monitoring.concerns.clusters import left_out
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
-from monitoring.figures.staleness import GRACE_SECONDS
+from monitoring.figures.staleness import SILENCE_SECONDS
 from monitoring.figures.storages import disabled_storages
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import Facts
@@ -167,7 +167,7 @@ class PvePoll(Poll):
         if memory.login_is_refused:
             return Figures(refused=NodeFigures("", "offline", "error", memory.succeeded_epoch))
         silent_since = memory.succeeded_epoch or memory.first_polled_epoch
-        return silent.marked(memory.figures, is_down=self.epoch - silent_since > GRACE_SECONDS)
+        return silent.marked(memory.figures, is_down=self.ended_epoch - silent_since > SILENCE_SECONDS)
 
     @staticmethod
     def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at_epoch: float) -> Figures:
