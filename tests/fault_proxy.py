@@ -15,6 +15,8 @@ from tests.ports import held, port_of
 
 CHUNK_BYTES = 16 << 10
 _CALL_SECONDS = 10.0
+#: Of the states that TCP_INFO tells, the one in which both sides may send.
+ESTABLISHED = 1
 #: How often a frozen connection looks whether it may go on.
 _LOOK_SECONDS = 0.01
 
@@ -26,6 +28,9 @@ class Toxics:
     latency_ms: float = 0.0  # added to every chunk, each way
     bytes_per_second: float | None = None  # limit, each way and connection
     reset_after_bytes: int | None = None  # from the server to the client, then RST to both
+    freeze_after_bytes: int | None = (
+        None  # from the server to the client, then nothing more comes; goes on when lifted
+    )
     is_black_hole: bool = False  # connects, swallows what the client says, the server hears nothing
     is_frozen: bool = False  # nothing moves in either direction; goes on when lifted
 
@@ -41,10 +46,12 @@ class FaultProxy:
         self.bytes_to_server = 0
         self.bytes_to_client = 0
         self.connections = 0
+        self.open_peak = 0  # connections that clients held at once, at most
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
         self._listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
 
     def __enter__(self) -> FaultProxy:
         self._holder = held(self.host)
@@ -69,8 +76,8 @@ class FaultProxy:
         self._run(self._close())
 
     def reset_counters(self) -> None:
-        """Count bytes and connections from 0 again."""
-        self.bytes_to_server = self.bytes_to_client = self.connections = 0
+        """Count bytes and connections from 0 again; those that are open count when the next one comes."""
+        self.bytes_to_server = self.bytes_to_client = self.connections = self.open_peak = 0
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(_CALL_SECONDS)
@@ -95,6 +102,8 @@ class FaultProxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._clients.add(writer)
+        self.open_peak = max(self.open_peak, sum(map(is_held, self._clients)))
         self.connections += 1
         try:
             await self._forward(reader, writer)
@@ -102,6 +111,7 @@ class FaultProxy:
             pass  # a cut or refused connection is what this proxy is for
         finally:
             self._tasks.discard(task)
+            self._clients.discard(writer)
             writer.transport.abort()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -128,7 +138,7 @@ class FaultProxy:
             toxics = self.toxics
             if toxics.latency_ms:
                 await asyncio.sleep(toxics.latency_ms / 1_000)
-            await self._thaw()
+            await self._thaw(passed + len(chunk) if to_client else 0)
             if to_client and toxics.reset_after_bytes is not None:
                 chunk = chunk[: max(0, toxics.reset_after_bytes - passed)]
             # Counted before it leaves: whoever has a byte finds it counted.
@@ -147,9 +157,23 @@ class FaultProxy:
         with suppress(OSError):
             writer.write_eof()
 
-    async def _thaw(self) -> None:
-        while self.toxics.is_frozen:
+    async def _thaw(self, bytes_to_client: int = 0) -> None:
+        while self.toxics.is_frozen or is_beyond(self.toxics.freeze_after_bytes, bytes_to_client):
             await asyncio.sleep(_LOOK_SECONDS)
+
+
+def is_beyond(limit: int | None, count: int) -> bool:
+    """Return whether there is a limit, and it has been passed."""
+    return limit is not None and count > limit
+
+
+def is_held(writer: asyncio.StreamWriter) -> bool:
+    """Return whether the client has not hung up: while nothing moves, one that has is still forwarded. Source: tcp(7), TCP_INFO."""
+    try:
+        state: int = writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    except OSError:
+        return False
+    return state == ESTABLISHED
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fault_proxy import FaultProxy, Toxics
+from tests.process.running import until
 
 PATIENCE_SECONDS = 0.3
 
@@ -148,3 +149,39 @@ def test_counters_start_again(proxy: FaultProxy, client: socket.socket) -> None:
     proxy.reset_counters()
 
     assert (proxy.bytes_to_server, proxy.bytes_to_client, proxy.connections) == (0, 0, 0)
+
+
+def test_after_so_many_bytes_nothing_more_comes_until_it_is_lifted(
+    proxy: FaultProxy, client: socket.socket
+) -> None:
+    proxy.toxics = Toxics(freeze_after_bytes=4)
+    client.settimeout(PATIENCE_SECONDS)
+
+    client.sendall(b"abc")
+    first = client.recv(3)
+    client.sendall(b"de")
+    with pytest.raises(TimeoutError):
+        client.recv(1)
+    proxy.toxics = Toxics()
+    client.settimeout(5)
+
+    assert (first, client.recv(2)) == (b"abc", b"de")
+
+
+def test_of_the_connections_that_clients_hold_at_once_the_most_are_counted(proxy: FaultProxy) -> None:
+    proxy.toxics = Toxics(is_frozen=True)
+    address = (proxy.host, proxy.port)
+
+    with socket.create_connection(address), socket.create_connection(address):
+        until_accepted(proxy, 2)
+    for number in range(3, 6):  # one after the other; the proxy still holds all of them
+        with socket.create_connection(address) as client:
+            client.sendall(b"x")
+            until_accepted(proxy, number)
+
+    assert (proxy.connections, proxy.open_peak) == (5, 2)
+
+
+def until_accepted(proxy: FaultProxy, count: int) -> None:
+    """Wait until the proxy has accepted so many connections."""
+    until(lambda: proxy.connections >= count, seconds=5, what="it is accepted")
