@@ -147,7 +147,10 @@ def keep(
     if mark and written.get(model.__name__) == mark:
         return
     with transaction.atomic():
-        write(instance, model, facts, is_whole=is_whole, at=at)
+        has_gone = write(instance, model, facts, is_whole=is_whole, at=at)
+    if has_gone:
+        # Not within: so many rows may have to go that others would wait for seconds.
+        prune(instance, model, at=at)
     written[model.__name__] = mark
 
 
@@ -199,8 +202,11 @@ def write(
     *,
     is_whole: bool,
     at: datetime,
-) -> None:
-    """Compare the rows with the facts and write the difference: of those that are gone, only those that return are looked at."""
+) -> bool:
+    """Compare the rows with the facts and write the difference; returns whether any has gone.
+
+    Of those that were gone, only those that return are looked at.
+    """
     rows = {row.key: row for row in model._default_manager.filter(instance=instance, gone_at=None)}
     rows |= gone_rows(instance, model, facts.keys() - rows.keys())
     new = [
@@ -228,8 +234,7 @@ def write(
     gone = [row.pk for row in rows.values()] if is_believed else []
     for some in batched(gone):
         model._default_manager.filter(pk__in=some).update(gone_at=at)
-    if gone:
-        prune(instance, model, at=at)
+    return bool(gone)
 
 
 def gone_rows(instance: Instance, model: type[Row], keys: Collection[Any]) -> dict[object, Row]:
@@ -242,7 +247,10 @@ def gone_rows(instance: Instance, model: type[Row], keys: Collection[Any]) -> di
 
 
 def prune(instance: Instance, model: type[Row], *, at: datetime) -> int:
-    """Delete the rows that are gone for long, and the oldest of more than are kept; returns how many."""
+    """Delete the rows that are gone for long, and the oldest of more than are kept; returns how many.
+
+    Called outside of a transaction: each part is one of its own, and others write in between.
+    """
     gone = model._default_manager.filter(instance=instance, gone_at__isnull=False)
     old = list(gone.filter(gone_at__lt=at - GONE_FOR).values_list("pk", flat=True))
     excess = gone.count() - len(old) - GONE_FACTOR * LIMITS[model.__name__]
