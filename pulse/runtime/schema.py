@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from pulse.lib import saving
@@ -69,8 +69,24 @@ def apply_missing() -> bool:
         if not is_new:
             logger.info("the database is brought up to date: %d steps", len(plan))
             keep_copy()
-        call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+        with all_or_nothing():
+            call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
         return is_new
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """Make the steps of an update one transaction.
+
+    Django makes the tables of a migration in one and notes that they are made in another: whoever was killed in between had
+    tables that the next start could not make again.
+    """
+    connection.disable_constraint_checking()  # SQLite takes no notice of it within
+    try:
+        with transaction.atomic():
+            yield
+    finally:
+        connection.enable_constraint_checking()
 
 
 def close_to_others() -> None:
