@@ -37,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         start(arguments[0])
     from django.core.management import execute_from_command_line
 
+    from pulse.lib.sqlite3.base import wait_as_command
+
+    wait_as_command()
     execute_from_command_line(["pulse", arguments[0].replace("-", "_"), *arguments[1:]])
     sys.exit(0)
 

@@ -18,8 +18,17 @@ WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "BEGIN IMMEDIATE", "CREATE", 
 #: How long a thread waits for those of this process that write before it.
 TURN_SECONDS = 5.0
 turns = Turns()
+#: How long a command that a person waits for lets another process write before it.
+COMMAND_SECONDS = 20.0
+_is_command = False
 #: The file can only be read, and not even by its log: connections take it for one that nobody changes.
 _is_frozen = False
+
+
+def wait_as_command() -> None:
+    """Let this process, which runs one command beside another that serves, wait for longer; called before it connects."""
+    global _is_command
+    _is_command = True
 
 
 def freeze(*, is_frozen: bool) -> None:
@@ -48,6 +57,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
         """Return what sqlite3.connect takes."""
         params: dict[str, Any] = super().get_connection_params()
+        if _is_command:
+            params["timeout"] = COMMAND_SECONDS
         self.is_frozen = _is_frozen
         if _is_frozen:
             params["database"] = f"file:{quote(str(params['database']))}?immutable=1"
