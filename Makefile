@@ -8,8 +8,9 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	"$$name" -c "" 2>/dev/null && echo "$$name" && break; done)
 VENV := .venv
 PY := $(VENV)/bin/python
-# Two: tests share the machine with a browser and with real servers.
-WORKERS ?= 2
+# More than two cores: many tests wait for processes and hosts. Browsers do not wait.
+WORKERS ?= 3
+BROWSERS ?= 2
 
 .PHONY: help run demo test check lint fast format browser scale bench requirements clean
 
@@ -44,11 +45,11 @@ format: $(VENV)/.installed-dev ## Bring the source into the one format
 	$(PY) -m ruff format .
 
 browser: $(VENV)/.installed-dev ## Look at the pages in headless Chromium
-	$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "browser and not speed"
+	$(PY) -m pytest -q -n $(BROWSERS) --dist loadgroup -m "browser and not speed"
 	$(PY) -m pytest -q -m "browser and speed"
 
 scale: $(VENV)/.installed-dev ## Run web, worker and beat against real Redis and PostgreSQL servers
-	$(PY) -m pytest -q -m scale
+	$(PY) -m pytest -q -n $(WORKERS) --dist loadfile -m scale
 
 bench: $(VENV)/.installed-dev ## Measure start-up, memory, processor time and requests
 	$(PY) benchmarks/estate.py S L

@@ -55,7 +55,8 @@ def only_the_estate(monkeypatch):
 
 @pytest.fixture
 def described_estate(db, fresh_store, only_the_estate, fake_cluster, fake_pbs, fake_pmg):
-    """The estate, polled and collected."""
+    """The estate, polled and collected, and Pulse ready as it is while polls are started."""
+    fresh_store.show_life("tasks", seconds=600)
     estate = Described(
         with_token(Watched(fake_cluster), fake_cluster),
         Watched(fake_pbs, "pbs"),

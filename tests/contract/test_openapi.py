@@ -16,7 +16,6 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from monitoring.store.current import store
 from pulse.lib.auth import Access, policy_of
 from pulse.openapi.document import document
 from tests.accounts.fixtures import REMOTE
@@ -246,7 +245,6 @@ def test_what_is_answered_is_what_the_document_says(described, described_estate,
     revoked = token_client("admin").defaults["HTTP_X_API_TOKEN"].split("_")[1]
     made = calls(described, described_estate, revoked)
     seen, wrong = set(), []
-    store().show_life("tasks", seconds=60)  # else Pulse is ready in the first half minute of its process only
 
     with time_machine.travel(moment(described_estate.pve), tick=False):
         for name, address, raw in made:

@@ -69,7 +69,7 @@ def peak(site):
 
 @pytest.fixture
 def cluster(fake_cluster, watch):
-    watched = with_token(watch(fake_cluster), fake_cluster)
+    watched = with_token(watch(fake_cluster, fingerprint=fake_cluster.fingerprint), fake_cluster)
     turn(watched, times=8)
     return watched
 

@@ -16,7 +16,7 @@ from tests.monitoring.test_lying_hosts import shown
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 MIB = 1 << 20
-POLLS = 100
+POLLS = 40
 
 
 class Inventive:
@@ -80,7 +80,7 @@ def test_of_a_hundred_thousand_guests_twenty_thousand_are_kept_and_the_rest_is_t
     ]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(600)
 def test_a_host_that_invents_five_thousand_guests_in_each_poll_is_bounded_and_recovers(inventive):
     seconds, memory, database = [], [], []
     for turn in range(POLLS):
@@ -93,7 +93,7 @@ def test_a_host_that_invents_five_thousand_guests_in_each_poll_is_bounded_and_re
     assert (live.count(), Guest.objects.count()) == (5_000, 45_000)
     assert live.order_by("vmid").first().vmid == 1_000 + 5_000 * (POLLS - 1)
     assert max(database) < 12 * MIB
-    assert max(memory[50:]) - max(memory[:20]) < 20 * MIB
+    assert max(memory[20:]) - max(memory[:15]) < 20 * MIB
     assert sorted(seconds)[POLLS // 2] < 2
     assert inventive.watched.row().state == "ok"
 

@@ -65,6 +65,7 @@ def test_monitor_a_new_node(token, tmp_path):
     variables = {"API_TOKEN": token} if token else {}
     with FakeProcess("homelab") as fakes, PulseProcess(tmp_path / "data", **variables) as pulse:
         pulse.healthy()
+        pulse.allow_loopback()  # where the simulated host is
         test, add, state, charts = curl_commands(pulse, fakes.instances[0], token=token)
 
         tested, added = shell(test), shell(add)
