@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.simulated import SIZES
+from tests.fake_proxmox.process import connection
 from tests.process.running import PulseProcess, until
 
 #: Until the slow lanes have read everything once: 60 calls per ten seconds and instance.
@@ -56,12 +57,10 @@ class Estate:
 
     def ask(self, method: str, path: str, document: dict[str, Any] | None = None) -> Any:
         """Return an answer of the control channel."""
-        connection = http.client.HTTPConnection(
-            self.instances[0]["control"].removeprefix("http://"), timeout=30
-        )
-        connection.request(method, path, body=json.dumps(document or {}) if method == "POST" else None)
-        answer = json.loads(connection.getresponse().read())
-        connection.close()
+        client = http.client.HTTPConnection(self.instances[0]["control"].removeprefix("http://"), timeout=30)
+        client.request(method, path, body=json.dumps(document or {}) if method == "POST" else None)
+        answer = json.loads(client.getresponse().read())
+        client.close()
         return answer
 
     def traffic(self) -> dict[str, Any]:
@@ -113,14 +112,7 @@ def is_whole(pulse: PulseProcess, estate: Estate, guests: int) -> bool:
 def add_all(pulse: PulseProcess, estate: Estate, *, token: str = "") -> None:
     """Configure every instance through the API."""
     for told in estate.instances:
-        body = {
-            "type": told["kind"],
-            "name": told["name"],
-            "host": told["url"],
-            "tokenName": told["tokenId"],
-            "tokenValue": told["tokenValue"],
-            "fingerprint": told["fingerprint"],
-        }
+        body = connection(told)
         status, answer = pulse.request("POST", "/api/config/nodes", body, token=token)
         while status == 429:  # thirty a minute
             time.sleep(1.0)
@@ -182,7 +174,7 @@ def steady(size: str, pulse: PulseProcess, estate: Estate) -> None:
 
 def asked(size: str, pulse: PulseProcess) -> None:
     """Print what one request for the state costs: compressed, plain, and when nothing has changed."""
-    connection = http.client.HTTPConnection("127.0.0.1", pulse.port, timeout=30)
+    client = http.client.HTTPConnection("127.0.0.1", pulse.port, timeout=30)
     for name, headers in (
         ("state, CPU ms", {"Accept-Encoding": "gzip"}),
         ("state uncompressed, CPU ms", {}),
@@ -190,15 +182,15 @@ def asked(size: str, pulse: PulseProcess) -> None:
     ):
         before = cpu_seconds(pulse)
         for _ in range(ASKED):
-            connection.request(
+            client.request(
                 "GET", "/api/state" if headers is not None else "/api/health", headers=headers or {}
             )
-            answer = connection.getresponse()
+            answer = client.getresponse()
             body = answer.read()
         line(name, size, f"{(cpu_seconds(pulse) - before) / ASKED * 1000:.2f}")
         if headers:
             line("state bytes (compressed)", size, f"{len(gzip.decompress(body)):,} ({len(body):,})")
-    connection.close()
+    client.close()
 
 
 def line(figure: str, size: str, value: str) -> None:

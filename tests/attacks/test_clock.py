@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_proxmox.process import FakeProcess
+from tests.fake_proxmox.process import FakeProcess, connection
 from tests.process.running import PulseProcess, until
 
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(120)]
@@ -65,15 +65,7 @@ class Clock:
 
 def add(pulse, told):
     """Configure a host."""
-    body = {
-        "type": told["kind"],
-        "name": told["name"],
-        "host": told["url"],
-        "tokenName": told["tokenId"],
-        "tokenValue": told["tokenValue"],
-        "fingerprint": told["fingerprint"],
-    }
-    assert pulse.request("POST", "/api/config/nodes", body)[0] == 201
+    assert pulse.request("POST", "/api/config/nodes", connection(told))[0] == 201
 
 
 def last_update(pulse):

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.attacks.small_disk import fill, small_disk
-from tests.fake_proxmox.process import FakeProcess
+from tests.fake_proxmox.process import FakeProcess, connection
 from tests.process.running import PulseProcess, until
 
 pytestmark = [pytest.mark.timeout(240)]
@@ -49,9 +49,7 @@ def started(data_dir: Path, log_dir: Path) -> PulseProcess:
 def watch(pulse: PulseProcess, estate: FakeProcess) -> None:
     """Add the simulated cluster, and wait until its guests are shown."""
     told = estate.instance("production")
-    body = {"type": told["kind"], "name": told["name"], "host": told["url"], "tokenName": told["tokenId"]}
-    body |= {"tokenValue": told["tokenValue"], "fingerprint": told["fingerprint"]}
-    status, answer = pulse.request("POST", "/api/config/nodes", body)
+    status, answer = pulse.request("POST", "/api/config/nodes", connection(told))
     assert status == 201, answer
     until(lambda: len(pulse.state()["vms"]) >= 5, seconds=30, what="guests")
     until(lambda: pulse.request("GET", "/api/ready")[0] == 200, seconds=10, what="it is ready")

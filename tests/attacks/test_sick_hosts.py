@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.fake_proxmox.process import FakeProcess
+from tests.fake_proxmox.process import FakeProcess, connection
 from tests.fault_proxy import FaultProxy, Toxics
 from tests.process.running import PulseProcess, until
 
@@ -120,10 +120,9 @@ def pulse(hosts, tmp_path) -> Iterator[PulseProcess]:
         for number, told in enumerate(hosts.estate.instances):
             name = SICK[number] if number < len(SICK) else told["name"]
             proxy = hosts.proxies.get(name)
-            body = {
-                "type": told["kind"], "name": name, "host": f"https://127.0.0.1:{proxy.port}" if proxy else told["url"],
-                "tokenName": told["tokenId"], "tokenValue": told["tokenValue"], "fingerprint": told["fingerprint"],
-            }  # fmt: skip
+            body = connection(told) | {"name": name}
+            if proxy:
+                body["host"] = f"https://127.0.0.1:{proxy.port}"
             status, answer = pulse.request("POST", "/api/config/nodes", body)
             assert status == 201, answer
         count = HEALTHY + len(SICK)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.attacks.peers import TOKEN
 from tests.attacks.siege import besiege
-from tests.fake_proxmox.process import FakeProcess
+from tests.fake_proxmox.process import FakeProcess, connection
 from tests.process.running import PulseProcess, until
 
 INTERVAL_SECONDS = 5
@@ -21,11 +21,7 @@ def pulse(tmp_path):
     with FakeProcess("demo") as estate, PulseProcess(tmp_path / "data", **variables) as pulse:
         pulse.healthy()
         for told in estate.instances:
-            body = {
-                "type": told["kind"], "name": told["name"], "host": told["url"], "tokenName": told["tokenId"],
-                "tokenValue": told["tokenValue"], "fingerprint": told["fingerprint"],
-            }  # fmt: skip
-            assert pulse.request("POST", "/api/config/nodes", body, token=TOKEN)[0] == 201
+            assert pulse.request("POST", "/api/config/nodes", connection(told), token=TOKEN)[0] == 201
         until(lambda: pulse.state(token=TOKEN)["nodes"], seconds=30, what="nodes are shown")
         yield pulse
 

@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 
 from tests.attacks.peers import TOKEN, answer_to, dial, many, open_feed, request, statuses
 from tests.attacks.watching import open_files, watched
-from tests.fake_proxmox.process import FakeProcess
+from tests.fake_proxmox.process import FakeProcess, connection
 from tests.process.running import PulseProcess, until
 
 #: So few that a test can take them all; connections are given half of them.
@@ -59,10 +59,7 @@ def silent(pulse):
 def add(pulse: PulseProcess, estate: FakeProcess, name: str) -> None:
     """Add the simulated instance."""
     told = estate.instances[0]
-    body = {
-        "type": told["kind"], "name": name, "host": told["url"], "tokenName": told["tokenId"],
-        "tokenValue": told["tokenValue"], "fingerprint": told["fingerprint"],
-    }  # fmt: skip
+    body = connection(told) | {"name": name}
     status, answer = pulse.request("POST", "/api/config/nodes", body, token=TOKEN)
     assert status == 201, answer
 

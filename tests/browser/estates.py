@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.fake_proxmox.process import connection
 from tests.ports import own_port
 from tests.process.running import PulseProcess, until
 
@@ -69,29 +70,6 @@ class Server:
     def _answered(self, count: int) -> bool:
         health = self.ask("GET", "/api/state")["connectionHealth"]
         return len(health) == count and all(health.values())
-
-
-def connection(instance: dict[str, Any]) -> dict[str, Any]:
-    """Return what POST /api/config/nodes wants to know of a simulated host."""
-    if instance["kind"] == "pmg":
-        return {
-            "type": "pmg",
-            "name": instance["name"],
-            "host": instance["url"],
-            "user": instance["user"],
-            "password": instance["password"],
-            "fingerprint": instance["fingerprint"],
-            "verifySSL": False,
-        }
-    return {
-        "type": instance["kind"],
-        "name": instance["name"],
-        "host": instance["url"],
-        "tokenName": instance["tokenId"],
-        "tokenValue": instance["tokenValue"],
-        "fingerprint": instance["fingerprint"],
-        "verifySSL": False,
-    }
 
 
 def guest_rows(page: Page) -> Locator:

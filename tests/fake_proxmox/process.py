@@ -68,3 +68,26 @@ class FakeProcess:
         if answer.status != 200:
             raise ValueError(content["error"])
         return content
+
+
+def connection(instance: dict[str, Any]) -> dict[str, Any]:
+    """Return what POST /api/config/nodes wants to know of a simulated host."""
+    if instance["kind"] == "pmg":
+        return {
+            "type": "pmg",
+            "name": instance["name"],
+            "host": instance["url"],
+            "user": instance["user"],
+            "password": instance["password"],
+            "fingerprint": instance["fingerprint"],
+            "verifySSL": False,
+        }
+    return {
+        "type": instance["kind"],
+        "name": instance["name"],
+        "host": instance["url"],
+        "tokenName": instance["tokenId"],
+        "tokenValue": instance["tokenValue"],
+        "fingerprint": instance["fingerprint"],
+        "verifySSL": False,
+    }

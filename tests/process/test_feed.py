@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.clients.apply import flattened
 from tests.clients.delta import DeltaClient
 from tests.clients.original import OriginalClient
-from tests.fake_proxmox.process import FakeProcess
+from tests.fake_proxmox.process import FakeProcess, connection
 from tests.process.running import PulseProcess, until
 
 TOKEN = "a-token-of-more-than-twenty-characters"
@@ -55,14 +55,7 @@ def pulse(estate, tmp_path_factory):
 
 def add(pulse: PulseProcess, told: dict, *, name: str) -> str:
     """Add a simulated instance under a name; return its id."""
-    body = {
-        "type": told["kind"],
-        "name": name,
-        "host": told["url"],
-        "tokenName": told["tokenId"],
-        "tokenValue": told["tokenValue"],
-        "fingerprint": told["fingerprint"],
-    }
+    body = connection(told) | {"name": name}
     status, answer = pulse.request("POST", "/api/config/nodes", body, token=TOKEN)
     assert status == 201, answer
     listed = pulse.request("GET", "/api/config/nodes", token=TOKEN)[1]

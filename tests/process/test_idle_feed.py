@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fake_proxmox.process import FakeProcess
+from tests.fake_proxmox.process import FakeProcess, connection
 from tests.process.idling import seconds_to_hear_a_change
 from tests.process.running import PulseProcess, until
 
@@ -21,10 +21,7 @@ def test_an_idle_socket_hears_a_change_within_a_second(tmp_path):
     with FakeProcess("homelab") as estate, PulseProcess(tmp_path / "data", **variables) as pulse:
         pulse.healthy()
         (told,) = estate.instances
-        body = {
-            "type": told["kind"], "name": "lab", "host": told["url"], "tokenName": told["tokenId"],
-            "tokenValue": told["tokenValue"], "fingerprint": told["fingerprint"],
-        }  # fmt: skip
+        body = connection(told) | {"name": "lab"}
         assert pulse.request("POST", "/api/config/nodes", body, token=TOKEN)[0] == 201
         until(lambda: pulse.state(token=TOKEN)["vms"], seconds=30, what="guests")
 

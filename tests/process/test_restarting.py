@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from tests.fake_proxmox.process import FakeProcess
+from tests.fake_proxmox.process import FakeProcess, connection
 from tests.process.running import PulseProcess, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes"), pytest.mark.timeout(120)]
@@ -23,15 +23,7 @@ def test_the_first_state_after_a_restart_has_backups_and_snapshots_of_a_host_tha
     with FakeProcess("homelab") as hosts, PulseProcess(data_dir, POLLING_INTERVAL="3") as pulse:
         pulse.healthy()
         told = hosts.instances[0]
-        body = {
-            "type": told["kind"],
-            "name": told["name"],
-            "host": told["url"],
-            "tokenName": told["tokenId"],
-            "tokenValue": told["tokenValue"],
-            "fingerprint": told["fingerprint"],
-        }
-        assert pulse.request("POST", "/api/config/nodes", body)[0] == 201
+        assert pulse.request("POST", "/api/config/nodes", connection(told))[0] == 201
         until(lambda: is_saved(data_dir), seconds=60, what="facts are in the database")
 
     with PulseProcess(data_dir, POLLING_INTERVAL="3") as pulse:

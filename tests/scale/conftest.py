@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_proxmox.process import FakeProcess
+from tests.fake_proxmox.process import FakeProcess, connection
 from tests.process.running import PulseProcess
 from tests.scale.servers import PostgresServer, RedisServer
 
@@ -53,14 +53,7 @@ class Scaled:
     def add(self, part: PulseProcess, name: str) -> None:
         """Add one instance of the simulated estate through the API of a web process."""
         told = self.estate.instance(name)
-        body = {
-            "type": told["kind"],
-            "name": told["name"],
-            "host": told["url"],
-            "tokenName": told["tokenId"],
-            "tokenValue": told["tokenValue"],
-            "fingerprint": told["fingerprint"],
-        }
+        body = connection(told)
         status, answer = part.request("POST", "/api/config/nodes", body, token=TOKEN)
         assert status == 201, answer
 
