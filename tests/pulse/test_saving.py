@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from contextlib import ExitStack, closing
 
 import pytest
 from django.conf import settings as django_settings
@@ -64,17 +65,22 @@ def failure(call) -> sqlite3.Error:
 
 
 @pytest.fixture
-def database(tmp_path):
+def connected():
+    """`connected(path)` opens a database until the end of the test."""
+    with ExitStack() as opened:
+        yield lambda path, **options: opened.enter_context(closing(sqlite3.connect(path, **options)))
+
+
+@pytest.fixture
+def database(tmp_path, connected):
     """A database with a table."""
     path = tmp_path / "some.sqlite3"
-    with sqlite3.connect(path) as made:
-        made.execute("CREATE TABLE things (name TEXT)")
-    made.close()
+    connected(path).execute("CREATE TABLE things (name TEXT)")
     return path
 
 
-def test_a_full_disk_is_known_by_its_error(database):
-    full = sqlite3.connect(database)
+def test_a_full_disk_is_known_by_its_error(database, connected):
+    full = connected(database)
     full.execute("PRAGMA max_page_count = 2")
 
     error = failure(lambda: full.execute("INSERT INTO things VALUES (zeroblob(100000))"))
@@ -82,17 +88,18 @@ def test_a_full_disk_is_known_by_its_error(database):
     assert saving.cause_of(error) == saving.FULL
 
 
-def test_a_lock_of_another_program_is_known_by_its_error(database):
-    holder = sqlite3.connect(database, isolation_level=None)
+def test_a_lock_of_another_program_is_known_by_its_error(database, connected):
+    holder = connected(database, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
 
-    error = failure(lambda: sqlite3.connect(database, timeout=0).execute("INSERT INTO things VALUES ('')"))
+    waiting = connected(database, timeout=0)
+    error = failure(lambda: waiting.execute("INSERT INTO things VALUES ('')"))
 
     assert saving.cause_of(error) == saving.LOCKED
 
 
-def test_a_file_system_that_is_read_only_is_known_by_its_error(database, room):
-    reader = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+def test_a_file_system_that_is_read_only_is_known_by_its_error(database, room, connected):
+    reader = connected(f"file:{database}?mode=ro", uri=True)
 
     error = failure(lambda: reader.execute("INSERT INTO things VALUES ('')"))
 
@@ -113,8 +120,8 @@ def test_a_file_that_cannot_be_made_for_want_of_room_is_a_full_disk(tmp_path, ro
     assert saving.cause_of(error) == saving.FULL
 
 
-def test_a_wrong_statement_says_nothing_about_the_disk(database):
-    error = failure(lambda: sqlite3.connect(database).execute("INSERT INTO nothing VALUES ('')"))
+def test_a_wrong_statement_says_nothing_about_the_disk(database, connected):
+    error = failure(lambda: connected(database).execute("INSERT INTO nothing VALUES ('')"))
 
     assert saving.cause_of(error) is None
 
@@ -255,10 +262,10 @@ def test_the_watch_tells_a_disk_that_others_fill_up_and_its_end(room, tmp_path):
     assert (tmp_path / "ballast").exists()
 
 
-def test_the_watch_finds_out_by_writing_when_a_lock_is_over(room, database, monkeypatch):
+def test_the_watch_finds_out_by_writing_when_a_lock_is_over(room, database, connected, monkeypatch):
     monkeypatch.setitem(django_settings.DATABASES["default"], "NAME", database)
     monkeypatch.setattr(watching, "PATIENCE_SECONDS", 0.01)
-    holder = sqlite3.connect(database, isolation_level=None)
+    holder = connected(database, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     saving.change(saving.LOCKED)
 
