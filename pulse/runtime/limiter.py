@@ -59,7 +59,7 @@ WRITE_SECONDS_WHEN_SHORT = 5.0
 #: Answers that clients have still to take, all together; one that many take, such as the state, counts once.
 MOST_UNSENT_BYTES = 32 << 20
 #: Handed to the server at once: it holds what a client has not taken.
-PIECE_BYTES = 64 << 10
+PIECE_BYTES = 256 << 10
 #: An answer that comes in pieces and is longer than this is passed on while it is made, lane held.
 MAX_HELD_BYTES = 32 << 20
 RETRY_AFTER_SECONDS = 2
@@ -322,7 +322,7 @@ class Answer:
 
 def pieces_of(message: Message) -> Iterator[Message]:
     """Yield the message, with a long body one after the other in parts."""
-    body = message.get("body", b"")
+    body = memoryview(message.get("body", b""))
     if len(body) <= PIECE_BYTES:
         yield message
         return

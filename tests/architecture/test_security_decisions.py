@@ -117,14 +117,14 @@ def rate(limit) -> tuple[int, int]:
             (10_000, 64, 200, 8.0),
         ),
         (
-            "60 seconds to be read, 5 while more than 32 MiB wait; the server holds 64 KiB of each",
+            "60 seconds to be read, 5 while more than 32 MiB wait; the server holds 256 KiB of each",
             (
                 limiter.WRITE_SECONDS,
                 limiter.WRITE_SECONDS_WHEN_SHORT,
                 limiter.MOST_UNSENT_BYTES,
                 limiter.PIECE_BYTES,
             ),
-            (60.0, 5.0, 33554432, 65536),
+            (60.0, 5.0, 33554432, 262144),
         ),
         ("two at once per address, 20 seconds each", (slots.CALLS_AT_ONCE, session.CALL_SECONDS), (2, 20.0)),
         ("AES-256-GCM, nonce of 96 random bits", (crypto.KEY_BYTES, crypto.NONCE_BYTES), (32, 12)),
