@@ -40,6 +40,7 @@ class Server:
             POLLING_INTERVAL=POLLING_SECONDS,
         )
         self.process.healthy()
+        self.process.allow_loopback()  # also for hosts that are added on the page
 
     def stop(self) -> None:
         """Nothing listens at its address any more."""
