@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ageOf, liveAge, liveState, staleTitle } from "../../pulse/static/pulse/js/live.js";
+import { ageOf, liveAge, liveState, staleTitle } from "../../pulse/static/pulse/js/format.js";
 
 const GAP = "\u202f";
 const NOON = "2026-01-01T12:00:00Z";

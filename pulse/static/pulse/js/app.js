@@ -1,7 +1,7 @@
 // The dashboard: joins the feed, the state, the address and the parts of the page.
 
 import { Feed } from "./feed.js";
-import { ageOf, liveState } from "./live.js";
+import { ageOf, liveState } from "./format.js";
 import { GuestTable, isColumn as isGuestColumn } from "./guests.js";
 import { cardsOf, drawCards, drawGateways, drawLive, drawProblems, drawSummary, problemsOf } from "./overview.js";
 import { feedAddress, find, panelOf, request, setText, signInIfRefused, toast } from "./page.js";

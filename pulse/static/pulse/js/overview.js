@@ -1,8 +1,7 @@
 // What stands above the tables: the live indicator, the problems, the sums and the node cards.
 
 import { concernProblems, concernsOf, LEVELS, levelOf, makeProblemLine } from "./concerns.js";
-import { age, bytes, clock, duration, elapsed, instant, level, percent, printable, UNKNOWN, uptime } from "./format.js";
-import { liveAge, staleTitle } from "./live.js";
+import { age, bytes, clock, duration, elapsed, instant, level, liveAge, percent, printable, staleTitle, UNKNOWN, uptime } from "./format.js";
 import { naturalKey } from "./order.js";
 import { find, icon, keep, make, makeBar, panelAddress, setData, setIcon, setText } from "./page.js";
 import { isCached, minutesSince } from "./state.js";
