@@ -5,10 +5,21 @@ from __future__ import annotations
 import gzip
 import zlib
 from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 from django.db import models
+from django.utils import timezone
 
+from monitoring.choices import (
+    BackfillReason,
+    BackfillState,
+    BlindCause,
+    EventKind,
+    PartKind,
+    SpanSource,
+    Tier,
+)
 from monitoring.known.facts import LAYOUT, Facts
 from nodes.models import Instance
 
@@ -43,3 +54,176 @@ class CollectedFacts(models.Model):
         values = {"layout": LAYOUT, "body": body, "saved_at": at}
         cls.objects.update_or_create(instance=instance, defaults=values)
         return len(body)
+
+
+# --- History: samples -------------------------------------------------------------------------------------------------
+#
+# Hundreds of megabytes may hang on an instance: they are deleted in parts when it is gone (monitoring.history.retention), not
+# within the transaction that deletes it.
+
+
+class HistoryPart(models.Model):
+    """What has series and no row of the inventory: a ZFS pool of a node, a file system of a guest, a node of a mail gateway."""
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, db_index=False)
+    kind = models.CharField(max_length=16, choices=PartKind)
+    owner_id = models.BigIntegerField(
+        help_text="The row of the node or the guest; of a mail gateway its instance."
+    )
+    name = models.CharField(max_length=256)
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("instance", "kind", "owner_id", "name"), name="history_part_is_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class HistoryBatch(models.Model):
+    """The samples of one instance within one minute, as they were taken; sealed and deleted when their hour is over."""
+
+    instance = models.ForeignKey(Instance, models.DO_NOTHING, db_index=False, db_constraint=False)
+    start_epoch = models.BigIntegerField(help_text="Of the minute, epoch seconds.")
+    source = models.PositiveSmallIntegerField(choices=SpanSource, default=SpanSource.OWN)
+    body = models.BinaryField(help_text="See monitoring.history.batches.")
+
+    class Meta:
+        verbose_name_plural = "history batches"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("instance", "start_epoch", "source"), name="history_batch_is_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.start_epoch}"
+
+
+class HistorySpan(models.Model):
+    """That the samples of one instance, tier and span of time lie in blocks; both are written and deleted together.
+
+    `source` says who has taken them: Pulse, or Proxmox, whose own records were read.
+    """
+
+    instance = models.ForeignKey(Instance, models.DO_NOTHING, db_index=False, db_constraint=False)
+    tier = models.PositiveSmallIntegerField(choices=Tier)
+    source = models.PositiveSmallIntegerField(choices=SpanSource, default=SpanSource.OWN)
+    start_epoch = models.BigIntegerField()
+    end_epoch = models.BigIntegerField(help_text="The first second after it.")
+    value_count = models.BigIntegerField(default=0)
+    stored_bytes = models.BigIntegerField(default=0, help_text="Of its blocks, compressed.")
+
+    class Meta:
+        constraints = (
+            # Which spans there are of a tier in a range, and which is the oldest.
+            models.UniqueConstraint(
+                fields=("instance", "tier", "start_epoch", "source"), name="history_span_is_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {Tier(self.tier).label} {self.start_epoch}"
+
+
+class HistoryBlock(models.Model):
+    """The series of a few objects of one kind within a span, series after series."""
+
+    span = models.ForeignKey(HistorySpan, models.DO_NOTHING, db_index=False, db_constraint=False)
+    kind = models.PositiveSmallIntegerField(help_text="See monitoring.history.metrics.")
+    chunk = models.BigIntegerField(
+        help_text="The primary key of an object, divided by the objects of a block."
+    )
+    body = models.BinaryField(help_text="See monitoring.history.blocks.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("span", "kind", "chunk"), name="history_block_is_unique"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.span_id} {self.kind} {self.chunk}"
+
+
+class BlindTime(models.Model):
+    """That nothing was seen of an instance for a while, and why; `filled_until` how far Proxmox's own records have closed it."""
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, db_index=False)
+    start_epoch = models.BigIntegerField()
+    end_epoch = models.BigIntegerField()
+    cause = models.CharField(max_length=16, choices=BlindCause)
+    is_filled = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("instance", "start_epoch"), name="blind_time_is_unique"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.start_epoch}"
+
+
+# --- History: events --------------------------------------------------------------------------------------------------
+
+
+class HistoryEvent(models.Model):
+    """What happened to an object: a task of Proxmox, a change of its configuration. Written once; a task once more when it ends."""
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, db_index=False)
+    object_kind = models.CharField(max_length=16)
+    object_id = models.BigIntegerField(help_text="The primary key of the object's row.")
+    kind = models.CharField(max_length=16, choices=EventKind)
+    code = models.CharField(max_length=64, help_text="vzdump, qmigrate, ..., or which setting changed.")
+    text = models.CharField(max_length=300, blank=True)
+    outcome = models.CharField(
+        max_length=16, blank=True, help_text="ok, warning, failed, running; empty: none."
+    )
+    key = models.CharField(
+        max_length=200, help_text="Tells it from all others of its instance, such as its UPID."
+    )
+    start_epoch = models.BigIntegerField()
+    end_epoch = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("instance", "key"), name="history_event_is_unique"),)
+        # The events of an object, or of an instance, in a range.
+        indexes = (
+            models.Index(fields=("object_kind", "object_id", "start_epoch"), name="history_event_of_object"),
+            models.Index(fields=("instance", "start_epoch"), name="history_event_of_instance"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.code}"
+
+
+# --- History: what is read from Proxmox -------------------------------------------------------------------------------
+
+
+class Backfill(models.Model):
+    """The reading of Proxmox's own records of one instance: waiting -> running -> done, cancelled or failed."""
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, db_index=False)
+    reason = models.CharField(max_length=16, choices=BackfillReason)
+    state = models.CharField(max_length=16, choices=BackfillState, default=BackfillState.WAITING)
+    start_epoch = models.BigIntegerField(
+        null=True, blank=True, help_text="From when; empty: as far back as there is anything."
+    )
+    end_epoch = models.BigIntegerField(help_text="Until when: from then on there are samples of our own.")
+    cursor = models.CharField(max_length=200, blank=True, help_text="Where it goes on.")
+    done_count = models.PositiveIntegerField(default=0, help_text="Objects that have been read.")
+    total_count = models.PositiveIntegerField(default=0)
+    failed_count = models.PositiveIntegerField(default=0, help_text="Objects of which nothing could be read.")
+    message = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
+        indexes = (models.Index(fields=("instance", "state"), name="backfill_of_instance"),)
+
+    def __str__(self) -> str:
+        return f"backfill of {self.instance_id}"

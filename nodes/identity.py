@@ -7,12 +7,16 @@ from typing import NamedTuple
 
 
 class ObjectKind(StrEnum):
-    """What a row of the inventory stands for; a PBS and a mail gateway are their instances."""
+    """What a row stands for; a PBS and a mail gateway are their instances. The last three are parts of a node, a guest, a gateway."""
 
     INSTANCE = "instance"
     NODE = "node"
     GUEST = "guest"
     STORAGE = "storage"
+    DATASTORE = "datastore"
+    POOL = "pool"
+    FILESYSTEM = "filesystem"
+    MAIL_NODE = "mail_node"
 
 
 class ObjectKey(NamedTuple):
