@@ -17,10 +17,11 @@ FLOORS = (
     {"known"},
     {"backups"},
     {"concerns"},
-    {"history", "alerts"},
+    {"alerts"},
     {"wire"},
     {"store"},
-    {"feed", "collecting"},
+    {"history"},
+    {"feed", "collecting", "exporting"},
     {"polling"},
     {"api"},
 )
@@ -31,7 +32,7 @@ ROWS = {"models", "choices", "querysets"}
 OUTERMOST = {"tasks", "admin", "apps", "receivers", "management"}
 
 #: Rooms in which nothing is spelled as the wire spells it.
-UNSPELLED = ("figures", "known", "backups", "concerns", "store", "collecting", "polling")
+UNSPELLED = ("figures", "known", "backups", "concerns", "store", "history", "collecting", "polling")
 #: What Python itself calls so.
 PYTHON = {"getLogger"}
 CAMEL = re.compile(r"[a-z][a-z0-9]*(?:[A-Z][a-z0-9]*)+")
