@@ -67,6 +67,8 @@ class NodeFigures(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     # As its history told it, at `history_epoch`:
     arc_bytes: int | None = None  # of the used memory the cache of ZFS
     pressure: PressureReading | None = None
+    network_in_bytes_per_second: float | None = None  # of the physical interfaces, over a minute
+    network_out_bytes_per_second: float | None = None
     history_epoch: float | None = None
 
 
@@ -122,6 +124,8 @@ def live_node(
         swap_total_bytes=known.swap_total_bytes,
         arc_bytes=history.arc_bytes if history is not None else None,
         pressure=history.pressure if history is not None else None,
+        network_in_bytes_per_second=history.network_in_bytes_per_second if history is not None else None,
+        network_out_bytes_per_second=history.network_out_bytes_per_second if history is not None else None,
         history_epoch=history_epoch if history is not None else None,
     )
 

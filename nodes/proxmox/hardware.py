@@ -7,6 +7,7 @@ Source: api-facts.md sections 4.1, 7 and 11.2.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -220,7 +221,14 @@ def read_node_history_newest(data: object) -> NodeHistoryReading:
     return NodeHistoryReading(
         pressure=next((pressure for at, row in dated if (pressure := _pressure(row, at)) is not None), None),
         arc_bytes=next((cache for cache in caches if cache is not None), None),
+        network_in_bytes_per_second=_newest_amount(dated, "netin"),
+        network_out_bytes_per_second=_newest_amount(dated, "netout"),
     )
+
+
+def _newest_amount(dated: Iterable[tuple[int, Row]], name: str) -> float | None:
+    amounts = (real(row.get(name)) for _, row in dated)
+    return next((told for told in amounts if told is not None), None)
 
 
 def _pressure(row: Row, measured_epoch: int) -> PressureReading | None:

@@ -655,6 +655,18 @@ def test_the_zfs_cache_of_a_node_of_pve_9_is_read() -> None:
     assert reading.arc_bytes == 1_615_051_000
 
 
-@pytest.mark.parametrize("name", ["pulse-rrd/pve8_node_rrddata.json", "fog-proxmox-pve6/node-rrddata.json"])
-def test_nodes_before_pve_9_tell_neither_pressure_nor_cache(name: str) -> None:
-    assert hardware.read_node_history_newest(recorded(name)) == NodeHistoryReading()
+@pytest.mark.parametrize(
+    ("name", "network_in", "network_out"),
+    [
+        ("pulse-rrd/pve8_node_rrddata.json", 14398.3941176471, 15476.4176470588),
+        ("fog-proxmox-pve6/node-rrddata.json", 971.766666666667, 2722.73),
+    ],
+)
+def test_nodes_before_pve_9_tell_their_traffic_and_neither_pressure_nor_cache(
+    name: str, network_in: float, network_out: float
+) -> None:
+    reading = hardware.read_node_history_newest(recorded(name))
+
+    assert reading == NodeHistoryReading(
+        network_in_bytes_per_second=network_in, network_out_bytes_per_second=network_out
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from monitoring.collecting.disks import disk_questions
-from monitoring.collecting.pve.common import answers, is_online, version_of, wanted_guests
+from monitoring.collecting.pve.common import answers, is_online, wanted_guests
 from monitoring.collecting.schedule import Question
 from monitoring.collecting.visit import LISTING_SECONDS, Visit
 from monitoring.figures.nodes import NodeFigures
@@ -14,8 +14,6 @@ from nodes import authorities
 from nodes.proxmox import backups, cluster, guests, hardware, pve, software
 
 GUEST_KINDS = ("qemu", "lxc")
-#: From this version on the history of a node tells its pressure and its ZFS cache.
-HISTORY_SINCE = (9, 0)
 
 
 def node_questions(
@@ -49,8 +47,7 @@ def node_questions(
     yield question(Lane.SUBSCRIPTION, read_subscription)
     if visit.may(f"/nodes/{name}", "Sys.Modify"):
         yield question(Lane.UPDATES, read_updates)
-    if version_of(visit, name) >= HISTORY_SINCE:
-        yield question(Lane.NODE_HISTORY, read_history, is_possible=audits)
+    yield question(Lane.NODE_HISTORY, read_history, is_possible=audits)
     if replicates:
         yield question(Lane.REPLICATION, read_replication)
 
@@ -116,7 +113,7 @@ def read_updates(visit: Visit, node: str) -> None:
 
 
 def read_history(visit: Visit, node: str) -> None:
-    """Read the pressure on the node itself, and how much of its memory the cache of ZFS takes."""
+    """Read the traffic of the node itself; from PVE 9 also the pressure, and how much of its memory the cache of ZFS takes."""
     history = visit.ask(hardware.node_history_newest, node)
     visit.facts.set_node(node, history=history, history_epoch=visit.epoch)
 

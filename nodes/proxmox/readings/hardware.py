@@ -140,7 +140,9 @@ class PendingUpdateReading(msgspec.Struct, frozen=True, gc=False):
 
 
 class NodeHistoryReading(msgspec.Struct, frozen=True):
-    """What GET /nodes/{node}/rrddata alone tells, each of the newest row that has it; from PVE 9.0."""
+    """What GET /nodes/{node}/rrddata alone tells, each of the newest row that has it; pressure and cache from PVE 9.0."""
 
     pressure: PressureReading | None = None
     arc_bytes: int | None = None  # `arcsize`, the cache of ZFS; 0 where ZFS is not used
+    network_in_bytes_per_second: float | None = None  # `netin`, of the physical interfaces
+    network_out_bytes_per_second: float | None = None
