@@ -115,7 +115,7 @@ def makes_templates(tree: ast.Module) -> list[str]:
 def compares_secrets(tree: ast.Module) -> list[str]:
     """Return the comparisons with `==` or `!=` that a clock could watch: of what is called a secret or its digest.
 
-    A word of the product's own beside it, as in `kind == "token"`, is no secret.
+    A word or a constant of the product's own beside it, as in `kind == "token"`, is no secret.
     """
     return [
         ast.unparse(node)
@@ -123,8 +123,13 @@ def compares_secrets(tree: ast.Module) -> list[str]:
         if isinstance(node, ast.Compare)
         and any(isinstance(how, ast.Eq | ast.NotEq) for how in node.ops)
         and any(SECRET_WORDS & set(words_of(side)) for side in (node.left, *node.comparators))
-        and not any(isinstance(side, ast.Constant) for side in (node.left, *node.comparators))
+        and not any(is_constant(side) for side in (node.left, *node.comparators))
     ]
+
+
+def is_constant(side: ast.expr) -> bool:
+    """Return whether an operand is a literal, or a constant by its name."""
+    return isinstance(side, ast.Constant) or (isinstance(side, ast.Name) and side.id.isupper())
 
 
 def words_of(side: ast.expr) -> list[str]:
