@@ -1,0 +1,205 @@
+"""The series of a few objects over a span, as bytes and back; pure.
+
+Series after series, as little moves from one point to the next. A constant series costs five bytes; any other is its first code
+and then the differences, in one byte each while they fit, small ones of either sign as small numbers, so that they compress.
+Where nothing is known a mask says so, and the code before goes on in its place. Each object is compressed by itself: who wants
+one of them does not pay for its neighbours.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import IntEnum
+from itertools import accumulate
+from operator import sub
+from typing import NamedTuple
+
+import msgspec
+
+from monitoring.history.scales import UNKNOWN
+
+try:
+    from isal.isal_zlib import decompress as inflate
+except ImportError:  # no wheel for this machine
+    inflate = zlib.decompress
+
+#: Objects whose keys differ only below this are in one block.
+OBJECTS = 32
+#: zlib's effort: level 9 saves nothing more.
+LEVEL = 6
+#: Raw deflate: no header and no checksum of two hundred bytes of data.
+RAW = -15
+VERSION = 1
+
+
+class Aspect(IntEnum):
+    """What of a bucket a series tells; of samples as they were taken there are means only."""
+
+    MEAN = 0
+    LOW = 1  # as how far it lies below the mean
+    HIGH = 2  # as how far it lies above
+    COUNT = 3  # how many samples
+
+
+class Form(IntEnum):
+    """How a series is written."""
+
+    CONSTANT = 0
+    NARROW = 1  # differences of one byte
+    WIDE = 2  # differences of two bytes
+
+
+#: Whether there is a mask, beside the form.
+MASKED = 0x10
+#: Metric, aspect, form, and the first code.
+HEAD = struct.Struct("<BBBh")
+
+#: By (metric, aspect) the codes of one object, one for each point.
+Series = dict[tuple[int, int], Sequence[int]]
+
+
+class Packed(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A block. `widths` are seconds by point where they are not all the tier's own, `epochs` the start and then the distances."""
+
+    version: int
+    epochs: list[int]
+    widths: list[int]
+    pks: list[int]
+    streams: list[bytes]
+
+
+_packed = msgspec.msgpack.Decoder(Packed).decode
+
+
+class Block(NamedTuple):
+    """A block that is read: the starts of its points, their widths (none: the tier's own), and a stream for each object."""
+
+    epochs: list[int]
+    widths: list[int]
+    streams: dict[int, bytes]
+
+    def series(self, pk: int) -> Series:
+        """Return the series of an object, none when it has none here; raises BadBlock."""
+        stream = self.streams.get(pk)
+        return read_stream(stream, len(self.epochs)) if stream is not None else {}
+
+
+class BadBlock(ValueError):
+    """These bytes are no block."""
+
+
+def pack(epochs: Sequence[int], objects: Mapping[int, Series], widths: Sequence[int] = ()) -> bytes:
+    """Return the block of these objects; all series have one code for each of the epochs."""
+    distances = [now - before for now, before in zip(epochs, (0, *epochs), strict=False)]
+    streams = [write_stream(series) for series in objects.values()]
+    return msgspec.msgpack.encode(Packed(VERSION, distances, list(widths), list(objects), streams))
+
+
+def unpack(body: bytes) -> Block:
+    """Return the block of these bytes; raises BadBlock."""
+    try:
+        packed = _packed(body)
+    except msgspec.MsgspecError as error:
+        raise BadBlock(str(error)) from error
+    if packed.version != VERSION:
+        raise BadBlock(f"a block of version {packed.version}")
+    return Block(
+        list(accumulate(packed.epochs)), packed.widths, dict(zip(packed.pks, packed.streams, strict=True))
+    )
+
+
+def chunk_of(pk: int) -> int:
+    """Return in which block of a span an object is."""
+    return pk // OBJECTS
+
+
+# --- one object -------------------------------------------------------------------------------------------------------
+
+
+def write_stream(series: Series) -> bytes:
+    """Return the series of one object, compressed; one of which nothing is known is left out."""
+    heads, bodies = bytearray(), bytearray()
+    for (metric, aspect), codes in series.items():
+        written = write_codes(codes)
+        if written is not None:
+            form, first, body = written
+            heads += HEAD.pack(metric, aspect, form, first)
+            bodies += body
+    deflating = zlib.compressobj(LEVEL, zlib.DEFLATED, RAW)
+    return deflating.compress(bytes((len(heads) // HEAD.size,)) + heads + bodies) + deflating.flush()
+
+
+def write_codes(codes: Sequence[int]) -> tuple[int, int, bytes] | None:
+    """Return form, first code and the rest of a series; None when nothing is known of it."""
+    mask = b""
+    if min(codes) == UNKNOWN:
+        known = [code != UNKNOWN for code in codes]
+        if not any(known):
+            return None
+        mask, codes = mask_of(known), filled(codes)
+    first = codes[0]
+    if min(codes) == first == max(codes):
+        return (Form.CONSTANT | MASKED if mask else Form.CONSTANT), first, mask
+    steps = [step << 1 if step >= 0 else ~(step << 1) for step in map(sub, codes[1:], codes)]
+    if max(steps) < 0x100:
+        return (Form.NARROW | MASKED if mask else Form.NARROW), first, mask + bytes(steps)
+    wide = struct.pack(f"<{len(steps)}H", *(step & 0xFFFF for step in steps))
+    return (Form.WIDE | MASKED if mask else Form.WIDE), first, mask + wide[0::2] + wide[1::2]
+
+
+def mask_of(known: Iterable[bool]) -> bytes:
+    """Return one bit for each point, the first lowest, eight to a byte."""
+    bits = "".join("1" if one else "0" for one in known)
+    return int(bits[::-1], 2).to_bytes((len(bits) + 7) // 8, "little")
+
+
+def filled(codes: Sequence[int]) -> list[int]:
+    """Return codes with the one before in place of what is not known, at the beginning the one after."""
+    last = next(code for code in codes if code != UNKNOWN)
+    full: list[int] = []
+    for code in codes:
+        if code != UNKNOWN:
+            last = code
+        full.append(last)
+    return full
+
+
+def read_stream(stream: bytes, size: int) -> Series:
+    """Return the series of one object, of so many points each; raises BadBlock."""
+    try:
+        return dict(series_in(inflate(stream, RAW), size))
+    except Exception as error:  # zlib's and isal's have no base in common
+        raise BadBlock(f"a series that cannot be read: {error}") from error
+
+
+def series_in(data: bytes, size: int) -> Iterator[tuple[tuple[int, int], Sequence[int]]]:
+    """Yield (metric, aspect) and the codes of each series."""
+    place = 1 + data[0] * HEAD.size
+    for metric, aspect, form, first in HEAD.iter_unpack(data[1:place]):
+        mask = b""
+        if form & MASKED:
+            mask, place = data[place : place + (size + 7) // 8], place + (size + 7) // 8
+        length = (0, size - 1, 2 * (size - 1))[form & ~MASKED]
+        codes = read_codes(form & ~MASKED, first, data[place : place + length], size)
+        place += length
+        yield (metric, aspect), masked(codes, mask) if mask else codes
+
+
+def read_codes(form: int, first: int, body: bytes, size: int) -> Sequence[int]:
+    """Return the codes of a series without its mask."""
+    if form == Form.CONSTANT:
+        return (first,) * size
+    steps: Iterable[int] = body
+    if form == Form.WIDE:
+        both = bytearray(len(body))
+        both[0::2], both[1::2] = body[: size - 1], body[size - 1 :]
+        steps = struct.unpack(f"<{size - 1}H", both)
+    return list(accumulate((step >> 1 ^ -(step & 1) for step in steps), initial=first))
+
+
+def masked(codes: Sequence[int], mask: bytes) -> list[int]:
+    """Return codes with UNKNOWN where the mask has no bit."""
+    bits = bin(int.from_bytes(mask, "little") | 1 << 8 * len(mask))[:2:-1]
+    return [code if bit == "1" else UNKNOWN for code, bit in zip(codes, bits, strict=False)]
