@@ -1,0 +1,131 @@
+"""Series of any range on a grid: from the tier that fits, and from the others where that has nothing.
+
+The newest samples are not sealed yet, and the oldest are left in coarse tiers alone, so a range is filled in turns: the tier that
+fits, finer ones, coarser ones, and then what Proxmox itself has told. What is filled is not filled again, so that nothing counts twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from monitoring.choices import SpanSource, Tier
+from monitoring.history import pages
+from monitoring.history.columns import Columns, Grid, Wanted
+from monitoring.history.filling import filled
+from monitoring.history.pages import Page
+from monitoring.history.tiers import STEPS, tier_for
+from monitoring.known.head import NO_HEAD, Head
+
+#: Most buckets that are answered, whatever was asked for.
+MOST_POINTS = 10_000
+#: What is wanted of more objects than this is read for all of them at once.
+FEW = 8
+
+
+class Range(NamedTuple):
+    """From an instant to before another, in epoch seconds."""
+
+    start: int
+    end: int
+
+
+def grid_of(start_epoch: int, end_epoch: int, points: int) -> Grid:
+    """Return a grid of this range with at most so many buckets and about that many, in whole buckets of the tier that fits."""
+    length = max(end_epoch - start_epoch, 1)
+    points = min(max(points, 1), MOST_POINTS)
+    unit = STEPS[tier_for(length / points)]
+    step = max(-(-length // (points * unit)), 1) * unit
+    start = start_epoch // step * step
+    return Grid(start, step, -(-(end_epoch - start) // step))
+
+
+def read(
+    instance_id: int,
+    wanted: Wanted,
+    *,
+    start_epoch: int,
+    end_epoch: int,
+    points: int = 600,
+    head: Head = NO_HEAD,
+) -> Columns:
+    """Return the series of what is wanted of one instance; an object of which nothing is known in the range is left out.
+
+    `head` is that of the memory of its poll: the minute that is not saved yet.
+    """
+    grid = grid_of(start_epoch, end_epoch, points)
+    found = [page for page in pages_of(instance_id, wanted, grid, head) if page.kept]
+    told = merged([Range(*span) for page in found if page.source == SpanSource.PROXMOX for span in page.kept])
+    return Columns(
+        grid, filled(found, grid), max((page.resolution for page in found), default=0), tuple(told)
+    )
+
+
+def pages_of(instance_id: int, wanted: Wanted, grid: Grid, head: Head) -> Iterator[Page]:
+    """Yield the pages that fill the grid, each with the parts of it that it fills.
+
+    A gap within a span of our own is a gap: a coarser tier, whose buckets hide it, fills only what has no span. What Proxmox has told
+    fills every gap.
+    """
+    fitting = tier_for(grid.step_seconds)
+    order = [
+        fitting,
+        *reversed([tier for tier in Tier if tier < fitting]),
+        *[tier for tier in Tier if tier > fitting],
+    ]
+    whole = [Range(grid.start_epoch, grid.end_epoch)]
+    unread, unknown = whole, whole
+    is_few = all(pks is not None and len(pks) <= FEW for pks, _ in wanted.values())
+    for tier in order:
+        found = pages.sealed(instance_id, wanted, tier, SpanSource.OWN, unread)
+        if tier == fitting:
+            found += pages.unsealed(instance_id, wanted, unread, is_few=is_few)
+            found += pages.of_head(head, wanted, is_few=is_few)
+        for page in found:
+            page.kept = shared(page.covered, unread)
+            unread, unknown = without(unread, page.span or page.kept), without(unknown, page.kept)
+            yield page
+    for tier in order:
+        for page in pages.sealed(instance_id, wanted, tier, SpanSource.PROXMOX, worth(unknown)):
+            page.kept = shared(page.covered, unknown)
+            unknown = without(unknown, page.kept)
+            yield page
+
+
+def worth(ranges: list[Range]) -> list[Range]:
+    """Return those of the ranges that are long enough for anybody to have taken a sample in between."""
+    return [one for one in ranges if one.end - one.start >= STEPS[Tier.TEN_SECONDS]]
+
+
+def shared(some: Sequence[tuple[int, int]], others: Sequence[Range]) -> list[tuple[int, int]]:
+    """Return what both have; each is in order."""
+    return [
+        (max(start, one.start), min(end, one.end))
+        for start, end in some
+        for one in others
+        if start < one.end and one.start < end
+    ]
+
+
+def without(missing: list[Range], filled: Sequence[tuple[int, int]]) -> list[Range]:
+    """Return what is left of ranges without others; both are in order."""
+    left = missing
+    for start, end in filled:
+        left = [
+            part
+            for one in left
+            for part in (Range(one.start, min(one.end, start)), Range(max(one.start, end), one.end))
+            if part.start < part.end
+        ]
+    return left
+
+
+def merged(ranges: list[Range]) -> list[tuple[int, int]]:
+    """Return the same with those that touch made one, in order."""
+    every: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if every and start <= every[-1][1]:
+            every[-1] = (every[-1][0], max(end, every[-1][1]))
+        else:
+            every.append((start, end))
+    return every
