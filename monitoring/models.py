@@ -88,9 +88,11 @@ class HistoryBatch(models.Model):
     """The samples of one instance within one minute, as they were taken; sealed and deleted when their hour is over."""
 
     instance = models.ForeignKey(Instance, models.DO_NOTHING, db_index=False, db_constraint=False)
-    start_epoch = models.BigIntegerField(help_text="Of the minute, epoch seconds.")
+    start_epoch = models.BigIntegerField(help_text="Of the first sample, epoch seconds.")
     source = models.PositiveSmallIntegerField(choices=SpanSource, default=SpanSource.OWN)
-    body = models.BinaryField(help_text="See monitoring.history.batches.")
+    # Who looks at all objects of an hour reads the means alone: they come first in the row.
+    means = models.BinaryField(help_text="Of the whole minute; see monitoring.history.batches.")
+    body = models.BinaryField(help_text="Each sample of it.")
 
     class Meta:
         verbose_name_plural = "history batches"

@@ -1,4 +1,4 @@
-"""Background work of monitoring: find what is due, poll one instance."""
+"""Background work of monitoring: find what is due, poll one instance, judge, look after the history."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from monitoring.collecting import judging, run
+from monitoring.history import retention, sealing_round
 from monitoring.polling import polls, turns
 from monitoring.store.current import store
 from nodes.models import Instance
@@ -68,3 +69,15 @@ def drop_removed() -> int:
 def judge_backups() -> None:
     """Judge whose backups are whose and which guests are safe, if anything has changed since the last time."""
     judging.judge_if_due(timezone.now())
+
+
+@shared_task(name="monitoring.tasks.seal_history", time_limit=120)  # type: ignore[untyped-decorator]
+def seal_history() -> int:
+    """Seal the hours of samples that are closed, and compact closed days; returns how many. A second run takes other instances."""
+    return sealing_round.seal_due(at_epoch=time.time())
+
+
+@shared_task(name="monitoring.tasks.prune_history", time_limit=300)  # type: ignore[untyped-decorator]
+def prune_history() -> int:
+    """Delete samples that are older than they are kept, or more than the disk is to hold; returns how many spans."""
+    return sum(retention.prune(at=timezone.now()))

@@ -57,6 +57,8 @@ PULSE_DATABASE_URL = env_secret("PULSE_DATABASE_URL")
 #: Set: scale-out with Celery workers, beat and this Redis. Empty: one process does everything.
 PULSE_REDIS_URL = env_secret("PULSE_REDIS_URL")
 POLLING_INTERVAL_SECONDS = env_int("POLLING_INTERVAL", 10, lowest=3, highest=3600)
+#: What the history may take on the disk; the oldest of what is finest goes first.
+HISTORY_DISK_MB = env_int("HISTORY_DISK_MB", 1024, lowest=16, highest=10_000_000)
 CONNECTION_TIMEOUT_SECONDS = env_int("CONNECTION_TIMEOUT", 10, lowest=1, highest=300)
 UPDATE_CHANNEL = env_choice("UPDATE_CHANNEL", "stable", ("stable", "rc"))
 AUTO_UPDATE_ENABLED = env_bool("AUTO_UPDATE_ENABLED")
@@ -160,6 +162,8 @@ def database(url: str) -> dict[str, Any]:
                 "init_command": (
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-2000;"
                     "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;"
+                    # What Debian builds it with writes zeros over all that is deleted: as much again as was written.
+                    " PRAGMA secure_delete=FAST;"
                 ),
             },
         }
@@ -296,6 +300,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "monitoring.tasks.judge_backups",
         "schedule": 10.0,
         "options": {"expires": 10.0},
+    },
+    "seal-history": {
+        "task": "monitoring.tasks.seal_history",
+        "schedule": 20.0,
+        "options": {"expires": 20.0},
+    },
+    "prune-history": {
+        "task": "monitoring.tasks.prune_history",
+        "schedule": 600.0,
+        "options": {"expires": 600.0},
     },
     "prune-sessions": {
         "task": "accounts.tasks.prune_sessions",

@@ -11,6 +11,7 @@ import msgspec
 from monitoring.figures.instances import NO_FIGURES, Figures
 from monitoring.figures.rates import Sample
 from monitoring.known.costs import Costs
+from monitoring.known.head import NO_HEAD, Head
 from monitoring.known.kinds import Kind, Outline
 from monitoring.known.lanes import Progressing
 from nodes.proxmox.readings.live import (
@@ -76,6 +77,9 @@ class PollMemory(Progressing):
     )
     # what was true at the last poll, in order
     figures: Figures = NO_FIGURES
+    # history: the samples that are not saved yet, and when the last one was taken
+    head: Head = NO_HEAD
+    sampled_epoch: float = 0.0
     # inventory: digest of what was written last, by model
     written: dict[str, str] = {}
     row_keys: dict[str, int] = {}  # primary keys of the objects that something is wrong with

@@ -17,6 +17,7 @@ from monitoring.collecting.calls import Calls
 from monitoring.concerns.own import noticed
 from monitoring.concerns.unread import failing_tasks, unsaved
 from monitoring.figures.instances import Figures
+from monitoring.history import keeping
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.flaws import Broken
@@ -148,6 +149,7 @@ class Poll(ABC):
             outcomes.record_success(self.instance, memory, at=self.at)
             if calls is not None:
                 self.finish(calls)
+            keeping.keep(self.instance, memory, self.facts, at=self.at)
         except Exception as error:  # the figures are out: a full disk must not make hosts look sick
             self.report(error)
         else:

@@ -62,6 +62,7 @@ def serve_embedded() -> None:
     from django.db import connections
     from django.utils import timezone
 
+    from monitoring.history import keeping
     from monitoring.polling import restoring
     from monitoring.store import saved
     from pulse.runtime.local import LocalExecutor
@@ -80,6 +81,7 @@ def serve_embedded() -> None:
     watcher.stop()
     if not executor.stop(TASK_GRACE_SECONDS):
         logger.info("%d tasks that still wait for a host were left behind", executor.pool.busy)
+    keeping.write_all(seconds=SAVE_GRACE_SECONDS)
     saved.save_all(at=timezone.now(), seconds=SAVE_GRACE_SECONDS)
     connections.close_all()
 
