@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitoring.choices import SpanSource, Tier
-from monitoring.history import compacting, reading, sealing
+from monitoring.history import compacting, reading, sampled, sealing, telling
 from monitoring.history.metrics import CPU, MEMORY_USED, NETWORK_IN, Kind
 from monitoring.models import HistoryBatch, HistoryBlock, HistorySpan
 from tests.factories import make_instance
@@ -283,3 +283,80 @@ def test_all_guests_are_read_as_one_is():
     assert len(every.series) == 99
     assert every.series[Kind.GUEST, 42][CPU].means == one.means
     assert [round(mean, 1) for mean in one.means] == [4.2] * 62
+
+
+def test_samples_are_the_same_before_and_after_they_are_sealed():
+    instance = make_instance()
+    write(
+        instance.pk,
+        [
+            instant(MONDAY + second, {7: {CPU: second / 10}, 9: {MEMORY_USED: 1 << 30}})
+            for second in (0, 10, 60)
+        ],
+    )
+
+    before = list(sampled.samples(instance.pk, start_epoch=MONDAY + 5, end_epoch=MONDAY + 61))
+    sealing.seal(instance.pk, MONDAY)
+    after = list(sampled.samples(instance.pk, start_epoch=MONDAY + 5, end_epoch=MONDAY + 61))
+
+    assert [(one.epoch - MONDAY, one.kind, one.pks) for one in before] == [
+        (10, Kind.GUEST, [7, 9]),
+        (60, Kind.GUEST, [7, 9]),
+    ]
+    assert before[1].figures == {CPU: [6.0, None], MEMORY_USED: [None, 1 << 30]}
+    assert after == before
+
+
+def test_what_proxmox_told_fills_gaps_and_nothing_else():
+    instance = make_instance()
+    write_series(instance.pk, lambda epoch: 20.0, CPU, start=MONDAY + HOUR, end=MONDAY + HOUR + 600)
+    write_series(instance.pk, lambda epoch: 20.0, CPU, start=MONDAY + HOUR + 1200, end=MONDAY + 2 * HOUR)
+    sealing.seal(instance.pk, MONDAY + HOUR)
+    epochs = list(range(MONDAY, MONDAY + 2 * HOUR, 60))
+    told = telling.ToldSeries(Kind.GUEST, 7, epochs, [60] * len(epochs), {CPU: [50.0] * len(epochs)})
+
+    assert telling.keep_told(instance.pk, [told]) > 120
+    assert telling.keep_told(instance.pk, [told]) == 0
+
+    columns, column = cpu(instance, MONDAY, MONDAY + 2 * HOUR, 120)
+    assert [round(one) for one in column.means[:60]] == [50] * 60
+    assert [round(one) for one in column.means[60:70]] == [20] * 10
+    assert [round(one) for one in column.means[70:80]] == [50] * 10
+    assert [round(one) for one in column.means[80:]] == [20] * 40
+    assert column.lows[0] is None
+    assert round(column.lows[60]) == 20
+    assert columns.told == ((MONDAY, MONDAY + HOUR), (MONDAY + HOUR + 600, MONDAY + HOUR + 1200))
+
+
+def test_records_of_all_widths_fill_every_tier():
+    instance = make_instance()
+    start = MONDAY - 400 * DAY
+
+    def records(width, days):
+        epochs = list(range(MONDAY - days * DAY, MONDAY, width))
+        return telling.ToldSeries(Kind.GUEST, 7, epochs, [width] * len(epochs), {CPU: [10.0] * len(epochs)})
+
+    telling.keep_told(instance.pk, [records(60, 1), records(1800, 30), records(6 * HOUR, 365)])
+
+    for days, points in ((1, 1440), (7, 1008), (30, 720), (90, 360), (365, 1460)):
+        columns, column = cpu(instance, MONDAY - days * DAY, MONDAY, points)
+        assert column.means == [10.0] * points, days
+    columns, column = cpu(instance, start, MONDAY, 400)
+    assert column.means == [None] * 35 + [10.0] * 365
+    assert columns.resolution_seconds == 6 * HOUR
+
+
+def test_another_object_of_the_same_block_is_told_of_later():
+    instance = make_instance()
+    for pk, first in ((7, MONDAY), (9, MONDAY + 120)):
+        epochs = list(range(first, MONDAY + 300, 60))
+        told = telling.ToldSeries(
+            Kind.GUEST, pk, epochs, [60] * len(epochs), {CPU: [float(pk)] * len(epochs)}
+        )
+        telling.keep_told(instance.pk, [told])
+
+    _, seven = cpu(instance, MONDAY, MONDAY + 300, 5)
+    _, nine = cpu(instance, MONDAY, MONDAY + 300, 5, pk=9)
+
+    assert seven.means == [7.0] * 5
+    assert nine.means == [None, None, 9.0, 9.0, 9.0]
