@@ -11,6 +11,7 @@ import sys
 import zlib
 from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
@@ -175,14 +176,13 @@ class Opened:
             raise BadBatch(str(error)) from error
         self.epochs = packed.epochs
         self.kinds = packed.kinds
+        self._pks: dict[int, list[int]] = {}
 
     def pks(self, kind: int) -> list[int]:
         """Return the keys of a kind, in order."""
-        pks: list[int] = []
-        pk = 0
-        for step in self.kinds[kind].pks if kind in self.kinds else ():
-            pk += step
-            pks.append(pk)
+        pks = self._pks.get(kind)
+        if pks is None:
+            pks = self._pks[kind] = list(accumulate(self.kinds[kind].pks)) if kind in self.kinds else []
         return pks
 
     def metrics(self, kind: int) -> list[int]:
@@ -213,14 +213,14 @@ class Opened:
         return codes or [UNKNOWN] * len(self.epochs)
 
 
-def joined_planes(opened: Sequence[Opened], kind: int, metric: int, pks: Sequence[int]) -> array[int]:
+def joined_planes(opened: Sequence[Opened], kind: int, metric: int, pks: list[int]) -> array[int]:
     """Return the codes of one metric of all these objects, instant after instant, over several batches."""
     every: array[int] = array("h")
     for one in opened:
         own = one.pks(kind)
         if metric not in one.metrics(kind):
             every.extend(array("h", [UNKNOWN]) * (len(pks) * len(one.epochs)))
-        elif own == list(pks):
+        elif own == pks:
             every.extend(one.plane(kind, metric))
         else:
             every.extend(widened(one.plane(kind, metric), own, pks))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from itertools import accumulate
 from operator import sub
@@ -80,10 +80,10 @@ class Block(NamedTuple):
     widths: list[int]
     streams: dict[int, bytes]
 
-    def series(self, pk: int) -> Series:
-        """Return the series of an object, none when it has none here; raises BadBlock."""
+    def series(self, pk: int, wanted: Collection[tuple[int, int]] | None = None) -> Series:
+        """Return the series of an object, or those that are wanted of them; none when it has none here. Raises BadBlock."""
         stream = self.streams.get(pk)
-        return read_stream(stream, len(self.epochs)) if stream is not None else {}
+        return read_stream(stream, len(self.epochs), wanted) if stream is not None else {}
 
 
 class BadBlock(ValueError):
@@ -166,25 +166,28 @@ def filled(codes: Sequence[int]) -> list[int]:
     return full
 
 
-def read_stream(stream: bytes, size: int) -> Series:
+def read_stream(stream: bytes, size: int, wanted: Collection[tuple[int, int]] | None) -> Series:
     """Return the series of one object, of so many points each; raises BadBlock."""
     try:
-        return dict(series_in(inflate(stream, RAW), size))
+        return dict(series_in(inflate(stream, RAW), size, wanted))
     except Exception as error:  # zlib's and isal's have no base in common
         raise BadBlock(f"a series that cannot be read: {error}") from error
 
 
-def series_in(data: bytes, size: int) -> Iterator[tuple[tuple[int, int], Sequence[int]]]:
-    """Yield (metric, aspect) and the codes of each series."""
+def series_in(
+    data: bytes, size: int, wanted: Collection[tuple[int, int]] | None
+) -> Iterator[tuple[tuple[int, int], Sequence[int]]]:
+    """Yield (metric, aspect) and the codes of each series that is wanted."""
     place = 1 + data[0] * HEAD.size
     for metric, aspect, form, first in HEAD.iter_unpack(data[1:place]):
         mask = b""
         if form & MASKED:
             mask, place = data[place : place + (size + 7) // 8], place + (size + 7) // 8
         length = (0, size - 1, 2 * (size - 1))[form & ~MASKED]
-        codes = read_codes(form & ~MASKED, first, data[place : place + length], size)
         place += length
-        yield (metric, aspect), masked(codes, mask) if mask else codes
+        if wanted is None or (metric, aspect) in wanted:
+            codes = read_codes(form & ~MASKED, first, data[place - length : place], size)
+            yield (metric, aspect), masked(codes, mask) if mask else codes
 
 
 def read_codes(form: int, first: int, body: bytes, size: int) -> Sequence[int]:

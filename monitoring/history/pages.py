@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -62,7 +62,13 @@ class Page:
 
 
 def sealed(
-    instance_id: int, wanted: Wanted, tier: Tier, source: SpanSource, ranges: Sequence[tuple[int, int]]
+    instance_id: int,
+    wanted: Wanted,
+    tier: Tier,
+    source: SpanSource,
+    ranges: Sequence[tuple[int, int]],
+    *,
+    aspects: Collection[Aspect] = tuple(Aspect),
 ) -> list[Page]:
     """Return the spans of a tier that touch these ranges, what was read of them, in the order of time."""
     if not ranges:
@@ -86,7 +92,7 @@ def sealed(
         except blocks.BadBlock:
             logger.error("a block of instance %s cannot be read", instance_id)
             continue
-        strips.setdefault(span, []).append(strip_of(Kind(kind), block, tier, wanted))
+        strips.setdefault(span, []).append(strip_of(Kind(kind), block, tier, wanted, aspects))
     return [
         Page(
             source,
@@ -113,7 +119,7 @@ def bodies(spans: Sequence[int], wanted: Wanted) -> Iterator[tuple[int, int, byt
                 yield span, kind, bytes(body)
 
 
-def strip_of(kind: Kind, block: Block, tier: Tier, wanted: Wanted) -> Strip:
+def strip_of(kind: Kind, block: Block, tier: Tier, wanted: Wanted, aspects: Collection[Aspect]) -> Strip:
     """Return a block as a strip."""
     if block.widths:
         widths: Sequence[int] = block.widths
@@ -122,12 +128,13 @@ def strip_of(kind: Kind, block: Block, tier: Tier, wanted: Wanted) -> Strip:
     else:
         widths = [STEPS[tier]] * len(block.epochs)
     pks, metrics = wanted[kind]
+    keys = frozenset((metric.code, aspect) for metric in metrics for aspect in aspects)
 
     def objects() -> Iterator[tuple[int, dict[Metric, Codes]]]:
         chosen = block.streams if pks is None else [pk for pk in pks if pk in block.streams]
         for pk in chosen:
             try:
-                series = block.series(pk)
+                series = block.series(pk, keys)
             except blocks.BadBlock:
                 logger.error("a series of %s %s cannot be read", kind.name.lower(), pk)
                 continue

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from monitoring.choices import SpanSource, Tier
 from monitoring.history import pages
+from monitoring.history.blocks import Aspect
 from monitoring.history.columns import Columns, Grid, Wanted
 from monitoring.history.filling import filled
 from monitoring.history.pages import Page
@@ -51,7 +52,8 @@ def read(
 ) -> Columns:
     """Return the series of what is wanted of one instance; an object of which nothing is known in the range is left out.
 
-    `head` is that of the memory of its poll: the minute that is not saved yet.
+    `head` is that of the memory of its poll: the minute that is not saved yet. Where more than a few objects are wanted, their means
+    are all that is told: who looks at ten thousand of them sees no extremes.
     """
     grid = grid_of(start_epoch, end_epoch, points)
     found = [page for page in pages_of(instance_id, wanted, grid, head) if page.kept]
@@ -76,8 +78,9 @@ def pages_of(instance_id: int, wanted: Wanted, grid: Grid, head: Head) -> Iterat
     whole = [Range(grid.start_epoch, grid.end_epoch)]
     unread, unknown = whole, whole
     is_few = all(pks is not None and len(pks) <= FEW for pks, _ in wanted.values())
+    aspects = tuple(Aspect) if is_few else (Aspect.MEAN, Aspect.COUNT)
     for tier in order:
-        found = pages.sealed(instance_id, wanted, tier, SpanSource.OWN, unread)
+        found = pages.sealed(instance_id, wanted, tier, SpanSource.OWN, unread, aspects=aspects)
         if tier == fitting:
             found += pages.unsealed(instance_id, wanted, unread, is_few=is_few)
             found += pages.of_head(head, wanted, is_few=is_few)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from monitoring.choices import SpanSource, Tier
@@ -92,7 +92,7 @@ def of_span(span: int) -> Iterator[Sampled]:
             yield sampled(epoch, kind, list(objects), codes)
 
 
-def sampled(epoch: int, kind: int, pks: Sequence[int], codes: dict[int, Sequence[int]]) -> Sampled:
+def sampled(epoch: int, kind: int, pks: Sequence[int], codes: Mapping[int, Sequence[int]]) -> Sampled:
     """Return the figures of these codes."""
     figures: dict[Metric, list[float | None]] = {}
     for code, column in codes.items():
