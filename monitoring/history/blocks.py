@@ -2,6 +2,7 @@
 
 Series after series, as little moves from one point to the next. A constant series costs five bytes; any other is its first code
 and then the differences, in one byte each while they fit, small ones of either sign as small numbers, so that they compress.
+How far the extremes lie from a mean is noise, and differences of noise are more of it: those are written as they are.
 Where nothing is known a mask says so, and the code before goes on in its place. Each object is compressed by itself: who wants
 one of them does not pay for its neighbours.
 """
@@ -49,6 +50,7 @@ class Form(IntEnum):
     CONSTANT = 0
     NARROW = 1  # differences of one byte
     WIDE = 2  # differences of two bytes
+    PLAIN = 3  # how far each lies above the first code, the lowest, in one byte
 
 
 #: Whether there is a mask, beside the form.
@@ -122,7 +124,7 @@ def write_stream(series: Series) -> bytes:
     """Return the series of one object, compressed; one of which nothing is known is left out."""
     heads, bodies = bytearray(), bytearray()
     for (metric, aspect), codes in series.items():
-        written = write_codes(codes)
+        written = write_codes(codes, is_noise=aspect != Aspect.MEAN)
         if written is not None:
             form, first, body = written
             heads += HEAD.pack(metric, aspect, form, first)
@@ -131,7 +133,7 @@ def write_stream(series: Series) -> bytes:
     return deflating.compress(bytes((len(heads) // HEAD.size,)) + heads + bodies) + deflating.flush()
 
 
-def write_codes(codes: Sequence[int]) -> tuple[int, int, bytes] | None:
+def write_codes(codes: Sequence[int], *, is_noise: bool = False) -> tuple[int, int, bytes] | None:
     """Return form, first code and the rest of a series; None when nothing is known of it."""
     mask = b""
     if min(codes) == UNKNOWN:
@@ -139,9 +141,12 @@ def write_codes(codes: Sequence[int]) -> tuple[int, int, bytes] | None:
         if not any(known):
             return None
         mask, codes = mask_of(known), filled(codes)
-    first = codes[0]
-    if min(codes) == first == max(codes):
+    first, low, high = codes[0], min(codes), max(codes)
+    if low == high:
         return (Form.CONSTANT | MASKED if mask else Form.CONSTANT), first, mask
+    if is_noise and high - low < 0x100:
+        above = bytes([code - low for code in codes])
+        return (Form.PLAIN | MASKED if mask else Form.PLAIN), low, mask + above
     steps = [step << 1 if step >= 0 else ~(step << 1) for step in map(sub, codes[1:], codes)]
     if max(steps) < 0x100:
         return (Form.NARROW | MASKED if mask else Form.NARROW), first, mask + bytes(steps)
@@ -183,7 +188,7 @@ def series_in(
         mask = b""
         if form & MASKED:
             mask, place = data[place : place + (size + 7) // 8], place + (size + 7) // 8
-        length = (0, size - 1, 2 * (size - 1))[form & ~MASKED]
+        length = (0, size - 1, 2 * (size - 1), size)[form & ~MASKED]
         place += length
         if wanted is None or (metric, aspect) in wanted:
             codes = read_codes(form & ~MASKED, first, data[place - length : place], size)
@@ -194,6 +199,8 @@ def read_codes(form: int, first: int, body: bytes, size: int) -> Sequence[int]:
     """Return the codes of a series without its mask."""
     if form == Form.CONSTANT:
         return (first,) * size
+    if form == Form.PLAIN:
+        return [first + above for above in body]
     steps: Iterable[int] = body
     if form == Form.WIDE:
         both = bytearray(len(body))

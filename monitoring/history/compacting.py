@@ -77,8 +77,12 @@ def month_of(epoch: int) -> tuple[int, int]:
 
 
 def compact_day(instance_id: int, start_epoch: int) -> None:
-    """Make one span of the hours of a day, and one of its four quarters."""
+    """Make one span of the five minutes of a day and one of its hours, and a new one of its four quarters.
+
+    Twelve points of an hour are too few to compress; the two finest tiers stay as they are, an hour each.
+    """
     end = start_epoch + DAY
+    compact_span(instance_id, Tier.FIVE_MINUTES, start_epoch, end)
     epochs, objects = points_of(instance_id, Tier.HOUR, start_epoch, end)
     quarters = cuts_of(epochs, STEPS[Tier.SIX_HOURS])
     hours, wide = Writer(epochs), Writer([cut.epoch for cut in quarters])

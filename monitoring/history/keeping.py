@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +47,8 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
     epoch = at.timestamp()
     if 0 <= epoch - memory.sampled_epoch < SPACING_SECONDS:
         return
-    instant = instant_of(instance, memory.figures, facts, at=at)
+    costs = host_memory_of(memory, facts, at_epoch=epoch)
+    instant = instant_of(instance, memory.figures, facts, costs, at=at)
     if epoch // DAY != memory.sampled_epoch // DAY:
         rows.note_parts(
             instance, [pk for kind in PARTS if kind in instant.shots for pk in instant.shots[kind].pks], at=at
@@ -110,8 +112,10 @@ def write_all(*, seconds: float) -> int:
 # --- one sample -------------------------------------------------------------------------------------------------------
 
 
-def instant_of(instance: Instance, figures: Figures, facts: Facts, *, at: datetime) -> Instant:
-    """Return everything that is known now of what has a row."""
+def instant_of(
+    instance: Instance, figures: Figures, facts: Facts, host_memory: Mapping[int, int], *, at: datetime
+) -> Instant:
+    """Return everything that is known now of what has a row; `host_memory` as in `host_memory_of`."""
     known = rows.rows_of(
         instance,
         vmids=[one.vmid for one in figures.guests],
@@ -134,21 +138,21 @@ def instant_of(instance: Instance, figures: Figures, facts: Facts, *, at: dateti
     }
     few |= server_rows(instance, figures, known, at=at)
     shots = gathering.whole_shots(few)
-    guests = gathering.guests_shot(
-        figures.guests, known.guests, host_memory_of(facts, at_epoch=at.timestamp())
-    )
+    guests = gathering.guests_shot(figures.guests, known.guests, host_memory)
     if guests.planes:
         shots[Kind.GUEST] = guests
     return Instant(round(at.timestamp()), shots | part_shots(instance, figures, facts, known, at=at))
 
 
-def host_memory_of(facts: Facts, *, at_epoch: float) -> dict[int, int]:
-    """Return what each VM costs its node in bytes, from PVE 9 on, as it was told not long ago."""
-    return {
-        vmid: memory
+def host_memory_of(memory: PollMemory, facts: Facts, *, at_epoch: float) -> dict[int, int]:
+    """Return what each VM costs its node in bytes, by vmid: as the list tells it from PVE 9 on, else as it was told not long ago."""
+    listed = memory.reading.guests if memory.reading is not None and memory.read_epoch == at_epoch else ()
+    told = {one.vmid: one.host_memory_bytes for one in listed if one.host_memory_bytes is not None}
+    return told or {
+        vmid: cost
         for vmid, one in facts.guests.items()
         if one.detail is not None
-        and (memory := one.detail.host_memory_bytes) is not None
+        and (cost := one.detail.host_memory_bytes) is not None
         and current_guest(one, at_epoch=at_epoch).detail is not None
     }
 
