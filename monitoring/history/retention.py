@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -123,6 +123,22 @@ def delete(pks: Iterable[int]) -> int:
             HistoryBlock.objects.filter(span_id__in=some).delete()
             HistorySpan.objects.filter(pk__in=some).delete()
     return len(every)
+
+
+#: Of one guest with its share of nodes and storages, bytes of a day in each tier: `python -m benchmarks.history size`.
+DAILY_BYTES: Mapping[Tier, int] = {
+    Tier.TEN_SECONDS: 24_000,
+    Tier.MINUTE: 17_000,
+    Tier.FIVE_MINUTES: 5_000,
+    Tier.HOUR: 1_000,
+    Tier.SIX_HOURS: 200,
+}
+
+
+def expected_bytes(*, guests: int, days: float) -> int:
+    """Return how much disk the history of so many guests takes after so many days, without a budget."""
+    daily = (DAILY_BYTES[tier] * min(days, days_of(tier, guests=guests)) for tier in Tier)
+    return int(guests * sum(daily) * OVERHEAD)
 
 
 def oldest_of(instance_id: int) -> int | None:
