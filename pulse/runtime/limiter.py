@@ -3,7 +3,8 @@
 Under ASGI every synchronous view gets a thread, without a bound: 300 slow requests make 301 threads. Here a
 request waits for one of a few lanes, each with one thread that serves request after request; the queue in front
 is bounded, and what does not fit is told to come back. Neither a client that sends slowly nor one that reads
-slowly holds a lane: bodies are read before, answers are written after.
+slowly holds a lane: bodies are read before, answers are written after. Long answers that are sent while they are made hold one,
+but only a few at once.
 """
 
 from __future__ import annotations
@@ -60,8 +61,11 @@ WRITE_SECONDS_WHEN_SHORT = 5.0
 MOST_UNSENT_BYTES = 32 << 20
 #: Handed to the server at once: it holds what a client has not taken.
 PIECE_BYTES = 256 << 10
-#: An answer that comes in pieces and is longer than this is passed on while it is made, lane held.
-MAX_HELD_BYTES = 32 << 20
+#: An answer that comes in pieces and is longer than this is passed on while it is made, lane held: so many at once,
+#: and each piece has to be taken soon.
+MAX_HELD_BYTES = 64 << 10
+MAX_STREAMS = 4
+TAKE_SECONDS = 10.0
 RETRY_AFTER_SECONDS = 2
 
 #: Answered in lanes of their own: whoever watches Pulse must not be told that it is dead because it is busy.
@@ -142,6 +146,7 @@ class Limiter:
         grace_seconds: float = GRACE_SECONDS,
         read_seconds: float = READ_SECONDS,
         write_seconds: float = WRITE_SECONDS,
+        take_seconds: float = TAKE_SECONDS,
     ) -> None:
         self.app = app
         self.max_body_bytes = max_body_bytes
@@ -154,6 +159,7 @@ class Limiter:
         self.known = BodyPlaces(MAX_KNOWN, MAX_KNOWN_PER_CLIENT)
         self.strangers = BodyPlaces(MAX_STRANGERS, MAX_STRANGERS_PER_CLIENT)
         self.unsent = Unsent()
+        self.streams = Streams(MAX_STREAMS, take_seconds, write_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -214,12 +220,13 @@ class Limiter:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request whose body is at hand through a lane, then write its answer."""
-        answer = Answer(send)
-        async with self.lane_for(scope) as inside:
-            await self.app(scope, receive, answer.hold)
-            inside.is_over = answer.is_complete
-        limit = asyncio.timeout(self.write_seconds)
+        answer = Answer(send, self.streams)
         try:
+            with self.streams.counted(answer):
+                async with self.lane_for(scope) as inside:
+                    await self.app(scope, receive, answer.hold)
+                    inside.is_over = answer.is_complete
+            limit = asyncio.timeout(self.write_seconds)
             async with limit:
                 with self.unsent.counted(answer, limit):
                     await answer.flush()
@@ -292,11 +299,36 @@ class Unsent:
                 limit.reschedule(soon)
 
 
+class Streams:
+    """The answers that are passed on while they are made, each of which holds a lane."""
+
+    def __init__(self, most: int, take_seconds: float, write_seconds: float) -> None:
+        self.most, self.take_seconds, self.write_seconds = most, take_seconds, write_seconds
+        self._ends: dict[int, float] = {}  # by answer: when it has to be over
+
+    @contextmanager
+    def counted(self, answer: Answer) -> Iterator[None]:
+        """Forget the answer in the end, whether it became a stream or not."""
+        try:
+            yield
+        finally:
+            self._ends.pop(id(answer), None)
+
+    def limit(self, answer: Answer) -> asyncio.Timeout:
+        """Return how long a client may take for what an answer holds now; raises Full for one more stream than there may be."""
+        now = asyncio.get_running_loop().time()
+        if id(answer) not in self._ends and len(self._ends) >= self.most:
+            raise Full
+        end = self._ends.setdefault(id(answer), now + self.write_seconds)
+        return asyncio.timeout_at(min(end, now + self.take_seconds))
+
+
 class Answer:
     """The messages of an answer, held until the lane is free again."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, streams: Streams) -> None:
         self.send = send
+        self.streams = streams
         self.messages: list[Message] = []
         self.held_bytes = 0
         self.is_complete = False
@@ -307,7 +339,8 @@ class Answer:
         self.held_bytes += len(message.get("body", b""))
         self.is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         if self.held_bytes > MAX_HELD_BYTES and not self.is_complete:
-            await self.flush()
+            async with self.streams.limit(self):
+                await self.flush()
 
     async def flush(self) -> None:
         """Send what is held, a piece whenever the client has taken the last but one."""

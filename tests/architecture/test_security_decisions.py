@@ -126,6 +126,11 @@ def rate(limit) -> tuple[int, int]:
             ),
             (60.0, 5.0, 33554432, 262144),
         ),
+        (
+            "four at once; 10 seconds for each piece, 60 in all",
+            (limiter.MAX_STREAMS, limiter.TAKE_SECONDS, limiter.WRITE_SECONDS),
+            (4, 10.0, 60.0),
+        ),
         ("two at once per address, 20 seconds each", (slots.CALLS_AT_ONCE, session.CALL_SECONDS), (2, 20.0)),
         ("AES-256-GCM, nonce of 96 random bits", (crypto.KEY_BYTES, crypto.NONCE_BYTES), (32, 12)),
     ],

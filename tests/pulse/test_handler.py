@@ -1,4 +1,4 @@
-"""The ASGI application in front of Django: whole bodies in, whole answers out, in one thread."""
+"""The ASGI application in front of Django: whole bodies in, answers out, in one thread."""
 
 from __future__ import annotations
 
@@ -23,9 +23,25 @@ def echo(request):
     return response
 
 
+class Pieces:
+    """Says when a piece is made, and when it is over."""
+
+    def __init__(self):
+        SEEN["made"] = []
+
+    def __iter__(self):
+        for number in range(3):
+            SEEN["made"].append(number)
+            SEEN["thread"] = threading.current_thread().name
+            yield b"piece %d " % number
+
+    def close(self):
+        SEEN["closed"] = threading.current_thread().name
+
+
 def chunks(request):
     """Answer in pieces."""
-    return StreamingHttpResponse([b"one ", b"two"])
+    return StreamingHttpResponse(Pieces())
 
 
 def fail(request):
@@ -59,7 +75,7 @@ def served(handler, described, *messages):
     waiting = list(messages)
 
     async def receive():
-        return waiting.pop(0)
+        return waiting.pop(0) if waiting else await asyncio.Event().wait()
 
     async def send(message):
         sent.append(message)
@@ -96,8 +112,45 @@ def test_cookies_and_status_are_sent(handler):
     assert (b"set-cookie", b"taste=sweet; HttpOnly; Path=/") in start["headers"]
 
 
-def test_pieces_are_joined(handler):
-    assert served(handler, scope("/chunks"))[1]["body"] == b"one two"
+def test_a_piece_is_made_when_the_last_one_was_sent(handler):
+    made = []
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        made.append((message.get("body"), list(SEEN["made"])))
+
+    asyncio.run(handler(scope("/chunks"), receive, send))
+
+    assert made == [
+        (None, []),
+        (b"piece 0 ", [0]),
+        (b"piece 1 ", [0, 1]),
+        (b"piece 2 ", [0, 1, 2]),
+        (b"", [0, 1, 2]),
+    ]
+
+
+def test_pieces_are_made_and_ended_in_the_thread_of_the_request(handler):
+    served(handler, scope("/chunks"))
+
+    assert SEEN["thread"] == SEEN["closed"] != threading.main_thread().name
+
+
+def test_of_an_answer_in_pieces_none_is_made_for_who_asks_for_its_head(handler):
+    messages = served(handler, scope("/chunks", method="HEAD"))
+
+    assert [message.get("body") for message in messages] == [None, b""]
+    assert SEEN["made"] == []
+
+
+def test_no_piece_is_made_for_a_client_that_has_left(handler):
+    messages = served(handler, scope("/chunks"), {"type": "http.disconnect"})
+
+    assert len(messages) < 5
+    assert len(SEEN["made"]) < 3
+    assert "closed" in SEEN
 
 
 def test_the_view_runs_outside_of_the_loop(handler):

@@ -317,6 +317,76 @@ async def test_a_client_that_does_not_read_at_all_is_cut():
         await client.start()
 
 
+class Endless:
+    """An application that answers in pieces, and goes on until nobody takes them."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.is_closed = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            while True:
+                self.made += 1
+                await one_turn()
+                await send({"type": "http.response.body", "body": bytes(64 << 10), "more_body": True})
+        finally:
+            self.is_closed = True
+
+
+async def test_a_long_answer_is_made_no_faster_than_it_is_taken():
+    endless = Endless()
+    client = Client(Limiter(endless, max_body_bytes=100))
+    client.may_read.clear()
+    request = client.start()
+    while endless.made < 2:
+        await one_turn()
+    for _ in range(100):
+        await one_turn()
+
+    assert (endless.made, client.sent) == (2, [])
+    request.cancel()
+
+
+async def test_who_does_not_take_a_piece_in_time_holds_its_lane_no_longer():
+    endless = Endless()
+    client = Client(Limiter(endless, max_body_bytes=100, take_seconds=0.01))
+    client.may_read.clear()
+
+    with pytest.raises(TimeoutError):
+        await client.finish()
+
+    assert endless.is_closed
+
+
+async def test_a_stream_as_a_whole_has_its_time_however_fast_it_is_taken():
+    client = Client(Limiter(Endless(), max_body_bytes=100, write_seconds=0.05))
+
+    with pytest.raises(TimeoutError):
+        await client.finish()
+
+    assert len(client.sent) > 1
+
+
+async def test_four_streams_are_made_at_once_and_a_fifth_is_to_come_back():
+    app = Limiter(Endless(), max_body_bytes=100)
+    streams = [Client(app) for _ in range(4)]
+    for stream in streams:
+        stream.may_read.clear()
+    requests = [stream.start() for stream in streams]
+    while len(app.streams._ends) < 4:
+        await one_turn()
+
+    refused = await Client(app).finish()
+
+    assert (refused.status, refused.headers[b"retry-after"]) == (503, b"2")
+    for request in requests:
+        request.cancel()
+    await asyncio.gather(*requests, return_exceptions=True)
+    assert app.streams._ends == {}
+
+
 async def test_a_body_that_says_it_is_too_large_is_not_read():
     client = await Client(limiter(Views()), headers=[(b"content-length", b"101")]).finish()
 
