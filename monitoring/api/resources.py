@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from monitoring.api import answers
-from monitoring.backups.attribution import VMID
+from monitoring.api.subjects import located_resource
 from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.nodes import NodeFigures
@@ -23,7 +23,7 @@ from monitoring.store.current import store
 from monitoring.wire import numbers, server_numbers
 from monitoring.wire.details import Background, Details
 from monitoring.wire.finding import Resource, figures_behind
-from monitoring.wire.fragments import FragmentKey, Fragments, Item, Located, concerns_in, located_guest
+from monitoring.wire.fragments import FragmentKey, Item, Located, concerns_in
 from monitoring.wire.guest_details import guest_details, storage_details
 from monitoring.wire.ids import Label
 from monitoring.wire.node_details import node_details
@@ -32,7 +32,7 @@ from monitoring.wire.outdated import outdated_details
 from monitoring.wire.server_details import gateway_details, server_details
 from monitoring.wire.shapes import ConcernShape
 from monitoring.wire.spelling import spell
-from nodes.models import Instance, Node
+from nodes.models import Instance
 from pulse.lib.auth import Access
 from pulse.lib.endpoints import Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
@@ -102,7 +102,7 @@ class ExplanationView(Endpoint):
 
 def find(identity: str) -> Found:
     """Return the resource with this id, or the guest that had it before it moved; raises ApiError 404."""
-    located = store().find(identity) or moved_guest(identity, store().fragments())
+    located = located_resource(identity)
     found = found_in(located) if located is not None else None
     if found is None:
         raise ApiError(404, f"there is no resource called {identity!r:.200}", code="resource_not_found")
@@ -119,22 +119,6 @@ def found_in(located: Located) -> Found | None:
     if figures is None:
         return None
     return Found(fragment.name, pk, collection, item, figures, memory, store().load(FACTS, of=pk) or Facts())
-
-
-def moved_guest(identity: str, fragments: Fragments) -> Located | None:
-    """Return where the guest is whose id of before its migration this is.
-
-    Ids are never parsed, names hold dashes: each node that was ever there has its own in its row, and the guest's is that with its number.
-    """
-    head, _, number = identity.rpartition("-")
-    if not VMID.fullmatch(number) or not head:
-        return None
-    for instance_id in Node.objects.filter(wire_id=head).values_list("instance", flat=True):
-        fragment = fragments.get(FragmentKey(instance_id, "resources"))
-        located = located_guest(fragment, int(number)) if fragment is not None else None
-        if located is not None:
-            return located
-    return None
 
 
 def numbers_of(found: Found, *, at_epoch: float) -> Iterator[Number]:

@@ -9,19 +9,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from monitoring.api.answers import StorageFound, StorageList, joined
-from monitoring.api.charts import Named, known_figures
+from monitoring.api.subjects import shown_instances
 from monitoring.feed.state import STATE
+from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.storages import StorageFigures
 from monitoring.store.current import store
 from monitoring.wire.finding import resources_of
 from monitoring.wire.fragments import FragmentKey
+from monitoring.wire.ids import Label
 from monitoring.wire.state import items_in
 from nodes.models import Instance
 from pulse.lib.auth import Access
 from pulse.lib.endpoints import Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
 
+#: What an instance is called, and all that is true of it.
+Named = tuple[Label, Figures]
 #: What can be the number of an id such as `pve-0`.
 WIRE_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,8})", re.ASCII)
 
@@ -63,7 +67,7 @@ class StorageView(Endpoint):
         bodies = {item.id: item.body for item in items_in(store().fragments(), "storage")}
         if identity in bodies:
             return joined({"data": bodies[identity]}, is_stamped=True)
-        instances = list(known_figures())
+        instances = [(shown.label, shown.memory.figures) for shown in shown_instances()]
         if nodes := nodes_called(identity, instances):
             visible = seen_by(nodes, instances)
             found = [body for key, body in bodies.items() if key in visible]
