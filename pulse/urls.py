@@ -7,7 +7,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from accounts import api as accounts
 from accounts.views import change_password, set_up, sign_in, sign_out
-from monitoring.api import backups, charts, resources, state, storages
+from monitoring.api import backups, charts, resources, state, storage_charts, storages
 from nodes import api as nodes
 from pulse import diagnostics, pages, ready, views
 from pulse.openapi import views as openapi
@@ -25,6 +25,7 @@ API: list[URLPattern] = [
     path("api/storage", storages.StorageListView.as_view()),
     path("api/storage/", storages.StorageListView.as_view()),
     path("api/storage/<str:identity>", storages.StorageView.as_view()),
+    path("api/storage-charts", storage_charts.StorageChartsView.as_view()),
     path("api/backups", backups.BackupsView.as_view()),
     path("api/backups/", backups.BackupsView.as_view()),
     path("api/backups/unified", backups.BackupsView.as_view()),

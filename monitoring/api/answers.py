@@ -92,34 +92,6 @@ class PublicConfig(msgspec.Struct, rename="camel"):
     update_channel: str
 
 
-class Point(msgspec.Struct):
-    """One value of a series; `timestamp` is in milliseconds."""
-
-    timestamp: int
-    value: float
-
-
-class ChartStatistics(msgspec.Struct, rename="camel"):
-    """How far the points go back, in milliseconds."""
-
-    oldest_data_timestamp: int
-
-
-class Charts(msgspec.Struct, rename="camel"):
-    """Series by resource id and name of the metric, each with the oldest point first.
-
-    `data` holds the guests: `cpu`, `memory`, `disk` in percent, `diskread`, `diskwrite`, `netin`, `netout` in bytes per
-    second; `nodeData` the nodes: `cpu`, `memory`, `disk`; `storageData` the storages: `disk`. A series without a point is
-    one whose value is not known now.
-    """
-
-    data: dict[str, dict[str, list[Point]]]
-    node_data: dict[str, dict[str, list[Point]]]
-    storage_data: dict[str, dict[str, list[Point]]]
-    timestamp: int
-    stats: ChartStatistics
-
-
 class StorageList(msgspec.Struct):
     """All storages; `timestamp` is now, in Unix seconds."""
 

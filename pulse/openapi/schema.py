@@ -93,11 +93,10 @@ def shapes(types: tuple[Any, ...]) -> tuple[Mapping[Any, Json], Mapping[str, Jso
 
 
 def alternatives(answer: Any) -> Iterator[type[msgspec.Struct]]:
-    """Yield the types of which a field of an answer holds one: msgspec sees only that it refers to them."""
-    if not (isinstance(answer, type) and issubclass(answer, msgspec.Struct)):
-        return
-    for field in msgspec.structs.fields(answer):
-        for note in getattr(field.type, "__metadata__", ()):
+    """Yield the types of which an answer, or a field of it, is one: msgspec sees only that it refers to them."""
+    is_struct = isinstance(answer, type) and issubclass(answer, msgspec.Struct)
+    for holder in [field.type for field in msgspec.structs.fields(answer)] if is_struct else [answer]:
+        for note in getattr(holder, "__metadata__", ()):
             yield from (note.extra or {}).get("any_of", ())
 
 
