@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
+from monitoring.wire.metrics import Unit
 from pulse.lib.instants import WireInstant
 
 #: One value of each bucket, null where nothing is known.
@@ -73,3 +76,49 @@ class StorageSeries(msgspec.Struct):
 
 
 StorageCharts = dict[str, StorageSeries]
+
+
+class HistorySeries(msgspec.Struct):
+    """One metric: mean, lowest and highest of each bucket.
+
+    The extremes are null where only the mean is known, as in Proxmox's own records. Of a share in percent they are those of what is
+    used, by the mean of the total.
+    """
+
+    unit: Unit
+    mean: Values
+    low: Values
+    high: Values
+
+
+class HistoryEvent(msgspec.Struct):
+    """What happened; instants are in milliseconds, `end` is null while it goes on, and for what has no length.
+
+    `kind` is one of backup, migration, restore, snapshot, power, configuration, task, and `blind` for a time in which Pulse saw
+    nothing: `code` is then `stopped`, `unreachable` or `paused`. `outcome` is ok, warning, failed, running, or empty.
+    """
+
+    kind: str
+    code: str
+    text: str
+    outcome: str
+    start: int
+    end: int | None
+
+
+class History(msgspec.Struct):
+    """Series of one resource, or of a part of it: value `i` of each is of the `step` seconds from `start` (ms) + `i` * `step` on.
+
+    `resolution` is the distance in seconds of the coarsest samples behind them; 0: there are none. `told` lists, as
+    [start, end] in milliseconds, the times of which Proxmox's own records tell, Pulse having no samples.
+    """
+
+    id: str
+    start: int
+    step: int
+    count: int
+    resolution: int
+    told: list[tuple[int, int]]
+    series: dict[str, HistorySeries]
+    events: list[HistoryEvent]
+    part: Annotated[str, msgspec.Meta(description="As it was asked for; empty: the resource itself.")] = ""

@@ -62,7 +62,8 @@ class Operation:
     """What one method of a route demands, takes and answers; used as a decorator.
 
     `answers` holds by status a type that msgspec describes, a serializer, or None for an answer that is no JSON; `refuses`
-    holds the refusals of this operation alone, those of the door are added (`pulse.openapi`). `limit` is of this method alone, where
+    holds the refusals of this operation alone, those of the door are added (`pulse.openapi`). `also_as` is a media type in which
+    the good answer comes as text when it is asked for. `limit` is of this method alone, where
     the route has none. The first line of the
     method's docstring is the summary in the OpenAPI document, the rest of it the description.
     """
@@ -74,6 +75,7 @@ class Operation:
     refuses: Mapping[int, Refusal] = field(default_factory=dict)
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     media_type: str = "application/json"
+    also_as: str = ""
     limit: Limit | None = None
 
     def __call__(self, method: Method) -> Method:

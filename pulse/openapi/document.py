@@ -167,8 +167,10 @@ def add_examples(paths: dict[str, dict[str, Json]]) -> None:
             holder: dict[str, Any] = (
                 described["requestBody"] if name == "body" else described["responses"][name]
             )
-            (content,) = holder["content"].values()
-            content["example"] = example
+            for media_type, content in holder["content"].items():
+                # What comes in another form too has an example for each.
+                is_shared = len(holder["content"]) > 1
+                content["example"] = example[media_type] if is_shared else example
 
 
 def with_short_names(text: bytes) -> bytes:

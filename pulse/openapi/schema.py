@@ -204,6 +204,8 @@ class OperationSchema(AutoSchema):
         answers: Json = super()._get_response_bodies(direction)
         if self.limit is not None:
             answers = {status: answer | {"headers": LIMIT_HEADERS} for status, answer in answers.items()}
+        if self.operation.also_as:
+            answers["200"]["content"][self.operation.also_as] = {"schema": {"type": "string"}}
         own = dict(self.operation.refuses)
         if self.operation.takes is not None:
             own.setdefault(400, BODY_REFUSAL)

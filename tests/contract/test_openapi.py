@@ -232,9 +232,10 @@ def unexpected(described: Json, name: str, response: Any) -> list[str]:
     answer = answer_of(described, operation, response.status_code)
     if "content" not in answer:
         return [f"{name}: {response.content[:80]!r} instead of nothing"] if response.content else []
-    ((media_type, content),) = answer["content"].items()
-    if response["Content-Type"].partition(";")[0] != media_type:
-        return [f"{name}: {response['Content-Type']} instead of {media_type}"]
+    media_type = response["Content-Type"].partition(";")[0]
+    if media_type not in answer["content"]:
+        return [f"{name}: {media_type} instead of {' or '.join(answer['content'])}"]
+    content = answer["content"][media_type]
     value = response.json() if media_type == "application/json" else response.content.decode()
     return [f"{name} {response.status_code} {one}" for one in problems(described, content["schema"], value)]
 
