@@ -21,11 +21,10 @@ os.environ.setdefault("PULSE_DATA_DIR", tempfile.mkdtemp(prefix="pulse-bench-"))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pulse.settings")
 os.environ.setdefault("LOG_LEVEL", "error")
 
-import pulse.asgi  # noqa: F401  sets Django up
-
 from django.core.management import call_command
 from django.utils import timezone
 
+import pulse.asgi
 from monitoring.api.charts import usual_points
 from monitoring.choices import Tier
 from monitoring.figures.guest_memory import GuestMemory
@@ -57,11 +56,11 @@ FORMATS = {"contract": "points", "columns": "columns"}
 RANGES = {"24h": DAY, "7d": 7 * DAY, "90d": 90 * DAY, "1y": 365 * DAY}
 #: What there is of a virtual machine of which nothing else is read: no swap, no pressure.
 CODES = [metric.code for metric in METRICS[Kind.GUEST][:9]]
-ASK = """
+ASK = f"""
 import http.client, sys, time
 path, times, packed = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 for _ in range(times):
-    client = http.client.HTTPConnection("127.0.0.1", {port}, timeout=120)
+    client = http.client.HTTPConnection("127.0.0.1", {PORT}, timeout=120)
     begun = time.monotonic()
     client.request("GET", path, headers={{"Accept-Encoding": packed}})
     answer = client.getresponse()
@@ -71,7 +70,7 @@ for _ in range(times):
     while part := answer.read(1 << 20):
         size += len(part)
     print(first, time.monotonic() - begun, size)
-""".format(port=PORT)
+"""
 
 
 def walks(count: int, instants: int) -> Iterator[list[int]]:
@@ -93,7 +92,13 @@ def add_instance(number: int, guests: int, at_epoch: int) -> tuple[Instance, lis
     Node.objects.bulk_create([Node(instance=instance, name=name, first_seen_at=at) for name in names])
     Guest.objects.bulk_create(
         [
-            Guest(instance=instance, vmid=vmid, kind="qemu", node_name=names[vmid % len(names)], first_seen_at=at)
+            Guest(
+                instance=instance,
+                vmid=vmid,
+                kind="qemu",
+                node_name=names[vmid % len(names)],
+                first_seen_at=at,
+            )
             for vmid in vmids
         ],
         batch_size=500,
@@ -238,9 +243,7 @@ def one(at_epoch: int) -> None:
 
         def at_the_store(seconds: int = seconds) -> object:
             wanted = {Kind.GUEST: ([pk], METRICS[Kind.GUEST])}
-            return read(
-                instance.pk, wanted, start_epoch=at_epoch - seconds, end_epoch=at_epoch, points=500
-            )
+            return read(instance.pk, wanted, start_epoch=at_epoch - seconds, end_epoch=at_epoch, points=500)
 
         wall, spent = quickest(at_the_store)
         print(f"  {name:4} at the store {wall:6.0f} ms, CPU {spent:6.0f} ms", flush=True)

@@ -28,6 +28,9 @@ WINDOWS: Mapping[Tier, int] = {
     Tier.SIX_HOURS: 3_600 * DAY,
 }
 
+#: How much of a bucket must be known for a mean of it.
+NEARLY = 0.9
+
 
 class ToldSeries(NamedTuple):
     """The records of one object: the start of each point in epoch seconds, rising, how long each lasts, and what was told of it."""
@@ -97,21 +100,29 @@ def points_of(told: Iterable[ToldSeries]) -> dict[Tier, Points]:
         )
         for tier in Tier:
             if tier > fine and STEPS[tier] > width:
-                tiers.setdefault(tier, {}).update(means_of(some, STEPS[tier]))  # type: ignore[arg-type]
+                tiers.setdefault(tier, {}).update(means_of(some, width, STEPS[tier]))  # type: ignore[arg-type]
     return tiers
 
 
-def means_of(points: Mapping[int, Mapping[Metric, float]], step: int) -> Points:
-    """Return the means of points of one width in wider buckets."""
+def means_of(points: Mapping[int, Mapping[Metric, float]], width: int, step: int) -> Points:
+    """Return the means of points of one width in wider buckets, of those that they fill nearly whole.
+
+    The mean of a part would stand for the rest too, in which perhaps nothing is known.
+    """
     gathered: dict[int, dict[Metric, list[float]]] = {}
     for epoch, figures in points.items():
         bucket = gathered.setdefault(epoch // step * step, {})
         for metric, figure in figures.items():
             bucket.setdefault(metric, []).append(figure)
-    return {
-        epoch: Point(step, {metric: sum(some) / len(some) for metric, some in bucket.items()})
+    means = {
+        epoch: {
+            metric: sum(some) / len(some)
+            for metric, some in bucket.items()
+            if len(some) * width >= NEARLY * step
+        }
         for epoch, bucket in gathered.items()
     }
+    return {epoch: Point(step, figures) for epoch, figures in means.items() if figures}
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
