@@ -93,7 +93,7 @@ def keep_absence(instance: Instance, absent: Mapping[str, bool], *, written: Wri
 
 def known_absence(instance: Instance) -> dict[str, float]:
     """Return since when nodes were not online when they were last looked at, in epoch seconds."""
-    rows = Node.objects.filter(instance=instance, gone_at=None).exclude(absent_since=None)
+    rows = Node.there(instance).exclude(absent_since=None)
     return {name: at.timestamp() for name, at in rows.values_list("name", "absent_since") if at is not None}
 
 
@@ -163,8 +163,8 @@ LIMITS: Mapping[str, int] = {
     "Storage": limits.STORAGES,
     "Datastore": limits.ROWS["the datastores"],
 }
-#: A guest that comes back has the same row, and what hangs on it, unless it was gone for so long,
-GONE_FOR = timedelta(days=30)
+#: A guest that comes back has the same row, and what hangs on it, unless it was gone for so long: as long as history is kept,
+GONE_FOR = timedelta(days=731)
 #: or so many times what may be there at once has gone since.
 GONE_FACTOR = 2
 
@@ -207,7 +207,7 @@ def write(
 
     Of those that were gone, only those that return are looked at.
     """
-    rows = {row.key: row for row in model._default_manager.filter(instance=instance, gone_at=None)}
+    rows = {row.key: row for row in model.there(instance)}
     rows |= gone_rows(instance, model, facts.keys() - rows.keys())
     new = [
         model(instance=instance, first_seen_at=at, **values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.utils import timezone
@@ -266,6 +266,11 @@ class InventoryModel(models.Model):
         abstract = True
         # What is there is looked at in every poll, and what has gone first is deleted first.
         indexes = (models.Index(fields=("instance", "gone_at"), name="%(class)s_gone"),)
+
+    @classmethod
+    def there(cls, instance: Instance | int) -> models.QuerySet[Self]:
+        """Return what there is of an instance, in no order: in that of the model, all that is gone would be walked over."""
+        return cls._default_manager.filter(instance=instance, gone_at=None).order_by()
 
     @property
     def key(self) -> object:

@@ -202,7 +202,7 @@ def appearance(
 def recorded(instance: Instance) -> Appearance:
     """Return what a configured host has told so far; its guests only while it answers: they are renamed, and others come."""
     is_fresh = instance.state == PollState.OK and not instance.is_paused
-    guests = Guest.objects.filter(instance=instance, gone_at=None).values_list("vmid", "kind", "name")
+    guests = Guest.there(instance).values_list("vmid", "kind", "name")
     certificates = {name: certificate for name, (certificate, _) in instance.told_nodes.items()}
     addresses = {name: address for name, (_, address) in instance.told_nodes.items()}
     for endpoint in instance.endpoints.all():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from urllib.parse import urlsplit
 from zlib import crc32
 
@@ -147,7 +148,7 @@ def recorded_guests(instance: Instance) -> tuple[GuestReading, ...]:
         return ()
     return tuple(
         GuestReading(one.vmid, one.kind, one.node_name, "unknown", name=one.name)
-        for one in Guest.objects.filter(instance=instance, gone_at=None).order_by("vmid")
+        for one in sorted(Guest.there(instance), key=attrgetter("vmid"))
     )
 
 

@@ -57,7 +57,7 @@ class PbsPoll(Poll):
     @staticmethod
     def restored(instance: Instance, facts: Facts, judgement: Judgement, *, at_epoch: float) -> Figures:
         """Return the server with the datastores of the inventory, and with its jobs."""
-        stores = Datastore.objects.filter(instance=instance, gone_at=None)
+        stores = Datastore.there(instance).order_by("name")
         names = stores.values_list("name", flat=True) if instance.monitor_datastores else ()
         return Figures(
             server=ServerFigures(

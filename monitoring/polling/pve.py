@@ -174,9 +174,9 @@ class PvePoll(Poll):
         """Return what the inventory has; figures are not kept over a restart."""
         beside = beside_of(instance.pk, facts, judgement, at_epoch=at_epoch)
         seen, health = silent.last_seen(instance), silent.last_health(instance)
-        guests = Guest.objects.filter(instance=instance, gone_at=None)
-        nodes = Node.objects.filter(instance=instance, gone_at=None)
-        storages = Storage.objects.filter(instance=instance, gone_at=None)
+        guests = Guest.there(instance)
+        nodes = Node.there(instance)
+        storages = Storage.there(instance)
         return Figures(
             nodes=tuple(known_node(row, seen, health, facts) for row in nodes),
             guests=tuple(known_guest(row, seen, beside, at_epoch=at_epoch) for row in guests),
