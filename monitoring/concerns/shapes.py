@@ -17,12 +17,12 @@ WORDS_LIMIT = 160
 
 
 class About(msgspec.Struct, frozen=True, gc=False):
-    """The object that something is wrong with, as it is known within its instance, wherever it is just now.
+    """The object that something is wrong with or has happened to, as it is known within its instance, wherever it is just now.
 
-    `name` is that of a node or a storage, of a storage that is not shared with its `node`; a guest is known by its vmid.
+    `name` is that of a node, a storage or a datastore, of a storage that is not shared with its `node`; a guest is known by its vmid.
     """
 
-    kind: Literal["instance", "node", "guest", "storage", "server", "gateway"]
+    kind: Literal["instance", "node", "guest", "storage", "datastore", "server", "gateway"]
     name: str = ""
     node: str = ""
     vmid: int = 0
