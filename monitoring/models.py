@@ -192,10 +192,11 @@ class HistoryEvent(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("instance", "key"), name="history_event_is_unique"),)
-        # The events of an object, or of an instance, in a range.
+        # The events of an object, of an instance, or of all of them, in a range.
         indexes = (
             models.Index(fields=("object_kind", "object_id", "start_epoch"), name="history_event_of_object"),
             models.Index(fields=("instance", "start_epoch"), name="history_event_of_instance"),
+            models.Index(fields=("start_epoch",), name="history_event_in_order"),
         )
 
     def __str__(self) -> str:

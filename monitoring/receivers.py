@@ -8,6 +8,8 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
+from monitoring.collecting import happening
+from monitoring.history import events
 from monitoring.store.current import store
 from nodes import inventory
 from nodes.connecting import forget
@@ -22,6 +24,8 @@ def instance_removed(instance: Instance, **_: Any) -> None:
     def leave() -> None:
         forget(pk)
         inventory.forget(pk)
+        happening.forget(pk)
+        events.forget(pk)
         store().remove(pk)
 
     transaction.on_commit(leave, robust=True)

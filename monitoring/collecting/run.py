@@ -16,7 +16,7 @@ from datetime import datetime
 import msgspec
 
 from monitoring.backups.attribution import BackupServer
-from monitoring.collecting import forgetting, lists, pbs, pve, schedule
+from monitoring.collecting import forgetting, happening, lists, pbs, pve, schedule
 from monitoring.collecting.calls import Calls
 from monitoring.collecting.evidence import server_of
 from monitoring.collecting.schedule import Question
@@ -119,6 +119,7 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
         facts.note_flaw("the lists of backups cannot be made", error)
     else:
         facts.note_flaw("the lists of backups cannot be made", None)
+    keep_events(instance, facts, at=at)
     try:
         saved.save(instance, facts, at=at)
     finally:  # last of all: both have noted in the facts what they were made from
@@ -127,6 +128,18 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
         store().remove(instance.pk)  # whoever removed it did so before there was this to take out
         return False
     return True
+
+
+def keep_events(instance: Instance, facts: Facts, *, at: datetime) -> None:
+    """Keep what the tasks tell; a flaw of ours in that must not cost what was read."""
+    try:
+        happening.record(instance, facts, at_epoch=at.timestamp())
+    except Exception as error:
+        if "what happened cannot be kept" not in facts.flaws:
+            logger.exception("%s: what happened could not be kept", instance.name)
+        facts.note_flaw("what happened cannot be kept", error)
+    else:
+        facts.note_flaw("what happened cannot be kept", None)
 
 
 def make_visit(

@@ -52,6 +52,7 @@ class PollMemory(Progressing):
 
     instance_version: int = 0
     instance_name: str = ""
+    compared_version: int = 0  # of the instance when changes were last looked for; 0: not since the start
     fragment_version: int = 0
     cycles: int = 0
     calls: int = 0

@@ -17,7 +17,8 @@ from monitoring.collecting.calls import Calls
 from monitoring.concerns.own import noticed
 from monitoring.concerns.unread import failing_tasks, unsaved
 from monitoring.figures.instances import Figures
-from monitoring.history import keeping
+from monitoring.history import events, keeping
+from monitoring.history.changes import changes_between
 from monitoring.known.costs import LaneLedger
 from monitoring.known.facts import NOTHING_COLLECTED, Facts
 from monitoring.known.flaws import Broken
@@ -56,6 +57,7 @@ class Poll(ABC):
         memory.polled_epoch = at.timestamp()
         memory.first_polled_epoch = memory.first_polled_epoch or at.timestamp()
         self.instance, self.memory, self.at = instance, memory, at
+        self.before = memory.figures
         self.epoch = at.timestamp()
         self.interval = float(settings.POLLING_INTERVAL_SECONDS)
         self.started = time.monotonic()
@@ -149,11 +151,23 @@ class Poll(ABC):
             outcomes.record_success(self.instance, memory, at=self.at)
             if calls is not None:
                 self.finish(calls)
-            keeping.keep(self.instance, memory, self.facts, at=self.at)
+            try:
+                keeping.keep(self.instance, memory, self.facts, at=self.at)
+            finally:  # what has changed is not to be seen again by the next poll
+                self.record_changes()
         except Exception as error:  # the figures are out: a full disk must not make hosts look sick
             self.report(error)
         else:
             memory.trouble = ""
+
+    def record_changes(self) -> None:
+        """Keep what has changed since the last look, unless the instance was edited meanwhile: other things are to be seen now."""
+        memory, version = self.memory, self.instance.version
+        is_edited = memory.compared_version not in (0, version)
+        memory.compared_version = version
+        if not is_edited:
+            changes = changes_between(self.before, memory.figures, at_epoch=self.epoch)
+            events.record_changes(self.instance, changes)
 
     def fail(self, error: ProxmoxError) -> None:
         """Publish what was last known, marked as the contract says, and note the failure."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from monitoring.concerns.shapes import About
+from monitoring.history.objects import WHOLE, rows_of
 from monitoring.known.memory import PollMemory
 from nodes.identity import ObjectKey, ObjectKind
-from nodes.models import Guest, Instance, Node, Storage
-
-#: Objects of these kinds are the instance itself.
-WHOLE = frozenset({"instance", "server", "gateway"})
+from nodes.models import Instance
 
 
 def keys_of(instance: Instance, memory: PollMemory, objects: Collection[About]) -> dict[About, ObjectKey]:
@@ -34,17 +32,3 @@ def looked_up(instance: Instance, objects: Iterable[About]) -> dict[About, int]:
         rows = rows_of(instance, kind, wanted)
         found |= {one: rows[one] for one in wanted if one in rows}
     return found
-
-
-def rows_of(instance: Instance, kind: str, wanted: Iterable[About]) -> Mapping[About, int]:
-    """Return the rows of a kind, as what a concern would be about."""
-    if kind == "guest":
-        guests = Guest.objects.filter(instance=instance, vmid__in=[one.vmid for one in wanted])
-        return {About("guest", vmid=vmid): pk for vmid, pk in guests.values_list("vmid", "pk")}
-    names = {one.name for one in wanted}
-    if kind == "node":
-        nodes = Node.objects.filter(instance=instance, name__in=names)
-        return {About("node", name): pk for name, pk in nodes.values_list("name", "pk")}
-    storages = Storage.objects.filter(instance=instance, name__in=names)
-    rows = storages.values_list("name", "node_name", "pk")
-    return {About("storage", name, node): pk for name, node, pk in rows}
