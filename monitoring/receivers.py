@@ -1,15 +1,16 @@
-"""What follows from rows of other apps at once: a removed instance leaves the state."""
+"""What follows from rows of other apps at once: a removed instance leaves the state, an edit stands among what happened."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.db import transaction
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
+from django.utils import timezone
 
 from monitoring.collecting import happening
-from monitoring.history import events
+from monitoring.history import edits, events
 from monitoring.store.current import store
 from nodes import inventory
 from nodes.connecting import forget
@@ -37,3 +38,10 @@ def instance_paused(instance: Instance, **_: Any) -> None:
     if instance.is_paused:
         pk = instance.pk
         transaction.on_commit(lambda: store().remove(pk), robust=True)
+
+
+@receiver(pre_save, sender=Instance, dispatch_uid="monitoring.instance_edited")
+def instance_edited(instance: Instance, update_fields: frozenset[str] | None, **_: Any) -> None:
+    """Keep that somebody edits the instance, in the transaction of the edit."""
+    if instance.pk and update_fields and "version" in update_fields:
+        edits.record(instance, at=timezone.now())
