@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from monitoring.collecting import judging, run
-from monitoring.history import retention, sealing_round
+from monitoring.history import pruning, retention, sealing_round
 from monitoring.polling import polls, turns
 from monitoring.store.current import store
 from nodes.models import Instance
@@ -79,5 +79,6 @@ def seal_history() -> int:
 
 @shared_task(name="monitoring.tasks.prune_history", time_limit=300)  # type: ignore[untyped-decorator]
 def prune_history() -> int:
-    """Delete samples that are older than they are kept, or more than the disk is to hold; returns how many spans."""
-    return sum(retention.prune(at=timezone.now()))
+    """Delete samples and events that are older than they are kept, or more than are kept; returns how many spans and rows."""
+    at = timezone.now()
+    return sum(retention.prune(at=at)) + pruning.prune(at)
