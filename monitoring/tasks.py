@@ -81,4 +81,4 @@ def seal_history() -> int:
 def prune_history() -> int:
     """Delete samples and events that are older than they are kept, or more than are kept; returns how many spans and rows."""
     at = timezone.now()
-    return sum(retention.prune(at=at)) + pruning.prune(at)
+    return sum(retention.prune(at=at)) + pruning.prune_daily(at)

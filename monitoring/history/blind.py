@@ -7,6 +7,8 @@ import logging
 from django.conf import settings
 
 from monitoring.choices import BlindCause, SpanSource, Tier
+from monitoring.history.batches import BadBatch, Opened
+from monitoring.known.memory import PollMemory
 from monitoring.models import BlindTime, HistoryBatch, HistoryEvent, HistorySpan
 from nodes.identity import ObjectKind
 from nodes.models import Instance
@@ -22,16 +24,46 @@ LEAST_SECONDS = 60
 PAUSED = "paused"
 
 
+def note_gap(instance: Instance, memory: PollMemory, *, at_epoch: float) -> None:
+    """Note in the memory that a sample is taken after a while without any; for the first one after a start the rows are asked."""
+    last = memory.sampled_epoch or last_sample_epoch(instance.pk)
+    if last is not None and is_gap(last, at_epoch) and not memory.blind_since:
+        memory.blind_since, memory.blind_until = float(last), at_epoch
+
+
+def record(instance: Instance, memory: PollMemory) -> BlindTime | None:
+    """Write the blind time that is noted; one that cannot be written now is written after a later sample. Raises DatabaseError."""
+    if not memory.blind_since:
+        return None
+    row = resumed(
+        instance,
+        last_epoch=memory.blind_since,
+        at_epoch=memory.blind_until,
+        began_epoch=memory.first_polled_epoch,
+    )
+    memory.blind_since = memory.blind_until = 0.0
+    return row
+
+
+def longest_gap_seconds() -> float:
+    """Return how far two samples may be apart without a blind time between them."""
+    return max(MISSED_POLLS * float(settings.POLLING_INTERVAL_SECONDS), LEAST_SECONDS)
+
+
+def is_gap(last_epoch: float, at_epoch: float) -> bool:
+    """Return whether there is a blind time between two samples."""
+    return at_epoch - last_epoch > longest_gap_seconds()
+
+
 def resumed(
     instance: Instance, *, last_epoch: float, at_epoch: float, began_epoch: float
 ) -> BlindTime | None:
     """Note that the samples of an instance go on after the last one; returns the blind time, None when it was none.
 
-    `began_epoch` is when this process began to poll. `instance` is the row as it was when the poll began: it tells since when the
+    `began_epoch` is when its first poll began since the start. `instance` is the row as it was when the poll began: it tells since when the
     polls have failed.
     """
-    interval = float(settings.POLLING_INTERVAL_SECONDS)
-    if at_epoch - last_epoch <= max(MISSED_POLLS * interval, LEAST_SECONDS):
+    if not is_gap(last_epoch, at_epoch):
         return None
     cause = cause_of(instance, last_epoch=last_epoch, at_epoch=at_epoch, began_epoch=began_epoch)
     row, is_new = BlindTime.objects.get_or_create(
@@ -52,8 +84,10 @@ def resumed(
 
 
 def cause_of(instance: Instance, *, last_epoch: float, at_epoch: float, began_epoch: float) -> BlindCause:
-    """Return why nothing was seen: what came first, for the rest of it is not known to have been otherwise."""
-    grace = max(MISSED_POLLS * float(settings.POLLING_INTERVAL_SECONDS), LEAST_SECONDS)
+    """Return why nothing was seen: what came first, for the rest of it is not known to have been otherwise.
+
+    A host that does not answer says so in its row; where none does, nobody has asked.
+    """
     pauses = HistoryEvent.objects.filter(
         object_kind=ObjectKind.INSTANCE,
         object_id=instance.pk,
@@ -63,24 +97,21 @@ def cause_of(instance: Instance, *, last_epoch: float, at_epoch: float, began_ep
     if pauses.exists():
         return BlindCause.PAUSED
     failing_since = instance.failing_since
-    has_failed = failing_since is not None and failing_since.timestamp() <= last_epoch + grace
-    if began_epoch > last_epoch and not has_failed:
+    if failing_since is None:
         return BlindCause.STOPPED
-    return BlindCause.UNREACHABLE
+    was_first = failing_since.timestamp() <= last_epoch + longest_gap_seconds()
+    return BlindCause.UNREACHABLE if was_first or began_epoch <= last_epoch else BlindCause.STOPPED
 
 
 def last_sample_epoch(instance_id: int) -> int | None:
-    """Return until when samples of our own are stored, None when there are none: for the first sample after a start."""
-    batch = (
-        HistoryBatch.objects.filter(instance=instance_id, source=SpanSource.OWN)
-        .order_by("-start_epoch")
-        .values_list("start_epoch", flat=True)
-        .first()
-    )
-    span = (
-        HistorySpan.objects.filter(instance=instance_id, source=SpanSource.OWN, tier=Tier.TEN_SECONDS)
-        .order_by("-start_epoch")
-        .values_list("end_epoch", flat=True)
-        .first()
-    )
-    return max((one for one in (batch, span) if one is not None), default=None)
+    """Return when the last sample of our own was taken that is stored, None when there is none."""
+    batch = HistoryBatch.objects.filter(instance=instance_id, source=SpanSource.OWN)
+    span = HistorySpan.objects.filter(instance=instance_id, source=SpanSource.OWN, tier=Tier.TEN_SECONDS)
+    found: list[int] = []
+    for start, body in batch.order_by("-start_epoch").values_list("start_epoch", "body")[:1]:
+        try:
+            found.append(max(Opened(bytes(body)).epochs, default=start))
+        except BadBatch:
+            found.append(start)
+    found += span.order_by("-start_epoch").values_list("end_epoch", flat=True)[:1]
+    return max(found, default=None)

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from monitoring.figures.instances import Figures
-from monitoring.history import batches, gathering, rows
+from monitoring.history import batches, blind, gathering, rows
 from monitoring.history.gathering import Values
 from monitoring.history.metrics import Kind
 from monitoring.known.facts import Facts
@@ -53,6 +53,7 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
         rows.note_parts(
             instance, [pk for kind in PARTS if kind in instant.shots for pk in instant.shots[kind].pks], at=at
         )
+    blind.note_gap(instance, memory, at_epoch=epoch)
     memory.sampled_epoch = epoch
     if not instant.shots:
         return
@@ -60,6 +61,7 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
     # Where others serve the charts, nobody but the database tells them of the minute that is not over.
     is_shared = bool(settings.PULSE_REDIS_URL)
     write_head(instance.pk, memory, before_epoch=instant.epoch + 1 if is_shared else minute_of(instant.epoch))
+    blind.record(instance, memory)
 
 
 def minute_of(epoch: float) -> int:

@@ -25,6 +25,19 @@ MOST_BLIND_TIMES = 10_000
 MOST_AT_ONCE = 50_000
 
 
+#: The day on which this process has done so last.
+_last: dict[str, str] = {}
+
+
+def prune_daily(at: datetime) -> int:
+    """Do as `prune`, once a day and after a start."""
+    day = at.date().isoformat()
+    if _last.get("day") == day:
+        return 0
+    _last["day"] = day
+    return prune(at)
+
+
 def prune(at: datetime) -> int:
     """Delete what is too old or too much of every instance; returns how many rows."""
     deleted = 0

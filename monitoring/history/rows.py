@@ -63,15 +63,14 @@ def rows_of(
 
 def looked_up(instance: Instance, *, at_epoch: float) -> Rows:
     """Read the rows of what is there; four or five queries."""
-    there = {"instance": instance, "gone_at": None}
-    storages = Storage.objects.filter(**there).values_list("name", "node_name", "pk")
+    storages = Storage.there(instance).values_list("name", "node_name", "pk")
     parts = HistoryPart.objects.filter(instance=instance).values_list("kind", "owner_id", "name", "pk")
     return Rows(
         at_epoch,
-        dict(Guest.objects.filter(**there).values_list("vmid", "pk")),
-        dict(Node.objects.filter(**there).values_list("name", "pk")),
+        dict(Guest.there(instance).values_list("vmid", "pk")),
+        dict(Node.there(instance).values_list("name", "pk")),
         {(name, node): pk for name, node, pk in storages},
-        dict(Datastore.objects.filter(**there).values_list("name", "pk")),
+        dict(Datastore.there(instance).values_list("name", "pk")),
         {(kind, owner, name): pk for kind, owner, name, pk in parts},
     )
 

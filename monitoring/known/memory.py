@@ -81,6 +81,9 @@ class PollMemory(Progressing):
     # history: the samples that are not saved yet, and when the last one was taken
     head: Head = NO_HEAD
     sampled_epoch: float = 0.0
+    # the blind time that is not written yet
+    blind_since: float = 0.0
+    blind_until: float = 0.0
     # inventory: digest of what was written last, by model
     written: dict[str, str] = {}
     row_keys: dict[str, int] = {}  # primary keys of the objects that something is wrong with

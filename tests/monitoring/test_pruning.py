@@ -97,8 +97,12 @@ def test_one_run_deletes_so_many_and_the_next_goes_on(monkeypatch):
     assert [pruning.prune(NOON), pruning.prune(NOON)] == [2, 1]
 
 
-def test_the_task_prunes_by_the_clock(time_machine):
-    time_machine.move_to(NOON, tick=False)
-    keep(make_instance(), -800 * DAY)
+def test_the_task_prunes_once_a_day_and_after_a_start(time_machine, monkeypatch):
+    monkeypatch.setattr(pruning, "_last", {})
+    instance, told = make_instance(), []
+    for hours in (0, 1, 13):
+        time_machine.move_to(NOON + timedelta(hours=hours), tick=False)
+        keep(instance, -800 * DAY - hours)
+        told.append(prune_history())
 
-    assert prune_history() == 1
+    assert told == [1, 0, 2]
