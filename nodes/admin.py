@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html_join
 from django.views.decorators.csrf import csrf_protect
 
 from nodes import connecting, editing, probe
@@ -46,7 +47,11 @@ TEST_LIMIT = 20
 TESTS_AT_ONCE = 10
 TEST_SECONDS = 10.0
 
+#: Lists of other apps in which an instance can be chosen: what they are called, and the name of their page.
+PAGES: list[tuple[str, str]] = []
+
 OBSERVED = (
+    "pages",
     "state",
     "problem",
     "failure_code",
@@ -143,6 +148,12 @@ class InstanceAdmin(InstanceModelAdmin):
     def problem(self, instance: Instance) -> str:
         """Return why the last poll failed; a host's words may quote the request that it refused."""
         return without_secrets(instance.failure_message)
+
+    @admin.display(description="history")
+    def pages(self, instance: Instance) -> str:
+        """Return links to the lists that tell more of this instance."""
+        links = ((reverse(page), instance.pk, title) for title, page in PAGES)
+        return format_html_join(" · ", '<a href="{}?instance__id__exact={}">{}</a>', links)
 
     @admin.display(description="certificate", ordering="fingerprint")
     def certificate(self, instance: Instance) -> str:

@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import ApiToken
+from monitoring.choices import Tier
+from monitoring.models import BlindTime, HistoryEvent, HistoryPart, HistorySpan
 from nodes.models import Instance
 from pulse.lib.auth import Access
 from tests.factories import make_datastore, make_guest, make_instance, make_node, make_storage
@@ -37,8 +39,20 @@ def rows(make_user) -> list[Model]:
     for make in (make_node, make_guest, make_storage):
         make(instance)
     make_datastore()
+    make_history(instance)
     Instance.objects.filter(kind="pbs", number=0).update(sealed_password=SEALED)
     return [row for model in admin.site._registry for row in model._default_manager.all()]
+
+
+def make_history(instance: Instance) -> None:
+    """A row of each model of the history that the admin has."""
+    span = {"instance": instance, "start_epoch": 0, "end_epoch": 60}
+    HistorySpan.objects.create(tier=Tier.MINUTE, **span)
+    BlindTime.objects.create(cause="paused", **span)
+    HistoryEvent.objects.create(object_kind="instance", object_id=instance.pk, kind="power", code="x", **span)
+    HistoryPart.objects.create(
+        instance=instance, kind="pool", owner_id=1, name="tank", last_seen_at=timezone.now()
+    )
 
 
 def paths_of(rows: list[Model]) -> Iterator[str]:
