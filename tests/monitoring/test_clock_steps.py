@@ -116,7 +116,7 @@ def test_everything_that_the_polls_remember_stays_as_old_as_it_was():
     set_back(memory, seconds=HOUR)
 
     kept = {name: getattr(memory, name) for name in instants}
-    assert len(kept) == 21
+    assert len(kept) == 24
     assert {next(iter(one.values())) if isinstance(one, dict) else one for one in kept.values()} == {
         AT - HOUR
     }

@@ -30,6 +30,8 @@ ORDER = (
     tasks.collect_instance,
     tasks.judge_backups,
     tasks.drop_removed,
+    tasks.seal_history,
+    tasks.prune_history,
     prune_sessions,
 )
 #: The two that are about one instance.

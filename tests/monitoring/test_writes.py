@@ -73,11 +73,14 @@ def test_an_hour_of_polls_of_fifty_guests_writes_little(watch, own_store):
         with written() as counted:
             go_on(both, minutes=60)
 
-    # Each five minutes that both answer, that three members are online, and what is known of the cluster; of the server when.
+    # Each five minutes that both answer, that three members are online, and what is known of the cluster; of the server when. Each
+    # minute the samples of both; and the one task of that hour.
     assert counted.most == {
+        "monitoring_historybatch": 120,
         "nodes_instance": 24,
         "nodes_clusterendpoint": 12,
         "monitoring_collectedfacts": 12,
+        "monitoring_historyevent": 1,
     }
     assert counted.bytes < 500_000
 
