@@ -2,6 +2,9 @@
 
 Most buckets get one point, and keep it as it is. Those that get several hold their mean, each weighing by its samples, and the
 lowest and highest of all. A point that is wider than a bucket fills all that it covers: it is all that is known of them.
+
+Where the points go is found once for all objects that share a line of time; then each series takes a few calls for whole runs of
+points, not some for each: ten thousand guests have millions.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
+from operator import mul
 from typing import NamedTuple
 
 from monitoring.choices import SpanSource
@@ -19,44 +24,88 @@ from monitoring.history.scales import UNKNOWN, Figures
 
 #: A point and the bucket that it is in.
 Place = tuple[int, int]
+Values = list[float | None]
 #: Seconds for which a point of Proxmox's own records counts as one sample.
 TOLD_SAMPLE_SECONDS = 10
 
 
+class Stretch(NamedTuple):
+    """Neighbouring buckets, the first of which is `bucket`, that have a point for themselves each: which."""
+
+    bucket: int
+    points: Sequence[int]
+
+
+class Heap(NamedTuple):
+    """One bucket in which several points meet: from the first to before the last, one after the other."""
+
+    bucket: int
+    first: int
+    last: int
+
+
 class Plan(NamedTuple):
-    """Where the points of a strip go: those that have a bucket for themselves, and those that share one."""
+    """Where the points of a strip go; `weights` is how much each weighs, None: all the same, one sample."""
 
-    strip: Strip
     page: Page
-    alone: list[Place]
-    shared: list[Place]
-    #: The buckets of `alone`, when these and the points go up one by one.
-    run: tuple[int, int, int] | None  # first point, first bucket, length
+    alone: list[Stretch]
+    shared: list[Heap]
+    weights: Sequence[float] | None
 
 
-def filled(pages: Sequence[Page], grid: Grid) -> dict[tuple[Kind, int], dict[Metric, Column]]:
-    """Return the series of all pages on the grid."""
+def filled(
+    pages: Sequence[Page], grid: Grid, *, has_extremes: bool = True
+) -> dict[tuple[Kind, int], dict[Metric, Column]]:
+    """Return the series of all pages on the grid; without `has_extremes` their means alone."""
     placed = [(page, strip, places_of(strip, page, grid)) for page in pages for strip in page.strips]
     touched = touches(placed)
     cells: dict[tuple[Kind, int], dict[Metric, Cells]] = {}
+    nothing: Values | None = None if has_extremes else [None] * grid.size
     for page, strip, places in placed:
         if not places:
             continue
-        alone = [place for place in places if touched[place[1]] == 1]
-        shared = [place for place in places if touched[place[1]] != 1] if len(alone) < len(places) else []
-        plan = Plan(strip, page, alone, shared, run_of(alone))
+        plan = plan_of(page, strip, places, touched)
         for pk, series in strip.objects():
             own = cells.setdefault((strip.kind, pk), {})
             for metric, codes in series.items():
+                if min(codes.means) == UNKNOWN == max(codes.means):
+                    continue
                 one = own.get(metric)
                 if one is None:
-                    one = own[metric] = Cells(grid.size)
-                put(one, plan, codes, metric.scale.figures)
-    return {
-        key: columns
-        for key, own in cells.items()
-        if (columns := {metric: one.column() for metric, one in own.items() if one.is_known})
-    }
+                    one = own[metric] = Cells(grid.size, nothing)
+                one.put(plan, codes, metric.scale.figures)
+    return {key: {metric: one.column() for metric, one in own.items()} for key, own in cells.items() if own}
+
+
+def plan_of(page: Page, strip: Strip, places: Sequence[Place], touched: Counter[int]) -> Plan:
+    """Return where the points of a strip go."""
+    alone = [place for place in places if touched[place[1]] == 1]
+    shared = [place for place in places if touched[place[1]] != 1] if len(alone) < len(places) else []
+    weights = None
+    if page.source == SpanSource.PROXMOX:
+        weights = [width / TOLD_SAMPLE_SECONDS for width in strip.widths]
+    return Plan(page, stretches_of(alone), heaps_of(shared), weights)
+
+
+def stretches_of(places: Sequence[Place]) -> list[Stretch]:
+    """Return places whose buckets go up one by one together."""
+    found: list[Stretch] = []
+    for _, some in groupby(enumerate(places), key=lambda one: one[1][1] - one[0]):
+        run = [place for _, place in some]
+        first, last = run[0][0], run[-1][0]
+        points = [point for point, _ in run]
+        is_run = last - first == len(run) - 1 and points == list(range(first, last + 1))
+        found.append(Stretch(run[0][1], range(first, last + 1) if is_run else points))
+    return found
+
+
+def heaps_of(places: Sequence[Place]) -> list[Heap]:
+    """Return neighbouring points that share a bucket together."""
+    heaps: list[Heap] = []
+    for (bucket, _), some in groupby(enumerate(places), key=lambda one: (one[1][1], one[1][0] - one[0])):
+        points = [point for _, (point, _) in some]
+        heaps.append(Heap(bucket, points[0], points[-1] + 1))
+    return heaps
 
 
 def places_of(strip: Strip, page: Page, grid: Grid) -> list[Place]:
@@ -94,29 +143,19 @@ def touches(placed: Sequence[tuple[Page, Strip, list[Place]]]) -> Counter[int]:
     return touched
 
 
-def run_of(places: Sequence[Place]) -> tuple[int, int, int] | None:
-    """Return first point, first bucket and length when both go up one by one."""
-    if not places:
-        return None
-    (point, bucket), (last_point, last_bucket) = places[0], places[-1]
-    length = len(places)
-    is_run = last_point - point == last_bucket - bucket == length - 1
-    return (point, bucket, length) if is_run else None
-
-
 class Cells:
-    """One series on its way into the buckets."""
+    """One series on its way into the buckets. `nothing` are the extremes where they are not wanted."""
 
-    __slots__ = ("highs", "is_known", "lows", "means", "sums", "weights")
+    __slots__ = ("highs", "is_mean_alone", "lows", "means", "sums", "weights")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, nothing: Values | None = None) -> None:
         """Begin with nothing."""
-        self.means: list[float | None] = [None] * size
-        self.lows: list[float | None] = [None] * size
-        self.highs: list[float | None] = [None] * size
+        self.means: Values = [None] * size
+        self.is_mean_alone = nothing is not None
+        self.lows: Values = [None] * size if nothing is None else nothing
+        self.highs: Values = [None] * size if nothing is None else nothing
         self.sums: dict[int, float] = {}
         self.weights: dict[int, float] = {}
-        self.is_known = False
 
     def column(self) -> Column:
         """Return what has come together."""
@@ -124,42 +163,63 @@ class Cells:
             self.means[bucket] = total / self.weights[bucket]
         return Column(self.means, self.lows, self.highs)
 
-
-def put(cells: Cells, plan: Plan, codes: Codes, figures: Figures) -> None:
-    """Put the points of one series into their buckets."""
-    means, counts = codes.means, codes.counts
-    if min(means) == UNKNOWN == max(means):
-        return
-    cells.is_known = True
-    lows, highs = extremes(codes, plan)
-    if plan.run is not None:
-        point, bucket, length = plan.run
-        cells.means[bucket : bucket + length] = [figures[code] for code in means[point : point + length]]
-        if lows is not None and highs is not None:
-            cells.lows[bucket : bucket + length] = [figures[code] for code in lows[point : point + length]]
-            cells.highs[bucket : bucket + length] = [figures[code] for code in highs[point : point + length]]
-    else:
-        for point, bucket in plan.alone:
-            cells.means[bucket] = figures[means[point]]
+    def put(self, plan: Plan, codes: Codes, figures: Figures) -> None:
+        """Put the points of one series into their buckets."""
+        means = codes.means
+        lows, highs = (None, None) if self.is_mean_alone else extremes(codes, plan)
+        for bucket, points in plan.alone:
+            copy(self.means, bucket, means, points, figures)
             if lows is not None and highs is not None:
-                cells.lows[bucket], cells.highs[bucket] = figures[lows[point]], figures[highs[point]]
-    is_told = plan.page.source == SpanSource.PROXMOX
-    for point, bucket in plan.shared:
-        figure = figures[means[point]]
-        if figure is None:
-            continue
-        weight = 1.0
-        if counts is not None:
-            weight = float(counts[point])
-        elif is_told:
-            weight = plan.strip.widths[point] / TOLD_SAMPLE_SECONDS
-        cells.sums[bucket] = cells.sums.get(bucket, 0.0) + figure * weight
-        cells.weights[bucket] = cells.weights.get(bucket, 0.0) + weight
+                copy(self.lows, bucket, lows, points, figures)
+                copy(self.highs, bucket, highs, points, figures)
+        if not plan.shared:
+            return
+        weights: Sequence[float] | None = codes.counts if codes.counts is not None else plan.weights
+        self.add(plan.shared, means, figures, weights)
         if lows is not None and highs is not None:
-            low, high = figures[lows[point]], figures[highs[point]]
-            least, most = cells.lows[bucket], cells.highs[bucket]
-            cells.lows[bucket] = low if least is None or (low is not None and low < least) else least
-            cells.highs[bucket] = high if most is None or (high is not None and high > most) else most
+            for bucket, first, last in plan.shared:
+                self.widen(bucket, lows[first:last], highs[first:last], figures)
+
+    def add(
+        self, heaps: Sequence[Heap], means: Sequence[int], figures: Figures, weights: Sequence[float] | None
+    ) -> None:
+        """Add points to the buckets that they share with others; what is not known has no weight."""
+        start, end = heaps[0].first, heaps[-1].last
+        known = [figures[code] for code in means[start:end]]
+        if None in known:
+            own = weights[start:end] if weights is not None else [1.0] * len(known)
+            own = [0.0 if one is None else weight for one, weight in zip(known, own, strict=True)]
+            known, weights = [0.0 if one is None else one for one in known], own
+        elif weights is not None:
+            weights = weights[start:end]
+        if weights is not None:
+            known = list(map(mul, known, weights))
+        for bucket, first, last in heaps:
+            points = slice(first - start, last - start)
+            weight = sum(weights[points]) if weights is not None else last - first
+            if weight:
+                self.sums[bucket] = self.sums.get(bucket, 0.0) + sum(known[points])  # type: ignore[arg-type]
+                self.weights[bucket] = self.weights.get(bucket, 0.0) + weight
+
+    def widen(self, bucket: int, lows: Sequence[int], highs: Sequence[int], figures: Figures) -> None:
+        """Let the extremes of a bucket hold those of some points; codes are in the order of what they mean."""
+        low, high = min(lows), max(highs)
+        if low == UNKNOWN:
+            low = min((code for code in lows if code != UNKNOWN), default=UNKNOWN)
+        if low == UNKNOWN or high == UNKNOWN:
+            return
+        least, most = self.lows[bucket], self.highs[bucket]
+        lowest, highest = figures[low], figures[high]
+        self.lows[bucket] = lowest if least is None or (lowest is not None and lowest < least) else least
+        self.highs[bucket] = highest if most is None or (highest is not None and highest > most) else most
+
+
+def copy(cells: Values, bucket: int, codes: Sequence[int], points: Sequence[int], figures: Figures) -> None:
+    """Write what points mean into neighbouring buckets."""
+    chosen = (
+        codes[points.start : points.stop] if isinstance(points, range) else [codes[one] for one in points]
+    )
+    cells[bucket : bucket + len(points)] = [figures[code] for code in chosen]
 
 
 def extremes(codes: Codes, plan: Plan) -> tuple[Sequence[int] | None, Sequence[int] | None]:

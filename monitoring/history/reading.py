@@ -56,14 +56,23 @@ def read(
     are all that is told: who looks at ten thousand of them sees no extremes.
     """
     grid = grid_of(start_epoch, end_epoch, points)
-    found = [page for page in pages_of(instance_id, wanted, grid, head) if page.kept]
+    is_few = are_few(wanted)
+    found = [page for page in pages_of(instance_id, wanted, grid, head, is_few=is_few) if page.kept]
     told = merged([Range(*span) for page in found if page.source == SpanSource.PROXMOX for span in page.kept])
     return Columns(
-        grid, filled(found, grid), max((page.resolution for page in found), default=0), tuple(told)
+        grid,
+        filled(found, grid, has_extremes=is_few),
+        max((page.resolution for page in found), default=0),
+        tuple(told),
     )
 
 
-def pages_of(instance_id: int, wanted: Wanted, grid: Grid, head: Head) -> Iterator[Page]:
+def are_few(wanted: Wanted) -> bool:
+    """Return whether it is few enough objects for all that is known of them to be read."""
+    return all(pks is not None and len(pks) <= FEW for pks, _ in wanted.values())
+
+
+def pages_of(instance_id: int, wanted: Wanted, grid: Grid, head: Head, *, is_few: bool) -> Iterator[Page]:
     """Yield the pages that fill the grid, each with the parts of it that it fills.
 
     A gap within a span of our own is a gap: a coarser tier, whose buckets hide it, fills only what has no span. What Proxmox has told
@@ -77,7 +86,6 @@ def pages_of(instance_id: int, wanted: Wanted, grid: Grid, head: Head) -> Iterat
     ]
     whole = [Range(grid.start_epoch, grid.end_epoch)]
     unread, unknown = whole, whole
-    is_few = all(pks is not None and len(pks) <= FEW for pks, _ in wanted.values())
     aspects = tuple(Aspect) if is_few else (Aspect.MEAN, Aspect.COUNT)
     for tier in order:
         found = pages.sealed(instance_id, wanted, tier, SpanSource.OWN, unread, aspects=aspects)
