@@ -7,6 +7,7 @@ processor time is that of the serving process; wall times depend on what else th
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import subprocess
@@ -21,10 +22,13 @@ os.environ.setdefault("PULSE_DATA_DIR", tempfile.mkdtemp(prefix="pulse-bench-"))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pulse.settings")
 os.environ.setdefault("LOG_LEVEL", "error")
 
+import django
+
+django.setup(set_prefix=False)
+
 from django.core.management import call_command
 from django.utils import timezone
 
-import pulse.asgi
 from monitoring.api.charts import usual_points
 from monitoring.choices import Tier
 from monitoring.figures.guest_memory import GuestMemory
@@ -46,6 +50,7 @@ from monitoring.wire.fragments import Fragment, FragmentKey
 from monitoring.wire.ids import Label
 from monitoring.wire.instances import shapes_of
 from nodes.models import Guest, Instance, Node
+from pulse.asgi import application
 from pulse.runtime.server import Server, listen
 
 GUESTS_EACH = 1000
@@ -184,15 +189,9 @@ def serve() -> None:
     async def nothing() -> None:
         pass
 
-    server = Server(pulse.asgi.application, on_stop=nothing)
-    server.capture_signals = _no_signals  # type: ignore[method-assign]
+    server = Server(application, on_stop=nothing)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     threading.Thread(target=server.serve_until_stopped, args=[listen("127.0.0.1", PORT)], daemon=True).start()
-
-
-def _no_signals() -> object:
-    import contextlib
-
-    return contextlib.nullcontext()
 
 
 def megabytes(name: str) -> float:

@@ -25,10 +25,13 @@ from monitoring.api.subjects import Shown, Subject
 from monitoring.history.columns import Columns, Grid, Wanted
 from monitoring.history.metrics import Kind
 from monitoring.history.reading import grid_of, read
+from monitoring.history.tiers import STEPS
 from monitoring.wire.metrics import GUEST_CHARTS, NODE_CHARTS, STORAGE_CHARTS, WIRE_METRICS
 
 #: Guests that are read and written at once.
 GROUP = 500
+#: The points of each series of ten thousand guests, and which share of the points that there may be is enough when they cost less.
+FEWEST_POINTS, LEAST_SHARE = 24, 0.45
 #: Where the series of each kind stand in an answer, and those of them that are told when nobody chooses.
 PLACES: Mapping[Kind, str] = {Kind.GUEST: "data", Kind.NODE: "nodeData", Kind.STORAGE: "storageData"}
 CONTRACT: Mapping[Kind, tuple[str, ...]] = {
@@ -59,6 +62,17 @@ def names_of(chosen: Iterable[str]) -> Mapping[Kind, tuple[str, ...]]:
     if not chosen:
         return CONTRACT
     return {kind: tuple(name for name in chosen if name in NAMES_OF[kind]) for kind in PLACES}
+
+
+def points_of_a_tier(span: Span, points: int) -> int:
+    """Return about so many points, but so that each is a bucket that is kept as it is, where there are such.
+
+    They need not be computed from several: that is half of what a long range costs.
+    """
+    length = span.end_epoch - span.start_epoch
+    kept = [-(-length // step) for step in STEPS.values()]
+    enough = max(points * LEAST_SHARE, min(points, FEWEST_POINTS))
+    return next((one for one in kept if enough <= one <= points), points)
 
 
 def groups_of(instances: Instances, asked: Asked) -> Iterator[Group]:
@@ -129,18 +143,22 @@ class ChartWriter:
         """Be ready for series of another grid."""
         if grid != self._grid:
             self._grid = grid
-            self._writers = {form: PointWriter(chart_points(grid, form)) for form in (FOUR_DIGITS, WHOLE)}
+            self._writers = {form: PointWriter(chart_points(grid), form) for form in (FOUR_DIGITS, WHOLE)}
+            self._is_kept = grid.step_seconds in STEPS.values()
 
     def resource(self, subject: Subject, columns: Columns) -> str:
         """Return the series of one resource: arrays of points; one with the value of now where there is none in the range."""
         kept = columns.series.get((subject.kind, subject.pk or 0), {})
         texts, now = [], None
         for name in self.asked.names[subject.kind]:
-            values = means_of(name, kept)
-            text = self._writers[form_of(WIRE_METRICS[name])].text(values) if values is not None else "[]"
+            metric, values = WIRE_METRICS[name], means_of(name, kept)
+            text = "[]"
+            if values is not None:
+                is_kept = self._is_kept and not metric.is_share
+                text = self._writers[form_of(metric)].text(values, is_kept=is_kept)
             if text == "[]":
                 now = current_values(subject.figures) if now is None else now
-                text = self.point_of_now(now.get(name), form_of(WIRE_METRICS[name]))
+                text = self.point_of_now(now.get(name), form_of(metric))
             elif values is not None:
                 self.note_oldest(values, columns.grid)
             texts.append(f'"{name}":{text}')
@@ -154,7 +172,7 @@ class ChartWriter:
         """Note when the series begins, if no other has begun earlier."""
         place = first_known(values)
         if place is not None:
-            self.oldest_ms = min(self.oldest_ms, grid.epochs[place] * 1000)
+            self.oldest_ms = min(self.oldest_ms, (grid.start_epoch + place * grid.step_seconds) * 1000)
 
 
 class ColumnWriter(ChartWriter):
@@ -174,16 +192,17 @@ class ColumnWriter(ChartWriter):
         kept = columns.series.get((subject.kind, subject.pk or 0), {})
         texts = []
         for name in self.asked.names[subject.kind]:
-            values = means_of(name, kept)
+            metric, values = WIRE_METRICS[name], means_of(name, kept)
             if values is not None and values.count(None) < len(values):
                 self.note_oldest(values, columns.grid)
-                texts.append(f'"{name}":{array(values, form_of(WIRE_METRICS[name]))}')
+                is_kept = self._is_kept and not metric.is_share
+                texts.append(f'"{name}":{array(values, form_of(metric), is_kept=is_kept)}')
         return f"{{{','.join(texts)}}}"
 
 
-def chart_points(grid: Grid, form: str) -> list[str]:
+def chart_points(grid: Grid) -> list[str]:
     """Return the templates of the points of a chart; times are in milliseconds."""
-    return [f'{{"timestamp":{epoch}000,"value":{form}}}' for epoch in grid.epochs]
+    return [f'{{"timestamp":{epoch}000,"value":%s}}' for epoch in grid.epochs]
 
 
 def text_of(identity: str) -> str:

@@ -12,7 +12,14 @@ from django.http.response import HttpResponseBase
 
 from monitoring.api.answers import any_of
 from monitoring.api.answers_history import ChartColumns, Charts
-from monitoring.api.charting import Asked, ChartWriter, ColumnWriter, names_of
+from monitoring.api.charting import (
+    FEWEST_POINTS,
+    Asked,
+    ChartWriter,
+    ColumnWriter,
+    names_of,
+    points_of_a_tier,
+)
 from monitoring.api.spans import END, RANGES, START, metrics_of, points_of, span_of
 from monitoring.api.state import names_etag
 from monitoring.api.subjects import all_subjects, chosen_subjects
@@ -25,7 +32,7 @@ from pulse.lib.errors import ApiError
 from pulse.lib.streams import json_answer
 
 #: Points of each series when nobody says how many: so many up to fifty guests, then fewer by the square root of their number.
-MOST_POINTS, FEWEST_POINTS, FEW_GUESTS = 300, 24, 50
+MOST_POINTS, FEW_GUESTS = 360, 50
 #: What may be asked for, of each series and of all guests together.
 HIGHEST_POINTS, ALL_POINTS = 2000, 300_000
 FORMATS = ("points", "columns")
@@ -62,8 +69,8 @@ class ChartsView(PreparedEndpoint):
         """Charts of all guests, nodes and storages
 
         Means over time, the oldest first. Where nothing is known there is no point; a series without a point in the range has one
-        with its value now, if that is known. Points are as many as their number allows: up to 300 of each series
-        for up to 50 guests, 67 for 1,000, 24 from 8,000 on; ask for fewer resources to get more.
+        with its value now, if that is known. Points are as many as their number allows: up to 360 of each series
+        for up to 50 guests, 80 for 1,000, 24 from 11,250 on; ask for fewer resources to get more.
 
         With `format=columns` each series is a list of values: number `i` is of the `step` seconds from `start + i * step` on,
         null where nothing is known. It is a sixth of the length.
@@ -92,10 +99,12 @@ def asked_of(query: QueryDict, *, at_epoch: int) -> tuple[Asked, list[str] | Non
         raise ApiError(400, f"format must be one of {', '.join(FORMATS)}")
     identities = identities_of(query.getlist("resource")) if "resource" in query else None
     count = guest_count() if identities is None else len(identities)
-    points = points_of(query, default=usual_points(count), most=HIGHEST_POINTS)
+    span = span_of(query, at_epoch=at_epoch, is_lenient=True)
+    usual = points_of_a_tier(span, usual_points(count))
+    points = points_of(query, default=usual, most=HIGHEST_POINTS)
     return (
         Asked(
-            span_of(query, at_epoch=at_epoch, is_lenient=True),
+            span,
             min(points, max(ALL_POINTS // max(count, 1), FEWEST_POINTS)),
             names_of(metrics_of(query, WIRE_METRICS)),
             at_epoch * 1000,

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from monitoring.api.answers_history import StorageCharts
-from monitoring.api.charting import Asked, Instances, series_of, text_of
+from monitoring.api.charting import Asked, Instances, points_of_a_tier, series_of, text_of
 from monitoring.api.charts import usual_points
 from monitoring.api.series import FOUR_DIGITS, WHOLE, PointWriter, Values, means_of
 from monitoring.api.spans import RANGES, Span
@@ -50,7 +50,8 @@ class StorageChartsView(PreparedEndpoint):
         """
         at_epoch = int(time.time())
         span = Span(max(at_epoch - seconds_of(request.GET.get("range", "")), 0), at_epoch)
-        asked = Asked(span, usual_points(storage_count()), NAMES, at_epoch * 1000)
+        points = points_of_a_tier(span, usual_points(storage_count()))
+        asked = Asked(span, points, NAMES, at_epoch * 1000)
         return json_answer(request, texts_of(all_subjects(), asked))
 
 
@@ -74,7 +75,7 @@ def texts_of(instances: Instances, asked: Asked) -> Iterator[str]:
         if not storages:
             continue
         columns = series_of(shown, storages, asked)
-        writers = [PointWriter(storage_points(columns.grid, form)) for form in (FOUR_DIGITS, WHOLE)]
+        writers = [PointWriter(storage_points(columns.grid), form) for form in (FOUR_DIGITS, WHOLE)]
         for one in storages:
             yield f"{separator}{text_of(one.identity)}:{storage_text(one.pk or 0, columns, *writers)}"
             separator = ","
@@ -103,6 +104,6 @@ def available(used: Values, total: Values) -> list[float | None]:
     ]
 
 
-def storage_points(grid: Grid, form: str) -> list[str]:
+def storage_points(grid: Grid) -> list[str]:
     """Return the templates of the points of a storage."""
-    return [f'{{"value":{form},"timestamp":"{instant_seen(epoch)}"}}' for epoch in grid.epochs]
+    return [f'{{"value":%s,"timestamp":"{instant_seen(epoch)}"}}' for epoch in grid.epochs]

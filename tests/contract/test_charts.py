@@ -10,11 +10,14 @@ from urllib.parse import quote
 import pytest
 import time_machine
 
+from monitoring.api.charting import points_of_a_tier
 from monitoring.api.charts import usual_points
+from monitoring.api.spans import RANGES, Span
+from monitoring.history.reading import grid_of
 from nodes.models import Instance
 from tests.conftest import NOON
 from tests.monitoring.conftest import Watched
-from tests.monitoring.kept import keep_guest, keep_node, keep_storage
+from tests.monitoring.kept import EPOCH, keep_guest, keep_node, keep_storage
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
@@ -203,7 +206,7 @@ def test_nothing_at_all_is_told_of_an_installation_without_instances(ask):
     }
     assert ask(path="/api/storage-charts").json() == {}
     columns = ask("format=columns").json()
-    assert (columns["start"], columns["step"], columns["count"]) == (NOON_MS - HOUR, 20, 180)
+    assert (columns["start"], columns["step"], columns["count"]) == (NOON_MS - HOUR, 10, 360)
     assert (columns["resolution"], columns["data"]) == (0, {})
 
 
@@ -292,20 +295,23 @@ def test_more_points_than_there_may_be_are_refused(ask):
 
 @pytest.mark.parametrize(
     ("guests", "points"),
-    [
-        (0, 300),
-        (1, 300),
-        (50, 300),
-        (200, 150),
-        (1000, 67),
-        (2500, 42),
-        (5000, 30),
-        (8000, 24),
-        (100_000, 24),
-    ],
+    [(0, 360), (50, 360), (200, 180), (1000, 80), (2500, 50), (5000, 36), (11_250, 24), (100_000, 24)],
 )
 def test_a_series_has_fewer_points_the_more_guests_there_are(guests, points):
     assert usual_points(guests) == points
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "points"),
+    [
+        ("5m", 360, 30), ("1h", 360, 360), ("4h", 360, 240), ("12h", 360, 360), ("24h", 360, 288), ("7d", 360, 168),
+        ("30d", 360, 360), ("90d", 360, 360), ("1h", 80, 60), ("1h", 25, 20), ("24h", 25, 24), ("5m", 20, 15),
+    ],
+)  # fmt: skip
+def test_points_are_buckets_that_are_kept_where_there_are_enough_of_them(name, most, points):
+    span = Span(EPOCH - RANGES[name], EPOCH)
+
+    assert grid_of(*span, points_of_a_tier(span, most)).size == points
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from monitoring.api.series import (
     NAMES_OF,
     WHOLE,
     PointWriter,
+    Texts,
     array,
     column_of,
     means_of,
@@ -82,7 +83,8 @@ def test_an_array_has_few_digits_and_null_for_a_gap(values, form, text):
 
 
 def test_points_leave_out_what_is_not_known():
-    writer = PointWriter([f'{{"timestamp":{epoch}000,"value":%.4g}}' for epoch in Grid(NOON, 10, 3).epochs])
+    points = [f'{{"timestamp":{epoch}000,"value":%s}}' for epoch in Grid(NOON, 10, 3).epochs]
+    writer = PointWriter(points, FOUR_DIGITS)
 
     assert json.loads(writer.text([1.0, None, 3.0])) == [
         {"timestamp": 1_767_268_800_000, "value": 1},
@@ -90,6 +92,26 @@ def test_points_leave_out_what_is_not_known():
     ]
     assert len(json.loads(writer.text([1.0, 2.0, 3.0]))) == 3
     assert writer.text([None, None, None]) == "[]"
+
+
+@pytest.mark.parametrize("form", [FOUR_DIGITS, WHOLE])
+def test_values_that_come_in_steps_are_written_as_all_others(form):
+    values = [0.30000000000000004, 1500.4, 0.0, 5e15, 0.30000000000000004]
+    points = [f'{{"timestamp":{epoch}000,"value":%s}}' for epoch in Grid(NOON, 10, 5).epochs]
+    writer = PointWriter(points, form)
+
+    assert writer.text(values, is_kept=True) == writer.text(values)
+    assert array(values, form, is_kept=True) == array(values, form)
+    assert array([None, 1.0], form, is_kept=True) == array([None, 1.0], form) == "[null,1]"
+
+
+def test_texts_of_numbers_do_not_fill_the_memory():
+    texts = Texts(FOUR_DIGITS)
+
+    written = {texts[number / 7] for number in range(100_000)}
+
+    assert len(texts) <= Texts.MOST
+    assert (len(written) > 1000, texts[None], texts[4.7]) == (True, "null", "4.7")
 
 
 def test_a_table_has_a_line_for_each_bucket_and_empty_cells_for_gaps():
