@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from monitoring.collecting import judging, run
-from monitoring.history import pruning, retention, sealing_round
+from monitoring.history import outlook, pruning, retention, sealing_round
 from monitoring.polling import polls, turns
 from monitoring.store.current import store
 from nodes.models import Instance
@@ -82,3 +82,9 @@ def prune_history() -> int:
     """Delete samples and events that are older than they are kept, or more than are kept; returns how many spans and rows."""
     at = timezone.now()
     return sum(retention.prune(at=at)) + pruning.prune_daily(at)
+
+
+@shared_task(name="monitoring.tasks.look_ahead", time_limit=120)  # type: ignore[untyped-decorator]
+def look_ahead() -> int:
+    """Compute forecasts that are missing or old, some at a time; returns how many. A second run takes other instances."""
+    return outlook.look_ahead(at_epoch=time.time())

@@ -311,6 +311,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expires": 600.0},
     },
+    # Each forecast is renewed after six hours or a day; this is how soon those of something new are there.
+    "look-ahead": {
+        "task": "monitoring.tasks.look_ahead",
+        "schedule": 600.0,
+        "options": {"expires": 600.0},
+    },
     "prune-sessions": {
         "task": "accounts.tasks.prune_sessions",
         "schedule": 6 * 3600.0,

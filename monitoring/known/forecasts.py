@@ -36,14 +36,14 @@ class Forecast(msgspec.Struct, frozen=True, gc=False):
 
 
 class Forecasts(msgspec.Struct, frozen=True):
-    """The forecasts of one instance, by the text of the object's key; `made_epoch` is when they were computed, 0 never."""
+    """The forecasts of one instance, by the kind of the object and its primary key; `looked_epoch` is when they were last renewed."""
 
-    made_epoch: float = 0.0
-    by_object: dict[str, Forecast] = {}
+    looked_epoch: float = 0.0
+    by_kind: dict[str, dict[int, Forecast]] = {}
 
     def of(self, key: ObjectKey) -> Forecast | None:
-        """Return that of an object."""
-        return self.by_object.get(str(key))
+        """Return that of an object, None while there is none."""
+        return self.by_kind.get(key.kind, {}).get(key.pk)
 
 
 NO_FORECASTS = Forecasts()

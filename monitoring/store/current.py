@@ -8,6 +8,7 @@ from django.conf import settings
 
 from monitoring.backups.judgement import JUDGEMENT
 from monitoring.known.facts import FACTS
+from monitoring.known.forecasts import FORECASTS
 from monitoring.known.memory import MEMORY
 from monitoring.known.notices import NOTICES
 from monitoring.known.troubles import TROUBLES
@@ -15,7 +16,7 @@ from monitoring.store.memory import MemoryStore
 from monitoring.store.protocol import StateStore
 
 #: What the processes of a scale-out keep for each other.
-KINDS = (MEMORY, FACTS, JUDGEMENT, TROUBLES, NOTICES)
+KINDS = (MEMORY, FACTS, JUDGEMENT, TROUBLES, NOTICES, FORECASTS)
 
 _store: StateStore | None = None
 _store_lock = threading.Lock()
