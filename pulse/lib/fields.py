@@ -76,6 +76,72 @@ class WholeField(serializers.Field[int, int, int, Any]):
         return value
 
 
+class NumberField(serializers.Field[float, float, float, Any]):
+    """A JSON number within bounds, with or without a fraction; "5" is none."""
+
+    default_error_messages = {WRONG_TYPE: "must be a number"}
+
+    def __init__(self, lowest: float, highest: float, **options: Any) -> None:
+        options.setdefault("required", False)
+        super().__init__(**options)
+        self.lowest, self.highest = lowest, highest
+
+    def to_internal_value(self, data: object) -> float:
+        """Return the number."""
+        if not isinstance(data, int | float) or isinstance(data, bool):
+            self.fail(WRONG_TYPE)
+        if not self.lowest <= data <= self.highest:
+            raise serializers.ValidationError(f"must be a number from {self.lowest:g} to {self.highest:g}")
+        return float(data)
+
+    def to_representation(self, value: float) -> float:
+        """Return the number as it is."""
+        return value
+
+
+class TextsField(serializers.Field[list[str], list[str], list[str], Any]):
+    """A JSON list of one or more texts, and of `most` at most."""
+
+    default_error_messages = {WRONG_TYPE: "must be a list of texts"}
+
+    def __init__(self, most: int, **options: Any) -> None:
+        options.setdefault("required", False)
+        super().__init__(**options)
+        self.most = most
+
+    def to_internal_value(self, data: object) -> list[str]:
+        """Return the list as it is."""
+        if not (isinstance(data, list) and all(isinstance(item, str) for item in data)):
+            self.fail(WRONG_TYPE)
+        if not 1 <= len(data) <= self.most:
+            raise serializers.ValidationError(f"must be a list of 1 to {self.most} texts")
+        return data
+
+    def to_representation(self, value: list[str]) -> list[str]:
+        """Return the list as it is."""
+        return value
+
+
+class MomentField(serializers.Field[str, str, str, Any]):
+    """An instant in a body: RFC 3339, or epoch seconds or milliseconds as a number or as text; returned as text."""
+
+    default_error_messages = {WRONG_TYPE: "must be epoch seconds, epoch milliseconds or an RFC 3339 time"}
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("required", False)
+        super().__init__(**options)
+
+    def to_internal_value(self, data: object) -> str:
+        """Return the text; what it means is looked at with the rest."""
+        if not isinstance(data, str | int) or isinstance(data, bool):
+            self.fail(WRONG_TYPE)
+        return str(data)
+
+    def to_representation(self, value: str) -> str:
+        """Return the text as it is."""
+        return value
+
+
 class ChoicesField(serializers.Field[list[str], list[str], list[str], Any]):
     """A JSON list of one or more of these texts."""
 

@@ -277,6 +277,36 @@ class WholeExtension(OpenApiSerializerFieldExtension):
         return {"type": "integer", "minimum": self.target.lowest, "maximum": self.target.highest}
 
 
+class NumberExtension(OpenApiSerializerFieldExtension):
+    """Describes a number within bounds."""
+
+    target_class = "pulse.lib.fields.NumberField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Json:
+        """Return its schema."""
+        return {"type": "number", "minimum": self.target.lowest, "maximum": self.target.highest}
+
+
+class TextsExtension(OpenApiSerializerFieldExtension):
+    """Describes a list of texts."""
+
+    target_class = "pulse.lib.fields.TextsField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Json:
+        """Return its schema."""
+        return {"type": "array", "minItems": 1, "maxItems": self.target.most, "items": {"type": "string"}}
+
+
+class MomentExtension(OpenApiSerializerFieldExtension):
+    """Describes an instant in a body."""
+
+    target_class = "pulse.lib.fields.MomentField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Json:
+        """Return its schema."""
+        return {"oneOf": [{"type": "string"}, {"type": "integer"}]}
+
+
 class ChoicesExtension(OpenApiSerializerFieldExtension):
     """Describes a list of some of several texts."""
 
