@@ -7,7 +7,17 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from accounts import api as accounts
 from accounts.views import change_password, set_up, sign_in, sign_out
-from monitoring.api import backups, charts, events, history, resources, state, storage_charts, storages
+from monitoring.api import (
+    backups,
+    charts,
+    events,
+    forecasts,
+    history,
+    resources,
+    state,
+    storage_charts,
+    storages,
+)
 from nodes import api as nodes
 from pulse import diagnostics, pages, ready, views
 from pulse.openapi import views as openapi
@@ -34,6 +44,7 @@ API: list[URLPattern] = [
     path("api/backups/sources", backups.BackupSourcesView.as_view()),
     path("api/snapshots", backups.SnapshotsView.as_view()),
     path("api/history/events", events.EventsView.as_view()),
+    path("api/forecasts", forecasts.ForecastsView.as_view()),
     path("api/resources/<path:identity>/explain", resources.ExplanationView.as_view()),
     path("api/resources/<path:identity>/history", history.HistoryView.as_view()),
     path("api/resources/<path:identity>", resources.ResourceView.as_view()),

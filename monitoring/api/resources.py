@@ -11,12 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from monitoring.api import answers
-from monitoring.api.subjects import located_resource
+from monitoring.api.forecasts import forecasts_of
+from monitoring.api.subjects import Shown, located_resource, with_rows
 from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.nodes import NodeFigures
 from monitoring.figures.servers import GatewayFigures, ServerFigures
 from monitoring.figures.storages import StorageFigures
+from monitoring.history.metrics import Kind
 from monitoring.known.facts import FACTS, Facts
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store.current import store
@@ -167,7 +169,16 @@ def background_of(found: Found, *, at_epoch: float) -> Background:
         reads_smart=Instance.objects.filter(pk=found.instance_id, reads_smart=True).exists(),
         instance_names={key.instance_id: one.name for key, one in fragments if key.part == "resources"},
         at_epoch=at_epoch,
+        forecasts=forecasts_of(*row_of(found), at_epoch=at_epoch),
     )
+
+
+def row_of(found: Found) -> tuple[int, Kind, int | None]:
+    """Return instance, kind and row of a resource."""
+    label = Label(found.instance, storage_ids=found.memory.storage_ids, node_ids=found.memory.node_ids)
+    shown = Shown(found.instance_id, 0, label, found.memory)
+    (subject,) = with_rows(shown, [(found.item.id, found.figures)], is_all=False)
+    return found.instance_id, subject.kind, subject.pk
 
 
 def concerns_of(found: Found) -> tuple[ConcernShape, ...]:

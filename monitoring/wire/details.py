@@ -13,6 +13,7 @@ from monitoring.known.disks import ShownDisk, shown_disks
 from monitoring.known.facts import Facts, NodeFacts, PoolFacts
 from monitoring.known.memory import PollMemory
 from monitoring.known.replication import State, nodes_of, replications
+from monitoring.wire.forecasts import NO_PART_FORECASTS, ForecastDetails, PartForecasts
 from monitoring.wire.shapes import ConcernShape
 from nodes.proxmox.readings.backups import TaskReading
 from nodes.proxmox.readings.cluster import ReplicationReading
@@ -25,7 +26,10 @@ from nodes.proxmox.readings.hardware import (
 
 
 class Background(NamedTuple):
-    """What is known of the instance of a resource; `instance_names` are those of all instances by primary key."""
+    """What is known of the instance of a resource; `instance_names` are those of all instances by primary key.
+
+    `forecasts` are those of the resource and its parts.
+    """
 
     instance: str
     instance_id: int
@@ -37,6 +41,17 @@ class Background(NamedTuple):
     reads_smart: bool
     instance_names: Mapping[int, str]
     at_epoch: float
+    forecasts: PartForecasts = NO_PART_FORECASTS
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """The fields of Details."""
+        return {
+            "concerns": self.concerns,
+            "stale": self.stale,
+            "forecast": self.forecasts.get(""),
+            "part_forecasts": {part: one for part, one in self.forecasts.items() if part},
+        }
 
 
 class TaskDetails(TaskReading, frozen=True, kw_only=True):
@@ -53,10 +68,16 @@ class ReplicationDetails(ReplicationReading, frozen=True, kw_only=True):
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """What everything has: what is wrong with it, the critical first, and the keys of what is too old to say anything of now."""
+    """What everything has: what is wrong with it, the critical first, and the keys of what is too old to say anything of now.
+
+    `forecast` says when its own disk is full, null where it has none, or none is computed yet; `partForecasts` when its parts
+    are: `pool:tank` of a node, `filesystem:/var` of a guest, `datastore:main` of a PBS, `node:mx1` of a mail gateway.
+    """
 
     concerns: tuple[ConcernShape, ...]
     stale: tuple[str, ...]
+    forecast: ForecastDetails | None
+    part_forecasts: dict[str, ForecastDetails]
 
 
 class HostDetails(Details, frozen=True, kw_only=True):
@@ -87,8 +108,7 @@ def host_details(
 ) -> dict[str, Any]:
     """Return the fields of HostDetails."""
     return {
-        "concerns": background.concerns,
-        "stale": background.stale,
+        **background.common,
         "certificates": host.certificates,
         "certificates_read_epoch": host.certificates_epoch,
         "subscription": host.subscription,

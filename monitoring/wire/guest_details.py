@@ -110,8 +110,7 @@ def guest_details(guest: GuestFigures, background: Background) -> GuestDetails:
     collected = facts.guest(vmid)
     services = facts.ha.services if facts.ha is not None else ()
     return GuestDetails(
-        concerns=background.concerns,
-        stale=background.stale,
+        **background.common,
         configuration=collected.config,
         configuration_read_epoch=collected.config_epoch,
         snapshots=collected.snapshots,
@@ -168,8 +167,7 @@ def storage_details(storage: StorageFigures, background: Background) -> StorageD
     """Return everything about one storage."""
     facts = background.facts
     return StorageDetails(
-        concerns=background.concerns,
-        stale=background.stale,
+        **background.common,
         definition=next((config for config in facts.storages if config.name == storage.name), None),
         definition_read_epoch=facts.storages_epoch,
     )

@@ -117,8 +117,7 @@ def gateway_details(background: Background) -> GatewayDetails:
     """Return everything about one mail gateway."""
     memory = background.memory
     return GatewayDetails(
-        concerns=background.concerns,
-        stale=background.stale,
+        **background.common,
         nodes=memory.mail_nodes,
         nodes_read_epoch=memory.mail_nodes_epoch,
         queues=memory.mail_queues,
