@@ -17,6 +17,7 @@ from monitoring.api import (
     state,
     storage_charts,
     storages,
+    whatif,
 )
 from nodes import api as nodes
 from pulse import diagnostics, pages, ready, views
@@ -44,6 +45,7 @@ API: list[URLPattern] = [
     path("api/backups/sources", backups.BackupSourcesView.as_view()),
     path("api/snapshots", backups.SnapshotsView.as_view()),
     path("api/history/events", events.EventsView.as_view()),
+    path("api/history/whatif", whatif.WhatIfView.as_view()),
     path("api/forecasts", forecasts.ForecastsView.as_view()),
     path("api/resources/<path:identity>/explain", resources.ExplanationView.as_view()),
     path("api/resources/<path:identity>/history", history.HistoryView.as_view()),

@@ -195,6 +195,7 @@ def bodies(estate: Any) -> dict[str, Json]:
         "POST /api/config/nodes/test-connection": known,
         "POST /api/config/nodes/test-config": known,
         "POST /api/config/nodes/certificate": {"type": "pve", "host": known["host"]},
+        "POST /api/history/whatif": {"kind": "guest", "metric": "cpu", "trigger": 80},
         "POST /api/security/tokens": {"name": "x", "scopes": ["monitoring:read"], "expiresInDays": 5},
     }
 
