@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass
 from random import Random
 
+from tests.fake_proxmox import curves
 from tests.fake_proxmox.certificates import CERTIFICATE_DAYS
 from tests.fake_proxmox.clusterwide import join
 from tests.fake_proxmox.curves import DAY_SECONDS, draw_load
@@ -177,6 +178,7 @@ def build_backup_server(spec: PbsSpec, *, seed: int, at: float) -> BackupServer:
         repoid=f"{random.getrandbits(160):040x}",
         kernel=_PBS_KERNELS[major],
         load=draw_load(random, cpu_ratio=0.06, memory_ratio=0.3, traffic=2_000_000, bursts=0.15),
+        created_at=midnight - 900 * DAY_SECONDS,
         started_at=midnight - random.uniform(5, 60) * DAY_SECONDS,
         certificate_expires_at=midnight + CERTIFICATE_DAYS * DAY_SECONDS,
     )
@@ -187,7 +189,14 @@ def build_backup_server(spec: PbsSpec, *, seed: int, at: float) -> BackupServer:
         if spec.hostile:
             comment = HOSTILE_TEXTS[index % len(HOSTILE_TEXTS)]
         server.datastores[name] = Datastore(
-            name, total, ratio, growth, random.getrandbits(40), comment=comment, deduplication=factor
+            name,
+            total,
+            ratio,
+            growth,
+            random.getrandbits(40),
+            comment=comment,
+            created_at=server.created_at,
+            deduplication=factor,
         )
     fill(server, spec, midnight)
     return server
@@ -207,6 +216,7 @@ def _build_node(random: Random, name: str, number: int, midnight: float) -> Node
         "",
         load,
         root_ratio=random.uniform(0.12, 0.45),
+        created_at=midnight - 1_600 * DAY_SECONDS,
         started_at=midnight - random.uniform(6, 140) * DAY_SECONDS,
         certificate_expires_at=midnight + CERTIFICATE_DAYS * DAY_SECONDS,
     )
@@ -266,6 +276,10 @@ def _start_or_not(
 ) -> None:
     draw = random.random()
     started_at = random.uniform(node.started_at + 45, midnight)
+    # Between three months and four years old; drawn from the guest itself, so that no other draw is another one for it.
+    guest.created_at = (
+        started_at - (90 + 1_300 * (curves.noise(guest.load.seed, 7) * 0.5 + 0.5)) * DAY_SECONDS
+    )
     is_running = not role.is_stopped if spec.is_home_lab else draw < RUNNING_SHARE
     if is_running:
         guest.started_at = guest.counted_from = started_at

@@ -160,31 +160,51 @@ def _guest_row(guest: Guest, at: float, cluster: Cluster) -> Row:
         row.update(guest.fixed)
     if guest.started_at is None:
         return row
-    at = max(at, guest.started_at)
-    load = guest.load
-    memory = int(guest.memory_bytes * curves.memory_ratio(load, at))
-    row["cpu"] = curves.cpu_ratio(load, at) if guest.status == "running" else 0
-    row["mem"] = memory
-    row["uptime"] = int(at - guest.started_at)
-    since = guest.counted_from
+    row["uptime"] = int(max(at, guest.started_at) - guest.started_at)
+    row.update(running_figures(guest, max(at, guest.started_at)))
+    if guest.kind == "qemu" and "memhost" in row and "memhost" not in guest.fixed:
+        memory = int(guest.memory_bytes * curves.memory_ratio(guest.load, max(at, guest.started_at)))
+        row["memhost"] = min(guest.memory_bytes, int(memory * 1.04)) + 150_994_944
+    return row
+
+
+def running_figures(guest: Guest, at: float) -> Row:
+    """Return what moves of a guest that runs at an instant, with what was fixed."""
+    load, since = guest.load, guest.counted_from
+    busy = moved = 0.0
     if at > since:
         busy = curves.busy_seconds(load, at) - curves.busy_seconds(load, since)
         moved = curves.disk_seconds(load, at) - curves.disk_seconds(load, since)
-        row["netin"] = int(busy * load.network_in_rate)
-        row["netout"] = int(busy * load.network_out_rate)
-        row["diskread"] = int(moved * load.disk_read_rate)
-        row["diskwrite"] = int(moved * load.disk_write_rate)
-    else:
-        row.update(dict.fromkeys(_COUNTERS, 0))
+    row: Row = {
+        "cpu": curves.cpu_ratio(load, at) if guest.status == "running" else 0,
+        "mem": int(guest.memory_bytes * curves.memory_ratio(load, at)),
+        "netin": int(busy * load.network_in_rate),
+        "netout": int(busy * load.network_out_rate),
+        "diskread": int(moved * load.disk_read_rate),
+        "diskwrite": int(moved * load.disk_write_rate),
+    }
     if guest.kind == "lxc":
-        row["disk"] = int(guest.disk_bytes * (guest.disk_ratio + 0.004 * (at / 86_400 % 7)))
-    elif "memhost" in row:
-        row["memhost"] = min(guest.memory_bytes, int(memory * 1.04)) + 150_994_944
+        row["disk"] = root_bytes_of(guest, at)
     for key, (value, from_at, per_second) in guest.rated.items():
         row[key] = int(value + max(0.0, at - from_at) * per_second)
     if guest.fixed:
         row.update(guest.fixed)
     return row
+
+
+def root_bytes_of(guest: Guest, at: float) -> int:
+    """Return what of the root file system of a container is in use."""
+    return int(guest.disk_bytes * (guest.disk_ratio + 0.004 * (at / 86_400 % 7)))
+
+
+def node_root_bytes(node: Node, at: float) -> int:
+    """Return what of the root file system of a node is in use."""
+    return int(node.root_bytes * (node.root_ratio + 0.01 * (at / 86_400 % 7)))
+
+
+def node_memory_bytes(node: Node, guests: float) -> int:
+    """Return what of a node's memory is in use; `guests` is how much of it those it runs have."""
+    return min(int(node.memory_bytes * 0.985), int(guests * 1.01) + int(1.4 * GIB))
 
 
 def node_figures(node: Node, at: float, guests: list[float]) -> Row:
@@ -193,9 +213,9 @@ def node_figures(node: Node, at: float, guests: list[float]) -> Row:
     figures: Row = {
         "cpu": min(0.99, idle + guests[0] / node.cpus),
         "maxcpu": node.cpus,
-        "mem": min(int(node.memory_bytes * 0.985), int(guests[1] * 1.01) + int(1.4 * GIB)),
+        "mem": node_memory_bytes(node, guests[1]),
         "maxmem": node.memory_bytes,
-        "disk": int(node.root_bytes * (node.root_ratio + 0.01 * (at / 86_400 % 7))),
+        "disk": node_root_bytes(node, at),
         "maxdisk": node.root_bytes,
         "uptime": int(max(0.0, at - node.started_at)),
     }
@@ -231,10 +251,15 @@ def _storage_row(storage: Storage, node: Node, number: int, at: float, now: floa
     silent = node.silent_since
     if node.name in storage.inactive_on or (silent is not None and now - silent > LINE_SECONDS):
         return {**row, "status": "unknown"}
+    return {**row, "disk": storage_bytes(storage, number, at), "maxdisk": storage.total_bytes}
+
+
+def storage_bytes(storage: Storage, number: int, at: float) -> int:
+    """Return what of a storage is in use, as the node of that number in its cluster sees it."""
     ratio = storage.used_ratio if storage.is_shared else storage.used_ratio * (0.8 + 0.06 * (number % 6))
     # A week's growth, then the prune; the breath of a day on top, so that neighbours differ.
     ratio += 0.02 * (at / 604_800 % 1) + 0.002 * sin(at * 2 * pi / 86_400 + number * (not storage.is_shared))
-    return {**row, "disk": int(storage.total_bytes * ratio), "maxdisk": storage.total_bytes}
+    return int(storage.total_bytes * ratio)
 
 
 def _pools(guests: list[Row]) -> list[Row]:

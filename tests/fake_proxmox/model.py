@@ -109,6 +109,8 @@ class Guest:
     filesystems: list[dict[str, Any]] | None = None  # as the agent tells them; None: those of the system
     notes: str = ""
     created_at: float = 0.0
+    stopped_at: float | None = None  # since when it does not run; None: it runs, or never did
+    off_spans: list[tuple[float, float]] = field(default_factory=list)  # when it did not run before
     departed_at: float | None = None  # when it was removed
     is_backed_up: bool = True  # False: jobs that take all leave it out
     snapshots: dict[str, GuestSnapshot] = field(default_factory=dict)
@@ -135,6 +137,7 @@ class Node:
     swap_bytes: int = 8 * GIB
     root_bytes: int = 94 * GIB
     root_ratio: float = 0.2
+    created_at: float = 0.0
     started_at: float = 0.0
     died_at: float | None = None  # since when it is off
     frozen_at: float | None = None  # since when its pvestatd is silent
@@ -234,6 +237,7 @@ class Datastore:
     growth_ratio: float  # of the total per day
     seed: int
     comment: str = ""
+    created_at: float = 0.0
     maintenance: str = ""  # as configured: "offline", 'type=read-only,message="..."'
     mount_status: str = "nonremovable"
     is_left_out: bool = False  # of the call about the use of all datastores
@@ -279,6 +283,7 @@ class BackupServer:
     memory_bytes: int = 32 * GIB
     swap_bytes: int = 8 * GIB
     root_bytes: int = 225 * GIB
+    created_at: float = 0.0
     started_at: float = 0.0
     fingerprint: str = ""
     certificate_expires_at: float = 0.0

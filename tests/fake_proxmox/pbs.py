@@ -201,13 +201,18 @@ def _usage(request: Call, store: Datastore) -> Row:
 
 def sizes(request: Call, store: Datastore) -> Row:
     """Return size, use and garbage collection of a datastore."""
-    used = int(store.total_bytes * _used_ratio(store, request.now))
+    used = used_bytes(store, request.now)
     return {
         "total": store.total_bytes,
         "used": used,
         "avail": max(0, store.total_bytes - used - store.total_bytes // 50),
         "gc-status": gc_status(backup_server_of(request), store, request.now),
     }
+
+
+def used_bytes(store: Datastore, at: float) -> int:
+    """Return what of a datastore is in use at an instant."""
+    return int(store.total_bytes * _used_ratio(store, at))
 
 
 def _used_ratio(store: Datastore, at: float) -> float:
@@ -227,7 +232,7 @@ def _estimate(store: Datastore, now: float, used: int) -> int:
 
 def gc_status(server: BackupServer, store: Datastore, now: float) -> Row:
     """Return what the last garbage collection found."""
-    used = int(store.total_bytes * _used_ratio(store, now))
+    used = used_bytes(store, now)
     last_run = int(now) // 86_400 * 86_400
     chunks = used // (2 << 20)
     status: Row = {

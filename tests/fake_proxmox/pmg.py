@@ -36,7 +36,8 @@ def gateway_of(request: Call) -> MailGateway:
     return model
 
 
-def _node_of(request: Call) -> MailNode:
+def mail_node_of(request: Call) -> MailNode:
+    """Return the node that the path names. Raises ApiFailure when it is not there, or cannot be reached."""
     name = request.names["node"]
     nodes = gateway_of(request).nodes
     if name == "localhost":
@@ -115,7 +116,7 @@ def cluster_status(request: Call) -> list[Row]:
 @call("GET", "/nodes/{node}/status", roles=_READERS)
 def node_status(request: Call) -> Row:
     """Load, memory and whether the databases of the cluster are in step."""
-    return _status(gateway_of(request), _node_of(request), request)
+    return _status(gateway_of(request), mail_node_of(request), request)
 
 
 def _status(gateway: MailGateway, node: MailNode, request: Call) -> Row:
@@ -164,7 +165,7 @@ def _status(gateway: MailGateway, node: MailNode, request: Call) -> Row:
 @call("GET", "/nodes/{node}/postfix/qshape", parameters=("queue",), roles=("admin", "audit"))
 def queue_shape(request: Call) -> list[Row]:
     """How many messages wait in a queue, by domain and age; every number is a text."""
-    node, queue = _node_of(request), request.parameters.get("queue", "deferred")
+    node, queue = mail_node_of(request), request.parameters.get("queue", "deferred")
     if queue not in QUEUES:
         text = f"value '{queue}' does not have a value in the enumeration '{', '.join(QUEUES)}'"
         raise ApiFailure(400, "Parameter verification failed.", {"queue": text})

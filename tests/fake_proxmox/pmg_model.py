@@ -30,6 +30,7 @@ class MailNode:
     cpus: int = 4
     memory_bytes: int = 8 * GIB
     root_bytes: int = 60 * GIB
+    created_at: float = 0.0
     started_at: float = 0.0
     fingerprint: str = ""
     certificate_expires_at: float = 0.0
@@ -69,6 +70,7 @@ def build_mail_gateway(spec: PmgSpec, *, seed: int, at: float) -> MailGateway:
         load = draw_load(random, cpu_ratio=0.09, memory_ratio=0.55, traffic=400_000, bursts=0.1)
         node = MailNode(name, number, "127.0.0.1" if spec.nodes == 1 else f"127.0.0.{number + 1}", load)
         node.started_at = midnight - random.uniform(4, 80) * DAY_SECONDS
+        node.created_at = midnight - 800 * DAY_SECONDS
         node.certificate_expires_at = midnight + CERTIFICATE_DAYS * DAY_SECONDS
         node.queues = {queue: {} for queue in QUEUES}
         node.queues["active"]["example.net"] = [2, 0, 0, 0, 0, 0, 0, 0, 0, 0]

@@ -125,7 +125,9 @@ class PbsSite(ContentVerbs, FakeSite):
     def add_datastore(self, name: str, total_bytes: int, used_ratio: float) -> None:
         """A new datastore is there."""
         with self.changing():
-            self.model.datastores[name] = Datastore(name, total_bytes, used_ratio, 0.0005, len(name))
+            self.model.datastores[name] = Datastore(
+                name, total_bytes, used_ratio, 0.0005, len(name), created_at=self.clock.now()
+            )
 
     def remove_datastore(self, name: str) -> None:
         """The datastore is gone."""

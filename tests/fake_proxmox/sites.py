@@ -279,13 +279,19 @@ class PveSite(GuestVerbs, BackupVerbs, ClusterVerbs, FakeSite):
         """The guest runs from now on, with counters at 0."""
         with self.changing():
             guest = self._fresh(vmid)
+            now = self.clock.now()
+            if guest.stopped_at is not None:
+                guest.off_spans.append((guest.stopped_at, now))
+            guest.stopped_at = None
             guest.status = "running"
-            guest.started_at = guest.counted_from = self.clock.now()
+            guest.started_at = guest.counted_from = now
 
     def stop_guest(self, vmid: int) -> None:
         """The guest is stopped."""
         with self.changing():
             guest = self._fresh(vmid)
+            if guest.started_at is not None:
+                guest.stopped_at = self.clock.now()
             guest.status = "stopped"
             guest.started_at = None
 

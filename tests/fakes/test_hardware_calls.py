@@ -234,17 +234,6 @@ def test_row_of_averages_has_the_columns_of_a_recorded_one(version: str, path: s
     assert set(own) == set(real)
 
 
-def test_row_from_before_the_start_has_only_a_time(fake_pve: FakeServer) -> None:
-    fake_pve.site.stop_guest(100)
-    fake_pve.site.start_guest(100)
-    fake_pve.clock.advance(600)
-
-    rows = get(fake_pve, "/nodes/pve/qemu/100/rrddata?timeframe=hour").data
-
-    assert set(rows[0]) == {"time"}
-    assert rows[-1]["maxmem"] == 4 * 2**30
-
-
 def test_any_member_has_the_averages_of_a_dead_node(fake_cluster: PveSite) -> None:
     fake_cluster.kill_node("pve-02")
     fake_cluster.clock.advance(1_200)
