@@ -11,27 +11,40 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from enum import IntEnum
 from weakref import WeakValueDictionary
 
 #: A host has three workers for everybody: more would starve its administrator.
 CALLS_AT_ONCE = 2
 
-_is_in_background: ContextVar[bool] = ContextVar("is_in_background", default=False)
+
+class Rank(IntEnum):
+    """Who comes first: the live figures, then what is asked now and then, last what nobody waits for."""
+
+    LIVE = 0
+    BACKGROUND = 1
+    LAST = 2
+
+
+_rank: ContextVar[Rank] = ContextVar("rank", default=Rank.LIVE)
 
 
 @contextmanager
-def in_background() -> Iterator[None]:
-    """Let the calls made inside the block give way to others, and wait for an answer as long as they may take."""
-    token = _is_in_background.set(True)
+def in_background(rank: Rank = Rank.BACKGROUND) -> Iterator[None]:
+    """Let the calls made inside the block give way to those of a higher rank, and wait for an answer as long as they may take.
+
+    One of the last rank begins only while nothing else is asked of the host.
+    """
+    token = _rank.set(rank)
     try:
         yield
     finally:
-        _is_in_background.reset(token)
+        _rank.reset(token)
 
 
 def is_in_background() -> bool:
     """Return whether this is such a block."""
-    return _is_in_background.get()
+    return _rank.get() is not Rank.LIVE
 
 
 class Slots:
@@ -41,6 +54,7 @@ class Slots:
         self._changed = threading.Condition()
         self._in_front = 0
         self._behind = 0
+        self._waiting_behind = 0  # without those of the last rank
         self._waiting: deque[object] = deque()  # in front, the first come first
 
     def take(self, seconds: float) -> bool:
@@ -74,13 +88,24 @@ class Slots:
         return is_free
 
     def _take_behind(self, seconds: float) -> bool:
+        is_last = _rank.get() is Rank.LAST
         with self._changed:
-            is_free = self._changed.wait_for(self._may_begin_behind, seconds)
-            self._behind += is_free
+            self._waiting_behind += not is_last
+            try:
+                is_free = self._changed.wait_for(
+                    self._may_begin_last if is_last else self._may_begin_behind, seconds
+                )
+                self._behind += is_free
+            finally:
+                self._waiting_behind -= not is_last
+                self._changed.notify_all()
         return is_free
 
     def _may_begin_behind(self) -> bool:
         return not self._waiting and not self._behind and self._has_room()
+
+    def _may_begin_last(self) -> bool:
+        return self._may_begin_behind() and not self._in_front and not self._waiting_behind
 
 
 _known: WeakValueDictionary[str, Slots] = WeakValueDictionary()

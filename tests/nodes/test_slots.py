@@ -7,18 +7,18 @@ from collections.abc import Callable
 
 import pytest
 
-from nodes.proxmox.slots import Slots, in_background, slots_of
+from nodes.proxmox.slots import Rank, Slots, in_background, slots_of
 
 #: Long enough for a thread that has all it needs, on a busy machine.
 PATIENCE_SECONDS = 10.0
 AT_ONCE = 0.0
 
 
-def taken(slots: Slots, *, seconds: float = AT_ONCE, behind: bool = False) -> bool:
+def taken(slots: Slots, *, seconds: float = AT_ONCE, behind: bool = False, last: bool = False) -> bool:
     """Return whether a slot could be taken; it is kept."""
-    if not behind:
+    if not behind and not last:
         return slots.take(seconds)
-    with in_background():
+    with in_background(Rank.LAST if last else Rank.BACKGROUND):
         return slots.take(seconds)
 
 
@@ -34,11 +34,18 @@ def returned(slots: Slots, *, behind: bool = False) -> None:
 class Waiting:
     """A thread that wants a slot; `is_in` is set when it has one."""
 
-    def __init__(self, slots: Slots, *, behind: bool = False, told: Callable[[], None] = lambda: None):
+    def __init__(
+        self,
+        slots: Slots,
+        *,
+        behind: bool = False,
+        last: bool = False,
+        told: Callable[[], None] = lambda: None,
+    ):
         self.is_in = threading.Event()
 
         def want() -> None:
-            if taken(slots, seconds=PATIENCE_SECONDS, behind=behind):
+            if taken(slots, seconds=PATIENCE_SECONDS, behind=behind, last=last):
                 told()
                 self.is_in.set()
 
@@ -102,6 +109,42 @@ def test_those_in_front_come_first_whoever_has_waited_longer() -> None:
 
     assert behind.comes_in()
     assert order == ["front", "behind"]
+
+
+def test_a_call_of_the_last_rank_is_made_only_while_nothing_else_is_asked() -> None:
+    slots = Slots()
+
+    assert taken(slots, last=True)
+    returned(slots, behind=True)
+    assert taken(slots)
+    assert not taken(slots, last=True)
+    returned(slots)
+    assert taken(slots, behind=True)
+    assert not taken(slots, last=True)
+
+
+def test_a_call_of_the_last_rank_holds_up_no_live_one() -> None:
+    slots = Slots()
+    taken(slots, last=True)
+
+    assert taken(slots)
+
+
+def test_who_is_in_the_background_comes_before_the_last_rank() -> None:
+    slots = Slots()
+    taken(slots, behind=True)
+    order: list[str] = []
+    last = Waiting(slots, last=True, told=lambda: order.append("last"))
+    behind = Waiting(slots, behind=True, told=lambda: order.append("behind"))
+    with slots._changed:
+        assert slots._changed.wait_for(lambda: slots._waiting_behind == 1, PATIENCE_SECONDS)
+
+    returned(slots, behind=True)
+    assert behind.comes_in()
+    returned(slots, behind=True)
+
+    assert last.comes_in()
+    assert order == ["behind", "last"]
 
 
 def test_who_waits_in_front_comes_before_who_has_just_come() -> None:
