@@ -10,7 +10,18 @@ from typing import Any
 
 import msgspec
 
-from nodes.proxmox import access, backup_server, backups, cluster, guests, hardware, pbs, pve, software
+from nodes.proxmox import (
+    access,
+    backup_server,
+    backups,
+    cluster,
+    guests,
+    hardware,
+    pbs,
+    pve,
+    records,
+    software,
+)
 from nodes.proxmox.calls import Call
 
 Calls = tuple[Call[Any], ...]
@@ -58,21 +69,21 @@ FEATURES: tuple[Feature, ...] = (
         "guests", "pve", "Virtual machines and containers",
         (
             pve.cluster_resources, guests.guest_config, guests.guest_snapshots, guests.NODE_GUESTS, guests.container_addresses,
-            cluster.replication_jobs, cluster.node_replication,
+            cluster.replication_jobs, cluster.node_replication, records.MACHINE, records.CONTAINER,
         ),
         ((("/vms", "VM.Audit"),),),
         "Proxmox lists only guests with VM.Audit.", "Guests do not appear at all.", AUDITOR,
     ),
     Feature(
         "nodes", "pve", "Figures of the nodes",
-        (pve.node_status, backups.node_time, software.services, software.repositories),
+        (pve.node_status, backups.node_time, software.services, software.repositories, records.NODE),
         ((("/nodes/{node}", "Sys.Audit"),),),
         "CPU, memory, disk, uptime and services of a node need Sys.Audit on it.",
         "Nodes are listed without any figure, and no service that fails is seen.", AUDITOR,
     ),
     Feature(
         "storages", "pve", "Storages",
-        (pve.cluster_resources, backups.storage_definitions, backups.node_storages),
+        (pve.cluster_resources, backups.storage_definitions, backups.node_storages, records.STORAGE),
         ((("/storage/{storage}", "Datastore.Audit"),),),
         "Proxmox lists only storages with Datastore.Audit.", "Storages do not appear.", AUDITOR,
     ),
@@ -151,7 +162,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "history", "pve", "Fine history",
-        (hardware.node_history_newest,),
+        (hardware.node_history_newest, records.EXPORT),
         ((("/", "Sys.Audit"),),),
         "The last half hour in steps of 10 s is told with Sys.Audit on /.",
         "Charts have gaps where Pulse was not running.", AUDITOR, is_optional=True, since=(8, 2, 5),
@@ -188,7 +199,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "host", "pbs", "Figures of the server",
-        (pbs.node_status,),
+        (pbs.node_status, records.SERVER, records.SERVER_METRICS),
         ((("/system/status", "Sys.Audit"),),),
         "CPU, memory and uptime are told with Sys.Audit on /system/status.",
         "The server is shown without figures.", AUDIT,
@@ -198,7 +209,7 @@ FEATURES: tuple[Feature, ...] = (
         (
             pbs.datastore_usage, pbs.datastore_states, pbs.datastores, backup_server.namespaces, backup_server.GROUPS,
             backup_server.SNAPSHOTS, backup_server.verify_jobs, backup_server.prune_jobs, backup_server.garbage_collection,
-            backup_server.STORE_GARBAGE,
+            backup_server.STORE_GARBAGE, records.DATASTORE,
         ),
         ((("/datastore/{datastore}", "Datastore.Audit"),),),
         "Datastores and what is in them need Datastore.Audit.",

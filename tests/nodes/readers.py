@@ -18,6 +18,7 @@ from nodes.proxmox import (
     mail,
     pbs,
     pve,
+    records,
     software,
     tasks,
 )
@@ -171,6 +172,19 @@ HISTORY = [
      "pressurememoryfull": 0},
     {"time": 1785168480},
 ]  # fmt: skip
+RECORDS = [
+    {"time": 1785168420 + 60 * minute, "cpu": 0.1, "mem": 5.5, "maxmem": 9, "memhost": 7, "disk": 3, "maxdisk": 9, "netin": 1.5,
+     "netout": 2, "diskread": 3, "diskwrite": 4, "pressurecpusome": 1.5, "iowait": 0.1, "loadavg": 0.5, "memused": 4,
+     "memtotal": 9, "swapused": 0, "swaptotal": 2, "rootused": 1, "roottotal": 2, "arcsize": 3, "used": 1, "total": 2,
+     "read_bytes": 5, "write_bytes": 6}
+    for minute in range(3)
+]  # fmt: skip
+EXPORT = {"data": [
+    {"id": "qemu/100", "metric": "net_in", "timestamp": 1785168420, "type": "derive", "value": 81231},
+    {"id": "qemu/100", "metric": "cpu_current", "timestamp": 1785168420, "type": "gauge", "value": 0.5},
+    {"id": "storage/pve1/local", "metric": "disk_total", "timestamp": 1785168421, "type": "gauge", "value": 9},
+    {"id": "host", "metric": "mem_used", "timestamp": 1785168421, "type": "gauge", "value": 9},
+]}  # fmt: skip
 PERMISSIONS = {"/": {"Sys.Audit": 1, "VM.Audit": 0}, "/storage": {"Datastore.Audit": True}}
 SERVER_SNAPSHOTS = [
     {"backup-type": "vm", "backup-id": "100", "backup-time": 1767225600, "size": 9, "protected": True,
@@ -322,6 +336,24 @@ READERS: dict[str, Source] = {
         hardware.read_pending_updates, (("pve", f"{NODE}/apt/update"), ("pbs", f"{NODE}/apt/update"))
     ),
     "node history": Source(hardware.read_node_history_newest, (("pve", f"{NODE}/rrddata"),), (HISTORY,)),
+    "node records": Source(records.read_node_records, (("pve", f"{NODE}/rrddata"),), (RECORDS,)),
+    "machine records": Source(
+        records.read_machine_records, (("pve", f"{NODE}/qemu/{{vmid}}/rrddata"),), (RECORDS,)
+    ),
+    "container records": Source(
+        records.read_container_records, (("pve", f"{NODE}/lxc/{{vmid}}/rrddata"),), (RECORDS,)
+    ),
+    "storage records": Source(
+        records.read_storage_records, (("pve", f"{NODE}/storage/{{storage}}/rrddata"),), (RECORDS,)
+    ),
+    "mail node records": Source(records.read_mail_node_records, (("pmg", f"{NODE}/rrddata"),), (RECORDS,)),
+    "server records": Source(records.read_server_records, (("pbs", f"{NODE}/rrd"),), (RECORDS,)),
+    "datastore records": Source(
+        records.read_datastore_records, (("pbs", "/admin/datastore/{store}/rrd"),), (RECORDS,)
+    ),
+    "export": Source(
+        records.read_export, (("pve", "/cluster/metrics/export"), ("pbs", "/status/metrics")), (EXPORT,)
+    ),
     "repositories": Source(
         software.read_repositories, (("pve", f"{NODE}/apt/repositories"),), (REPOSITORIES,)
     ),
@@ -367,6 +399,8 @@ RECORDINGS: tuple[tuple[str, str], ...] = (
     ("certificates", r".*/certificates\.json"),
     ("services", r".*node_services\.json"),
     ("subscription", r".*subscription(?:Active|NotFound)?\.json"),
+    ("machine records", r"pulse-rrd/(?:pve8_guest|pve9_qemu)_rrddata\.json"),
+    ("container records", r"pulse-rrd/pve9_lxc_rrddata\.json"),
     ("node history", r"pulse-rrd/.*_node_rrddata\.json|fog-proxmox-pve6/node-rrddata\.json"),
 )
 
@@ -382,7 +416,7 @@ def reader_of(file: str) -> str:
 OTHER_CALLS = re.compile(
     r".*(?:access-(?:acl|domains|groups|roles|ticket|users)|_users|_roles|ticket|ticket_response|nextid|network|networks|pools"
     r"|status-current|_status|CurrentStatusTestData|upid-status|task_running|pve9_tasks|manager_status|ha-resources"
-    r"|ha_resources|pools-pool(?:1|id-test)|proxmox-go-sdk-pve9/node-config|api_error|(?:guest|lxc|qemu)_rrddata|apt_versions"
+    r"|ha_resources|pools-pool(?:1|id-test)|proxmox-go-sdk-pve9/node-config|api_error|apt_versions"
     r"|dns|qemu_cpu|qemu_machines|services|SearchDomainTestData)(?:-bobsinclar@pve-token|-root@pam-token)?\.json"
 )
 

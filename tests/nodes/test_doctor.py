@@ -421,7 +421,8 @@ def published(schema, call):
 def is_enough(way, check):
     """Return whether a way of a feature fulfils what a schema demands, in the words of PVE or of PBS."""
     if isinstance(check, dict):
-        return all(covers(way, "/" + "/".join(check["path"]), privilege) for privilege in check["privs"])
+        enough = any if check.get("partial") else all
+        return enough(covers(way, "/" + "/".join(check["path"]), privilege) for privilege in check["privs"])
     kind, *rest = check
     if kind in ("or", "and"):
         return (any if kind == "or" else all)(is_enough(way, one) for one in rest)

@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from nodes.proxmox import access, backup_server, backups, cluster, guests, hardware, mail, pbs, pve, software
+from nodes.proxmox import (
+    access,
+    backup_server,
+    backups,
+    cluster,
+    guests,
+    hardware,
+    mail,
+    pbs,
+    pve,
+    records,
+    software,
+)
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
 from tests.nodes.servers import always, scripted
@@ -104,6 +116,36 @@ CALLS: list[tuple[str, Call]] = [
     ("/nodes/pve1/subscription", given(hardware.subscription, "pve1")),
     ("/nodes/pve1/apt/update", given(hardware.pending_updates, "pve1")),
     ("/nodes/pve1/rrddata?timeframe=hour&cf=AVERAGE", given(hardware.node_history_newest, "pve1")),
+    (
+        "/nodes/pve1/rrddata?timeframe=decade&cf=AVERAGE",
+        given(records.averages, "pve1", call=records.NODE, timeframe="decade"),
+    ),
+    (
+        "/nodes/pve1/qemu/100/rrddata?timeframe=day&cf=AVERAGE",
+        given(records.averages, "pve1", 100, call=records.MACHINE, timeframe="day"),
+    ),
+    (
+        "/nodes/pve1/lxc/101/rrddata?timeframe=year&cf=AVERAGE",
+        given(records.averages, "pve1", 101, call=records.CONTAINER, timeframe="year"),
+    ),
+    (
+        "/nodes/pve1/storage/nas/rrddata?timeframe=week&cf=AVERAGE",
+        given(records.averages, "pve1", "nas", call=records.STORAGE, timeframe="week"),
+    ),
+    (
+        "/nodes/localhost/rrd?timeframe=month&cf=AVERAGE",
+        given(records.averages, call=records.SERVER, timeframe="month"),
+    ),
+    (
+        "/admin/datastore/main/rrd?timeframe=day&cf=AVERAGE",
+        given(records.averages, "main", call=records.DATASTORE, timeframe="day"),
+    ),
+    ("/cluster/metrics/export?history=1&start-time=5", given(records.export, since_epoch=5)),
+    (
+        "/cluster/metrics/export?history=1&start-time=5&node-list=pve1%2Cpve2",
+        given(records.export, since_epoch=5, nodes=("pve1", "pve2")),
+    ),
+    ("/status/metrics?history=1&start-time=5", given(records.server_metrics, since_epoch=5)),
     ("/config/cluster/status?list_single_node=1", mail.cluster_status),
     ("/nodes/pmg1/postfix/qshape?queue=deferred", given(mail.mail_queue, "pmg1", "deferred")),
     ("/statistics/mail", mail.mail_statistics),
