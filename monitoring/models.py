@@ -221,6 +221,10 @@ class Backfill(models.Model):
     total_count = models.PositiveIntegerField(default=0)
     failed_count = models.PositiveIntegerField(default=0, help_text="Objects of which nothing could be read.")
     message = models.CharField(max_length=300, blank=True)
+    trial_count = models.PositiveIntegerField(
+        default=0, help_text="In a row that the host did not answer; 0: it does."
+    )
+    tried_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True, blank=True)
 

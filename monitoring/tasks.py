@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from monitoring.collecting import judging, run
 from monitoring.history import outlook, pruning, retention, sealing_round
+from monitoring.history.backfill import work
 from monitoring.polling import polls, turns
 from monitoring.store.current import store
 from nodes.models import Instance
@@ -88,3 +89,9 @@ def prune_history() -> int:
 def look_ahead() -> int:
     """Compute forecasts that are missing or old, some at a time; returns how many. A second run takes other instances."""
     return outlook.look_ahead(at_epoch=time.time())
+
+
+@shared_task(name="monitoring.tasks.backfill_history", time_limit=120)  # type: ignore[untyped-decorator]
+def backfill_history() -> int:
+    """Read a slice of what hosts have kept of the past; returns of how many instances. What a second run finds taken it leaves."""
+    return work.run(timezone.now())

@@ -317,6 +317,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expires": 600.0},
     },
+    "backfill-history": {
+        "task": "monitoring.tasks.backfill_history",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "prune-sessions": {
         "task": "accounts.tasks.prune_sessions",
         "schedule": 6 * 3600.0,
