@@ -24,10 +24,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 import pulse
+from monitoring.history import backfill
 from monitoring.known.facts import FACTS, Facts
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.known.notices import NO_NOTICES, NOTICES
 from monitoring.known.troubles import NO_TROUBLES, TROUBLES, Trouble
+from monitoring.models import Backfill
 from monitoring.store.current import store
 from monitoring.wire import reports
 from monitoring.wire.reports import CostReport, LaneReport
@@ -209,6 +211,7 @@ def report(at_epoch: float) -> Diagnostics:
     errors: list[str] = []
     try:
         instances = list(Instance.objects.prefetch_related("endpoints"))
+        errors += [record_words(one) for one in backfill.failed()]
     except DatabaseError as error:
         instances = []
         errors.append(f"the database cannot be read ({type(error).__name__})")
@@ -240,6 +243,11 @@ def task_words(trouble: Trouble) -> str:
     since = rfc3339(datetime.fromtimestamp(int(trouble.since_epoch), UTC))
     times = "once" if trouble.count == 1 else f"{trouble.count} times"
     return f"the task {trouble.task} fails{about} ({trouble.error}), {times} since {since}; the log has the details"
+
+
+def record_words(order: Backfill) -> str:
+    """Return the sentence about records of a host of which nothing could be read."""
+    return f"Proxmox's own records of {order.instance.name} could not be read: {order.message}"
 
 
 def try_all(instances: list[Instance]) -> dict[int, Probe | str]:

@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from accounts import api as accounts
 from accounts.views import change_password, set_up, sign_in, sign_out
 from monitoring.api import (
+    backfills,
     backups,
     charts,
     events,
@@ -50,6 +51,9 @@ API: list[URLPattern] = [
     path("api/resources/<path:identity>/explain", resources.ExplanationView.as_view()),
     path("api/resources/<path:identity>/history", history.HistoryView.as_view()),
     path("api/resources/<path:identity>", resources.ResourceView.as_view()),
+    # What hosts have kept of the past
+    path("api/history/backfills", backfills.BackfillListView.as_view()),
+    path("api/history/backfills/<str:backfill_id>/cancel", backfills.BackfillCancelView.as_view()),
     # 5. Node configuration
     path("api/config/nodes", nodes.NodeListView.as_view()),
     path("api/config/nodes/test-connection", nodes.ConnectionTestView.as_view()),

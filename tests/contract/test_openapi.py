@@ -16,6 +16,7 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from monitoring.history.backfill import ask
 from pulse.lib.auth import Access, policy_of
 from pulse.openapi.document import document
 from tests.accounts.fixtures import REMOTE
@@ -196,6 +197,7 @@ def bodies(estate: Any) -> dict[str, Json]:
         "POST /api/config/nodes/test-config": known,
         "POST /api/config/nodes/certificate": {"type": "pve", "host": known["host"]},
         "POST /api/history/whatif": {"kind": "guest", "metric": "cpu", "trigger": 80},
+        "POST /api/history/backfills": {"instance": "pve-0", "days": 30},
         "POST /api/security/tokens": {"name": "x", "scopes": ["monitoring:read"], "expiresInDays": 5},
     }
 
@@ -208,6 +210,7 @@ def calls(described: Json, estate: Any, token_id: str) -> list[tuple[str, str, b
         ],
         "node_id": ["pve-0", "pbs-0", "pmg-0"],
         "public_id": [token_id],
+        "backfill_id": [str(ask(estate.pbs.instance, at=moment(estate.pbs)).pk)],
     }
     made = []
     for name, operation in sorted(operations(described).items(), key=lambda one: one[0].startswith("DELETE")):

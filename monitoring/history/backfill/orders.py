@@ -29,6 +29,13 @@ def open_ones() -> QuerySet[Backfill]:
     return Backfill.objects.filter(state__in=OPEN).order_by("created_at", "pk")
 
 
+def failed() -> list[Backfill]:
+    """Return what could not be read, where nothing was ordered of the same instance since."""
+    later = Backfill.objects.filter(instance=OuterRef("instance"), pk__gt=OuterRef("pk"))
+    found = Backfill.objects.filter(state=BackfillState.FAILED).exclude(Exists(later))
+    return list(found.select_related("instance").order_by("instance"))
+
+
 def order_for_new(at: datetime) -> int:
     """Order that the records are read of each instance that has answered and of which that was never ordered; returns of how many."""
     added = Backfill.objects.filter(instance=OuterRef("pk"), reason=BackfillReason.ADDED)
