@@ -243,7 +243,7 @@ def test_clock_steps_neither_lose_nor_double_what_was_seen():
 def test_a_year_is_right_in_the_tiers_that_are_left_of_it():
     observed = Observed(101)
     days, interval = 370, 6 * HOUR
-    holes = [(40 * DAY, 42 * DAY + 5 * HOUR), (200 * DAY + 7 * HOUR, 200 * DAY + 13 * HOUR)]
+    holes = [(40 * DAY, 42 * DAY + 5 * HOUR), (200 * DAY + HOUR, 201 * DAY + HOUR)]
     has_rate = False
     for second in range(0, days * DAY, interval):
         epoch = SUNDAY + second
