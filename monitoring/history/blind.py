@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 
 from django.conf import settings
+from django.db import transaction
 
 from monitoring.choices import BlindCause, SpanSource, Tier
+from monitoring.history.backfill import orders
 from monitoring.history.batches import BadBatch, Opened
 from monitoring.known.memory import PollMemory
 from monitoring.models import BlindTime, HistoryBatch, HistoryEvent, HistorySpan
@@ -32,15 +34,22 @@ def note_gap(instance: Instance, memory: PollMemory, *, at_epoch: float) -> None
 
 
 def record(instance: Instance, memory: PollMemory) -> BlindTime | None:
-    """Write the blind time that is noted; one that cannot be written now is written after a later sample. Raises DatabaseError."""
+    """Write the blind time that is noted, and order that Proxmox's own records of it are read; returns it.
+
+    One that cannot be written now is written after a later sample. Raises DatabaseError.
+    """
     if not memory.blind_since:
         return None
-    row = resumed(
-        instance,
-        last_epoch=memory.blind_since,
-        at_epoch=memory.blind_until,
-        began_epoch=memory.first_polled_epoch,
-    )
+    with transaction.atomic():
+        row = resumed(
+            instance,
+            last_epoch=memory.blind_since,
+            at_epoch=memory.blind_until,
+            began_epoch=memory.first_polled_epoch,
+        )
+        if row is not None:
+            at = from_epoch(memory.blind_until)
+            orders.fill_gap(instance, start_epoch=row.start_epoch, end_epoch=row.end_epoch, at=at)
     memory.blind_since = memory.blind_until = 0.0
     return row
 

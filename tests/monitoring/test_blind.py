@@ -9,8 +9,9 @@ from django.db import OperationalError
 
 from monitoring.choices import SpanSource, Tier
 from monitoring.history import blind, keeping
+from monitoring.history.backfill import orders
 from monitoring.known.memory import MEMORY
-from monitoring.models import BlindTime, HistoryBatch, HistorySpan
+from monitoring.models import Backfill, BlindTime, HistoryBatch, HistorySpan
 from monitoring.store import current
 from monitoring.store.current import store
 from monitoring.store.memory import MemoryStore
@@ -142,6 +143,8 @@ def test_a_host_that_answers_again_after_minutes_was_not_seen_meanwhile(fake_pve
     watched.poll(after=10)
 
     assert told() == [("unreachable", 10, 320)]
+    (order,) = Backfill.objects.all()
+    assert (order.reason, order.start_epoch - T, order.end_epoch - T) == ("gap", 10, 320)
 
 
 def test_a_process_that_did_not_run_has_not_seen(fake_pve, watch):
@@ -195,3 +198,20 @@ def test_a_blind_time_that_cannot_be_written_is_written_with_a_later_sample(fake
     monkeypatch.setattr(blind, "resumed", resumed_by)
     watched.poll(after=10)
     assert told() == [("stopped", 0, 600)]
+
+
+def test_a_blind_time_without_its_order_is_none_yet(fake_pve, watch, monkeypatch):
+    def full(*args, **options):
+        raise OperationalError
+
+    watched = watch(fake_pve)
+    watched.poll()
+    fill_gap = orders.fill_gap
+    monkeypatch.setattr(orders, "fill_gap", full)
+    watched.poll(after=600)
+    assert told() == []
+
+    monkeypatch.setattr(orders, "fill_gap", fill_gap)
+    watched.poll(after=10)
+    assert told() == [("stopped", 0, 600)]
+    assert Backfill.objects.count() == 1
