@@ -22,6 +22,7 @@ class Access(StrEnum):
     SESSION = "session"  # a page about the own account: whoever has signed in, whatever they may do
     DJANGO_ADMIN = "django-admin"  # the admin checks its users itself
     MONITORING_READ = "monitoring:read"
+    METRICS_READ = "metrics:read"  # figures as series alone, for a program that collects them
     SETTINGS_READ = "settings:read"
     SETTINGS_WRITE = "settings:write"
     ALERTS_WRITE = "alerts:write"
@@ -31,6 +32,7 @@ class Access(StrEnum):
 #: The scopes that a token can carry, in the order in which forms list them.
 SCOPES = (
     Access.MONITORING_READ,
+    Access.METRICS_READ,
     Access.SETTINGS_READ,
     Access.SETTINGS_WRITE,
     Access.ALERTS_WRITE,
@@ -55,13 +57,18 @@ class Caller:
     session_key: str = field(default="", repr=False)
 
     def may(self, access: Access) -> bool:
-        """Return whether the caller passes a route of this access; `admin` includes every other scope."""
+        """Return whether the caller passes a route of this access; `admin` includes every other scope.
+
+        Who may read everything that is monitored may read its figures as well.
+        """
         if access in (Access.PUBLIC, Access.OWN_TOKEN, Access.DJANGO_ADMIN):
             return True
         if access is Access.PAGE:
             return bool(self.scopes)
         if access is Access.SESSION:
             return self.kind == "session"
+        if access is Access.METRICS_READ and Access.MONITORING_READ in self.scopes:
+            return True
         return access in self.scopes or Access.ADMIN in self.scopes
 
 

@@ -150,7 +150,7 @@ def test_a_new_token_is_told_once_and_works(token_client):
     }
     with time_machine.travel(NOON, tick=False):
         mine = Client(HTTP_X_API_TOKEN=text, **REMOTE).get("/api/security/me").json()
-    assert mine == {"kind": "token", "name": "Grafana", "scopes": ["monitoring:read"]}
+    assert mine == {"kind": "token", "name": "Grafana", "scopes": ["monitoring:read", "metrics:read"]}
     assert text not in client.get(TOKENS).content.decode()
 
 
@@ -270,7 +270,7 @@ def test_the_command_prints_a_token_that_works(capsys):
 
     text = capsys.readouterr().out.strip()
     scopes = Client(HTTP_X_API_TOKEN=text, **REMOTE).get("/api/security/me").json()["scopes"]
-    assert scopes == ["monitoring:read", "settings:read"]
+    assert scopes == ["monitoring:read", "metrics:read", "settings:read"]
 
 
 def test_the_command_makes_a_reading_token_that_stays_unless_told_otherwise(capsys):

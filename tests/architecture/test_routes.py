@@ -30,12 +30,13 @@ from tests.architecture.routes import Route, all_routes
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 SAFE = ("GET", "HEAD")
 
-#: access -> caller -> status. Order: public, page, monitoring:read, settings:read, settings:write, alerts:write,
-#: admin, django-admin, session. 200 stands for "let through".
+#: access -> caller -> status. Order: public, page, monitoring:read, metrics:read, settings:read, settings:write,
+#: alerts:write, admin, django-admin, session. 200 stands for "let through".
 ACCESSES = (
     "public",
     "page",
     "monitoring:read",
+    "metrics:read",
     "settings:read",
     "settings:write",
     "alerts:write",
@@ -44,26 +45,27 @@ ACCESSES = (
     "session",
 )
 EXPECTED = {
-    "a stranger on a fresh install": (200, 302, 401, 401, 401, 401, 401, 302, 302),
-    "a stranger": (200, 302, 401, 401, 401, 401, 401, 302, 302),
-    "this machine on a fresh install": (200, 200, 200, 200, 200, 200, 401, 302, 302),
-    "this machine once configured": (200, 302, 401, 401, 401, 401, 401, 302, 302),
-    "this machine, required": (200, 302, 401, 401, 401, 401, 401, 302, 302),
-    "a stranger, open": (200, 200, 200, 200, 200, 200, 401, 302, 302),
-    "token monitoring:read": (200, 200, 200, 403, 403, 403, 403, 401, 403),
-    "token settings:read": (200, 200, 403, 200, 403, 403, 403, 401, 403),
-    "token settings:write": (200, 200, 403, 403, 200, 403, 403, 401, 403),
-    "token alerts:write": (200, 200, 403, 403, 403, 200, 403, 401, 403),
-    "token admin": (200, 200, 200, 200, 200, 200, 200, 401, 403),
-    "a revoked token": (200, 401, 401, 401, 401, 401, 401, 401, 401),
-    "an expired token": (200, 401, 401, 401, 401, 401, 401, 401, 401),
-    "the API_TOKEN": (200, 200, 200, 200, 200, 200, 200, 401, 403),
-    "a superuser": (200, 200, 200, 200, 200, 200, 200, 200, 200),
-    "staff": (200, 200, 200, 200, 200, 200, 403, 404, 200),
-    "a plain user": (200, 200, 200, 403, 403, 403, 403, 404, 200),
-    "a disabled superuser": (200, 302, 401, 401, 401, 401, 401, 302, 302),
-    "a superuser without proof": (200, 200, 200, 200, 200, 200, 200, 200, 200),
-    "a superuser with a wrong token": (200, 401, 401, 401, 401, 401, 401, 200, 401),
+    "a stranger on a fresh install": (200, 302, 401, 401, 401, 401, 401, 401, 302, 302),
+    "a stranger": (200, 302, 401, 401, 401, 401, 401, 401, 302, 302),
+    "this machine on a fresh install": (200, 200, 200, 200, 200, 200, 200, 401, 302, 302),
+    "this machine once configured": (200, 302, 401, 401, 401, 401, 401, 401, 302, 302),
+    "this machine, required": (200, 302, 401, 401, 401, 401, 401, 401, 302, 302),
+    "a stranger, open": (200, 200, 200, 200, 200, 200, 200, 401, 302, 302),
+    "token monitoring:read": (200, 200, 200, 200, 403, 403, 403, 403, 401, 403),
+    "token metrics:read": (200, 200, 403, 200, 403, 403, 403, 403, 401, 403),
+    "token settings:read": (200, 200, 403, 403, 200, 403, 403, 403, 401, 403),
+    "token settings:write": (200, 200, 403, 403, 403, 200, 403, 403, 401, 403),
+    "token alerts:write": (200, 200, 403, 403, 403, 403, 200, 403, 401, 403),
+    "token admin": (200, 200, 200, 200, 200, 200, 200, 200, 401, 403),
+    "a revoked token": (200, 401, 401, 401, 401, 401, 401, 401, 401, 401),
+    "an expired token": (200, 401, 401, 401, 401, 401, 401, 401, 401, 401),
+    "the API_TOKEN": (200, 200, 200, 200, 200, 200, 200, 200, 401, 403),
+    "a superuser": (200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
+    "staff": (200, 200, 200, 200, 200, 200, 200, 403, 404, 200),
+    "a plain user": (200, 200, 200, 200, 403, 403, 403, 403, 404, 200),
+    "a disabled superuser": (200, 302, 401, 401, 401, 401, 401, 401, 302, 302),
+    "a superuser without proof": (200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
+    "a superuser with a wrong token": (200, 401, 401, 401, 401, 401, 401, 401, 200, 401),
 }
 
 

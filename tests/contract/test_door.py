@@ -52,7 +52,7 @@ def test_a_fresh_install_serves_this_machine_without_a_credential(peer, host):
     assert response.json() == {
         "kind": "loopback",
         "name": "",
-        "scopes": ["monitoring:read", "settings:read", "settings:write", "alerts:write"],
+        "scopes": ["monitoring:read", "metrics:read", "settings:read", "settings:write", "alerts:write"],
     }
 
 
@@ -161,6 +161,7 @@ def test_open_serves_everybody_with_everything_but_admin(remote, settings):
 
     assert remote.get(ME).json()["scopes"] == [
         "monitoring:read",
+        "metrics:read",
         "settings:read",
         "settings:write",
         "alerts:write",
@@ -174,7 +175,7 @@ def test_open_never_takes_anything_from_somebody_who_signed_in(session_client, s
 
     scopes = session_client(is_superuser=False).get(ME).json()["scopes"]
 
-    assert scopes == ["monitoring:read", "settings:read", "settings:write", "alerts:write"]
+    assert scopes == ["monitoring:read", "metrics:read", "settings:read", "settings:write", "alerts:write"]
 
 
 # --- Tokens -------------------------------------------------------------------------------------------------------
@@ -622,9 +623,22 @@ def test_what_a_person_may_depends_on_the_account(session_client):
     staff = session_client("staff", is_staff=True).get(ME).json()
     root = session_client("root", is_superuser=True).get(ME).json()
 
-    assert plain == {"kind": "session", "name": "plain", "scopes": ["monitoring:read"]}
-    assert staff["scopes"] == ["monitoring:read", "settings:read", "settings:write", "alerts:write"]
-    assert root["scopes"] == ["monitoring:read", "settings:read", "settings:write", "alerts:write", "admin"]
+    assert plain == {"kind": "session", "name": "plain", "scopes": ["monitoring:read", "metrics:read"]}
+    assert staff["scopes"] == [
+        "monitoring:read",
+        "metrics:read",
+        "settings:read",
+        "settings:write",
+        "alerts:write",
+    ]
+    assert root["scopes"] == [
+        "monitoring:read",
+        "metrics:read",
+        "settings:read",
+        "settings:write",
+        "alerts:write",
+        "admin",
+    ]
 
 
 def test_a_session_ends_with_its_account(session_client):
