@@ -160,4 +160,15 @@ class Cleaner:
     def pool(self, row: PlainRow) -> PoolReading | None:
         """Return the reading of a `pool` row; None for one without a name."""
         pool = self.word(row.pool or "") or text(row.id, properties.NAME_LIMIT).removeprefix("/pool/")
-        return PoolReading(id=pool) if pool else None
+        if not pool:
+            return None
+        return PoolReading(
+            pool,
+            row.cpu,
+            None if row.maxcpu is None else int(row.maxcpu),
+            row.mem,
+            row.maxmem,
+            row.disk,
+            row.maxdisk,
+            row.uptime,
+        )

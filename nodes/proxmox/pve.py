@@ -228,7 +228,19 @@ def _storage(row: Row) -> StorageReading | None:
 
 def _pool(row: Row) -> PoolReading | None:
     pool = name(row.get("pool")) or name(row.get("id")).removeprefix(POOL_PREFIX)
-    return PoolReading(id=pool) if pool else None
+    get = row.get
+    if not pool:
+        return None
+    return PoolReading(
+        id=pool,
+        cpu_ratio=ratio(get("cpu")),
+        cpu_count=_cpu_count(get("maxcpu")),
+        memory_used_bytes=size(get("mem")),
+        memory_total_bytes=size(get("maxmem")),
+        disk_used_bytes=size(get("disk")),
+        disk_total_bytes=size(get("maxdisk")),
+        uptime_seconds=size(get("uptime")),
+    )
 
 
 def _cpu_count(value: object) -> int | None:

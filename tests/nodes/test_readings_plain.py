@@ -36,7 +36,16 @@ STORAGE = {
     "id": "storage/pve1/nas", "type": "storage", "storage": "nas", "node": "pve1", "status": "available", "plugintype": "nfs",
     "content": "iso,backup", "shared": 1, "disk": 5, "maxdisk": 10,
 }  # fmt: skip
-POOL = {"id": "/pool/lab", "type": "pool", "pool": "lab"}
+POOL = {
+    "id": "/pool/lab",
+    "type": "pool",
+    "pool": "lab",
+    "cpu": 0.5,
+    "maxcpu": 4,
+    "mem": 2,
+    "maxmem": 3,
+    "uptime": 6,
+}
 NETWORK = {
     "id": "network/pve1/zone/a",
     "type": "network",

@@ -60,7 +60,18 @@ def test_a_list_without_one_readable_row_is_a_bad_answer() -> None:
 
 def test_pools_are_read_once_by_their_name() -> None:
     rows = [
-        {"type": "pool", "id": "/pool/web", "pool": "web"},
+        {
+            "type": "pool",
+            "id": "/pool/web",
+            "pool": "web",
+            "cpu": 0.5,
+            "maxcpu": 4,
+            "mem": 2,
+            "maxmem": 3,
+            "disk": 0,
+            "maxdisk": 5,
+            "uptime": 6,
+        },
         {"type": "pool", "id": "/pool/web/inner"},
         {"type": "pool", "pool": "web"},
         {"type": "pool"},
@@ -68,7 +79,7 @@ def test_pools_are_read_once_by_their_name() -> None:
 
     reading = pve.read_cluster_resources(rows)
 
-    assert reading.pools == (PoolReading("web"), PoolReading("web/inner"))
+    assert reading.pools == (PoolReading("web", 0.5, 4, 2, 3, 0, 5, 6), PoolReading("web/inner"))
     assert reading.skipped == 1
 
 

@@ -148,6 +148,7 @@ def test_the_configuration_of_a_vm_of_pve_6_is_read_with_an_unused_disk() -> Non
                 tags=("one", "two", "three"),
                 os_type="ubuntu",
                 memory_bytes=1048576000,
+                starts_on_boot=False,
                 disks=(
                     GuestDiskReading(
                         "rootfs", "local-lvm:vm-100-disk-0", "local-lvm", 4294967296, mount_point="/"

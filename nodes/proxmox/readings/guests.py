@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from nodes.proxmox.properties import Tags, Vmid
-from nodes.proxmox.values import Epoch, IsTrue, Name, Ratio, Size, Text, Word, text_of
+from nodes.proxmox.values import Epoch, IsTrue, Name, Ratio, Size, Text, Truth, Word, text_of
 
 
 class GuestDiskReading(msgspec.Struct, frozen=True, gc=False):
@@ -31,7 +31,7 @@ class GuestConfigReading(msgspec.Struct, frozen=True):
     agent_is_enabled: bool = False  # VM only: configured, which does not say that it answers
     memory_bytes: int | None = None
     balloon_bytes: int | None = None  # lowest size; 0: no ballooning
-    starts_on_boot: Annotated[IsTrue, "onboot"] = False
+    starts_on_boot: Annotated[Truth, "onboot"] = None  # not told: no
     is_protected: Annotated[IsTrue, "protection"] = False
     disks: tuple[GuestDiskReading, ...] = ()
     has_snapshots: bool = (

@@ -65,9 +65,19 @@ class GuestReading(msgspec.Struct, frozen=True, gc=False):
 
 
 class PoolReading(msgspec.Struct, frozen=True, gc=False):
-    """A `pool` row of GET /cluster/resources; which guests are in it, they say themselves."""
+    """A `pool` row of GET /cluster/resources; which guests are in it, they say themselves.
+
+    The figures are sums over those that run, by Proxmox's own reckoning; none of them while nothing runs.
+    """
 
     id: str
+    cpu_ratio: float | None = None
+    cpu_count: int | None = None
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    disk_used_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    uptime_seconds: int | None = None  # of the guest that runs longest
 
 
 class StorageReading(msgspec.Struct, frozen=True, gc=False):
