@@ -400,6 +400,16 @@ def replication(request: Call) -> list[Row]:
     ]
 
 
+@call("GET", "/nodes/{node}/replication/{id}/status", is_proxied=True)
+def replication_status(request: Call) -> Row:
+    """How one replication job goes whose guest runs on a node."""
+    cluster, node, wanted = cluster_of(request), node_of(request).name, request.names["id"]
+    for job in cluster.replication.values():
+        if job.id == wanted and _source(cluster, job) == node and _sees(request, job):
+            return _state(cluster, job, request.now)
+    raise ApiFailure(500, f"no such replication job '{wanted}'")
+
+
 def _state(cluster: Cluster, job: ReplicationJob, now: float) -> Row:
     row = _configured(cluster, job) | {"fail_count": job.fail_count, "duration": job.duration}
     vmtype = cluster.guests[job.guest].kind

@@ -55,6 +55,7 @@ PVE_CALLS = {
     "/nodes/{node}/ceph/pool": "/nodes/pve-02/ceph/pool",
     "/cluster/replication": "/cluster/replication",
     "/nodes/{node}/replication": "/nodes/pve-02/replication",
+    "/nodes/{node}/replication/{id}/status": "/nodes/pve-02/replication/{job}/status",
     "/nodes/{node}/disks/list": "/nodes/pve-02/disks/list",
     "/nodes/{node}/disks/smart": "/nodes/pve-02/disks/smart?disk=/dev/sda",
     "/nodes/{node}/disks/zfs": "/nodes/pve-02/disks/zfs",
@@ -159,7 +160,7 @@ EVERYTHING = [
 
 
 def _full_answer(site: PveSite, path: str) -> Any:
-    """Return what a token with all rights gets; {vm}, {ct} run on {node} and {home}, {upid} is a task of pve-02."""
+    """Return what a token with all rights gets; {vm}, {ct} run on {node} and {home}, {upid} is a task of pve-02, {job} a replication there."""
     token = token_header(site.first, *site.add_token("all", {"/": EVERYTHING}))
     running = [row for row in rows(site.first, "guest") if row["status"] == "running"]
     vm = next(
@@ -169,8 +170,9 @@ def _full_answer(site: PveSite, path: str) -> Any:
     )
     ct = next(row for row in running if row["type"] == "lxc")
     upid = get(site.first, "/nodes/pve-02/tasks").data[0]["upid"]
+    job = next((one["id"] for one in get(site.first, "/nodes/pve-02/replication", token).data), "")
     site.start_task("pve-02", "qmigrate", "100", user="root@pam!mover")
-    named = path.format(vm=vm["vmid"], node=vm["node"], ct=ct["vmid"], home=ct["node"], upid=upid)
+    named = path.format(vm=vm["vmid"], node=vm["node"], ct=ct["vmid"], home=ct["node"], upid=upid, job=job)
     reply = get(site.first, named, token)
     assert reply.status == 200, reply.reason
     return reply.data
