@@ -32,7 +32,20 @@ PULSE_BIND = env_text("PULSE_BIND")
 PULSE_URL_PREFIX = env_prefix(
     "PULSE_URL_PREFIX",
     taken=frozenset(
-        {"admin", "api", "login", "logout", "password", "setup", "simple-stats", "socket.io", "static", "ws"}
+        {
+            "admin",
+            "api",
+            "login",
+            "logout",
+            "metrics",
+            "password",
+            "pve",
+            "setup",
+            "simple-stats",
+            "socket.io",
+            "static",
+            "ws",
+        }
     ),
 )
 

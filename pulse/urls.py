@@ -20,6 +20,7 @@ from monitoring.api import (
     storages,
     whatif,
 )
+from monitoring.api.pve_exporter import pve
 from nodes import api as nodes
 from pulse import diagnostics, pages, ready, views
 from pulse.openapi import views as openapi
@@ -75,6 +76,8 @@ API: list[URLPattern] = [
     path("api/security/me", accounts.SelfView.as_view()),
     path("api/security/tokens", accounts.TokenListView.as_view()),
     path("api/security/tokens/<str:public_id>", accounts.TokenView.as_view()),
+    # For Prometheus (clients.md 3)
+    path("pve", pve),
     # 15. The feed, and what is left of its predecessors
     path("simple-stats", state.simple_stats),
     path("ws", state.socket_without_upgrade),
@@ -91,7 +94,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("setup", set_up, name="setup"),
     path("admin/", admin.site.urls),
     # 15.5: any other address leads to the page, but for those of programs, files and the admin.
-    re_path(r"^(?!api(?:/|$)|ws|socket\.io|static/|admin(?:/|$)).+$", pages.home),
+    re_path(r"^(?!api(?:/|$)|ws|socket\.io|static/|admin(?:/|$)|(?:metrics|pve)(?:/|$)).+$", pages.home),
 ]
 
 handler400 = "pulse.lib.errors.handler400"

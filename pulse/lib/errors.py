@@ -160,9 +160,15 @@ def answer_to(error: Exception, context: Mapping[str, Any]) -> HttpResponse | No
     return response_of(refusal)
 
 
+#: What lies under these addresses is for programs.
+MACHINE_PATHS = ("/api", "/metrics", "/pve")
+
+
 def is_api_path(path: str) -> bool:
     """Return whether errors under this path are JSON for everybody."""
-    return path.startswith(("/api/", "/ws", "/socket.io/")) or path == "/api"
+    return path in MACHINE_PATHS or path.startswith(
+        ("/ws", "/socket.io/", *(f"{one}/" for one in MACHINE_PATHS))
+    )
 
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:

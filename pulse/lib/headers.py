@@ -84,7 +84,7 @@ def security_headers(path: str, *, is_secure: bool, request_id: str = "") -> dic
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY + ("" if is_admin else TRUSTED_TYPES)
     if is_secure:
         headers["Strict-Transport-Security"] = STRICT_TRANSPORT
-    if path.startswith("/api/"):
+    if path.startswith("/api/") or path in ("/metrics", "/pve"):
         headers["Cache-Control"] = "no-store"
     headers["X-Request-ID"] = request_id or new_request_id()
     return headers
