@@ -22,7 +22,7 @@ from monitoring.api import (
 )
 from monitoring.api.pve_exporter import pve
 from nodes import api as nodes
-from pulse import diagnostics, pages, ready, views
+from pulse import diagnostics, metrics, pages, ready, views
 from pulse.openapi import views as openapi
 
 #: The API, in the order of the contract (http-api.md section 2).
@@ -77,6 +77,7 @@ API: list[URLPattern] = [
     path("api/security/tokens", accounts.TokenListView.as_view()),
     path("api/security/tokens/<str:public_id>", accounts.TokenView.as_view()),
     # For Prometheus (clients.md 3)
+    path("metrics", metrics.metrics),
     path("pve", pve),
     # 15. The feed, and what is left of its predecessors
     path("simple-stats", state.simple_stats),

@@ -33,11 +33,14 @@ class Family:
 
     def add(self, labels: str, value: float | None) -> None:
         """Add a sample; `labels` as `spelled` has them, or empty."""
-        self.extend((labels,), (value,))
+        if labels:
+            self.extend((labels,), (value,))
+        elif value is not None:
+            self.lines.append(f"{self.name} {value}\n")
 
-    def extend(self, labels: Iterable[str], values: Iterable[float | None]) -> None:
-        """Add a sample for each of these labels."""
-        begin = f"{self.name}{{"
+    def extend(self, labels: Iterable[str], values: Iterable[float | None], *, common: str = "") -> None:
+        """Add a sample for each of these labels; those that all of them have may be given apart, with a comma behind."""
+        begin = f"{self.name}{{{common}"
         # In one expression: ten thousand guests have a quarter of a million samples.
         self.lines += [
             f"{begin}{one}}} {value}\n"

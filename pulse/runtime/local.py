@@ -36,6 +36,11 @@ FIRST_RUN_SECONDS = 60.0
 _installed: LocalExecutor | None = None
 
 
+def working_pool() -> ThreadPool | None:
+    """Return the threads in which the tasks of this process run, None where a broker hands them to others."""
+    return _installed.pool if _installed is not None else None
+
+
 class LocalTask(Task):
     """A Celery task that runs in this process while a LocalExecutor is installed."""
 

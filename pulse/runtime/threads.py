@@ -50,6 +50,11 @@ class ThreadPool:
         with self._lock:
             return self._threads - len(self._resting)
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a thread now."""
+        return len(self._waiting)
+
     def submit(self, call: Call) -> bool:
         """Run the call in a thread of the pool, soon; False when the pool is stopping or hopelessly behind."""
         with self._lock:
