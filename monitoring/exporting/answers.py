@@ -125,7 +125,7 @@ def add_all_of(
     add_node_facts(book, name, "", facts.host)
     add_guests(book, name, figures.guests, memory.samples, is_now=is_now)
     if is_now:
-        add_guest_facts(book, name, figures.guests, facts, at_epoch=at_epoch)
+        add_guest_facts(book, name, memory, facts, at_epoch=at_epoch)
     add_storages(book, name, figures.storages, is_now=is_now)
     if is_recent(judgement.judged_epoch, at_epoch=at_epoch, seconds=JUDGED_SECONDS):
         add_backup_jobs(book, name, judgement.host_jobs.get(instance.pk, ()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 from monitoring.exporting.catalogue import Book
@@ -15,6 +15,7 @@ from monitoring.figures.rates import UNKNOWN_RATES, Sample
 from monitoring.history.keeping import host_memory_of
 from monitoring.known.facts import Facts
 from monitoring.known.freshness import current_guest
+from monitoring.known.memory import PollMemory
 
 #: Read in C: there may be ten thousand guests.
 FIGURES = {
@@ -84,12 +85,10 @@ def add_figures(
     add_pressure(book, "pulse_guest_pressure_ratio", labels, [guest.pressure for guest in guests])
 
 
-def add_guest_facts(
-    book: Book, instance: str, guests: Iterable[GuestFigures], facts: Facts, *, at_epoch: float
-) -> None:
+def add_guest_facts(book: Book, instance: str, memory: PollMemory, facts: Facts, *, at_epoch: float) -> None:
     """Write down what guests cost their nodes, and their file systems, as far as it was told not long ago."""
-    host_memory = host_memory_of(facts, at_epoch=at_epoch)
-    seen = [guest for guest in guests if not guest.is_stale]
+    host_memory = host_memory_of(memory, facts, at_epoch=memory.read_epoch)
+    seen = [guest for guest in memory.figures.guests if not guest.is_stale]
     if host_memory:
         labels = [spelled(guest_labels(instance, guest.vmid, guest.kind)) for guest in seen]
         used = [host_memory.get(guest.vmid) for guest in seen]
