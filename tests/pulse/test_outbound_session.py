@@ -223,6 +223,14 @@ def test_what_must_not_arrive_twice_is_sent_once_and_on_a_connection_of_its_own(
     assert server.connections == 2
 
 
+def test_what_may_arrive_twice_goes_over_a_kept_connection() -> None:
+    with scripted(always(DATA)) as server, session(repeatable=("POST",)) as own:
+        statuses = [own.post(server.url, data=b"x").status_code for _ in range(3)]
+
+    assert statuses == [200, 200, 200]
+    assert server.connections == 1
+
+
 def test_a_body_travels_with_its_length_and_type() -> None:
     with scripted(always(b"", "204 No Content")) as server, session() as own:
         answered = own.post(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import requests
@@ -45,6 +45,7 @@ class Adapter(BaseAdapter):
         authority: str = "",
         max_body_bytes: int = MAX_BODY_BYTES,
         idle_seconds: float = IDLE_SECONDS,
+        repeatable: Collection[str] = REPEATABLE,
     ) -> None:
         super().__init__()
         #: Of the certificate shown last; "" before the first connection and without TLS.
@@ -57,6 +58,7 @@ class Adapter(BaseAdapter):
         self._authority = authority
         self._max_body_bytes = max_body_bytes
         self._idle_seconds = idle_seconds
+        self._repeatable = repeatable
         self._lock = threading.Lock()
         #: Where to, since when; the longest idle first.
         self._idle: list[tuple[Place, float, HTTPConnection]] = []
@@ -78,7 +80,7 @@ class Adapter(BaseAdapter):
         """
         place = place_of(request.url or "")
         budget = timeout if isinstance(timeout, Budget) else Budget(place, seconds=timeout or CALL_SECONDS)
-        kept = self._kept_connection(place) if request.method in REPEATABLE else None
+        kept = self._kept_connection(place) if request.method in self._repeatable else None
         if kept is not None:
             try:
                 return self._exchange(kept, place, request, budget)
