@@ -66,3 +66,11 @@ class BackfillState(models.TextChoices):
     DONE = "done"
     CANCELLED = "cancelled"
     FAILED = "failed"
+
+
+class RemoteLogin(models.TextChoices):
+    """As whom samples are written to another engine."""
+
+    NONE = "none"
+    BASIC = "basic", "user and password"
+    BEARER = "bearer", "bearer token"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import uuid
 import zlib
 from datetime import datetime
 from typing import ClassVar
@@ -17,10 +18,12 @@ from monitoring.choices import (
     BlindCause,
     EventKind,
     PartKind,
+    RemoteLogin,
     SpanSource,
     Tier,
 )
 from monitoring.known.facts import LAYOUT, Facts
+from nodes.fields import Secret
 from nodes.models import Instance
 
 _facts_of = msgspec.msgpack.Decoder(Facts).decode
@@ -234,3 +237,97 @@ class Backfill(models.Model):
 
     def __str__(self) -> str:
         return f"backfill of {self.instance_id}"
+
+
+# --- History: what is written to others -------------------------------------------------------------------------------
+
+
+class RemoteWriteTarget(models.Model):
+    """An engine to which the samples are written as Prometheus remote write 1.0, and how far that has come."""
+
+    # identity
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=128, unique=True)
+    # configuration
+    url = models.CharField(
+        max_length=500, help_text="The whole address, such as https://metrics.lab:8428/api/v1/write"
+    )
+    is_enabled = models.BooleanField("enabled", default=True)
+    login = models.CharField(max_length=8, choices=RemoteLogin, default=RemoteLogin.NONE)
+    user = models.CharField(max_length=128, blank=True)
+    sealed_password = Secret(blank=True, editable=False, given_as="password")
+    sealed_token = Secret(blank=True, editable=False, given_as="token")
+    tenant = models.CharField(
+        max_length=150,
+        blank=True,
+        help_text="Sent as X-Scope-OrgID and THANOS-TENANT, where an engine has several.",
+    )
+    extra_labels = models.JSONField(
+        default=dict, blank=True, help_text='Added to every series, such as {"site": "home"}.'
+    )
+    step_seconds = models.PositiveSmallIntegerField(
+        "step",
+        default=0,
+        choices=((0, "every sample"), (60, "a mean for each minute")),
+        help_text="Means of minutes are a sixth of the traffic.",
+    )
+    verify_tls = models.BooleanField("verify TLS", default=True)
+    fingerprint = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="SHA-256 of the certificate, hex; pins exactly this one in place of the authorities.",
+    )
+    version = models.PositiveIntegerField(default=1, editable=False)
+    # observed
+    last_success_at = models.DateTimeField(null=True, blank=True, editable=False)
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    failure_message = models.CharField(max_length=300, blank=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False, help_text="In a row.")
+    next_try_at = models.DateTimeField(null=True, blank=True, editable=False)
+    sent_count = models.BigIntegerField("samples sent", default=0, editable=False)
+    dropped_count = models.BigIntegerField("samples dropped", default=0, editable=False)
+    dropped_at = models.DateTimeField("last dropped", null=True, blank=True, editable=False)
+    drop_reason = models.CharField(max_length=300, blank=True, editable=False)
+    # bookkeeping
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar[tuple[str, ...]] = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def password_place(self) -> str:
+        """What the sealed password is bound to."""
+        return f"remote-write:{self.uid}:password"
+
+    @property
+    def token_place(self) -> str:
+        """What the sealed token is bound to."""
+        return f"remote-write:{self.uid}:token"
+
+    @property
+    def is_tls_unchecked(self) -> bool:
+        """Whether anybody between here and the engine could read the samples and the login."""
+        return self.url.startswith("http://") or not (self.fingerprint or self.verify_tls)
+
+
+class RemoteWriteCursor(models.Model):
+    """From when on the samples of one instance are still to be sent to a target: the start of a minute.
+
+    `accepted_count` is how many requests of that minute were accepted already; they are made the same way each time.
+    """
+
+    target = models.ForeignKey(RemoteWriteTarget, on_delete=models.CASCADE, db_index=False)
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE)
+    next_epoch = models.BigIntegerField()
+    accepted_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("target", "instance"), name="remote_write_cursor_is_unique"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.target_id} {self.instance_id} {self.next_epoch}"
