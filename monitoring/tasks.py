@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from monitoring.collecting import judging, run
+from monitoring.exporting.remote import turns as remote_turns
 from monitoring.history import outlook, pruning, retention, sealing_round
 from monitoring.history.backfill import work
 from monitoring.polling import polls, turns
@@ -18,6 +19,8 @@ from nodes.models import Instance
 
 logger = logging.getLogger(__name__)
 
+#: A turn that no worker took in this time is taken with the next tick.
+REMOTE_WRITE_EXPIRY_SECONDS = 10
 #: A visit that no worker made in this time is made after the next poll.
 COLLECT_EXPIRY_SECONDS = 20
 
@@ -95,3 +98,18 @@ def look_ahead() -> int:
 def backfill_history() -> int:
     """Read a slice of what hosts have kept of the past; returns of how many instances. What a second run finds taken it leaves."""
     return work.run(timezone.now())
+
+
+@shared_task(name="monitoring.tasks.dispatch_remote_writes", time_limit=30)  # type: ignore[untyped-decorator]
+def dispatch_remote_writes() -> int:
+    """Enqueue a turn for every target that is to be sent samples; returns for how many."""
+    due = remote_turns.due()
+    for pk in due:
+        send_remote_write.apply_async((pk,), expires=REMOTE_WRITE_EXPIRY_SECONDS)
+    return len(due)
+
+
+@shared_task(name="monitoring.tasks.send_remote_write", time_limit=60)  # type: ignore[untyped-decorator]
+def send_remote_write(target_id: int) -> None:
+    """Send one target what waits for it; does nothing while the last turn is on. Never retried: the next turn comes anyway."""
+    remote_turns.take(target_id, timezone.now())

@@ -24,6 +24,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 import pulse
+from monitoring.exporting.remote import standing
 from monitoring.history import backfill
 from monitoring.known.facts import FACTS, Facts
 from monitoring.known.memory import MEMORY, PollMemory
@@ -41,7 +42,7 @@ from nodes.proxmox.errors import ProxmoxError
 from pulse.lib.auth import Access, Limit
 from pulse.lib.endpoints import Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
-from pulse.lib.instants import WireInstant, rfc3339
+from pulse.lib.instants import WireInstant, from_epoch, rfc3339
 from pulse.views import STARTED_SECONDS
 
 #: The whole answer is due within 15 s; hosts that are silent are given up before.
@@ -217,6 +218,7 @@ def report(at_epoch: float) -> Diagnostics:
         errors.append(f"the database cannot be read ({type(error).__name__})")
     errors += [task_words(one) for one in (store().load(TROUBLES) or NO_TROUBLES).lasting(at_epoch=at_epoch)]
     errors += [one.text for one in (store().load(NOTICES) or NO_NOTICES).lasting(at_epoch=at_epoch)]
+    errors += remote_write_words(at_epoch)
     tried = try_all(instances)
     reports = {
         instance.pk: described(instance, tried[instance.pk], at_epoch=at_epoch) for instance in instances
@@ -235,6 +237,14 @@ def report(at_epoch: float) -> Diagnostics:
         system=system(),
         errors=errors,
     )
+
+
+def remote_write_words(at_epoch: float) -> list[str]:
+    """Return which engines do not take the samples that are written to them."""
+    try:
+        return list(standing.told(at=from_epoch(at_epoch)))
+    except DatabaseError:
+        return []  # told already
 
 
 def task_words(trouble: Trouble) -> str:

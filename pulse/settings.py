@@ -335,6 +335,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "remote-writes": {
+        "task": "monitoring.tasks.dispatch_remote_writes",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
     "prune-sessions": {
         "task": "accounts.tasks.prune_sessions",
         "schedule": 6 * 3600.0,

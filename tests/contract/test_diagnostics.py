@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from monitoring.models import RemoteWriteTarget
 from nodes.models import Instance
 from pulse import diagnostics
+from tests.conftest import NOON
 from tests.factories import make_instance
 from tests.fake_proxmox import PbsSpec, PveSpec
 from tests.fake_proxmox.fixtures import virtual_estate
 from tests.monitoring.collected import turn
 from tests.monitoring.conftest import Watched
+from tests.monitoring.remote.targets import make_target
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("fresh_store")]
 
@@ -184,3 +187,12 @@ def test_an_instance_that_is_not_there_is_not_found(client, identity):
     answer = client.get(f"/api/diagnostics/{identity}", HTTP_HOST="localhost")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "node_not_found")
+
+
+def test_an_engine_that_takes_no_samples_is_told(api, still_noon):
+    make_target(name="victoria")
+    RemoteWriteTarget.objects.update(failing_since=NOON, failure_message="the engine answers with 503")
+
+    assert api.get("/api/diagnostics").json()["errors"] == [
+        "samples are not written to victoria since 2026-01-01T12:00:00Z: the engine answers with 503"
+    ]
