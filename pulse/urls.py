@@ -14,6 +14,7 @@ from monitoring.api import (
     events,
     forecasts,
     history,
+    remote_write,
     resources,
     state,
     storage_charts,
@@ -55,6 +56,10 @@ API: list[URLPattern] = [
     # What hosts have kept of the past
     path("api/history/backfills", backfills.BackfillListView.as_view()),
     path("api/history/backfills/<str:backfill_id>/cancel", backfills.BackfillCancelView.as_view()),
+    # Ours: the samples, and to whom they are written
+    path("api/history/remote-write", remote_write.RemoteWriteListView.as_view()),
+    path("api/history/remote-write/<int:target_id>", remote_write.RemoteWriteView.as_view()),
+    path("api/history/remote-write/<int:target_id>/test", remote_write.RemoteWriteTestView.as_view()),
     # 5. Node configuration
     path("api/config/nodes", nodes.NodeListView.as_view()),
     path("api/config/nodes/test-connection", nodes.ConnectionTestView.as_view()),

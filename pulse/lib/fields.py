@@ -165,6 +165,26 @@ class ChoicesField(serializers.Field[list[str], list[str], list[str], Any]):
         return value
 
 
+class TextsField(serializers.Field[dict[str, str], dict[str, str], dict[str, str], Any]):
+    """A JSON object whose values are texts."""
+
+    default_error_messages = {WRONG_TYPE: "must be an object of texts"}
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("required", False)
+        super().__init__(**options)
+
+    def to_internal_value(self, data: object) -> dict[str, str]:
+        """Return the object as it is."""
+        if not (isinstance(data, dict) and all(isinstance(value, str) for value in data.values())):
+            self.fail(WRONG_TYPE)
+        return data
+
+    def to_representation(self, value: dict[str, str]) -> dict[str, str]:
+        """Return the object as it is."""
+        return value
+
+
 class InstantField(serializers.Field[Any, Any, str, Any]):
     """An instant, RFC 3339 in UTC; the zero time where it is not known."""
 

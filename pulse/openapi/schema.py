@@ -321,6 +321,16 @@ class ChoicesExtension(OpenApiSerializerFieldExtension):
         }
 
 
+class TextsExtension(OpenApiSerializerFieldExtension):
+    """Describes an object of texts."""
+
+    target_class = "pulse.lib.fields.TextsField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Json:
+        """Return its schema."""
+        return {"type": "object", "additionalProperties": {"type": "string"}}
+
+
 class InstanceExtension(OpenApiSerializerExtension):
     """Describes an instance: what it leaves out when it is empty need not be there."""
 

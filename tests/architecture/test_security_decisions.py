@@ -12,6 +12,8 @@ import accounts.passwords
 import pulse.passwords
 from accounts import claim, forms, guesses, hashers, lockout, sessions, views
 from accounts.door import ADMIN_FRESH, MAX_QUERY_CHARS
+from monitoring.exporting.remote import drafts as remote_drafts
+from monitoring.exporting.remote import outcomes, posting, sending, series, targets
 from monitoring.feed import members
 from nodes import drafts
 from nodes.proxmox import answers, client, slots
@@ -132,6 +134,37 @@ def rate(limit) -> tuple[int, int]:
             (4, 10.0, 60.0),
         ),
         ("two at once per address, 20 seconds each", (slots.CALLS_AT_ONCE, session.CALL_SECONDS), (2, 20.0)),
+        (
+            "no user, no query; at most 500 characters | | its password or token | at most 4,096 characters",
+            (remote_drafts.URL_LIMIT, remote_drafts.SECRET_LIMIT),
+            (500, 4096),
+        ),
+        (
+            "at most 10, lower case, none that series have themselves, values up to 128 characters",
+            (remote_drafts.MOST_LABELS, remote_drafts.VALUE_LIMIT),
+            (10, 128),
+        ),
+        (
+            "8 engines; tasks, one at a time for each, 20 seconds a turn, 10 seconds a message of at most 2,000 samples and 1 MiB",
+            (
+                targets.MOST_TARGETS,
+                sending.TURN_SECONDS,
+                posting.REQUEST_SECONDS,
+                series.MOST_SAMPLES,
+                series.MOST_BYTES,
+            ),
+            (8, 20.0, 10.0, 2000, 1048576),
+        ),
+        (
+            "after 10 seconds, then twice as long each time up to 5 minutes, or as long as it asks up to 15; what waits for two hours is dropped",
+            (
+                outcomes.FIRST_SECONDS,
+                outcomes.LONGEST_SECONDS,
+                outcomes.LONGEST_ASKED_SECONDS,
+                sending.KEPT_SECONDS,
+            ),
+            (10.0, 300.0, 900.0, 7200),
+        ),
         ("AES-256-GCM, nonce of 96 random bits", (crypto.KEY_BYTES, crypto.NONCE_BYTES), (32, 12)),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",

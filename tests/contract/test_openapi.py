@@ -22,6 +22,7 @@ from pulse.openapi.document import document
 from tests.accounts.fixtures import REMOTE
 from tests.architecture.routes import all_routes
 from tests.monitoring.collected import moment
+from tests.monitoring.remote.targets import make_target
 
 pytestmark = pytest.mark.slow
 
@@ -198,6 +199,8 @@ def bodies(estate: Any) -> dict[str, Json]:
         "POST /api/config/nodes/certificate": {"type": "pve", "host": known["host"]},
         "POST /api/history/whatif": {"kind": "guest", "metric": "cpu", "trigger": 80},
         "POST /api/history/backfills": {"instance": "pve-0", "days": 30},
+        "POST /api/history/remote-write": {"name": "other", "url": "https://metrics.lab/api/v1/write"},
+        "PUT /api/history/remote-write/{target_id}": {"tenant": "lab"},
         "POST /api/security/tokens": {"name": "x", "scopes": ["monitoring:read"], "expiresInDays": 5},
     }
 
@@ -211,6 +214,7 @@ def calls(described: Json, estate: Any, token_id: str) -> list[tuple[str, str, b
         "node_id": ["pve-0", "pbs-0", "pmg-0"],
         "public_id": [token_id],
         "backfill_id": [str(ask(estate.pbs.instance, at=moment(estate.pbs)).pk)],
+        "target_id": [str(make_target().pk)],
     }
     made = []
     for name, operation in sorted(operations(described).items(), key=lambda one: one[0].startswith("DELETE")):
