@@ -25,7 +25,7 @@ from pulse.lib.auth import Access, Limit
 from pulse.lib.crypto import SealBroken
 from pulse.lib.endpoints import Done, Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
-from pulse.lib.fields import TextField, TextsField, TruthField, WholeField
+from pulse.lib.fields import TextField, TextMapField, TruthField, WholeField
 
 #: A try reaches out to another machine: nobody may scan a network with it.
 TESTS = Limit("remote-write-test", 10, 60)
@@ -46,7 +46,7 @@ class RemoteWriteSerializer(serializers.Serializer[Any]):
     password = TextField(write_only=True)
     token = TextField(write_only=True)
     tenant = TextField()
-    extraLabels = TextsField(source="extra_labels")
+    extraLabels = TextMapField(source="extra_labels")
     stepSeconds = WholeField(0, 60, source="step_seconds")
     verifySSL = TruthField(source="verify_tls")
     fingerprint = TextField()

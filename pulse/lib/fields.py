@@ -165,7 +165,7 @@ class ChoicesField(serializers.Field[list[str], list[str], list[str], Any]):
         return value
 
 
-class TextsField(serializers.Field[dict[str, str], dict[str, str], dict[str, str], Any]):
+class TextMapField(serializers.Field[dict[str, str], dict[str, str], dict[str, str], Any]):
     """A JSON object whose values are texts."""
 
     default_error_messages = {WRONG_TYPE: "must be an object of texts"}

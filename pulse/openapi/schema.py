@@ -321,10 +321,10 @@ class ChoicesExtension(OpenApiSerializerFieldExtension):
         }
 
 
-class TextsExtension(OpenApiSerializerFieldExtension):
+class TextMapExtension(OpenApiSerializerFieldExtension):
     """Describes an object of texts."""
 
-    target_class = "pulse.lib.fields.TextsField"
+    target_class = "pulse.lib.fields.TextMapField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Json:
         """Return its schema."""
