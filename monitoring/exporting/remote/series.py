@@ -101,13 +101,17 @@ def of_kind(
     told = [told_before((kind, pk), names[kind, pk], known) for pk in block.pks]
     packer, bits = Packer(block.epochs), [0] * len(told)
     for place, metric in enumerate(METRICS[kind]):
-        rows = block.columns.get(metric)
+        bit, rows = 1 << place, block.columns.get(metric)
         if rows is None:
-            rows = [[None] * len(told)] * len(block.epochs)
+            ending = [one for one in told if one.bits & bit]
+            yield from of_metric(
+                kind, metric, [[None] * len(ending)] * len(block.epochs), ending, bit, packer
+            )
+            continue
         for one, last in enumerate(rows[-1]):
             if last is not None:
-                bits[one] |= 1 << place
-        yield from of_metric(kind, metric, rows, told, 1 << place, packer)
+                bits[one] |= bit
+        yield from of_metric(kind, metric, rows, told, bit, packer)
     for pk, before, now in zip(block.pks, told, bits, strict=True):
         after[kind, pk] = Told(before.named, now)
 
@@ -136,9 +140,12 @@ def of_metric(
 
     partial: list[tuple[Told, tuple[float | None, ...]]] = []
     if any(None in row for row in rows):
-        by_object = list(zip(told, zip(*rows, strict=True), strict=True))
-        partial = [one for one in by_object if None in one[1]]
-        whole = [one for one in by_object if None not in one[1]]
+        whole: list[tuple[Told, tuple[float | None, ...]]] = []
+        for one, figures in zip(told, zip(*rows, strict=True), strict=True):
+            if None not in figures:
+                whole.append((one, figures))
+            elif one.bits & bit or figures.count(None) < len(figures):
+                partial.append((one, figures))
         told, rows = [one for one, _ in whole], list(zip(*[row for _, row in whole], strict=True))
     if told:
         count, factor = len(rows), series.factor
@@ -148,8 +155,7 @@ def of_metric(
             yield TimeSeries(encoded(one, samples), count)
     for one, figures in partial:
         samples, count = packer.with_gaps(figures, series.factor, was_known=bool(one.bits & bit))
-        if count:
-            yield TimeSeries(encoded(one, samples), count)
+        yield TimeSeries(encoded(one, samples), count)
 
 
 def name_of(series: Series) -> bytes:
