@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -115,6 +116,26 @@ def test_every_series_of_a_guest_is_there(engine, fake_pve):
     until(lambda: shown() >= names, seconds=20, what="all series")
     assert shown() == names
     assert len(names) > 6
+
+
+def test_figures_are_joined_to_names_as_the_documents_say(engine, fake_pve):
+    watched = Watched(fake_pve)
+    make_target(url=engine.url)
+    watched.poll()
+    turn_at(0)
+    for _ in range(8):
+        watched.poll(after=10)
+    turn_at(80)
+    query = (Path(__file__).parents[2] / "docs/remote-write.md").read_text().partition("```promql\n")[2]
+
+    results = until(
+        lambda: engine.query(query.partition("```")[0].strip(), at=EPOCH + 59), seconds=20, what="names"
+    )
+
+    guest = Guest.objects.get(vmid=101)
+    assert {
+        (one["metric"]["name"], one["metric"]["node"]) for one in results if one["metric"]["vmid"] == "101"
+    } == {(guest.name, "pve")}
 
 
 def test_a_guest_that_is_gone_is_gone_there_too_at_once(engine, fake_pve):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from monitoring.choices import PartKind
 from monitoring.exporting.labels import (
@@ -19,11 +20,34 @@ from monitoring.history.metrics import Kind
 from monitoring.models import HistoryPart
 from nodes.models import Datastore, Guest, Instance, Node, Storage
 
+Named = dict[tuple[Kind, int], Labels]
 
-def names_of(instance: Instance, extra: Mapping[str, str]) -> dict[tuple[Kind, int], Labels]:
-    """Return the labels of everything that has series, with the extra ones; what is gone keeps its row for a while."""
+
+class Names(NamedTuple):
+    """The labels of everything that has series, and those of the guests with their names and nodes."""
+
+    labels: Named
+    infos: Named
+
+
+def names_of(instance: Instance, extra: Mapping[str, str]) -> Names:
+    """Return the labels, with the extra ones; what is gone keeps its row for a while."""
+    labels = labels_of(instance)
+    guests = Guest.objects.filter(instance=instance).values_list("pk", "name", "node_name")
+    infos = {
+        (Kind.GUEST, pk): labels[Kind.GUEST, pk] | {"name": name, "node": node}
+        for pk, name, node in guests
+        if (Kind.GUEST, pk) in labels
+    }
+    if not extra:
+        return Names(labels, infos)
+    return Names(*({key: {**own, **extra} for key, own in some.items()} for some in (labels, infos)))
+
+
+def labels_of(instance: Instance) -> Named:
+    """Return the labels of everything that has series."""
     own = instance.wire_id
-    names: dict[tuple[Kind, int], Labels] = {(Kind.INSTANCE, instance.pk): instance_labels(own)}
+    names: Named = {(Kind.INSTANCE, instance.pk): instance_labels(own)}
     nodes = dict(Node.objects.filter(instance=instance).values_list("pk", "name"))
     guests = {
         pk: (vmid, guest)
@@ -43,4 +67,4 @@ def names_of(instance: Instance, extra: Mapping[str, str]) -> dict[tuple[Kind, i
                 names[Kind.FILESYSTEM, part.pk] = filesystem_labels(own, *guests[part.owner_id], part.name)
             case PartKind.MAIL_NODE:
                 names[Kind.MAIL_NODE, part.pk] = node_labels(own, part.name)
-    return {key: {**labels, **extra} for key, labels in names.items()} if extra else names
+    return names

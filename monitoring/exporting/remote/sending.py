@@ -10,16 +10,16 @@ import heapq
 import time
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 
 from django.conf import settings
 
-from monitoring.exporting.labels import Labels
 from monitoring.exporting.remote import outcomes, waiting
 from monitoring.exporting.remote.blocks import MINUTE, means_of
-from monitoring.exporting.remote.names import names_of
+from monitoring.exporting.remote.names import Names, names_of
 from monitoring.exporting.remote.outcomes import Outcome, Verdict
 from monitoring.exporting.remote.posting import Line, line_to
-from monitoring.exporting.remote.series import Known, Object, requests, time_series
+from monitoring.exporting.remote.series import Known, info_series, requests, time_series
 from monitoring.exporting.remote.standing import Turn, record
 from monitoring.exporting.remote.waiting import Window
 from monitoring.models import RemoteWriteCursor, RemoteWriteTarget
@@ -152,8 +152,11 @@ def posted_all(turn: Turn, line: Line, cursor: RemoteWriteCursor, instance: Inst
     if target.step_seconds == MINUTE:
         found = ((kind, means_of(block)) for kind, block in found)
     after = Known()
-    series = time_series(
-        found, names, known_before(target.pk, instance.pk, start, names), after, start_epoch=start
+    known = known_before(target.pk, instance.pk, start, names)
+    series = chain(
+        time_series(found, names.labels, known, after, start_epoch=start),
+        # Once in each minute, and after all that was sampled in it.
+        info_series(names.infos, known, after, epochs=range(start + MINUTE - 1, window.end_epoch, MINUTE)),
     )
     for number, message in enumerate(requests(series)):
         if number < cursor.accepted_count:
@@ -187,14 +190,17 @@ def next_epoch(turn: Turn, instance: Instance, end: int) -> int:
     return horizon if first is None else minute_of(first)
 
 
-def known_before(target_pk: int, instance_pk: int, start: int, names: Mapping[Object, Labels]) -> Known:
+def known_before(target_pk: int, instance_pk: int, start: int, names: Names) -> Known:
     """Return what was known at the end of the minute before: as this process remembers it, or read again after a restart."""
     epoch, known = _known.get((target_pk, instance_pk), (0, Known()))
     if epoch == start:
         return known
     found = waiting.blocks_between(instance_pk, start - MINUTE, start)
     after = Known()
-    for _ in time_series(found, names, Known(), after, start_epoch=start):
+    for _ in chain(
+        time_series(found, names.labels, Known(), after, start_epoch=start),
+        info_series(names.infos, Known(), after, epochs=[start - 1]),
+    ):
         pass
     return after
 

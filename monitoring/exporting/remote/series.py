@@ -19,6 +19,9 @@ from monitoring.history.metrics import METRICS, Kind, Metric
 MOST_SAMPLES = 2000
 MOST_BYTES = 1 << 20
 
+#: The series of names: those of the figures have none, so that a new name or another node begins no new ones.
+INFO = "pulse_guest_info"
+
 Object = tuple[Kind, int]
 Added = tuple[tuple[str, str], ...]
 
@@ -42,10 +45,14 @@ class Named:
 
 
 class Told(NamedTuple):
-    """Which series of an object had a value at the last instant: a bit for each of its metrics, in their order."""
+    """Which series of an object had a value at the last instant: a bit for each of its metrics, in their order.
+
+    `info` are the labels of the series that tells what it is called, None for none.
+    """
 
     named: Named
     bits: int
+    info: Labels | None = None
 
 
 #: What was known at the last instant that was sent, of one target and instance.
@@ -81,6 +88,26 @@ def time_series(
         now = after.get(key)
         if now is None or now.named is not told.named:
             yield from ended(key[0], told, firsts.get(key[0], first))
+
+
+def info_series(
+    infos: Mapping[Object, Labels], known: Known, after: Known, *, epochs: Sequence[int]
+) -> Iterator[TimeSeries]:
+    """Yield, after `time_series`, how that is called which is known at the end, as series of the value 1.
+
+    Who is called otherwise now, or is gone, ends under the former name.
+    """
+    samples = next(Packer(epochs).rows([[1.0]] * len(epochs)))
+    for key, told in after.items():
+        info = infos.get(key) if told.bits else None
+        if info is not None:
+            after[key] = told._replace(info=info)
+            body = labels({"__name__": INFO, **info}) + samples
+            yield TimeSeries(series_head(len(body)) + body, len(epochs))
+    for key, told in known.items():
+        if told.info is not None and (key not in after or after[key].info != told.info):
+            body = labels({"__name__": INFO, **told.info}) + stale(epochs[0])
+            yield TimeSeries(series_head(len(body)) + body, 1)
 
 
 def labelled(kind: Kind, block: Block, names: Mapping[Object, Labels]) -> Block:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db.models import F, Min
 
-from monitoring.exporting.labels import Labels
+from monitoring.exporting.remote.names import Names
 from monitoring.exporting.remote.outcomes import Outcome, Verdict, wait_seconds
 from monitoring.exporting.remote.posting import tried
-from monitoring.exporting.remote.series import Object
 from monitoring.models import RemoteWriteCursor, RemoteWriteTarget
 from pulse.lib.instants import rfc3339
 
@@ -38,7 +37,7 @@ class Turn:
     refused_in_a_row: int = 0
     drop_reason: str = ""
     failure: Outcome | None = None
-    names: dict[int, Mapping[Object, Labels]] = field(default_factory=dict)
+    names: dict[int, Names] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:
