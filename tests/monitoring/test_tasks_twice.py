@@ -32,10 +32,12 @@ ORDER = (
     tasks.drop_removed,
     tasks.seal_history,
     tasks.prune_history,
+    tasks.dispatch_remote_writes,
+    tasks.send_remote_write,
     prune_sessions,
 )
-#: The two that are about one instance.
-OF_INSTANCE = {tasks.poll_instance.name, tasks.collect_instance.name}
+#: Those that are about one row. (There is no engine here: tests/monitoring/remote/test_sending.py takes its turns.)
+OF_INSTANCE = {tasks.poll_instance.name, tasks.collect_instance.name, tasks.send_remote_write.name}
 #: Of an instance's row: what only says when something was last seen to be so.
 TABLES = (Instance, Node, Guest)
 

@@ -30,6 +30,7 @@ NOT_LOADED = (
     "django.core.management.commands.runserver",
     "daphne",
     "twisted",
+    "cramjam",
 )
 
 
@@ -44,8 +45,12 @@ def test_neither_the_client_of_redis_nor_the_worker_of_celery_is_loaded(tmp_path
         "accounts.tasks.prune_sessions",
         "monitoring.tasks.collect_instance",
         "monitoring.tasks.dispatch_polls",
+        "monitoring.tasks.dispatch_remote_writes",
         "monitoring.tasks.drop_removed",
         "monitoring.tasks.judge_backups",
         "monitoring.tasks.poll_instance",
+        "monitoring.tasks.prune_history",
+        "monitoring.tasks.seal_history",
+        "monitoring.tasks.send_remote_write",
     ]
     assert loaded == ""
