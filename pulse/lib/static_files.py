@@ -15,7 +15,7 @@ from pulse.lib.gzipping import accepts_gzip, compress
 TEXT_TYPES = ("text/", "application/javascript", "application/json", "image/svg")
 SMALLEST_BYTES = 1024
 #: Larger ones, which the page of the API alone has, are compressed each time instead of kept.
-LARGEST_KEPT_BYTES = 128 << 10
+LARGEST_KEPT_BYTES = 256 << 10
 
 
 @lru_cache(maxsize=512)
