@@ -42,11 +42,15 @@ def test_no_script_makes_markup_or_code_of_text(sink):
     assert len(SCRIPTS) > 25
 
 
-def test_the_browser_keeps_which_groups_are_closed_and_the_theme_and_nothing_else():
-    kept = matches(r"localStorage\.setItem\((\w+)", SCRIPTS)
-
-    assert kept == ["app.js: COLLAPSED_KEY"]
-    assert 'COLLAPSED_KEY = "pulse.collapsed"' in SCRIPTS["app.js"]
+def test_the_browser_keeps_the_theme_and_two_choices_of_the_page_and_nothing_else():
+    assert matches(r"localStorage\.setItem\(([^,]+)", SCRIPTS) == ["page.js: KEPT + name"]
+    assert matches(r"\bremember\(([^,]+),", SCRIPTS) == [
+        "app.js: COLLAPSED",
+        "history.js: RANGE",
+        "page.js: name",
+    ]
+    assert 'COLLAPSED = "collapsed"' in SCRIPTS["app.js"]
+    assert 'RANGE = "range"' in SCRIPTS["history.js"]
     assert matches(r"sessionStorage|indexedDB|caches\.open|serviceWorker", SCRIPTS) == []
     assert matches(r"document\.cookie\b", SCRIPTS) == ["theme.js: document.cookie"]
     assert matches(r"document\.cookie = `(\$\{\w+\})=", SCRIPTS) == ["theme.js: ${COOKIE}"]

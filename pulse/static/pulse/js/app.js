@@ -4,7 +4,7 @@ import { Feed } from "./feed.js";
 import { ageOf, liveState } from "./format.js";
 import { GuestTable, isColumn as isGuestColumn } from "./guests.js";
 import { cardsOf, drawCards, drawGateways, drawLive, drawProblems, drawSummary, problemsOf } from "./overview.js";
-import { feedAddress, find, panelOf, request, setText, signInIfRefused, toast } from "./page.js";
+import { feedAddress, find, panelOf, remember, remembered, request, setText, signInIfRefused, toast } from "./page.js";
 import { apply, fromWire, guestsOf, NOTHING } from "./state.js";
 import { isColumn as isStorageColumn, StorageTable } from "./storage.js";
 
@@ -12,7 +12,7 @@ const root = find("dashboard");
 const POLL_SECONDS = Number(root.dataset.pollSeconds);
 /** Figures older than three polls are stale. */
 const LIMIT_SECONDS = Math.max(30, 3 * POLL_SECONDS);
-const COLLAPSED_KEY = "pulse.collapsed";
+const COLLAPSED = "collapsed";
 const HEADINGS = { overview: "Overview", storage: "Storage", backup: "Backups" };
 const PARTS_OF_BACKUP = ["risk", "all", "tasks", "snapshots", "jobs", "servers"];
 
@@ -51,20 +51,8 @@ function addressOf(chosen) {
 }
 
 function readCollapsed() {
-  try {
-    const ids = JSON.parse(localStorage.getItem(COLLAPSED_KEY) ?? "[]");
-    return new Set(Array.isArray(ids) ? ids : []);
-  } catch {
-    return new Set(); // the browser keeps nothing for this page, or something else wrote there
-  }
-}
-
-function writeCollapsed(collapsed) {
-  try {
-    localStorage.setItem(COLLAPSED_KEY, JSON.stringify([...collapsed].slice(-500)));
-  } catch {
-    // Not kept beyond this page, then.
-  }
+  const ids = remembered(COLLAPSED);
+  return new Set(Array.isArray(ids) ? ids : []);
 }
 
 let view = viewOf(location.search);
@@ -73,7 +61,7 @@ let isTyping = false;
 /** Makes changes of the view hold; the address remembers them, a run of typed letters as one step. */
 function choose(changes) {
   view = { ...view, ...changes };
-  if (changes.collapsed) writeCollapsed(changes.collapsed);
+  if (changes.collapsed) remember(COLLAPSED, [...changes.collapsed].slice(-500));
   const address = addressOf(view);
   const isText = Object.keys(changes).length === 1 && "q" in changes;
   if (address !== (location.search || location.pathname)) {

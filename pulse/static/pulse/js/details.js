@@ -11,7 +11,7 @@ import { fullTime, since } from "./words.js";
 
 const SECTIONS = { nodes: nodeSections, vms: guestSections, containers: guestSections, storage: storageSections, pbs: serverSections, pmg: mailSections };
 
-/** What is wrong, before everything else; each with the age of what it was told from, where polls do not renew it. */
+/** What is wrong; each with the age of what it was told from, where polls do not renew it. */
 function problemSection(concerns, now) {
   if (!concerns?.length) return null;
   const lines = concerns.map(({ level, text, readAt }) => {
@@ -23,7 +23,12 @@ function problemSection(concerns, now) {
   return section("Problems", "", now, make("ul", { class: "concerns" }, ...lines));
 }
 
-/** Returns the sections of what `GET /api/resources/<id>` answered. */
+/** Returns what stands before everything else: what is wrong, where anything is. */
+export function problemsOf(answer, now) {
+  return [problemSection(answer.details.concerns, now)].filter(Boolean);
+}
+
+/** Returns the sections of what `GET /api/resources/<id>` answered, without its problems. */
 export function sectionsOf(answer, now) {
-  return [problemSection(answer.details.concerns, now), ...SECTIONS[answer.collection](answer, now)].filter(Boolean);
+  return SECTIONS[answer.collection](answer, now).filter(Boolean);
 }

@@ -49,6 +49,11 @@ export function panelAddress(id, number = "") {
   return `#resource/${parts.map(encodeURIComponent).join("/")}`;
 }
 
+/** Returns the path of the API about a resource. */
+export function resourcePath(id) {
+  return `/api/resources/${id.split("/").map(encodeURIComponent).join("/")}`;
+}
+
 /** Returns `{id, number}` of such an address, null for any other. */
 export function panelOf(hash) {
   const [head, id, number = ""] = hash.slice(1).split("/");
@@ -147,6 +152,24 @@ export class RequestFailed extends Error {
 
 /** What the page keeps in the browser, beside the theme, has a name that begins so. */
 const KEPT = "pulse.";
+
+/** Returns what the browser keeps under this name, null where it keeps nothing for this page. */
+export function remembered(name) {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT + name) ?? "null");
+  } catch {
+    return null; // it keeps nothing at all, or something else wrote there
+  }
+}
+
+/** Makes the browser keep a choice of whoever is signed in, where it keeps anything. */
+export function remember(name, value) {
+  try {
+    localStorage.setItem(KEPT + name, JSON.stringify(value));
+  } catch {
+    // Not kept beyond this page, then.
+  }
+}
 
 /** Forgets what the browser keeps for whoever was signed in: somebody else may sit down here next. */
 export function forget() {

@@ -1,10 +1,10 @@
 // The panel of one resource: its figures, which follow the feed, what else is known of it, and where each number comes
 // from. It hangs on the address (`#resource/<id>`, `#resource/<id>/<number>`), so that it can be linked and Back closes it.
 
-import { sectionsOf } from "./details.js";
+import { problemsOf, sectionsOf } from "./details.js";
 import { explanation, valueText } from "./explain.js";
 import { instant, printable, UNKNOWN } from "./format.js";
-import { find, icon, keep, make, panelAddress, panelOf, request, setData, setText } from "./page.js";
+import { find, icon, keep, make, panelAddress, panelOf, request, resourcePath, setData, setText } from "./page.js";
 import { reasonText, sentence, since } from "./words.js";
 
 /** How often what is shown is read anew. */
@@ -50,7 +50,7 @@ const FIGURES = {
 };
 
 const dialog = find("resource");
-const body = find("resource-body");
+const [problems, past, body] = ["resource-problems", "resource-history", "resource-body"].map((name) => find(name));
 let shown = { id: "", number: "", answer: null };
 let state = null;
 let clock = () => Date.now();
@@ -73,6 +73,7 @@ export function showAddress() {
   const isOther = wanted.id !== shown.id;
   if (!dialog.open) dialog.showModal();
   shown = { ...shown, ...wanted, answer: isOther ? null : shown.answer };
+  if (isOther) charts?.closeHistory();
   drawHead();
   read();
 }
@@ -131,7 +132,8 @@ function makeFigure() {
 async function read(isRenewal = false) {
   const ticket = (asked += 1);
   const { id, number } = shown;
-  const path = `/api/resources/${id.split("/").map(encodeURIComponent).join("/")}`;
+  const path = resourcePath(id);
+  past.hidden = problems.hidden = Boolean(number);
   if (body.dataset.of !== `${id}\n${Boolean(number)}`) body.replaceChildren(make("p", { class: "waiting" }, icon("sync"), " Reading what is known…"));
   try {
     const answer = await request("GET", number ? `${path}/explain` : path);
@@ -142,6 +144,7 @@ async function read(isRenewal = false) {
   } catch (error) {
     if (ticket !== asked || isRenewal) return; // what is known stays
     body.dataset.of = "";
+    problems.replaceChildren();
     const text = error.status === 404 ? "Pulse knows nothing of this name any more: it was removed, or has moved." : printable(error.message);
     body.replaceChildren(make("div", { class: "notice", "data-state": "warn", role: "status" }, icon("problem"), make("p", {}, text)));
   }
@@ -150,7 +153,21 @@ async function read(isRenewal = false) {
 function drawDetails(answer) {
   shown.answer = answer;
   drawHead();
+  problems.replaceChildren(...problemsOf(answer, clock()));
   body.replaceChildren(...sectionsOf(answer, clock()));
+  drawHistory(answer);
+}
+
+let charts = null;
+
+/** Draws the history of what is shown; its part of the scripts comes with the first of them. */
+async function drawHistory({ id, collection, resource, details }) {
+  try {
+    charts ??= await import("./history.js");
+  } catch {
+    return; // Pulse does not answer now; the next renewal tries again
+  }
+  if (shown.answer?.id === id && !shown.number) charts.showHistory({ id, collection, resource, details }, clock);
 }
 
 function drawNumbers(numbers, number, isRenewal) {
@@ -180,6 +197,8 @@ dialog.addEventListener("close", () => {
   shown = { id: "", number: "", answer: null };
   body.dataset.of = "";
   body.replaceChildren();
+  problems.replaceChildren();
+  charts?.closeHistory();
   if (panelOf(location.hash)) history.replaceState(null, "", location.pathname + location.search);
 });
 find("resource-again").addEventListener("click", () => read());
