@@ -139,3 +139,35 @@ class MadeUp:
             **self._others,
         )
         route.fulfill(status=200, content_type="application/json", body=json.dumps(answer))
+
+
+class MadeUpCharts:
+    """Answers the question about the last hour of all guests: half of them are busy, of every seventh nothing is known."""
+
+    def __init__(self, page: Page, ids: list[str]) -> None:
+        self.asked: list[dict[str, str]] = []
+        self._ids = ids
+        page.route("**/api/charts?*", self._answer)
+
+    def _answer(self, route: Route) -> None:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(route.request.url).query).items()}
+        self.asked.append(query)
+        count = int(query["points"])
+        known = {name: place for place, name in enumerate(self._ids) if place % 7 != 6}
+        data = {name: {"cpu": self._line(place, count)} for name, place in known.items()}
+        answer = {
+            "start": 0,
+            "step": 3600 // count,
+            "count": count,
+            "resolution": 10,
+            "data": data,
+            "nodeData": {},
+            "storageData": {},
+        }
+        route.fulfill(status=200, content_type="application/json", body=json.dumps(answer))
+
+    @staticmethod
+    def _line(place: int, count: int) -> list[float | None]:
+        middle = 60 if place % 2 else 8
+        wave = [round(middle + middle * 0.4 * math.sin(index / 3 + place), 2) for index in range(count)]
+        return [None if index in (9, 10) else one for index, one in enumerate(wave)]

@@ -50,6 +50,7 @@ def test_a_module_of_the_page_can_be_read(path):
         "order",
         "server-words",
         "state",
+        "trend-lines",
         "words",
     ],
 )

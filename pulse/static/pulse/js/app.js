@@ -284,6 +284,26 @@ for (const name of ["type", "status"]) {
   find("toolbar").querySelector(`[data-choice="${name}"]`).addEventListener("change", (event) => choose({ [name]: event.target.value }));
 }
 find("group").addEventListener("change", (event) => choose({ group: event.target.value }));
+
+const trendSwitch = find("trends");
+
+/** Shows small lines in the rows of the guests, or none; their part of the scripts comes when somebody wants them. */
+async function showTrends() {
+  try {
+    guestTable.setTrends(trendSwitch.checked ? await import("./trends.js") : null);
+  } catch {
+    toast("Pulse does not answer, so the last hour cannot be shown now.");
+    trendSwitch.checked = false;
+  }
+  draw(true);
+}
+trendSwitch.addEventListener("change", () => {
+  remember("trends", trendSwitch.checked);
+  showTrends();
+});
+trendSwitch.checked = remembered("trends") === true;
+if (trendSwitch.checked) showTrends();
+
 find("other-problems").addEventListener("toggle", () => draw());
 find("all-cards").addEventListener("click", () => {
   showAll = !showAll;

@@ -201,6 +201,21 @@ const compact = (hasNode) => [
 
 const [COMPACT, COMPACT_BY_NODE] = [compact(true), compact(false)];
 
+/** The columns with small lines, made by `trends.js`: beside the bar of the CPU, or on a narrow screen in its place. */
+function withTrends({ trendCell }) {
+  const column = { id: "trend", label: "Last hour", title: "CPU of the last hour", width: 104, rank: 2.5, isPlain: true, build: trendCell() };
+  const build = () => {
+    const [figure, trend] = [barCell(cpuFigure)(), trendCell(true)()];
+    figure.content[0].append(...trend.content);
+    return { content: figure.content, write: (guest) => [figure, trend].forEach((part) => part.write(guest)) };
+  };
+  const small = (columns) => columns.map((one) => (one.id === "cpu" ? { ...one, build } : one));
+  const place = COLUMNS.findIndex(({ id }) => id === "cpu") + 1;
+  return { columns: [...COLUMNS.slice(0, place), column, ...COLUMNS.slice(place)], compact: small(COMPACT), compactByNode: small(COMPACT_BY_NODE) };
+}
+
+const WITHOUT_TRENDS = { columns: COLUMNS, compact: COMPACT, compactByNode: COMPACT_BY_NODE };
+
 /** Returns whether a column of this name exists: addresses come from outside. */
 export function isColumn(id) {
   return Object.hasOwn(VALUES, id);
@@ -212,6 +227,7 @@ export class GuestTable {
   #entries = [];
   #shown = null;
   #hasPointer = false;
+  #columns = WITHOUT_TRENDS;
 
   /** `choose(changes)` is called with the parts of the view that a person has changed. */
   constructor(choose) {
@@ -234,6 +250,11 @@ export class GuestTable {
     });
     find("clear").addEventListener("click", () => choose({ q: "", type: "", status: "" }));
     addEventListener("resize", () => this.#shown && this.#setColumns(this.#shown.view), { passive: true });
+  }
+
+  /** Shows the small lines of `trends.js`, or none (null); they are there with the next picture. */
+  setTrends(trends) {
+    this.#columns = trends ? withTrends(trends) : WITHOUT_TRENDS;
   }
 
   /** Whether a pointer or the focus is on the rows, so that none of them may move. */
@@ -288,11 +309,11 @@ export class GuestTable {
     const isCompact = width < COMPACT_PIXELS - 32;
     find("guests").classList.toggle("compact", isCompact);
     if (isCompact) {
-      this.#table.setColumns(view.group === "node" ? COMPACT_BY_NODE : COMPACT);
+      this.#table.setColumns(view.group === "node" ? this.#columns.compactByNode : this.#columns.compact);
       return;
     }
     // In groups by node the name of the node stands above its rows already.
-    this.#table.setColumns(fitting(COLUMNS.filter((column) => column.id !== "node" || view.group !== "node"), width));
+    this.#table.setColumns(fitting(this.#columns.columns.filter((column) => column.id !== "node" || view.group !== "node"), width));
   }
 
   #nextSort(id) {

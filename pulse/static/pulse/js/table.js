@@ -49,7 +49,7 @@ export class WindowedTable {
     return this.#table.parentElement.clientWidth;
   }
 
-  /** Makes the table have these columns; `build()` of each returns `{content, write(item)}` for one cell. */
+  /** Makes the table have these columns; `build()` of each returns `{content, write(item)}` for one cell; by one that `isPlain` nothing is sorted. */
   setColumns(columns) {
     const isSame = columns.length === this.#columns.length && columns.every((column, index) => column === this.#columns[index]);
     if (isSame) return;
@@ -71,7 +71,8 @@ export class WindowedTable {
       const isThis = cell.dataset.sortable === id && id !== "";
       if (isThis) cell.setAttribute("aria-sort", direction);
       else cell.removeAttribute("aria-sort");
-      setIcon(cell.querySelector(".icon"), isThis && direction === "descending" ? "down" : "up");
+      const arrow = cell.querySelector(".icon");
+      if (arrow) setIcon(arrow, isThis && direction === "descending" ? "down" : "up");
     }
   }
 
@@ -152,6 +153,7 @@ export class WindowedTable {
   }
 
   #headerCell(column) {
+    if (column.isPlain) return make("th", { scope: "col", class: `c-${column.id}`, title: column.title }, make("span", { class: "plain-head" }, column.label));
     const label = make("span", {}, column.label);
     const button = make(
       "button",
