@@ -350,6 +350,50 @@ def test_the_numbers_stand_alone_and_the_charts_come_back(lab, pages):
     expect(chart(page, "cpu").locator("canvas")).to_be_visible()
 
 
+#: The forecast of a resource and of a part of it, as if the server told them.
+FORECAST = """
+  const response = Response.prototype.json;
+  Response.prototype.json = async function () {
+    const answer = await response.call(this);
+    if (!answer?.details) return answer;
+    const at = (days) => new Date(Date.now() + days * 86_400_000).toISOString();
+    const growing = { state: "growing", fullAt: at(21), earliest: at(14), latest: at(40), bytesPerDay: 3221225472 };
+    answer.details.forecast = growing;
+    answer.details.partForecasts = { "pool:rpool": { state: "not_growing" } };
+    return answer;
+  };
+"""
+
+
+def test_what_fills_says_when_it_is_full(lab, pages):
+    storage = lab.ask("GET", "/api/state")["storage"][0]["id"]
+    page = pages.open()
+    page.add_init_script(FORECAST)
+    opened(page, lab, panel=f"#resource/{storage}", metrics=USE)
+
+    expect(chart(page, "used").locator(".forecast")).to_have_text(
+        re.compile(r"^Full in about 3 weeks \(between .* and .*\), as it grows by 3\.0\u202fGiB a day\.$")
+    )
+    expect(chart(page, "usage").locator(".forecast")).to_have_count(0)
+    expect(page.locator("[data-resource-body]")).to_contain_text("Fullin about 3 weeks")
+
+
+def test_a_pool_says_so_in_its_row_and_its_chart(lab, pages):
+    page = pages.open()
+    page.add_init_script(FORECAST)
+    opened(page, lab, panel="#resource/homelab-pve", metrics=NODE)
+    row = (
+        page.locator("[data-resource]")
+        .get_by_role("region", name="Pools")
+        .get_by_role("row", name=re.compile("rpool"))
+    )
+    expect(row).to_contain_text("not growing", timeout=40_000)
+
+    section(page).get_by_label("History of").select_option("pool:rpool")
+
+    expect(chart(page, "used").locator(".forecast")).to_have_text("It is not growing.")
+
+
 @THEMES
 def test_the_charts_have_no_violation(lab, pages, theme):
     page = pages.open(theme=theme)

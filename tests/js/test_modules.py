@@ -41,6 +41,7 @@ def test_a_module_of_the_page_can_be_read(path):
         "backup-sources",
         "concerns",
         "explain",
+        "forecast",
         "format",
         "history-charts",
         "history-events",

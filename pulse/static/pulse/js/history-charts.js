@@ -1,14 +1,14 @@
 // Which charts there are of which kind of resource; pure.
 
-/** Charts by their name: `series` are pairs of a metric and its word, `total` the metric of what there is of it. */
+/** Charts by their name: `series` are pairs of a metric and its word, `total` the metric of what there is of it; one that `fills` has a forecast. */
 const CHARTS = {
   cpu: { title: "CPU", unit: "percent", series: [["cpu", "CPU"], ["ioWait", "Waiting for disks"]] },
   load: { title: "Load", unit: "processes", series: [["load1", "1 min"], ["load5", "5 min"], ["load15", "15 min"]] },
   memory: { title: "Memory", unit: "bytes", series: [["memoryUsed", "Used"], ["arc", "ZFS cache"], ["swapUsed", "Swap"]], total: "memoryTotal" },
   guestMemory: { title: "Memory", unit: "bytes", series: [["memoryUsed", "Used"], ["hostMemory", "Cost to the node"], ["swapUsed", "Swap"]], total: "memoryTotal" },
-  rootDisk: { title: "Root disk", unit: "bytes", series: [["diskUsed", "Used"]], total: "diskTotal" },
-  disk: { title: "Disk", unit: "bytes", series: [["diskUsed", "Used"]], total: "diskTotal" },
-  used: { title: "Used", unit: "bytes", series: [["diskUsed", "Used"]], total: "diskTotal" },
+  rootDisk: { title: "Root disk", unit: "bytes", series: [["diskUsed", "Used"]], total: "diskTotal", fills: true },
+  disk: { title: "Disk", unit: "bytes", series: [["diskUsed", "Used"]], total: "diskTotal", fills: true },
+  used: { title: "Used", unit: "bytes", series: [["diskUsed", "Used"]], total: "diskTotal", fills: true },
   usage: { title: "Usage", unit: "percent", series: [["disk", "Usage"]] },
   network: { title: "Network", unit: "bytes per second", series: [["netin", "In"], ["netout", "Out"]] },
   diskRates: { title: "Disk reads and writes", unit: "bytes per second", series: [["diskread", "Read"], ["diskwrite", "Write"]] },

@@ -2,6 +2,7 @@
 
 import { Component } from "../vendor/preact.mjs";
 import { Chart } from "./chart.js";
+import { forecastOf, forecastWords } from "./forecast.js";
 import { duration, printable } from "./format.js";
 import { html, icon } from "./forms.js";
 import { eventsNear, kindOf, ordered, toneOf } from "./history-events.js";
@@ -31,7 +32,7 @@ export function historySection(state, act, now) {
     <div class="part-head"><h3 id="history-title">History</h3><span class="quiet small">${noteOf(state)}</span></div>
     ${bar(state, act, now)}
     ${failure(state, act)}
-    ${body(state, act)}
+    ${body(state, act, now)}
   </section>`;
 }
 
@@ -72,12 +73,12 @@ function failure({ failure: text, answer }, act) {
   return html`<div class="notice" data-state="warn" role="status">${icon("problem")}<p>${what}${printable(text)} <button type="button" class="button text" onClick=${act.again}>Try again</button></p></div>`;
 }
 
-function body(state, act) {
+function body(state, act, now) {
   const { answer, charts, isReading, failure: text } = state;
   if (!answer) return text ? "" : html`<p class="history-waiting quiet" role="status">${icon("sync")} Reading the history…</p>`;
   if (!isAnythingKnown(answer)) return html`<p class="history-waiting quiet" role="status">${emptyText(state.first)}</p>`;
   return html`
-    <div class="charts" aria-busy=${isReading ? "true" : undefined}>${charts.map((chart) => figure(chart, state, act))}</div>
+    <div class="charts" aria-busy=${isReading ? "true" : undefined}>${charts.map((chart) => figure(chart, state, act, now))}</div>
     ${origin(answer)}
     ${events(state, act)}`;
 }
@@ -101,7 +102,7 @@ function origin(answer) {
   return lines.length ? html`<p class="quiet small">${lines.join(" ")}</p>` : "";
 }
 
-function figure(chart, state, act) {
+function figure(chart, state, act, now) {
   const { name, title, unit, lines, drawing } = chart;
   const { answer, at, view, tables } = state;
   const index = at === null ? null : indexAt(answer, at);
@@ -121,6 +122,7 @@ function figure(chart, state, act) {
       ? html`<p class="chart-none quiet">Nothing is known of it in this range.</p>`
       : html`<ul class="legend">
           ${lines.map((line, place) => legendLine(line, place, sums[place], { unit, index, drawing }))}
+          ${chart.fills && forecastLine(state, now)}
         </ul>
         <div class="plot-frame">
           <${Plot} key=${lines.map(({ metric }) => metric).join()} name=${name} drawing=${drawing} act=${act} label=${sentences.join(" ")} at=${at} step=${answer.step} />
@@ -141,6 +143,11 @@ function legendLine({ metric, label, series }, place, sums, { unit, index, drawi
   const range = low === null ? (isPointed ? "not known" : "") : low === high ? "" : `${text(low)} to ${text(high)}`;
   const rest = [range, !isPointed && low !== high && `mean ${text(sums.mean)}`, isTold && "Proxmox"].filter(Boolean).join(", ");
   return html`<li key=${metric}><i class="swatch" data-line=${place + 1}></i><span>${label}</span><b>${text(value)}</b><span class="quiet">${share.trim()}</span><span class="quiet range">${rest}</span></li>`;
+}
+
+function forecastLine({ subject, part }, now) {
+  const words = forecastWords(forecastOf(subject.details, part), now * 1000);
+  return words && html`<li class="forecast" data-tone=${words.tone || undefined}>${words.tone && icon("problem")}<span>${words.text}</span></li>`;
 }
 
 /** What happened where somebody points. */

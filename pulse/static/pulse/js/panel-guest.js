@@ -2,7 +2,7 @@
 
 import { bytes, instant, percent, printable, UNKNOWN } from "./format.js";
 import { badge, make } from "./page.js";
-import { ago, endText, facts, good, notice, outcomeBadge, plainly, poor, pressureSection, quiet, replicationSection, section, table, taskSection, written } from "./panel-parts.js";
+import { ago, endText, facts, good, notice, outcomeBadge, plainly, poor, pressureSection, quiet, replicationSection, section, table, taskSection, withFull, written } from "./panel-parts.js";
 import { backupLook, backupWhy, FAULTS, fullTime, reasonText, sentence, SKIPPED } from "./words.js";
 
 export function guestSections({ resource, details }, now) {
@@ -70,7 +70,8 @@ function backupSection(judged, now) {
 }
 
 /** The root of a container as its host sees it, and its mount points, of which Proxmox tells nothing but their size. */
-function containerFilesystems(guest, { configuration, configurationRead, mountPoints }, now) {
+function containerFilesystems(guest, details, now) {
+  const { configuration, configurationRead, mountPoints } = details;
   const size = (count) => (count ? bytes(count) : UNKNOWN);
   const volume = configuration?.disks.find((disk) => disk.key === "rootfs")?.volume ?? "";
   const [used, usage] = guest.diskReason ? [UNKNOWN, UNKNOWN] : [bytes(guest.disk.used), percent(guest.disk.usage)];
@@ -79,7 +80,7 @@ function containerFilesystems(guest, { configuration, configurationRead, mountPo
     ...(mountPoints ?? []).map((one) => [printable(one.mountPoint || one.key), UNKNOWN, size(one.size), UNKNOWN, printable(one.volume)]),
   ];
   const note = mountPoints === null ? "Its mount points have not been read yet." : mountPoints.length ? "How full mount points are, Proxmox does not tell." : "";
-  return section("File systems", configurationRead, now, table("File systems", ["Mounted at", "#Used", "#Size", "#Usage", "Volume"], rows), note ? quiet(note) : "");
+  return section("File systems", configurationRead, now, table("File systems", ...withFull(["Mounted at", "#Used", "#Size", "#Usage", "Volume"], rows, (index) => (index ? "filesystem:" : ""), details, now)), note ? quiet(note) : "");
 }
 
 function filesystemSection(guest, details, now) {
@@ -99,7 +100,7 @@ function filesystemSection(guest, details, now) {
     printable(one.device),
   ]);
   const exceeds = told.exceedsConfigured ? notice("warn", "The guest tells more than its configured disks can hold: it has disks that Proxmox does not know.") : "";
-  return section("File systems", details.filesystemsRead, now, exceeds, table("File systems", ["Mounted at", "Kind", "#Used", "#Size", "#Usage", "In the sum", "Device"], rows));
+  return section("File systems", details.filesystemsRead, now, exceeds, table("File systems", ...withFull(["Mounted at", "Kind", "#Used", "#Size", "#Usage", "In the sum", "Device"], rows, (index) => `filesystem:${told.filesystems[index].mountPoint}`, details, now)));
 }
 
 function diskSection({ configuration, configurationRead }, now) {

@@ -2,7 +2,7 @@
 
 import { bytes, duration, instant, percent, printable, rate, UNKNOWN } from "./format.js";
 import { badge, icon, make } from "./page.js";
-import { ago, ahead, certificateSection, facts, good, notice, plainly, poor, pressureSection, quiet, replicationSection, section, subscriptionText, table, taskSection } from "./panel-parts.js";
+import { ago, ahead, certificateSection, facts, good, notice, plainly, poor, pressureSection, quiet, replicationSection, section, subscriptionText, table, taskSection, withFull } from "./panel-parts.js";
 import { versionText } from "./server-words.js";
 import { emptyText, since } from "./words.js";
 
@@ -159,7 +159,7 @@ export function poolSection(details, now) {
   const zfs = (details.zfsPools ?? []).map((pool) => [printable(pool.name), "ZFS", healthBadge(pool.health), share(pool.allocatedBytes, pool.sizeBytes), pool.fragmentationPercent === null ? UNKNOWN : `${pool.fragmentationPercent} % fragmented`]);
   const thin = (details.thinPools ?? []).map((pool) => [printable(`${pool.volumeGroup}/${pool.name}`), "LVM thin", UNKNOWN, share(pool.usedBytes, pool.sizeBytes), `metadata ${share(pool.metadataUsedBytes, pool.metadataSizeBytes)}`]);
   if (zfs.length + thin.length === 0) return null;
-  return section("Pools", details.zfsPoolsRead ?? details.thinPoolsRead, now, table("Pools", ["Pool", "Kind", "Health", "Used", "More"], [...zfs, ...thin]), ...zfsDetails(details.zfsDetails, now));
+  return section("Pools", details.zfsPoolsRead ?? details.thinPoolsRead, now, table("Pools", ...withFull(["Pool", "Kind", "Health", "Used", "More"], [...zfs, ...thin], (index) => `pool:${details.zfsPools?.[index]?.name ?? ""}`, details, now)), ...zfsDetails(details.zfsDetails, now));
 }
 
 /** What each ZFS pool tells of its last scrub, its data and its disks. */

@@ -1,5 +1,6 @@
 // Pieces of which the panel of a resource is made: sections, small tables, badges, spans of time.
 
+import { forecastOf, forecastWords } from "./forecast.js";
 import { duration, instant, percent, printable, UNKNOWN } from "./format.js";
 import { badge, icon, make } from "./page.js";
 import { emptyText, fullTime, OUTCOMES, since } from "./words.js";
@@ -76,6 +77,22 @@ export function ahead(at, now) {
 export const good = (word) => badge({ word, icon: "ok", tone: "ok" });
 export const poor = (word, tone = "warn") => badge({ word, icon: tone === "bad" ? "offline" : "problem", tone });
 export const plainly = (word) => badge({ word, icon: "stopped", tone: "" });
+
+/** When something is full, in a few words that have all of it as their title; nothing of what is not forecast. */
+export function fullCell(details, part, now) {
+  const words = forecastWords(forecastOf(details, part), now);
+  if (!words) return "";
+  const cell = words.tone ? poor(words.short, words.tone) : make("span", {}, words.short);
+  cell.title = words.text;
+  return cell;
+}
+
+/** Makes columns and rows of a table have when each row is full, where that is told of any; `partOf(index)` names the parts. */
+export function withFull(columns, rows, partOf, details, now) {
+  const cells = rows.map((_, index) => fullCell(details, partOf(index), now));
+  if (!cells.some(Boolean)) return [columns, rows];
+  return [[...columns, "Full"], rows.map((row, index) => [...row, cells[index]])];
+}
 
 export function taskSection({ tasks, tasksRead }, now) {
   if (!tasks?.length) return section("Tasks", tasksRead, now, quiet("No task is known."));

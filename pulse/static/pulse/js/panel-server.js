@@ -4,7 +4,7 @@ import { hasNeverRun, jobRows } from "./backup-rows.js";
 import { bytes, duration, instant, percent, printable, UNKNOWN, uptime } from "./format.js";
 import { badge, icon, make, panelAddress } from "./page.js";
 import { disksSection, expiryText, machineRows, poolSection, share, updatesText } from "./panel-node.js";
-import { ago, ahead, certificateSection, facts, good, outcomeBadge, plainly, poor, quiet, section, subscriptionText, table, taskSection } from "./panel-parts.js";
+import { ago, ahead, certificateSection, facts, fullCell, good, outcomeBadge, plainly, poor, quiet, section, subscriptionText, table, taskSection, withFull } from "./panel-parts.js";
 import { DATASTORE_STATES, keptOn, LEVELS_OF_SUPPORT, MAIL_STATISTICS, mailFigure, queueAge, troubleText, versionText } from "./server-words.js";
 import { ATTRIBUTIONS, emptyText, EVIDENCE, since } from "./words.js";
 
@@ -16,6 +16,7 @@ export function storageSections({ resource, details }, now) {
     ["Kind", printable(resource.type)],
     ["Status", printable(resource.status)],
     ["Content", printable(resource.content.replaceAll(",", ", "))],
+    ["Full", fullCell(details, "", now)],
     ["Path", printable(definition?.path ?? "")],
     ["Server", printable(definition?.server ?? "")],
     ["Datastore", printable([definition?.datastore, definition?.namespace].filter(Boolean).join("/"))],
@@ -75,9 +76,10 @@ function datastoreSection(server, details, now) {
     ];
   });
   if (!rows.length) return section("Datastores", details.usageRead, now, quiet(emptyText(details.usageRead, "Datastore.Audit")));
+  const columns = withFull(["Datastore", "State", "#Usage", "#Free", "Full by PBS", "Deduplicated", "Kept on", "Namespaces", "Comment"], rows, (index) => `datastore:${server.datastores[index].name}`, details, now);
   const at = instant(details.datastoresRead ?? "");
   const read = at === null ? "Maintenance and comments have not been read yet." : `Maintenance and comments were read ${since(at, now)} ago.`;
-  return section("Datastores", details.usageRead, now, table("Datastores", ["Datastore", "State", "#Usage", "#Free", "Full", "Deduplicated", "Kept on", "Namespaces", "Comment"], rows), quiet(read));
+  return section("Datastores", details.usageRead, now, table("Datastores", ...columns), quiet(read));
 }
 
 function storeState(store) {
