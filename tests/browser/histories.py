@@ -101,6 +101,13 @@ def _series(
     }
 
 
+def backfill(**others: Any) -> dict[str, Any]:
+    """Return the reading of Proxmox's own records of the lab, a third of which has been read."""
+    times = {"created": "2026-01-01T12:00:00Z", "ended": None}
+    counts = {"done": 7, "total": 21, "failed": 0}
+    return {"id": 4, "instanceName": "homelab", "instanceId": "pve-0", "reason": "added", "state": "running", "message": "", **counts, **times, **others}  # fmt: skip
+
+
 class MadeUp:
     """Answers the page's questions about histories; `asked` are their queries, one dict each."""
 
@@ -114,12 +121,23 @@ class MadeUp:
         **others: Any,
     ) -> None:
         self.asked: list[dict[str, str]] = []
+        self.backfills: list[dict[str, Any]] = []
+        self.cancelled: list[str] = []
         self._known_ranges = known_ranges
         self._others = others
         self.failure = 0
         self._metrics = metrics
         self._end = end
         page.route("**/api/resources/*/history?*", self._answer)
+        page.route(
+            "**/api/history/backfills", lambda route: route.fulfill(json={"backfills": self.backfills})
+        )
+        page.route("**/api/history/backfills/*/cancel", self._cancel)
+
+    def _cancel(self, route: Route) -> None:
+        self.cancelled.append(f"{route.request.method} {urlsplit(route.request.url).path}")
+        self.backfills = [{**one, "state": "cancelled"} for one in self.backfills]
+        route.fulfill(json={"success": True})
 
     def _answer(self, route: Route) -> None:
         query = {name: values[0] for name, values in parse_qs(urlsplit(route.request.url).query).items()}

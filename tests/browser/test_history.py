@@ -8,7 +8,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.histories import GUEST, NODE, USE, MadeUp, event
+from tests.browser.histories import GUEST, NODE, USE, MadeUp, backfill, event
 from tests.browser.test_reach import THEMES, assert_accessible
 
 NOW = int(time.time())
@@ -32,9 +32,10 @@ def chart(page, name):
     return section(page).locator(f"[data-chart={name}]")
 
 
-def opened(page, server, *, panel=GUEST_PANEL, metrics=GUEST, **others):
+def opened(page, server, *, backfills=(), panel=GUEST_PANEL, metrics=GUEST, **others):
     """The panel is open and its charts are drawn; returns what answers in the place of the API."""
     made_up = MadeUp(page, metrics, end=NOW, **others)
+    made_up.backfills = list(backfills)
     page.goto(f"{server.url}{panel}")
     expect(section(page).locator(".chart, .history-waiting[role=status]").first).to_be_visible()
     return made_up
@@ -348,6 +349,49 @@ def test_the_numbers_stand_alone_and_the_charts_come_back(lab, pages):
     page.get_by_role("link", name="Details").click()
 
     expect(chart(page, "cpu").locator("canvas")).to_be_visible()
+
+
+def test_the_reading_of_proxmox_records_is_followed_and_what_it_found_is_drawn(lab, pages):
+    page = pages.open()
+    page.clock.install()
+    made_up = opened(page, lab, backfills=[backfill()])
+    line = section(page).locator(".backfill")
+    expect(line).to_contain_text("Reading Proxmox's own records from before it was watched: 7 of 21")
+    before = len(made_up.asked)
+
+    made_up.backfills = [backfill(done=20)]
+    page.clock.run_for(4000)
+    expect(line).to_contain_text("20 of 21")
+    made_up.backfills = [backfill(state="done")]
+    page.clock.run_for(4000)
+
+    expect(line).to_have_count(0)
+    assert len(made_up.asked) == before + 1
+
+
+def test_it_is_cancelled_by_who_may_change_settings(lab, pages):
+    page = pages.open()
+    made_up = opened(page, lab, backfills=[backfill()])
+
+    section(page).get_by_role("button", name="Cancel").click()
+
+    expect(section(page).locator(".backfill")).to_have_count(0)
+    assert made_up.cancelled == ["POST /api/history/backfills/4/cancel"]
+
+
+def test_without_anything_to_read_nobody_asks_again(lab, pages):
+    page = pages.open()
+    asked = []
+    page.on(
+        "request",
+        lambda request: asked.append(request.url) if request.url.endswith("/api/history/backfills") else None,
+    )
+    page.clock.install()
+    opened(page, lab, backfills=[backfill(state="done")])
+
+    page.clock.run_for(20_000)
+
+    assert len(asked) == 1
 
 
 #: The forecast of a resource and of a part of it, as if the server told them.

@@ -37,6 +37,7 @@ def test_a_module_of_the_page_can_be_read(path):
     "module",
     [
         "page",
+        "backfills",
         "backup-rows",
         "backup-sources",
         "concerns",

@@ -31,6 +31,7 @@ export function historySection(state, act, now) {
   return html`<section class="part" aria-labelledby="history-title">
     <div class="part-head"><h3 id="history-title">History</h3><span class="quiet small">${noteOf(state)}</span></div>
     ${bar(state, act, now)}
+    ${backfillLine(state, act)}
     ${failure(state, act)}
     ${body(state, act, now)}
   </section>`;
@@ -66,6 +67,16 @@ function bar({ view, part, subject, answer }, act, now) {
 }
 
 const tool = (word, name, press, others) => html`<button type="button" class="icon-button" aria-label=${word} title=${word} onClick=${press} ...${others}>${icon(name)}</button>`;
+
+function backfillLine({ backfill }, act) {
+  if (!backfill) return "";
+  const { id, text, share, tone } = backfill;
+  return html`<div class="backfill" data-tone=${tone || undefined}>
+    ${icon(tone ? "problem" : "sync")}<p role="status">${text}</p>
+    ${share !== null && html`<progress max="1" value=${share} aria-label="How much of Proxmox's own records has been read"></progress>`}
+    ${act.mayChange && !tone && html`<button type="button" class="button text" onClick=${() => act.cancelBackfill(id)}>Cancel</button>`}
+  </div>`;
+}
 
 function failure({ failure: text, answer }, act) {
   if (!text) return "";

@@ -1,6 +1,7 @@
 // The history of the resource in the panel: what is shown of it, and when it is read again.
 
 import { render } from "../vendor/preact.mjs";
+import { backfillOf, instanceOf, isAnyOpen } from "./backfills.js";
 import { chartsOf, drawn, metricsOf, partsOf } from "./history-charts.js";
 import { blindSpans } from "./history-events.js";
 import * as ranges from "./history-ranges.js";
@@ -10,12 +11,14 @@ import { find, remember, remembered, request, resourcePath, urlOf } from "./page
 
 /** How often the newest samples are fetched while somebody looks. */
 const AGAIN_SECONDS = 30;
+/** How often it is asked how the reading of Proxmox's own records goes, while it does. */
+const BACKFILL_SECONDS = 3;
 const RANGE = "range";
 /** How much wider a chart must have become to be read anew. */
 const WIDER = 1.3;
 /** Points of what only is to be found out from. */
 const FEW_POINTS = 60;
-const CLOSED = { subject: null, part: "", view: null, answer: null, points: 0, charts: [], first: undefined, failure: "", isReading: false, at: null, pointed: "", tables: new Set(), allEvents: false };
+const CLOSED = { subject: null, part: "", view: null, answer: null, points: 0, charts: [], first: undefined, failure: "", backfill: null, isReading: false, at: null, pointed: "", tables: new Set(), allEvents: false };
 
 const root = find("resource-history");
 /** The charts that are drawn now, by name. */
@@ -25,6 +28,8 @@ let clock = () => Date.now();
 let asked = 0;
 let readAt = 0;
 let frame = 0;
+let backfills = [];
+let backfillsAt = -Infinity;
 
 const now = () => clock() / 1000;
 
@@ -43,7 +48,9 @@ export function showHistory(subject, clockOf) {
     state = { ...CLOSED, view: ranges.viewOf(ranges.isRange(kept) ? kept : ranges.FIRST_RANGE), tables: new Set() };
   }
   set({ subject });
-  if (isOther) read();
+  if (!isOther) return;
+  read();
+  readBackfills();
 }
 
 /** Nothing is shown and nothing is read any more. */
@@ -86,7 +93,7 @@ async function read(isRenewal = false) {
     const asking = request("GET", `${resourcePath(subject.id)}/history?${ranges.queryOf(view, points, { part })}`);
     const [answer] = await Promise.all([asking, isStyled]);
     if (ticket !== asked) return;
-    set({ answer, points, charts: prepared(answer, subject, part), failure: "", isReading: false });
+    set({ answer, points, charts: prepared(answer, subject, part), failure: "", backfill: null, isReading: false });
     if (!isAnythingKnown(answer)) findFirst(ticket);
   } catch (error) {
     // What is drawn stays, with its reason to be old.
@@ -104,6 +111,21 @@ async function findFirst(ticket) {
   } catch {
     // It is said then that there is none in this range, and no more.
   }
+}
+
+/** Reads how the reading of Proxmox's own records goes; when it has ended for what is shown, there is more to draw. */
+async function readBackfills() {
+  backfillsAt = performance.now();
+  try {
+    ({ backfills } = await request("GET", "/api/history/backfills"));
+  } catch {
+    backfills = []; // without the right to know, or without a server: nothing is said of it
+  }
+  if (!state.subject) return;
+  const before = state.backfill;
+  const backfill = backfillOf(backfills, instanceOf(state.subject), clock());
+  set({ backfill });
+  if (before && !before.tone && !backfill) read(true);
 }
 
 /** Reads another view, which somebody asked for. */
@@ -144,6 +166,15 @@ const act = {
     }
     set({ at, pointed });
   },
+  async cancelBackfill(id) {
+    try {
+      await request("POST", `/api/history/backfills/${id}/cancel`);
+    } catch (error) {
+      set({ failure: error.message });
+    }
+    readBackfills();
+  },
+  mayChange: "mayChange" in root.dataset,
   mount: (name, chart) => charts.set(name, chart),
   unmount: (name, chart) => charts.get(name) === chart && charts.delete(name),
   /** Where the figures of a chart are to be had as a file. */
@@ -162,6 +193,7 @@ function refresh() {
 
 function renew() {
   const isSeen = state.subject && !root.hidden && !document.hidden && root.closest("dialog").open;
+  if (isSeen && isAnyOpen(backfills) && performance.now() - backfillsAt >= BACKFILL_SECONDS * 1000) readBackfills();
   if (isSeen && !state.isReading && ranges.isLive(state.view) && performance.now() - readAt >= AGAIN_SECONDS * 1000) read(true);
 }
 
