@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.histories import GUEST, NODE, USE, MadeUp, backfill, event
 from tests.browser.test_reach import THEMES, assert_accessible
+from tests.process.running import until
 
 NOW = int(time.time())
 GUEST_PANEL = "#resource/homelab-pve-105"
@@ -60,6 +61,23 @@ def test_a_guest_has_six_charts_each_with_its_sentence(lab, pages):
     assert made_up.asked[0]["range"] == "1h"
     width = chart(page, "cpu").locator(".u-over").evaluate("(one) => one.clientWidth")
     assert width - 4 <= int(made_up.asked[0]["points"]) <= width
+
+
+def test_the_samples_of_the_polls_are_drawn_as_they_come(lab, pages):
+    def known():
+        series = lab.ask("GET", "/api/resources/homelab-pve-105/history?range=1h&metric=cpu")["series"]
+        return sum(one is not None for one in series["cpu"]["mean"])
+
+    until(lambda: known() >= 2, seconds=60, what="two samples have been taken")
+    page = pages.open(f"{lab.url}{GUEST_PANEL}")
+
+    expect(chart(page, "cpu").locator("canvas")).to_be_visible()
+    expect(chart(page, "cpu").locator(".legend b")).to_have_text(re.compile("^[0-9.]+\u202f%$"))
+    expect(chart(page, "guestMemory").locator(".legend li").first).to_contain_text("of 512\u202fMiB")
+    expect(section(page)).to_contain_text(re.compile("Known from .* on\\."))
+    href = chart(page, "cpu").get_by_role("link", name="CPU as CSV").get_attribute("href")
+    lines = page.request.get(f"{lab.url.rstrip('/')}{href}").text().splitlines()
+    assert lines[0] == "time,resource,part,cpu,cpu_low,cpu_high"
 
 
 def test_nothing_of_the_charts_is_loaded_before_a_panel_opens(lab, pages):

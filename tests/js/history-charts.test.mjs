@@ -27,10 +27,12 @@ test("only what is known is drawn; a chart that every resource has stays, to say
   assert.deepEqual(charts.map(({ title, lines }) => [title, lines.map(({ metric }) => metric)]), [["CPU", ["cpu"]], ["Memory", []], ["Disk", []], ["Network", ["netout"]]]);
 });
 
-test("a file of a chart has all that it draws", () => {
-  const [, memory] = chartsOf("vms");
+test("a file of a chart has all that it draws and nothing that the resource may not have", () => {
+  const answer = known("memoryUsed", "memoryTotal", "cpu");
+  const [cpu, memory] = drawn(chartsOf("vms"), answer, isKnown);
 
-  assert.equal(metricsOf(memory), "memoryUsed,hostMemory,swapUsed,memoryTotal");
+  assert.equal(metricsOf(memory, answer), "memoryUsed,memoryTotal");
+  assert.equal(metricsOf(cpu, answer), "cpu");
 });
 
 test("parts are asked for by kind and name", () => {

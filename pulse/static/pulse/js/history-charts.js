@@ -48,9 +48,9 @@ export function drawn(charts, answer, isKnown) {
     .filter(({ name, lines }) => lines.length || !OPTIONAL.has(name));
 }
 
-/** Returns the metrics of a chart, for the request of its figures. */
-export function metricsOf({ series, total }) {
-  return [...series.map(([metric]) => metric), ...(total ? [total] : [])].join(",");
+/** Returns the metrics that a chart draws, for the request of its file: others a resource may not have, which the API refuses. */
+export function metricsOf({ lines, total }, answer) {
+  return [...lines.map(({ metric }) => metric), ...(answer.series[total] ? [total] : [])].join(",");
 }
 
 /** Returns the parts of a resource that have a history of their own, as `[value, word]`; details may not be read yet. */

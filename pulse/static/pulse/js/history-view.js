@@ -41,8 +41,8 @@ export function historySection(state, act, now) {
 function noteOf({ answer, view, isReading }) {
   if (isReading && answer) return "Reading…";
   if (!answer) return "";
-  const seconds = answer.resolution || answer.step;
-  return [`a point for each ${duration(seconds)}`, isLive(view) ? "follows" : ""].filter(Boolean).join(", ");
+  // The samples may lie further apart than the points that were asked for.
+  return [`a point for each ${duration(Math.max(answer.resolution, answer.step))}`, isLive(view) ? "follows" : ""].filter(Boolean).join(", ");
 }
 
 function bar({ view, part, subject, answer }, act, now) {
@@ -124,10 +124,10 @@ function figure(chart, state, act, now) {
     <figcaption class="chart-head">
       <h4>${title}</h4>
       ${index !== null && html`<span class="chart-time">${timeText(drawing.times[index], answer.step)}</span>`}
-      <span class="chart-tools">
+      ${lines.length > 0 && html`<span class="chart-tools">
         <button type="button" class="link" aria-expanded=${String(isOpen)} aria-label=${`${title} as a table`} onClick=${() => act.toggleTable(name)}>Table</button>
         <a href=${act.fileOf(chart)} download aria-label=${`${title} as CSV`}>CSV</a>
-      </span>
+      </span>`}
     </figcaption>
     ${lines.length === 0
       ? html`<p class="chart-none quiet">Nothing is known of it in this range.</p>`
@@ -151,8 +151,8 @@ function legendLine({ metric, label, series }, place, sums, { unit, index, drawi
   const [low, high] = isPointed ? (value === null ? [null, null] : boundsOf(series, index)) : [sums.low, sums.high];
   const share = total && value !== null ? ` of ${text(total)}, ${pointText((value / total) * 100, "percent")}` : "";
   const isTold = isPointed && isWithin(drawing.told, drawing.times[index]);
-  const range = low === null ? (isPointed ? "not known" : "") : low === high ? "" : `${text(low)} to ${text(high)}`;
-  const rest = [range, !isPointed && low !== high && `mean ${text(sums.mean)}`, isTold && "Proxmox"].filter(Boolean).join(", ");
+  const range = low === null ? (isPointed ? "not known" : "") : text(low) === text(high) ? "" : `${text(low)} to ${text(high)}`;
+  const rest = [range, !isPointed && text(low) !== text(high) && `mean ${text(sums.mean)}`, isTold && "Proxmox"].filter(Boolean).join(", ");
   return html`<li key=${metric}><i class="swatch" data-line=${place + 1}></i><span>${label}</span><b>${text(value)}</b><span class="quiet">${share.trim()}</span><span class="quiet range">${rest}</span></li>`;
 }
 
@@ -214,7 +214,8 @@ function sampleTable({ title, unit, lines, drawing }, answer) {
 function sampleCell(series, index, unit) {
   const mean = series.mean[index];
   const [low, high] = mean === null ? [null, null] : boundsOf(series, index);
-  return html`<td class="figures">${pointText(mean, unit)}${low !== high && html` <span class="quiet">(${pointText(low, unit)} to ${pointText(high, unit)})</span>`}</td>`;
+  const [least, most] = [low, high].map((value) => pointText(value, unit));
+  return html`<td class="figures">${pointText(mean, unit)}${least !== most && html` <span class="quiet">(${least} to ${most})</span>`}</td>`;
 }
 
 /** The place where uPlot draws: made once, and given other figures when they are others. */

@@ -179,8 +179,8 @@ const act = {
   unmount: (name, chart) => charts.get(name) === chart && charts.delete(name),
   /** Where the figures of a chart are to be had as a file. */
   fileOf(chart) {
-    const { subject, view, part } = state;
-    return urlOf(`${resourcePath(subject.id)}/history?${ranges.queryOf(view, 1000, { part, metric: metricsOf(chart), format: "csv" })}`);
+    const { subject, view, part, answer } = state;
+    return urlOf(`${resourcePath(subject.id)}/history?${ranges.queryOf(view, 1000, { part, metric: metricsOf(chart, answer), format: "csv" })}`);
   },
   partsOf: ({ collection, resource, details }) => partsOf(collection, resource, details),
 };
