@@ -75,7 +75,7 @@ def test_the_samples_of_the_polls_are_drawn_as_they_come(lab, pages):
     expect(chart(page, "cpu").locator(".legend b")).to_have_text(re.compile("^[0-9.]+\u202f%$"))
     expect(chart(page, "guestMemory").locator(".legend li").first).to_contain_text("of 512\u202fMiB")
     expect(section(page)).to_contain_text(re.compile("Known from .* on\\."))
-    href = chart(page, "cpu").get_by_role("link", name="CPU as CSV").get_attribute("href")
+    href = chart(page, "cpu").get_by_role("link", name="CSV of CPU").get_attribute("href")
     lines = page.request.get(f"{lab.url.rstrip('/')}{href}").text().splitlines()
     assert lines[0] == "time,resource,part,cpu,cpu_low,cpu_high"
 
@@ -310,7 +310,7 @@ def test_the_newest_samples_come_while_somebody_looks_and_no_sooner_than_in_thir
 def test_samples_can_be_read_as_a_table_and_taken_as_a_file(lab, pages):
     page = pages.open()
     opened(page, lab)
-    button = chart(page, "network").get_by_role("button", name="Network as a table")
+    button = chart(page, "network").get_by_role("button", name="Table of Network")
 
     button.click()
 
@@ -318,7 +318,7 @@ def test_samples_can_be_read_as_a_table_and_taken_as_a_file(lab, pages):
     expect(table.get_by_role("columnheader")).to_have_text(["Time", "In", "Out"])
     expect(table.get_by_role("row").nth(1)).to_contain_text("KiB/s")
     expect(button).to_have_attribute("aria-expanded", "true")
-    href = chart(page, "network").get_by_role("link", name="Network as CSV").get_attribute("href")
+    href = chart(page, "network").get_by_role("link", name="CSV of Network").get_attribute("href")
     assert (
         href == "/api/resources/homelab-pve-105/history?range=1h&points=1000&metric=netin%2Cnetout&format=csv"
     )

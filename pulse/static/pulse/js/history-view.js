@@ -125,8 +125,8 @@ function figure(chart, state, act, now) {
       <h4>${title}</h4>
       ${index !== null && html`<span class="chart-time">${timeText(drawing.times[index], answer.step)}</span>`}
       ${lines.length > 0 && html`<span class="chart-tools">
-        <button type="button" class="link" aria-expanded=${String(isOpen)} aria-label=${`${title} as a table`} onClick=${() => act.toggleTable(name)}>Table</button>
-        <a href=${act.fileOf(chart)} download aria-label=${`${title} as CSV`}>CSV</a>
+        <button type="button" class="link" aria-expanded=${String(isOpen)} aria-label=${`Table of ${title}`} onClick=${() => act.toggleTable(name)}>Table</button>
+        <a href=${act.fileOf(chart)} download="" aria-label=${`CSV of ${title}`}>CSV</a>
       </span>`}
     </figcaption>
     ${lines.length === 0
@@ -204,7 +204,7 @@ function sampleTable({ title, unit, lines, drawing }, answer) {
     if (lines.every(({ series }) => series.mean[index] === null)) continue;
     rows.push(html`<tr key=${index}><th scope="row">${timeText(drawing.times[index], answer.step)}</th>${lines.map(({ series }) => sampleCell(series, index, unit))}</tr>`);
   }
-  return html`<div class="small-sheet samples" tabindex="0" role="region" aria-label=${`${title} as a table`}><table class="small-table">
+  return html`<div class="small-sheet samples" tabindex="0" role="region" aria-label=${`Samples of ${title}`}><table class="small-table">
     <caption class="aside">${title}, the newest first</caption>
     <thead><tr><th scope="col">Time</th>${lines.map(({ label }) => html`<th scope="col" class="figures">${label}</th>`)}</tr></thead>
     <tbody>${rows}</tbody>

@@ -78,9 +78,10 @@ export const good = (word) => badge({ word, icon: "ok", tone: "ok" });
 export const poor = (word, tone = "warn") => badge({ word, icon: tone === "bad" ? "offline" : "problem", tone });
 export const plainly = (word) => badge({ word, icon: "stopped", tone: "" });
 
-/** When something is full, in a few words that have all of it as their title; nothing of what is not forecast. */
+/** When something is full, in a few words that have all of it as their title; nothing of what is not, or not yet, forecast. */
 export function fullCell(details, part, now) {
-  const words = forecastWords(forecastOf(details, part), now);
+  const forecast = forecastOf(details, part);
+  const words = forecast?.state === "too_little" ? null : forecastWords(forecast, now);
   if (!words) return "";
   const cell = words.tone ? poor(words.short, words.tone) : make("span", {}, words.short);
   cell.title = words.text;
