@@ -41,8 +41,8 @@ export function historySection(state, act, now) {
 function noteOf({ answer, view, isReading }) {
   if (isReading && answer) return "Reading…";
   if (!answer) return "";
-  // The samples may lie further apart than the points that were asked for.
-  return [`a point for each ${duration(Math.max(answer.resolution, answer.step))}`, isLive(view) ? "follows" : ""].filter(Boolean).join(", ");
+  const coarse = answer.resolution > answer.step && `samples up to ${duration(answer.resolution)} apart`;
+  return [`a point for each ${duration(answer.step)}`, coarse, isLive(view) ? "follows" : ""].filter(Boolean).join(", ");
 }
 
 function bar({ view, part, subject, answer }, act, now) {
