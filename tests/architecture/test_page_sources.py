@@ -45,7 +45,7 @@ def test_no_script_makes_markup_or_code_of_text(sink):
 def test_the_browser_keeps_the_theme_and_three_choices_of_the_page_and_nothing_else():
     assert matches(r"localStorage\.setItem\(([^,]+)", SCRIPTS) == ["page.js: KEPT + name"]
     assert matches(r"\bremember\(([^,]+),", SCRIPTS) == [
-        "app.js: \"trends\"",
+        'app.js: "trends"',
         "app.js: COLLAPSED",
         "history.js: RANGE",
         "page.js: name",
