@@ -39,6 +39,7 @@ from nodes.choices import InstanceKind
 from nodes.models import Instance
 from nodes.probe import Probe
 from nodes.proxmox.errors import ProxmoxError
+from pulse.history_report import HistoryReport, history_report, history_words
 from pulse.lib.auth import Access, Limit
 from pulse.lib.endpoints import Endpoint, Operation, Parameter, Refusal, Tag
 from pulse.lib.errors import ApiError
@@ -143,6 +144,7 @@ class Diagnostics(msgspec.Struct):
     pbs: list[InstanceReport]
     pmg: list[InstanceReport]
     system: System
+    history: HistoryReport
     errors: list[str]
 
 
@@ -219,6 +221,8 @@ def report(at_epoch: float) -> Diagnostics:
     errors += [task_words(one) for one in (store().load(TROUBLES) or NO_TROUBLES).lasting(at_epoch=at_epoch)]
     errors += [one.text for one in (store().load(NOTICES) or NO_NOTICES).lasting(at_epoch=at_epoch)]
     errors += remote_write_words(at_epoch)
+    kept = history_report(at_epoch)
+    errors += history_words(kept)
     tried = try_all(instances)
     reports = {
         instance.pk: described(instance, tried[instance.pk], at_epoch=at_epoch) for instance in instances
@@ -235,6 +239,7 @@ def report(at_epoch: float) -> Diagnostics:
             if instance.kind not in (InstanceKind.PVE, InstanceKind.PBS)
         ],
         system=system(),
+        history=kept,
         errors=errors,
     )
 
