@@ -43,11 +43,13 @@ def test_neither_the_client_of_redis_nor_the_worker_of_celery_is_loaded(tmp_path
     tasks, loaded = ran.stdout.splitlines()
     assert tasks.split() == [
         "accounts.tasks.prune_sessions",
+        "monitoring.tasks.backfill_history",
         "monitoring.tasks.collect_instance",
         "monitoring.tasks.dispatch_polls",
         "monitoring.tasks.dispatch_remote_writes",
         "monitoring.tasks.drop_removed",
         "monitoring.tasks.judge_backups",
+        "monitoring.tasks.look_ahead",
         "monitoring.tasks.poll_instance",
         "monitoring.tasks.prune_history",
         "monitoring.tasks.seal_history",

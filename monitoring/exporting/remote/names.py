@@ -17,7 +17,9 @@ from monitoring.exporting.labels import (
     storage_labels,
 )
 from monitoring.history.metrics import Kind
+from monitoring.known.memory import MEMORY
 from monitoring.models import HistoryPart
+from monitoring.store.current import store
 from nodes.models import Datastore, Guest, Instance, Node, Storage
 
 Named = dict[tuple[Kind, int], Labels]
@@ -32,11 +34,13 @@ class Names(NamedTuple):
 
 def names_of(instance: Instance, extra: Mapping[str, str]) -> Names:
     """Return the labels, with the extra ones; what is gone keeps its row for a while."""
-    labels = labels_of(instance)
-    guests = Guest.objects.filter(instance=instance).values_list("pk", "name", "node_name")
+    labels, memory = labels_of(instance), store().load(MEMORY, of=instance.pk)
+    pools = {guest.vmid: guest.pool for guest in memory.figures.guests} if memory is not None else {}
+    guests = Guest.objects.filter(instance=instance).values_list("pk", "vmid", "name", "node_name", "tags")
     infos = {
-        (Kind.GUEST, pk): labels[Kind.GUEST, pk] | {"name": name, "node": node}
-        for pk, name, node in guests
+        (Kind.GUEST, pk): labels[Kind.GUEST, pk]
+        | {"name": name, "node": node, "pool": pools.get(vmid, ""), "tags": tags}
+        for pk, vmid, name, node, tags in guests
         if (Kind.GUEST, pk) in labels
     }
     if not extra:
