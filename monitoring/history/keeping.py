@@ -55,13 +55,18 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
         )
     blind.note_gap(instance, memory, at_epoch=epoch)
     memory.sampled_epoch = epoch
-    if not instant.shots:
-        return
-    memory.head = (*memory.head, instant)[-MOST_WAITING:]
+    if instant.shots:
+        memory.head = (*memory.head, instant)[-MOST_WAITING:]
+    write_due(instance, memory, at=at)
+    blind.record(instance, memory)
+
+
+def write_due(instance: Instance, memory: PollMemory, *, at: datetime) -> int:
+    """Write the minutes that are over, also those of a host that has fallen silent; returns how many. Raises DatabaseError."""
     # Where others serve the charts, nobody but the database tells them of the minute that is not over.
     is_shared = bool(settings.PULSE_REDIS_URL)
-    write_head(instance.pk, memory, before_epoch=instant.epoch + 1 if is_shared else minute_of(instant.epoch))
-    blind.record(instance, memory)
+    epoch = round(at.timestamp())
+    return write_head(instance.pk, memory, before_epoch=epoch + 1 if is_shared else minute_of(epoch))
 
 
 def minute_of(epoch: float) -> int:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from monitoring.backups.judgement import JUDGEMENT, NOTHING_JUDGED, Judgement
 from monitoring.collecting import schedule
@@ -182,6 +183,10 @@ class Poll(ABC):
             memory.login_failures = 0
         self.publish(Picture(wanted_figures(self.instance, self.last_known(error))))
         outcomes.record_failure(self.instance, memory, error, at=self.at)
+        try:
+            keeping.write_due(self.instance, memory, at=self.at)
+        except DatabaseError as trouble:
+            self.report(trouble)
 
     def publish(self, picture: Picture) -> None:
         """Make it the state of the instance."""

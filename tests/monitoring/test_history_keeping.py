@@ -192,3 +192,13 @@ def test_samples_are_taken_on_when_the_clock_is_set(fake_pve, watch, step, first
     head = [one.epoch - EPOCH for one in store().load(MEMORY, of=watched.instance.pk).head]
 
     assert sorted(epochs + head) == sorted([*range(10, 70, 10), *range(first + step, 130 + step, 10)])
+
+
+def test_the_last_minute_of_a_host_that_falls_silent_is_written_without_it(fake_pve, watch):
+    watched = watch(fake_pve)
+    poll_for(watched, 30)
+    fake_pve.stop()
+    poll_for(watched, 60)
+
+    assert HistoryBatch.objects.get().start_epoch == EPOCH + 10
+    assert store().load(MEMORY, of=watched.instance.pk).head == ()
