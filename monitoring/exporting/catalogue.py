@@ -201,5 +201,5 @@ class Book:
         """Yield the families that have samples, in the order of the catalogue."""
         for name in SERIES:
             family = self._families.get(name)
-            if family is not None and family.lines:
+            if family is not None and family.pieces:
                 yield family

@@ -20,33 +20,36 @@ _UNREADABLE = dict.fromkeys((*range(10), *range(11, 32), 127), "\N{REPLACEMENT C
 class Family:
     """The series of one name: what they mean, and a line for each.
 
-    The samples are kept as lines, since there are hundreds of thousands of them. A value that is None is not known, and no line.
+    The samples are kept as text, those that came together in one piece: there are hundreds of thousands of them. A value that is
+    None is not known, and no line.
     """
 
-    __slots__ = ("help", "kind", "lines", "name")
+    __slots__ = ("help", "kind", "name", "pieces")
 
     def __init__(self, name: str, kind: Literal["gauge", "counter"], help: str) -> None:
         self.name = name
         self.kind = kind
         self.help = help
-        self.lines: list[str] = []
+        self.pieces: list[str] = []
 
     def add(self, labels: str, value: float | None) -> None:
         """Add a sample; `labels` as `spelled` has them, or empty."""
         if labels:
             self.extend((labels,), (value,))
         elif value is not None:
-            self.lines.append(f"{self.name} {value}\n")
+            self.pieces.append(f"{self.name} {value}\n")
 
     def extend(self, labels: Iterable[str], values: Iterable[float | None], *, common: str = "") -> None:
         """Add a sample for each of these labels; those that all of them have may be given apart, with a comma behind."""
         begin = f"{self.name}{{{common}"
         # In one expression: ten thousand guests have a quarter of a million samples.
-        self.lines += [
+        lines = [
             f"{begin}{one}}} {value}\n"
             for one, value in zip(labels, values, strict=True)
             if value is not None
         ]
+        if lines:
+            self.pieces.append("".join(lines))
 
 
 def spelled(labels: Mapping[str, str]) -> str:
@@ -68,7 +71,7 @@ def text_of(families: Iterable[Family]) -> bytes:
     pieces: list[str] = []
     for family in families:
         pieces.append(f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n")
-        pieces += family.lines
+        pieces += family.pieces
     return "".join(pieces).encode()
 
 
@@ -78,5 +81,5 @@ def open_metrics_of(families: Iterable[Family]) -> bytes:
     for family in families:
         name = family.name.removesuffix(TOTAL) if family.kind == "counter" else family.name
         pieces.append(f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n")
-        pieces += family.lines
+        pieces += family.pieces
     return "".join((*pieces, "# EOF\n")).encode()

@@ -43,7 +43,7 @@ def test_a_sample_without_labels_has_no_braces():
     family.add("", 12)
     family.add("", None)
 
-    assert family.lines == ["process_open_fds 12\n"]
+    assert family.pieces == ["process_open_fds 12\n"]
 
 
 def test_a_counter_of_open_metrics_has_its_ending_at_the_sample_alone():
