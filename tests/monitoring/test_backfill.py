@@ -29,7 +29,7 @@ from tests.fake_proxmox.fixtures import virtual_estate
 from tests.monitoring.collected import asked, moment, paths, reset, with_token
 from tests.process.running import until
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 DAY = 86_400
 NOON_EPOCH = int(NOON.timestamp())
@@ -283,7 +283,7 @@ def test_no_poll_waits_for_a_call_that_hangs(fake_cluster, watch):
     connection = connecting.connection_for(watched.row())
 
     def ask(client):
-        return records.averages(client, "pve-01", call=records.NODE, timeframe="day", timeout_seconds=60)
+        return records.averages(client, "pve-01", call=records.NODE, timeframe="day", timeout_seconds=4)
 
     def hang():
         with in_background(Rank.LAST), suppress(ProxmoxError):
@@ -294,13 +294,12 @@ def test_no_poll_waits_for_a_call_that_hangs(fake_cluster, watch):
     until(lambda: asked(fake_cluster.servers, "rrddata"), seconds=10, what="the records are asked for")
     polls = [watched.poll(after=10) for _ in range(4)]
     peak = max(fake_cluster.load.peaks().values())
-    for server in fake_cluster.servers:
-        server.stop()
-    beside.join(10)
+    beside.join(30)
 
+    assert not beside.is_alive()
     assert polls == [True] * 4
     assert store().load(MEMORY, of=watched.instance.pk).failures == 0
-    assert peak == 2
+    assert peak <= 2
 
 
 def test_what_was_read_back_is_in_the_history(small, watch, monkeypatch):
@@ -405,10 +404,12 @@ def test_an_object_over_which_the_host_runs_out_of_time_is_passed_over_in_the_en
     small.faults.add("hang", path="/nodes/pve/rrddata")
 
     with monkeypatch.context() as patch:
-        patch.setattr(slices, "CALL_SECONDS", 0.5)
-        for _ in range(3):
+        patch.setattr(slices, "CALL_SECONDS", 1.0)
+        for _ in range(10):  # three, where nothing else lets the host run out of time
             work.run(moment(watched))
-            watched.seconds += 1_000
+            watched.seconds += 2_000
+            if only().failed_count:
+                break
 
     assert (only().failed_count, only().done_count) == (1, 0)
     run_to_end(watched)
@@ -547,6 +548,20 @@ def test_a_short_gap_is_filled_with_samples_of_ten_seconds(small, watch, kept):
     assert set(series.width_seconds) == {10}
     assert all(series.values[metrics.NETWORK_IN])
     assert metrics.LOAD_15 in kept.of(Kind.NODE)[0].values
+
+
+def test_a_gap_does_not_wait_until_a_year_is_read(small, watch, kept, monkeypatch):
+    monkeypatch.setattr(slices, "OBJECTS_PER_SLICE", 1)
+    watched = polled(with_token(watch(small), small.site), times=3)
+    work.run(moment(watched))
+    now = int(moment(watched).timestamp())
+    order = orders.fill_gap(watched.instance, start_epoch=now - 300, end_epoch=now, at=moment(watched))
+
+    work.run(moment(watched))
+
+    order.refresh_from_db()
+    assert order.state == BackfillState.DONE
+    assert Backfill.objects.get(reason=BackfillReason.ADDED).state == BackfillState.RUNNING
 
 
 def test_rates_of_a_gap_are_those_of_the_live_figures(small, watch, kept):

@@ -57,11 +57,14 @@ def run(at: datetime) -> int:
 
 
 def due(at: datetime) -> list[Backfill]:
-    """Return the oldest of each instance that is not put off, those that have waited longest first."""
-    oldest: dict[int, Backfill] = {}
-    for backfill in orders.open_ones():
-        oldest.setdefault(backfill.instance_id, backfill)
-    found = [one for one in oldest.values() if is_time(one, at)]
+    """Return the next of each instance that is not put off, the instances that have waited longest first.
+
+    The oldest of an instance is next, but a gap comes before all else: its samples are gone after half an hour.
+    """
+    following: dict[int, Backfill] = {}
+    for backfill in sorted(orders.open_ones(), key=lambda one: one.reason != BackfillReason.GAP):
+        following.setdefault(backfill.instance_id, backfill)
+    found = [one for one in following.values() if is_time(one, at)]
     return sorted(found, key=lambda one: one.tried_at.timestamp() if one.tried_at else 0.0)
 
 
