@@ -29,7 +29,7 @@ from monitoring.history.tiers import STEPS
 from monitoring.wire.metrics import GUEST_CHARTS, NODE_CHARTS, STORAGE_CHARTS, WIRE_METRICS
 
 #: Guests that are read and written at once.
-GROUP = 500
+GROUP = 1000
 #: The points of each series of ten thousand guests, and which share of the points that there may be is enough when they cost less.
 FEWEST_POINTS, LEAST_SHARE = 24, 0.45
 #: Where the series of each kind stand in an answer, and those of them that are told when nobody chooses.

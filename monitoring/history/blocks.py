@@ -133,6 +133,10 @@ def write_stream(series: Series) -> bytes:
     return deflating.compress(bytes((len(heads) // HEAD.size,)) + heads + bodies) + deflating.flush()
 
 
+#: What a byte of a narrow series means.
+NARROW_STEPS = tuple(step >> 1 ^ -(step & 1) for step in range(0x100))
+
+
 def write_codes(codes: Sequence[int], *, is_noise: bool = False) -> tuple[int, int, bytes] | None:
     """Return form, first code and the rest of a series; None when nothing is known of it."""
     mask = b""
@@ -201,11 +205,11 @@ def read_codes(form: int, first: int, body: bytes, size: int) -> Sequence[int]:
         return (first,) * size
     if form == Form.PLAIN:
         return [first + above for above in body]
-    steps: Iterable[int] = body
-    if form == Form.WIDE:
-        both = bytearray(len(body))
-        both[0::2], both[1::2] = body[: size - 1], body[size - 1 :]
-        steps = struct.unpack(f"<{size - 1}H", both)
+    if form == Form.NARROW:
+        return list(accumulate(map(NARROW_STEPS.__getitem__, body), initial=first))
+    both = bytearray(len(body))
+    both[0::2], both[1::2] = body[: size - 1], body[size - 1 :]
+    steps = struct.unpack(f"<{size - 1}H", both)
     return list(accumulate((step >> 1 ^ -(step & 1) for step in steps), initial=first))
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from itertools import chain, groupby
 from operator import mul
 from typing import NamedTuple
 
@@ -44,11 +44,19 @@ class Heap(NamedTuple):
     last: int
 
 
+class Row(NamedTuple):
+    """Neighbouring buckets in which equally many neighbouring points meet each, and no others: `width` of them."""
+
+    heaps: Sequence[Heap]
+    width: int
+
+
 class Plan(NamedTuple):
     """Where the points of a strip go; `weights` is how much each weighs, None: all the same, one sample."""
 
     page: Page
     alone: list[Stretch]
+    rows: list[Row]
     shared: list[Heap]
     weights: Sequence[float] | None
 
@@ -84,7 +92,8 @@ def plan_of(page: Page, strip: Strip, places: Sequence[Place], touched: Counter[
     weights = None
     if page.source == SpanSource.PROXMOX:
         weights = [width / TOLD_SAMPLE_SECONDS for width in strip.widths]
-    return Plan(page, stretches_of(alone), heaps_of(shared), weights)
+    rows, others = rows_of(heaps_of(shared), touched)
+    return Plan(page, stretches_of(alone), rows, others, weights)
 
 
 def stretches_of(places: Sequence[Place]) -> list[Stretch]:
@@ -106,6 +115,26 @@ def heaps_of(places: Sequence[Place]) -> list[Heap]:
         points = [point for _, (point, _) in some]
         heaps.append(Heap(bucket, points[0], points[-1] + 1))
     return heaps
+
+
+def rows_of(heaps: Sequence[Heap], touched: Counter[int]) -> tuple[list[Row], list[Heap]]:
+    """Return the rows among the heaps, and those that are in none."""
+    rows: list[Row] = []
+    others: list[Heap] = []
+
+    def even(one: tuple[int, Heap]) -> tuple[int, ...] | None:
+        """Return what the heaps of a row have in common."""
+        place, (bucket, first, last) = one
+        width = last - first
+        return (width, bucket - place, first - place * width) if touched[bucket] == width else None
+
+    for common, some in groupby(enumerate(heaps), key=even):
+        run = [heap for _, heap in some]
+        if common is None:
+            others += run
+        else:
+            rows.append(Row(run, common[0]))
+    return rows, others
 
 
 def places_of(strip: Strip, page: Page, grid: Grid) -> list[Place]:
@@ -172,13 +201,31 @@ class Cells:
             if lows is not None and highs is not None:
                 copy(self.lows, bucket, lows, points, figures)
                 copy(self.highs, bucket, highs, points, figures)
-        if not plan.shared:
-            return
         weights: Sequence[float] | None = codes.counts if codes.counts is not None else plan.weights
-        self.add(plan.shared, means, figures, weights)
+        is_even = weights is None or min(weights) == max(weights)
+        for heaps, width in plan.rows:
+            if not (is_even and self.put_row(heaps, width, means, figures)):
+                self.add(heaps, means, figures, weights)
+        if plan.shared:
+            self.add(plan.shared, means, figures, weights)
         if lows is not None and highs is not None:
-            for bucket, first, last in plan.shared:
+            for bucket, first, last in chain(plan.shared, *(row.heaps for row in plan.rows)):
                 self.widen(bucket, lows[first:last], highs[first:last], figures)
+
+    def put_row(self, heaps: Sequence[Heap], width: int, means: Sequence[int], figures: Figures) -> bool:
+        """Write the means of a row; False when something in it is not known."""
+        bucket, first, _ = heaps[0]
+        codes = means[first : heaps[-1].last]
+        lowest = min(codes)
+        if lowest == UNKNOWN:
+            return False
+        if lowest == max(codes):
+            self.means[bucket : bucket + len(heaps)] = [figures[lowest]] * len(heaps)
+            return True
+        known = [figures[code] for code in codes]
+        sums: Iterable[float] = map(sum, zip(*[iter(known)] * width, strict=True))
+        self.means[bucket : bucket + len(heaps)] = [total / width for total in sums]
+        return True
 
     def add(
         self, heaps: Sequence[Heap], means: Sequence[int], figures: Figures, weights: Sequence[float] | None
