@@ -59,6 +59,7 @@ bench: $(VENV)/.installed-dev ## Measure start-up, memory, processor time and re
 	$(PY) benchmarks/killloop.py
 	$(PY) -m benchmarks.redis_facts
 	$(PY) -m benchmarks.forecast
+	$(PY) -m benchmarks.charts
 	$(PY) -m benchmarks.floods
 	$(PY) -m benchmarks.lasting L 60
 
