@@ -103,8 +103,10 @@ def test_the_report_says_which_tier_the_budget_has_cut(settings):
     assert report.budget_bytes == 16 * MIB
     told = list(history_words(report))
     assert told == [
-        "the history takes all of the disk that it may (HISTORY_DISK_MB): its samples of 10 s reach back to"
-        " 2025-12-30T12:00:00Z, where they may stay for 7 days"
+        (
+            "the history takes all of the disk that it may (HISTORY_DISK_MB): its samples of 10 s reach back to"
+            " 2025-12-30T12:00:00Z, where they may stay for 7 days"
+        )
     ]
 
 
