@@ -77,7 +77,9 @@ def asked_by(query: Mapping[str, str], *, at_epoch: int) -> Asked:
     """Return what a query asks of the timeline; raises ApiError 400 and 404."""
     is_open = not query.get("range") and not query.get("start")
     # What has happened within this second is told as well.
-    span = span_of({**query, "range": USUAL_RANGE} if is_open else query, at_epoch=at_epoch + 1)
+    span = span_of(
+        {"end": query.get("end", ""), "range": USUAL_RANGE} if is_open else query, at_epoch=at_epoch + 1
+    )
     kind = query.get("kind", "")
     if kind and kind not in KINDS:
         raise ApiError(400, f"kind must be one of {', '.join(KINDS)}")

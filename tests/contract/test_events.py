@@ -173,6 +173,7 @@ def test_a_page_costs_the_same_queries_however_long_it_is(ask, django_assert_num
     [
         ("range=2w", "range must be one of"),
         ("start=tomorrow", "start must be"),
+        ("end=tomorrow", "end must be"),
         ("kind=coffee", "kind must be one of"),
         ("limit=0", "limit must be a whole number from 1 to 500"),
         ("limit=501", "limit must be a whole number from 1 to 500"),
