@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 #: A sample stands for the time until the next one, unless that comes later than so many usual distances: then there is a gap.
 MOST_DISTANCES = 2.5
 LONGEST_BATCH_SECONDS = 60
+#: What is wanted of more objects than this is read for all of them at once.
+FEW = 8
 
 
 class Codes(NamedTuple):
@@ -198,11 +200,11 @@ def resolution_of(strips: Sequence[Strip]) -> int:
 
 
 def unsealed(
-    instance_id: int, wanted: Wanted, ranges: Sequence[tuple[int, int]], *, is_few: bool
+    instance_id: int, wanted: Wanted, ranges: Sequence[tuple[int, int]], *, has_samples: bool
 ) -> list[Page]:
     """Return the batches that touch these ranges.
 
-    Of a few objects with each of their samples, of many with the means of the minutes.
+    `has_samples`: with each of their samples, not only the means of the minutes.
     """
     if not ranges:
         return []
@@ -211,7 +213,7 @@ def unsealed(
         start_epoch__gt=ranges[0][0] - LONGEST_BATCH_SECONDS,
         start_epoch__lt=ranges[-1][1],
     ).order_by("start_epoch")
-    bodies = rows.values_list("source", "body" if is_few else "means")
+    bodies = rows.values_list("source", "body" if has_samples else "means")
     opened: dict[int, list[Opened]] = {}
     for source, body in bodies.iterator(chunk_size=50):
         try:
@@ -219,14 +221,15 @@ def unsealed(
         except batches.BadBatch:
             logger.error("a minute of samples of instance %s cannot be read", instance_id)
     return [
-        page_of(SpanSource(source), some, wanted, is_few=is_few) for source, some in sorted(opened.items())
+        page_of(SpanSource(source), some, wanted, has_samples=has_samples)
+        for source, some in sorted(opened.items())
     ]
 
 
-def page_of(source: SpanSource, opened: Sequence[Opened], wanted: Wanted, *, is_few: bool) -> Page:
+def page_of(source: SpanSource, opened: Sequence[Opened], wanted: Wanted, *, has_samples: bool) -> Page:
     """Return batches as one page."""
     epochs = [epoch for one in opened for epoch in one.epochs]
-    if is_few:
+    if has_samples:
         widths = widths_of(epochs)
     else:
         epochs = [epoch // 60 * 60 for epoch in epochs]
@@ -237,12 +240,12 @@ def page_of(source: SpanSource, opened: Sequence[Opened], wanted: Wanted, *, is_
             epochs,
             widths,
             few(opened, kind, pks, metrics)
-            if is_few and pks is not None
+            if has_samples and pks is not None and len(pks) <= FEW
             else many(opened, kind, pks, metrics),
         )
         for kind, (pks, metrics) in wanted.items()
     ]
-    return Page(source, 10 if is_few else 60, covered_by(strips[:1]), strips, has_extremes=is_few)
+    return Page(source, 10 if has_samples else 60, covered_by(strips[:1]), strips, has_extremes=has_samples)
 
 
 Objects = Callable[[], Iterator[tuple[int, dict[Metric, Codes]]]]
@@ -292,9 +295,9 @@ def many(
 # --- what is not saved yet --------------------------------------------------------------------------------------------
 
 
-def of_head(head: Head, wanted: Wanted, *, is_few: bool) -> list[Page]:
+def of_head(head: Head, wanted: Wanted, *, has_samples: bool) -> list[Page]:
     """Return the samples that wait in memory; of many objects the newest one."""
-    instants = head if is_few else head[-1:]
+    instants = head if has_samples else head[-1:]
     if not instants:
         return []
     epochs = [one.epoch for one in instants]

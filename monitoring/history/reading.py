@@ -20,8 +20,6 @@ from monitoring.known.head import NO_HEAD, Head
 
 #: Most buckets that are answered, whatever was asked for.
 MOST_POINTS = 10_000
-#: What is wanted of more objects than this is read for all of them at once.
-FEW = 8
 
 
 class Range(NamedTuple):
@@ -69,7 +67,7 @@ def read(
 
 def are_few(wanted: Wanted) -> bool:
     """Return whether it is few enough objects for all that is known of them to be read."""
-    return all(pks is not None and len(pks) <= FEW for pks, _ in wanted.values())
+    return all(pks is not None and len(pks) <= pages.FEW for pks, _ in wanted.values())
 
 
 def pages_of(instance_id: int, wanted: Wanted, grid: Grid, head: Head, *, is_few: bool) -> Iterator[Page]:
@@ -87,11 +85,13 @@ def pages_of(instance_id: int, wanted: Wanted, grid: Grid, head: Head, *, is_few
     whole = [Range(grid.start_epoch, grid.end_epoch)]
     unread, unknown = whole, whole
     aspects = tuple(Aspect) if is_few else (Aspect.MEAN, Aspect.COUNT)
+    # Ten thousand objects are never asked for in steps as fine as this.
+    has_samples = is_few or grid.step_seconds < STEPS[Tier.MINUTE]
     for tier in order:
         found = pages.sealed(instance_id, wanted, tier, SpanSource.OWN, unread, aspects=aspects)
         if tier == fitting:
-            found += pages.unsealed(instance_id, wanted, unread, is_few=is_few)
-            found += pages.of_head(head, wanted, is_few=is_few)
+            found += pages.unsealed(instance_id, wanted, unread, has_samples=has_samples)
+            found += pages.of_head(head, wanted, has_samples=has_samples)
         for page in found:
             page.kept = shared(page.covered, unread)
             unread, unknown = without(unread, page.span or page.kept), without(unknown, page.kept)

@@ -360,3 +360,15 @@ def test_another_object_of_the_same_block_is_told_of_later():
 
     assert seven.means == [7.0] * 5
     assert nine.means == [None, None, 9.0, 9.0, 9.0]
+
+
+def test_many_objects_in_fine_steps_are_read_sample_by_sample():
+    instance = make_instance()
+    every = [{pk: {CPU: second / 10 + pk} for pk in range(1, 21)} for second in range(0, 60, 10)]
+    write(instance.pk, [instant(MONDAY + 10 * place, figures) for place, figures in enumerate(every)])
+
+    columns = reading.read(
+        instance.pk, {Kind.GUEST: (None, [CPU])}, start_epoch=MONDAY, end_epoch=MONDAY + 60, points=6
+    )
+
+    assert columns.series[Kind.GUEST, 20][CPU].means == [20.0, 21.0, 22.0, 23.0, 24.0, 25.0]
