@@ -14,7 +14,14 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import ApiToken
 from monitoring.choices import Tier
-from monitoring.models import BlindTime, HistoryEvent, HistoryPart, HistorySpan
+from monitoring.models import (
+    Backfill,
+    BlindTime,
+    HistoryEvent,
+    HistoryPart,
+    HistorySpan,
+    RemoteWriteTarget,
+)
 from nodes.models import Instance
 from pulse.lib.auth import Access
 from tests.factories import make_datastore, make_guest, make_instance, make_node, make_storage
@@ -53,6 +60,9 @@ def make_history(instance: Instance) -> None:
     HistoryPart.objects.create(
         instance=instance, kind="pool", owner_id=1, name="tank", last_seen_at=timezone.now()
     )
+    Backfill.objects.create(instance=instance, reason="added", end_epoch=60)
+    engine = {"url": "https://metrics.lab/write", "login": "token"}
+    RemoteWriteTarget.objects.create(name="engine", sealed_token=SEALED, sealed_password=SEALED, **engine)
 
 
 def paths_of(rows: list[Model]) -> Iterator[str]:

@@ -23,7 +23,8 @@ UTF8_BY_ITSELF = ("application/json", "image/svg+xml")
 def is_told(content_type: str) -> bool:
     """Return whether the type says in which letters the text is."""
     kind, _, parameters = content_type.partition(";")
-    return kind in UTF8_BY_ITSELF or parameters.strip().replace('"', "").lower() == "charset=utf-8"
+    told = [one.strip().replace('"', "").lower() for one in parameters.split(";")]
+    return kind in UTF8_BY_ITSELF or "charset=utf-8" in told
 
 
 @pytest.mark.parametrize("who", ["a stranger", "a superuser"])

@@ -31,5 +31,5 @@ def test_a_failure_is_logged_once_with_its_cause_and_when_it_is_over(fault, caus
     assert len(failures) == 1
     assert failures[0].getMessage().startswith("lab: ")
     assert cause in failures[0].getMessage()
-    assert caplog.messages[-1] == "lab: answers"
+    assert [one for one in caplog.messages if "nothing was seen" not in one][-1] == "lab: answers"
     assert fake_pve.token_value not in caplog.text

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from monitoring import admin as pages
+from monitoring.admin import history as pages
 from monitoring.choices import SpanSource, Tier
 from monitoring.models import BlindTime, HistoryBlock, HistoryEvent, HistoryPart, HistorySpan
 from tests.conftest import NOON

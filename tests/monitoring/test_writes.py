@@ -82,7 +82,7 @@ def test_an_hour_of_polls_of_fifty_guests_writes_little(watch, own_store):
         "monitoring_collectedfacts": 12,
         "monitoring_historyevent": 1,
     }
-    assert counted.bytes < 500_000
+    assert counted.bytes < 700_000  # of which samples are 430,000
 
 
 def go_on(watched, *, minutes):
