@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 def test_the_page_shows_the_operations_by_subject(width, theme, empty, pages):
     page = pages.open(f"{empty.url}api/docs", width=width, theme=theme)
 
-    expect(page.locator(".opblock")).to_have_count(44)
+    expect(page.locator(".opblock")).to_have_count(52)
     expect(page.locator(".opblock-tag").first).to_contain_text("Monitoring")
     page.locator("#operations-Instances-post_config_nodes .opblock-summary-control").click()
     expect(page.locator("#operations-Instances-post_config_nodes")).to_contain_text("starts at once")
