@@ -25,6 +25,17 @@ DRAWN = """
 """
 
 
+@pytest.fixture
+def hurried(pages):
+    """A page whose clock the test moves on; its feed takes a jump for silence, and is linked again when the page closes."""
+    page = pages.open()
+    page.clock.install()
+
+    yield page
+
+    expect(page.locator("[data-live]")).to_have_attribute("data-state", re.compile("^(live|stale)$"))
+
+
 def section(page):
     return page.locator("[data-resource-history]")
 
@@ -74,7 +85,6 @@ def test_the_samples_of_the_polls_are_drawn_as_they_come(lab, pages):
     expect(chart(page, "cpu").locator("canvas")).to_be_visible()
     expect(chart(page, "cpu").locator(".legend b")).to_have_text(re.compile("^[0-9.]+\u202f%$"))
     expect(chart(page, "guestMemory").locator(".legend li").first).to_contain_text("of 512\u202fMiB")
-    expect(section(page)).to_contain_text(re.compile("Known from .* on\\."))
     href = chart(page, "cpu").get_by_role("link", name="CSV of CPU").get_attribute("href")
     lines = page.request.get(f"{lab.url.rstrip('/')}{href}").text().splitlines()
     assert lines[0] == "time,resource,part,cpu,cpu_low,cpu_high"
@@ -184,11 +194,10 @@ def test_the_arrow_keys_move_the_crosshair(lab, pages):
     page.keyboard.press("Home")
     first = section(page).locator(".chart-time").first.text_content()
     page.keyboard.press("ArrowRight")
+    expect(section(page).locator(".chart-time").first).not_to_have_text(first)
 
-    at = [
-        text.split(", ")[1].split(":")
-        for text in (first, section(page).locator(".chart-time").first.text_content())
-    ]
+    second = section(page).locator(".chart-time").first.text_content()
+    at = [text.split(", ")[1].split(":") for text in (first, second)]
     seconds = [int(hours) * 3600 + int(minutes) * 60 + int(rest) for hours, minutes, rest in at]
     assert (seconds[1] - seconds[0]) % 86_400 == 10
 
@@ -286,9 +295,8 @@ def test_a_failure_is_told_and_tried_again(lab, pages):
     expect(notice).to_have_count(0)
 
 
-def test_the_newest_samples_come_while_somebody_looks_and_no_sooner_than_in_thirty_seconds(lab, pages):
-    page = pages.open()
-    page.clock.install()
+def test_the_newest_samples_come_while_somebody_looks_and_no_sooner_than_in_thirty_seconds(lab, hurried):
+    page = hurried
     made_up = opened(page, lab)
 
     page.clock.run_for(25_000)
@@ -303,7 +311,7 @@ def test_the_newest_samples_come_while_somebody_looks_and_no_sooner_than_in_thir
     page.clock.run_for(1000)
     expect(section(page)).to_contain_text("a point for each 1\u202fh")
     settled = len(made_up.asked)
-    page.clock.run_for(120_000)
+    page.clock.run_for(40_000)
     assert len(made_up.asked) == settled
 
 
@@ -369,9 +377,8 @@ def test_the_numbers_stand_alone_and_the_charts_come_back(lab, pages):
     expect(chart(page, "cpu").locator("canvas")).to_be_visible()
 
 
-def test_the_reading_of_proxmox_records_is_followed_and_what_it_found_is_drawn(lab, pages):
-    page = pages.open()
-    page.clock.install()
+def test_the_reading_of_proxmox_records_is_followed_and_what_it_found_is_drawn(lab, hurried):
+    page = hurried
     made_up = opened(page, lab, backfills=[backfill()])
     line = section(page).locator(".backfill")
     expect(line).to_contain_text("Reading Proxmox's own records from before it was watched: 7 of 21")
@@ -397,14 +404,13 @@ def test_it_is_cancelled_by_who_may_change_settings(lab, pages):
     assert made_up.cancelled == ["POST /api/history/backfills/4/cancel"]
 
 
-def test_without_anything_to_read_nobody_asks_again(lab, pages):
-    page = pages.open()
+def test_without_anything_to_read_nobody_asks_again(lab, hurried):
+    page = hurried
     asked = []
     page.on(
         "request",
         lambda request: asked.append(request.url) if request.url.endswith("/api/history/backfills") else None,
     )
-    page.clock.install()
     opened(page, lab, backfills=[backfill(state="done")])
 
     page.clock.run_for(20_000)

@@ -84,6 +84,8 @@ def test_all_guests_are_asked_for_at_once_and_at_most_once_a_minute(lab, pages):
         page.clock.run_for(12_000)
 
     assert early == 1
+    # Its feed takes the jump for silence; a page that is closed while it connects looks like a stranger.
+    expect(page.locator("[data-live]")).to_have_attribute("data-state", re.compile("^(live|stale)$"))
 
 
 def test_the_line_takes_the_place_of_the_bar_on_a_phone(lab, pages):
