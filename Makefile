@@ -60,6 +60,8 @@ bench: $(VENV)/.installed-dev ## Measure start-up, memory, processor time and re
 	$(PY) -m benchmarks.redis_facts
 	$(PY) -m benchmarks.forecast
 	$(PY) -m benchmarks.charts
+	$(PY) -m benchmarks.history S M L size reading
+	$(PY) -m benchmarks.history_kills
 	$(PY) -m benchmarks.floods
 	$(PY) -m benchmarks.lasting L 60
 
