@@ -19,6 +19,7 @@ from django.utils import timezone
 from accounts.models import LoopbackEnd
 from pulse.lib import peers
 from pulse.lib.clients import Arrival, arrival_of
+from pulse.lib.peers import Peer
 
 logger = logging.getLogger(__name__)
 
@@ -68,13 +69,16 @@ def has_ended() -> bool:
 
 
 def is_served(arrival: Arrival) -> bool:
-    """Return whether a request of this machine itself needs no credential; one by a service ends the exception."""
+    """Return whether a request of this machine itself needs no credential; one by a service ends the exception.
+
+    Whoever has gone before the answer is not served, and says nothing of who it was: people close pages while they load.
+    """
     if not is_open():
         return False
-    if arrival.ends is None or peers.may_be_person(arrival.ends):
-        return True
-    watch_for("a service of this machine, and no person, sent a request")
-    return False
+    peer = Peer.PERSON if arrival.ends is None else peers.peer_of(arrival.ends)
+    if peer is Peer.SERVICE:
+        watch_for("a service of this machine, and no person, sent a request")
+    return peer is Peer.PERSON
 
 
 def watch(arrival: Arrival, *, is_probe: bool = False) -> None:

@@ -12,6 +12,7 @@ import pwd
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from enum import Enum, auto
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -43,23 +44,30 @@ class Ends(NamedTuple):
 _persons: dict[Ends, float] = {}
 
 
-def may_be_person(ends: Ends) -> bool:
-    """Return whether a loopback peer is root, the user of Pulse or a login user, or the system does not tell.
+class Peer(Enum):
+    """Who holds the other end."""
 
-    A row that is missing, or one whose socket its process has closed (the kernel then names root), is nobody's.
-    """
+    PERSON = auto()  # root, the user of Pulse or a login user, or the system does not tell
+    SERVICE = auto()
+    GONE = auto()  # closed already: nobody is seen to hold it, and the kernel would name root
+
+
+def peer_of(ends: Ends) -> Peer:
+    """Return who holds the other end of a loopback connection."""
     now = time.monotonic()
     if now < _persons.get(ends, now):
-        return True
+        return Peer.PERSON
     if not ends.peer_port or not (TABLES / "tcp").exists():
-        return True
+        return Peer.PERSON
     uid = next((uid for uid in (owner_of(ends) for _ in range(TRIES)) if uid is not None), None)
-    if uid is None or not is_person(uid):
-        return False
+    if uid is None:
+        return Peer.GONE
+    if not is_person(uid):
+        return Peer.SERVICE
     if len(_persons) >= MAX_REMEMBERED:
         _persons.clear()
     _persons[ends] = now + MEMORY_SECONDS
-    return True
+    return Peer.PERSON
 
 
 def owner_of(ends: Ends) -> int | None:

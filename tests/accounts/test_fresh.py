@@ -163,13 +163,24 @@ def test_a_socket_that_was_opened_before_ends_with_it():
 
 def test_a_service_of_this_machine_is_not_served_and_ends_it(monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(peers, "may_be_person", lambda ends: False)
+        patch.setattr(peers, "peer_of", lambda ends: peers.Peer.SERVICE)
         with pytest.raises(ApiError) as refused:
             caller_of_scope(scope() | {"server": ("127.0.0.1", 7655)})
 
     assert refused.value.status == 401
     assert sign() == "a service of this machine, and no person, sent a request"
     assert not served()
+
+
+def test_who_has_gone_before_it_is_looked_for_is_not_served_and_ends_nothing(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(peers, "peer_of", lambda ends: peers.Peer.GONE)
+        with pytest.raises(ApiError) as refused:
+            caller_of_scope(scope() | {"server": ("127.0.0.1", 7655)})
+
+    assert refused.value.status == 401
+    assert not LoopbackEnd.objects.exists()
+    assert served()
 
 
 def test_afterwards_the_refusal_says_how_to_go_on():

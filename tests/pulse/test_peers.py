@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from pulse.lib import peers
-from pulse.lib.peers import Ends, is_person, login_range, may_be_person, owner_of, spelled_rows, uid_in
+from pulse.lib.peers import Ends, Peer, is_person, login_range, owner_of, peer_of, spelled_rows, uid_in
 
 ENDS = Ends("127.0.0.1", 50000, "127.0.0.1", 7655)
 #: As `/proc/net/tcp` prints a connection of a socket of uid 33 to port 7655, and both ends of another.
@@ -103,8 +103,8 @@ def test_the_system_is_asked_for_a_real_connection(listens, connects):
 
 @only_linux
 @pytest.mark.slow
-@pytest.mark.parametrize(("user", "is_served"), [("nobody", False), ("root", True)])
-def test_a_peer_of_another_user_is_told_apart(user, is_served):
+@pytest.mark.parametrize(("user", "who"), [("nobody", Peer.SERVICE), ("root", Peer.PERSON)])
+def test_a_peer_of_another_user_is_told_apart(user, who):
     if os.geteuid() != 0 and not os.environ.get("CI"):
         pytest.skip("only root can start a process of another user")
     code = "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.recv(1)"
@@ -112,22 +112,22 @@ def test_a_peer_of_another_user_is_told_apart(user, is_served):
         port = listener.getsockname()[1]
         client = subprocess.Popen(["/usr/bin/env", "python3", "-c", code, str(port)], user=user, cwd="/")
         accepted, peer = listener.accept()
-        found = owner_of(Ends(*peer, "127.0.0.1", port)), may_be_person(Ends(*peer, "127.0.0.1", port))
+        found = owner_of(Ends(*peer, "127.0.0.1", port)), peer_of(Ends(*peer, "127.0.0.1", port))
         accepted.close()
         client.wait(10)
 
-    assert found == (pwd.getpwnam(user).pw_uid, is_served)
+    assert found == (pwd.getpwnam(user).pw_uid, who)
 
 
 def test_where_the_system_does_not_tell_the_peer_may_be_anybody(monkeypatch, tmp_path):
     monkeypatch.setattr(peers, "TABLES", tmp_path)
 
-    assert may_be_person(ENDS)
+    assert peer_of(ENDS) is Peer.PERSON
 
 
 @only_linux
-def test_where_it_tells_a_peer_without_a_row_is_no_person():
-    assert not may_be_person(Ends("127.0.0.1", 1, "127.0.0.1", 2))
+def test_where_it_tells_a_peer_without_a_row_has_gone():
+    assert peer_of(Ends("127.0.0.1", 1, "127.0.0.1", 2)) is Peer.GONE
 
 
 def test_a_person_is_believed_for_a_second_of_the_same_connection(monkeypatch):
@@ -137,17 +137,17 @@ def test_a_person_is_believed_for_a_second_of_the_same_connection(monkeypatch):
     monkeypatch.setattr(peers.time, "monotonic", lambda: now[0])
     other = ENDS._replace(peer_port=50001)
 
-    assert [may_be_person(ENDS), may_be_person(ENDS), may_be_person(other)] == [True, True, True]
+    assert [peer_of(ENDS), peer_of(ENDS), peer_of(other)] == [Peer.PERSON] * 3
     assert asked == [ENDS, other]
     now[0] = 101.5
-    assert may_be_person(ENDS)
+    assert peer_of(ENDS) is Peer.PERSON
     assert asked == [ENDS, other, ENDS]
 
 
 def test_a_service_is_asked_for_each_time(monkeypatch):
     monkeypatch.setattr(peers, "owner_of", lambda ends: 65534)
 
-    assert [may_be_person(ENDS), may_be_person(ENDS)] == [False, False]
+    assert [peer_of(ENDS), peer_of(ENDS)] == [Peer.SERVICE] * 2
     assert peers._persons == {}
 
 
