@@ -54,12 +54,13 @@ def read(
     are all that is told: who looks at ten thousand of them sees no extremes.
     """
     grid = grid_of(start_epoch, end_epoch, points)
-    is_few = are_few(wanted)
-    found = [page for page in pages_of(instance_id, wanted, grid, head, is_few=is_few) if page.kept]
+    # Ten thousand objects are never asked for in steps finer than a minute.
+    has_samples = are_few(wanted) or grid.step_seconds < STEPS[Tier.MINUTE]
+    found = [page for page in pages_of(instance_id, wanted, grid, head, has_samples=has_samples) if page.kept]
     told = merged([Range(*span) for page in found if page.source == SpanSource.PROXMOX for span in page.kept])
     return Columns(
         grid,
-        filled(found, grid, has_extremes=is_few),
+        filled(found, grid, has_extremes=has_samples),
         max((page.resolution for page in found), default=0),
         tuple(told),
     )
@@ -70,7 +71,9 @@ def are_few(wanted: Wanted) -> bool:
     return all(pks is not None and len(pks) <= pages.FEW for pks, _ in wanted.values())
 
 
-def pages_of(instance_id: int, wanted: Wanted, grid: Grid, head: Head, *, is_few: bool) -> Iterator[Page]:
+def pages_of(
+    instance_id: int, wanted: Wanted, grid: Grid, head: Head, *, has_samples: bool
+) -> Iterator[Page]:
     """Yield the pages that fill the grid, each with the parts of it that it fills.
 
     A gap within a span of our own is a gap: a coarser tier, whose buckets hide it, fills only what has no span. What Proxmox has told
@@ -84,9 +87,7 @@ def pages_of(instance_id: int, wanted: Wanted, grid: Grid, head: Head, *, is_few
     ]
     whole = [Range(grid.start_epoch, grid.end_epoch)]
     unread, unknown = whole, whole
-    aspects = tuple(Aspect) if is_few else (Aspect.MEAN, Aspect.COUNT)
-    # Ten thousand objects are never asked for in steps as fine as this.
-    has_samples = is_few or grid.step_seconds < STEPS[Tier.MINUTE]
+    aspects = tuple(Aspect) if has_samples else (Aspect.MEAN, Aspect.COUNT)
     for tier in order:
         found = pages.sealed(instance_id, wanted, tier, SpanSource.OWN, unread, aspects=aspects)
         if tier == fitting:

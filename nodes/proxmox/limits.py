@@ -47,7 +47,7 @@ ROWS: Mapping[str, int] = {
     "the prune jobs": 1_000,
     "the garbage collections": 1_000,
     "the records": 5_000,  # the longest have 1440 rows, and those from before an upgrade beside them
-    "the samples": 150_000,
+    "the samples": 100_000,
 }
 
 #: Of all lists of one kind together that are kept of an instance, such as the snapshots of all its guests, by the name of the fact.

@@ -140,8 +140,7 @@ def test_all_of_a_kind_the_loudest_first(lab, ask):
     ]
     assert told["totals"]["resources"] == Guest.objects.count()
     assert (told["totals"]["fired"], told["totals"]["episodes"]) == (2, 3)
-    # Of many the samples of the last hour are told by the minute.
-    assert [each["code"] for each in told["limitations"]] == ["episodes", "peaks", "gaps"]
+    assert [each["code"] for each in told["limitations"]] == ["gaps"]
 
 
 def test_several_resources_and_those_that_are_not_there(lab, ask):

@@ -66,6 +66,19 @@ FROM_SOURCE: dict[str, set[str]] = {
     "qdevice": {"Model", "QNetd host", "State", "Algorithm", "Tie-breaker", "Last poll call"},
     "replication jobs": {"last_try", "next_sync", "pid"},  # [4.1]
     "node replication": {"last_try", "next_sync", "pid"},
+    # [7], [11.2]: no schema says what is in a row of averages.
+    "node records": {"pressurecpufull"},
+    "container records": {"memhost"},  # asked for because machines have it
+    "storage records": {"time", "total", "used"},
+    "datastore records": {"available", "time", "total", "used"},
+    "server records": {
+        "cpu", "iowait", "loadavg", "memtotal", "memused", "netin", "netout", "read_bytes", "swaptotal", "swapused", "time",
+        "total", "used", "write_bytes",
+    },
+    "mail node records": {
+        "cpu", "iowait", "loadavg", "memtotal", "memused", "netin", "netout", "roottotal", "rootused", "swaptotal",
+        "swapused", "time",
+    },
     "node history": {"pressurecpufull"},  # asked for because guests have it: nodes never do, [3.5]
     "zfs pool": {  # [4.1]: published for the first level of its tree
         f"children.children{key}"
