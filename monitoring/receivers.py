@@ -10,7 +10,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from monitoring.collecting import happening
-from monitoring.history import edits, events
+from monitoring.history import edits, events, keeping
 from monitoring.store.current import store
 from nodes import inventory
 from nodes.connecting import forget
@@ -25,6 +25,7 @@ def instance_removed(instance: Instance, **_: Any) -> None:
     def leave() -> None:
         forget(pk)
         inventory.forget(pk)
+        keeping.forget(pk)
         happening.forget(pk)
         events.forget(pk)
         store().remove(pk)
@@ -34,10 +35,15 @@ def instance_removed(instance: Instance, **_: Any) -> None:
 
 @receiver(post_save, sender=Instance, dispatch_uid="monitoring.instance_paused")
 def instance_paused(instance: Instance, **_: Any) -> None:
-    """Take a paused instance out of the state: what nobody reads is not the present."""
+    """Take a paused instance out of the state: what nobody reads is not the present. Its last samples are saved before."""
     if instance.is_paused:
         pk = instance.pk
-        transaction.on_commit(lambda: store().remove(pk), robust=True)
+
+        def leave() -> None:
+            keeping.write_left(pk)
+            store().remove(pk)
+
+        transaction.on_commit(leave, robust=True)
 
 
 @receiver(pre_save, sender=Instance, dispatch_uid="monitoring.instance_edited")

@@ -90,7 +90,8 @@ def still_noon() -> Iterator[None]:
 
 @pytest.fixture
 def fresh_store() -> Iterator[StateStore]:
-    """A store of the test's own, and no connection left over."""
+    """A store of the test's own, and no connection or row left over."""
+    from monitoring.history import keeping
     from monitoring.polling.turns import PLAN
     from monitoring.store import current  # late: it needs the settings
     from monitoring.store.memory import MemoryStore
@@ -98,6 +99,8 @@ def fresh_store() -> Iterator[StateStore]:
 
     current.install(MemoryStore())
     PLAN.forget()
+    # Keys of instances are given anew in each test.
+    keeping.forget_all()
     yield current.store()
     for pk in list(connecting._kept):
         connecting.forget(pk)

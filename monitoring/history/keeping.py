@@ -104,16 +104,23 @@ def write_all(*, seconds: float) -> int:
     """
     until, written = time.monotonic() + seconds, 0
     for pk in Instance.objects.values_list("pk", flat=True):
-        memory = store().load(MEMORY, of=pk) if time.monotonic() < until else None
-        if memory is None or not memory.head:
-            continue
-        try:
-            written += write_head(pk, memory, before_epoch=float("inf"))
-        except DatabaseError as error:
-            if not saving.is_told(error):
-                logger.warning("the last samples could not be saved (%s)", type(error).__name__)
+        if time.monotonic() >= until or saving.is_refused():
             break
+        written += write_left(pk)
     return written
+
+
+def write_left(instance_id: int) -> int:
+    """Write what is not saved yet of an instance that is polled no more; returns how many rows. Never raises for the database."""
+    memory = store().load(MEMORY, of=instance_id)
+    if memory is None or not memory.head:
+        return 0
+    try:
+        return write_head(instance_id, memory, before_epoch=float("inf"))
+    except DatabaseError as error:
+        if not saving.is_told(error):
+            logger.warning("the last samples could not be saved (%s)", type(error).__name__)
+        return 0
 
 
 # --- one sample -------------------------------------------------------------------------------------------------------
@@ -235,3 +242,15 @@ def part_shots(
     )
     _parts[instance.pk] = (facts.guests, facts.nodes, minute, shots)
     return shots
+
+
+def forget(instance_id: int) -> None:
+    """Drop what this process remembers of a removed instance."""
+    _parts.pop(instance_id, None)
+    rows.forget(instance_id)
+
+
+def forget_all() -> None:
+    """Drop all that this process remembers."""
+    _parts.clear()
+    rows.forget_all()

@@ -110,3 +110,8 @@ def note_parts(instance: Instance, pks: Iterable[int], *, at: datetime) -> int:
 def forget(instance_id: int) -> None:
     """Drop what this process remembers of an instance."""
     _remembered.pop(instance_id, None)
+
+
+def forget_all() -> None:
+    """Drop all that this process remembers."""
+    _remembered.clear()

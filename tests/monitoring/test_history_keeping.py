@@ -202,3 +202,17 @@ def test_the_last_minute_of_a_host_that_falls_silent_is_written_without_it(fake_
 
     assert HistoryBatch.objects.get().start_epoch == EPOCH + 10
     assert store().load(MEMORY, of=watched.instance.pk).head == ()
+
+
+def test_the_last_samples_of_an_instance_that_is_paused_are_saved(
+    fake_pve, watch, django_capture_on_commit_callbacks
+):
+    watched = watch(fake_pve)
+    poll_for(watched, 30)
+    instance = watched.row()
+    instance.is_paused = True
+    with django_capture_on_commit_callbacks(execute=True):
+        instance.save()
+
+    assert HistoryBatch.objects.get().start_epoch == EPOCH + 10
+    assert store().load(MEMORY, of=instance.pk) is None
