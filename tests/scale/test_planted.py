@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 
+from monitoring.known.forecasts import FORECASTS
 from monitoring.store.current import KINDS
 from monitoring.store.keys import OWN_KINDS, TICKS, key
 from tests.process.running import PulseProcess, until
@@ -134,10 +135,12 @@ def test_what_is_planted_under_any_key_is_neither_run_nor_shown_and_polling_goes
     until(lambda: client.exists(key("judgement")), seconds=60, what="the judgement")
     names = existing(client)
     kinds = {found["kind"] for name in names if (found := STORE.fullmatch(name))}
-    assert STORED - kinds <= {TICKS, "lease", "troubles", "notices"}, (
+    # Forecasts are there after minutes only: something is planted where they will be.
+    assert STORED - kinds <= {TICKS, "lease", "troubles", "notices", "forecasts"}, (
         "a kind of key that is never there is never tested"
     )
     rights = [key("lease", f"{what}:1") for what in ("polling", "collecting")]
+    rights += [key(FORECASTS.name, 1)]
 
     for planted in forms(sentinel).values():
         for name in {*names, *rights}:
