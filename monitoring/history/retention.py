@@ -127,11 +127,11 @@ def delete(pks: Iterable[int]) -> int:
 
 #: Of one guest with its share of nodes and storages, bytes of a day in each tier: `python -m benchmarks.history size`.
 DAILY_BYTES: Mapping[Tier, int] = {
-    Tier.TEN_SECONDS: 24_000,
-    Tier.MINUTE: 17_000,
-    Tier.FIVE_MINUTES: 5_000,
-    Tier.HOUR: 1_000,
-    Tier.SIX_HOURS: 200,
+    Tier.TEN_SECONDS: 21_500,
+    Tier.MINUTE: 14_500,
+    Tier.FIVE_MINUTES: 3_200,
+    Tier.HOUR: 380,
+    Tier.SIX_HOURS: 40,
 }
 
 
