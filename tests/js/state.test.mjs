@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { apply, fromWire, guestsOf, listOf, minutesSince, NOTHING, toWire } from "../../pulse/static/pulse/js/state.js";
+import { apply, fromWire, guestsOf, isBehind, listOf, minutesSince, NOTHING, toWire } from "../../pulse/static/pulse/js/state.js";
 
 const NOON = Date.parse("2026-01-01T12:00:00Z");
 
@@ -121,4 +121,14 @@ test("figures of a mail gateway are written like those of any resource", () => {
   const after = apply(state({ pmg: [{ id: "pmg-mail", statistics: { countIn: 1 } }] }), { collections: { pmg: { cols: ["statistics.countIn"], rows: [["pmg-mail", 2]] } } });
 
   assert.deepEqual(after.pmg.get("pmg-mail").statistics, { countIn: 2 });
+});
+
+test("a list of connections is behind while the feed knows of a silence that it does not", () => {
+  const silent = state({ connectionHealth: { lab: true, "pbs-vault": false } });
+  const vault = { type: "pbs", name: "vault" };
+
+  assert.equal(isBehind(silent, [{ ...vault, status: "connected" }]), true);
+  assert.equal(isBehind(silent, [{ ...vault, status: "disconnected" }]), false);
+  assert.equal(isBehind(silent, [{ type: "pve", name: "lab", status: "connected" }]), false);
+  assert.equal(isBehind(silent, null), false);
 });

@@ -5,7 +5,7 @@ import { ageOf, liveState } from "./format.js";
 import { GuestTable, isColumn as isGuestColumn } from "./guests.js";
 import { cardsOf, drawCards, drawGateways, drawLive, drawProblems, drawSummary, problemsOf } from "./overview.js";
 import { feedAddress, find, panelOf, remember, remembered, request, setText, signInIfRefused, toast } from "./page.js";
-import { apply, fromWire, guestsOf, NOTHING } from "./state.js";
+import { apply, fromWire, guestsOf, isBehind, NOTHING } from "./state.js";
 import { isColumn as isStorageColumn, StorageTable } from "./storage.js";
 
 const root = find("dashboard");
@@ -197,6 +197,8 @@ function drawTop(guests, isHeld) {
 
 /** How often the sentences about connections that do not answer are read again. */
 const TROUBLE_SECONDS = 20;
+/** The same while they contradict the feed, which tells of a silence as soon as it is known. */
+const BEHIND_SECONDS = 2;
 let readAt = 0;
 
 async function readInstances() {
@@ -355,7 +357,8 @@ addEventListener("resize", () => draw(), { passive: true });
 setInterval(() => {
   if (document.hidden) return;
   const isTrouble = instances?.some((instance) => instance.status !== "connected" && !instance.paused);
-  if (isTrouble && performance.now() - readAt > TROUBLE_SECONDS * 1000) readInstances();
+  const patience = isBehind(state, instances) ? BEHIND_SECONDS : isTrouble ? TROUBLE_SECONDS : Infinity;
+  if (performance.now() - readAt > patience * 1000) readInstances();
   draw();
 }, 1000);
 

@@ -4,7 +4,7 @@ import { concernProblems, concernsOf, LEVELS, levelOf, makeProblemLine } from ".
 import { age, bytes, clock, duration, elapsed, instant, level, liveAge, percent, printable, staleTitle, UNKNOWN, uptime } from "./format.js";
 import { naturalKey } from "./order.js";
 import { find, icon, keep, make, makeBar, panelAddress, setData, setIcon, setText } from "./page.js";
-import { isCached, minutesSince } from "./state.js";
+import { healthKey, isCached, minutesSince } from "./state.js";
 import { setTitle } from "./table.js";
 import { silenceTexts } from "./words.js";
 
@@ -46,7 +46,7 @@ export function problemsOf(state, guests, instances, { isStale, ageSeconds }) {
   const silent = new Set();
   for (const instance of instances ?? []) {
     if (instance.paused || instance.status === "connected" || !instance.failingSince) continue;
-    silent.add(instance.type === "pve" ? instance.name : `${instance.type}-${instance.name}`);
+    silent.add(healthKey(instance));
     problems.push(silentInstance(instance, guests));
   }
   for (const [key, isHealthy] of Object.entries(state.connectionHealth)) {

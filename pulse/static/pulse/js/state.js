@@ -182,3 +182,13 @@ export function minutesSince(text, now) {
   const seconds = at > 0 ? elapsed(at, now) : null;
   return seconds === null ? null : Math.floor(seconds / 60);
 }
+
+/** Returns the key of a configured connection in `connectionHealth`. */
+export function healthKey({ type, name }) {
+  return type === "pve" ? name : `${type}-${name}`;
+}
+
+/** Returns whether the list of connections calls one connected that does not answer any more: it was read too early. */
+export function isBehind(state, instances) {
+  return (instances ?? []).some((one) => one.status === "connected" && state.connectionHealth[healthKey(one)] === false);
+}
