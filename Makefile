@@ -29,7 +29,7 @@ test: $(VENV)/.installed-dev ## Run everything that needs no browser and no serv
 check: lint fast ## Check style and types, and run the fast half of the tests
 
 fast: $(VENV)/.installed-dev ## Run the fast half of the tests
-	$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not scale" $(PASSED_OVER)
+	$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not scale" $(PASSED_OVER) $(LESS)
 
 # All of their tests carry one of these marks; not even reading them saves five seconds.
 PASSED_OVER := $(addprefix --ignore=tests/,attacks browser fakes field process scale)

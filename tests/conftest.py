@@ -25,6 +25,18 @@ pytest_plugins = [
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that may take longest: whatever comes last, the other workers wait for."""
+    items.sort(key=patience_seconds, reverse=True)
+
+
+def patience_seconds(item: pytest.Item) -> float:
+    """Return for how long a test may take by its own mark."""
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark is not None else 0.0
+
+
 @pytest.fixture
 def noon() -> datetime:
     """The fixed instant of the tests."""

@@ -8,13 +8,13 @@ import pytest
 
 from tests.process.kill_loop import Expected, kill_once
 
-KILLS = 20
+KILLS = 10
 SEED = 20260101
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes"), pytest.mark.timeout(300)]
 
 
-def test_no_credential_is_lost_and_nothing_is_half_there_after_twenty_kills(tmp_path):
+def test_no_credential_is_lost_and_nothing_is_half_there_after_ten_kills(tmp_path):
     expected, chance = Expected(), random.Random(SEED)
 
     rounds = [kill_once(tmp_path / "data", expected, chance) for _ in range(KILLS)]
