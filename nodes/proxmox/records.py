@@ -7,9 +7,7 @@ Source: api-facts.md sections 5, 7 and 11.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -17,12 +15,11 @@ from nodes.proxmox.calls import Call, Reading
 from nodes.proxmox.client import Client
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.limits import ROWS
-from nodes.proxmox.readings.records import ExportedReading, RecordsReading, SamplesReading, Series
+from nodes.proxmox.readings.records import ExportedReading, RecordsReading, SamplesReading
+from nodes.proxmox.record_rows import Column, RowsReader
 from nodes.proxmox.rows import fields_of, rows_of
 from nodes.proxmox.values import INT64_HIGHEST, amount, epoch, name, word
 
-#: The longest span that any product averages over is a week.
-LONGEST_SECONDS = 8 * 86_400
 #: No rate above this is real: a terabyte per second. No ratio is either: a CPU that is a thousand times used.
 RATE_HIGHEST = 10**12
 RATIO_HIGHEST = 1_000.0
@@ -30,13 +27,6 @@ PERCENT_HIGHEST = 100.0
 LOAD_HIGHEST = 1_000_000.0
 #: Parts of an id such as `storage/pve1/local`; those with more are of what is inside of an object.
 ID_LIMIT = 300
-
-
-class Column(NamedTuple):
-    """A key of the rows, and the highest value that is believed."""
-
-    key: str
-    highest: float
 
 
 def _bytes(key: str) -> Column:
@@ -98,80 +88,16 @@ _SERVER = {
 }
 
 
-def _reader(
-    columns: Mapping[str, Column], *, is_named_by_end: bool = True, unknown_at_zero: Sequence[str] = ()
-) -> Callable[[object], RecordsReading]:
-    """Return the reader of rows with these columns; a figure in `unknown_at_zero` is not known where it is 0."""
-
-    def read(data: object) -> RecordsReading:
-        rows = _dated(data)
-        widths = widths_of(list(rows), is_named_by_end=is_named_by_end)
-        starts = tuple(at - width * is_named_by_end for at, width in zip(rows, widths, strict=True) if width)
-        known = [row for row, width in zip(rows.values(), widths, strict=True) if width]
-        series: dict[str, Series] = {}
-        for figure, column in columns.items():
-            values = tuple(_believed(row.get(column.key), column.highest) for row in known)
-            if figure in unknown_at_zero:
-                values = tuple(value or None for value in values)
-            if any(value is not None for value in values):
-                series[figure] = values
-        return RecordsReading(starts, tuple(width for width in widths if width), series)
-
-    return read
-
-
-def _dated(data: object) -> dict[int, dict[str, object]]:
-    """Return the rows by their time, in order; of two of the same time the later in the answer."""
-    what = "the records"
-    rows = rows_of(data, what)
-    if len(rows) > ROWS[what]:
-        raise BadAnswer(f"The answer about {what} has more than {ROWS[what]} entries")
-    dated = {at: row for row in rows if isinstance(row, dict) and (at := epoch(row.get("time"))) is not None}
-    if rows and not dated:
-        raise BadAnswer(f"No entry of the answer about {what} can be read")
-    return dict(sorted(dated.items()))
-
-
-def _believed(value: object, highest: float) -> float | None:
-    number = amount(value)
-    return None if number is None or number > highest else number
-
-
-def widths_of(times: Sequence[int], *, is_named_by_end: bool) -> list[int]:
-    """Return how many seconds each row is about, 0 where nothing tells: by the distances of the rows, which need not be even.
-
-    An upgrade to PVE 9 leaves coarse rows before fine ones. A row that is as far from its neighbour as that is wide goes on with its
-    width. Where that changes, and after a hole, the nearer of both neighbours decides.
-    """
-    if not is_named_by_end:
-        mirrored = [-at for at in reversed(times)]
-        return widths_of(mirrored, is_named_by_end=True)[::-1]
-    distances = [after - before for before, after in pairwise(times)]
-    widths: list[int] = []
-    for number in range(len(times)):
-        behind = distances[number - 1] if number else None
-        ahead = distances[number] if number < len(distances) else None
-        if behind is not None and widths[-1] == behind:
-            width = behind
-        else:
-            near = [one for one in (behind, ahead) if one is not None]
-            if ahead is None and widths and widths[-1]:
-                near.append(widths[-1])
-            width = min(near, default=0)
-        widths.append(width if width <= LONGEST_SECONDS else 0)
-    return widths
-
-
-read_node_records = _reader(_NODE)
-read_machine_records = _reader(_MACHINE, unknown_at_zero=("host_memory_bytes",))
-read_container_records = _reader(
+read_node_records = RowsReader(_NODE)
+read_machine_records = RowsReader(_MACHINE, unknown_at_zero=("host_memory_bytes",))
+read_container_records = RowsReader(
     _CONTAINER, unknown_at_zero=("host_memory_bytes", "disk_used_bytes", "disk_total_bytes")
 )
 #: A storage that is not active on its node has no size.
-read_storage_records = _reader(_USE, unknown_at_zero=("disk_total_bytes",))
-read_mail_node_records = _reader(_MAIL_NODE)
-read_server_records = _reader(_SERVER, is_named_by_end=False)
-_read_store = _reader(
+read_storage_records = RowsReader(_USE, unknown_at_zero=("disk_total_bytes",))
+read_mail_node_records = RowsReader(_MAIL_NODE)
+read_server_records = RowsReader(_SERVER, is_named_by_end=False)
+_read_store = RowsReader(
     {**_USE, "available_bytes": _bytes("available")},
     is_named_by_end=False,
     unknown_at_zero=("disk_total_bytes",),
@@ -193,13 +119,17 @@ def read_datastore_records(data: object) -> RecordsReading:
 
 
 #: Of a node, also of one that is off; Sys.Audit on it.
-NODE = Call("/nodes/{node}/rrddata", read_node_records)
-MACHINE = Call("/nodes/{node}/qemu/{vmid}/rrddata", read_machine_records)
-CONTAINER = Call("/nodes/{node}/lxc/{vmid}/rrddata", read_container_records)
-STORAGE = Call("/nodes/{node}/storage/{storage}/rrddata", read_storage_records)
-MAIL_NODE = Call("/nodes/{node}/rrddata", read_mail_node_records)
-SERVER = Call("/nodes/localhost/rrd", read_server_records)
-DATASTORE = Call("/admin/datastore/{store}/rrd", read_datastore_records)
+NODE = Call("/nodes/{node}/rrddata", read_node_records, plain=read_node_records.plain)
+MACHINE = Call("/nodes/{node}/qemu/{vmid}/rrddata", read_machine_records, plain=read_machine_records.plain)
+CONTAINER = Call(
+    "/nodes/{node}/lxc/{vmid}/rrddata", read_container_records, plain=read_container_records.plain
+)
+STORAGE = Call(
+    "/nodes/{node}/storage/{storage}/rrddata", read_storage_records, plain=read_storage_records.plain
+)
+MAIL_NODE = Call("/nodes/{node}/rrddata", read_mail_node_records, plain=read_mail_node_records.plain)
+SERVER = Call("/nodes/localhost/rrd", read_server_records, plain=read_server_records.plain)
+DATASTORE = Call("/admin/datastore/{store}/rrd", read_datastore_records, plain=_read_store.plain)
 
 
 def averages(

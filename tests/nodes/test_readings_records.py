@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import random
 from typing import Any
 
 import pytest
 
-from nodes.proxmox import records
+from nodes.proxmox import record_rows, records
 from nodes.proxmox.errors import BadAnswer
 from nodes.proxmox.readings.records import ExportedReading, SamplesReading
 from tests.nodes.recorded import recorded
+from tests.nodes.test_readings_any_input import mutated
 
 AT = 1_785_168_000
 
@@ -38,11 +41,11 @@ WIDTHS: dict[str, tuple[list[int], list[int]]] = {
 
 @pytest.mark.parametrize(("times", "widths"), WIDTHS.values(), ids=WIDTHS)
 def test_the_width_of_a_row_follows_from_the_distances(times: list[int], widths: list[int]) -> None:
-    assert records.widths_of(times, is_named_by_end=True) == widths
+    assert record_rows.widths_of(times, is_named_by_end=True) == widths
 
 
 def test_rows_that_are_named_by_their_beginning_reach_to_the_next_one() -> None:
-    widths = records.widths_of([0, 60, 120, 1_920, 3_720], is_named_by_end=False)
+    widths = record_rows.widths_of([0, 60, 120, 1_920, 3_720], is_named_by_end=False)
 
     assert widths == [60, 60, 1_800, 1_800, 1_800]
 
@@ -244,3 +247,132 @@ def test_what_holds_no_samples_is_no_answer(data: Any) -> None:
 
 def test_an_export_of_nothing_new_is_empty() -> None:
     assert records.read_export({"data": []}) == ()
+
+
+# --- Rows as Proxmox itself writes them -------------------------------------------------------------------------------
+
+READERS = {
+    "node": records.read_node_records,
+    "machine": records.read_machine_records,
+    "container": records.read_container_records,
+    "storage": records.read_storage_records,
+    "mail node": records.read_mail_node_records,
+    "server": records.read_server_records,
+}
+RECORDED = {
+    "node": "pulse-rrd/pve9_node_rrddata.json",
+    "machine": "pulse-rrd/pve9_qemu_rrddata.json",
+    "container": "pulse-rrd/pve8_guest_rrddata.json",
+}
+
+
+def body_of(rows: object) -> bytes:
+    """Return an answer as Proxmox writes it."""
+    return json.dumps({"data": rows}, separators=(",", ":")).encode()
+
+
+def test_a_call_for_records_decodes_what_proxmox_writes_without_dictionaries() -> None:
+    calls = (
+        records.NODE, records.MACHINE, records.CONTAINER, records.STORAGE, records.MAIL_NODE, records.SERVER, records.DATASTORE,
+    )  # fmt: skip
+    body = body_of(rows(60, 120, cpu=0.5, used=7, total=9))
+
+    for call in calls:
+        assert call.plain is not None
+        told = call.plain(body)
+        assert isinstance(told, list)
+        assert len(told) == 2
+        assert not isinstance(told[0], dict)
+
+
+def test_rows_that_are_read_from_the_bytes_are_columns_too() -> None:
+    reader = records.read_container_records
+    told = [*rows(120, cpu=0.25, mem=3), *rows(60, cpu=1, disk=0, maxdisk=9, name="web"), *rows(180)]
+
+    plain = reader.plain(body_of(told))
+
+    assert plain is not None
+    reading = reader(plain)
+    assert reading.starts_epoch == (AT, AT + 60, AT + 120)
+    assert reading.widths_seconds == (60, 60, 60)
+    assert reading.series == {
+        "cpu_ratio": (1.0, 0.25, None),
+        "memory_used_bytes": (None, 3.0, None),
+        "disk_total_bytes": (9.0, None, None),
+    }
+
+
+@pytest.mark.parametrize("kind", RECORDED)
+def test_a_recorded_answer_is_read_alike_from_the_bytes_and_leniently(kind: str) -> None:
+    told, reader = recorded(RECORDED[kind]), READERS[kind]
+
+    plain = reader.plain(body_of(told))
+
+    assert plain is not None
+    assert reader(plain) == reader(told)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"time": "1785168060"}, {"time": 0}, {"time": 1.5}, {"time": None}, {"cpu": "0.5"}, {"cpu": -0.1}, {"cpu": 1_001},
+        {"netin": 1e13}, {"mem": 2**70}, {"mem": [1]}, {"cpu": True}, {"memhost": {"a": 1}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_row_that_is_unusual_leaves_the_answer_to_the_lenient_reader(change: dict[str, Any]) -> None:
+    body = body_of([*rows(60, cpu=0.5), {**rows(120, cpu=0.5)[0], **change}])
+
+    assert records.read_machine_records.plain(body) is None
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"data":null}', b'{"data":[1]}', b'{"data":[{"time":60,"cpu":NaN}]}']
+)
+def test_what_is_no_list_of_rows_is_left_to_the_lenient_reader(body: bytes) -> None:
+    assert records.read_node_records.plain(body) is None
+
+
+def test_rows_of_the_same_time_count_once_whichever_way_they_are_read() -> None:
+    told = [*rows(60, cpu=0.1), *rows(120, cpu=0.2), *rows(60, cpu=0.3)]
+    reader = records.read_node_records
+
+    plain = reader.plain(body_of(told))
+
+    assert reader(plain).series == reader(told).series == {"cpu_ratio": (0.3, 0.2)}
+
+
+def test_more_rows_from_the_bytes_than_any_host_has_are_no_answer() -> None:
+    reader = records.read_node_records
+    plain = reader.plain(body_of([{"time": AT + number} for number in range(5_001)]))
+
+    with pytest.raises(BadAnswer, match="more than 5000 entries"):
+        reader(plain)
+
+
+@pytest.mark.slow
+def test_mutated_rows_are_read_alike_or_left_to_the_lenient_reader() -> None:
+    chance = random.Random("records")
+    originals = [
+        *rows(60, 120, 180, cpu=0.5, mem=7, netin=3, maxmem=9),
+        *rows(240),
+        *rows(300, disk=5, maxdisk=9),
+    ]
+    reader, plainly = records.read_container_records, 0
+
+    for _ in range(2_000):
+        told = json.loads(body_of(mutated(originals, chance)))["data"]
+        plain = reader.plain(body_of(told))
+        if plain is not None:
+            plainly += 1
+            assert outcome(reader, plain) == outcome(reader, told)
+
+    assert plainly > 50  # else nothing was compared
+
+
+def outcome(reader: record_rows.RowsReader, data: object) -> object:
+    """Return a reading, or the name of the error that it is."""
+    try:
+        return reader(data)
+    except BadAnswer as error:
+        return type(error).__name__
