@@ -84,8 +84,7 @@ class Block(NamedTuple):
 
     def series(self, pk: int, wanted: Collection[tuple[int, int]] | None = None) -> Series:
         """Return the series of an object, or those that are wanted of them; none when it has none here. Raises BadBlock."""
-        stream = self.streams.get(pk)
-        return read_stream(stream, len(self.epochs), wanted) if stream is not None else {}
+        return series_of(self.streams.get(pk), len(self.epochs), wanted)
 
 
 class BadBlock(ValueError):
@@ -94,9 +93,14 @@ class BadBlock(ValueError):
 
 def pack(epochs: Sequence[int], objects: Mapping[int, Series], widths: Sequence[int] = ()) -> bytes:
     """Return the block of these objects; all series have one code for each of the epochs."""
+    return pack_streams(epochs, {pk: write_stream(series) for pk, series in objects.items()}, widths)
+
+
+def pack_streams(epochs: Sequence[int], streams: Mapping[int, bytes], widths: Sequence[int] = ()) -> bytes:
+    """Return the block of objects whose series are streams on this line of time already."""
     distances = [now - before for now, before in zip(epochs, (0, *epochs), strict=False)]
-    streams = [write_stream(series) for series in objects.values()]
-    return msgspec.msgpack.encode(Packed(VERSION, distances, list(widths), list(objects), streams))
+    packed = Packed(VERSION, distances, list(widths), list(streams), list(streams.values()))
+    return msgspec.msgpack.encode(packed)
 
 
 def unpack(body: bytes) -> Block:
@@ -173,6 +177,11 @@ def filled(codes: Sequence[int]) -> list[int]:
             last = code
         full.append(last)
     return full
+
+
+def series_of(stream: bytes | None, size: int, wanted: Collection[tuple[int, int]] | None = None) -> Series:
+    """Return the series of an object, or those that are wanted of them; none without a stream. Raises BadBlock."""
+    return read_stream(stream, size, wanted) if stream is not None else {}
 
 
 def read_stream(stream: bytes, size: int, wanted: Collection[tuple[int, int]] | None) -> Series:

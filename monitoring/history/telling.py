@@ -6,18 +6,21 @@ fine ones are gone. How low and high the figures went between two points Proxmox
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.db import transaction
 
 from monitoring.choices import SpanSource, Tier
 from monitoring.history import blocks
 from monitoring.history.blocks import Aspect, Series
-from monitoring.history.metrics import Kind, Metric
+from monitoring.history.metrics import Kind
 from monitoring.history.scales import UNKNOWN
-from monitoring.history.tiers import DAY, HOUR, STEPS, tier_for
+from monitoring.history.tiers import DAY, HOUR, STEPS
+from monitoring.history.told_lines import Coded, ToldSeries, lines_of
 from monitoring.models import HistoryBlock, HistorySpan
+
+__all__ = ["ToldSeries", "keep_told"]
 
 #: Of each tier the seconds of a span, which begins at a multiple of them.
 WINDOWS: Mapping[Tier, int] = {
@@ -28,42 +31,17 @@ WINDOWS: Mapping[Tier, int] = {
     Tier.SIX_HOURS: 3_600 * DAY,
 }
 
-#: How much of a bucket must be known for a mean of it.
-NEARLY = 0.9
-
-
-class ToldSeries(NamedTuple):
-    """The records of one object: the start of each point in epoch seconds, rising, how long each lasts, and what was told of it."""
-
-    kind: Kind
-    pk: int
-    epochs: Sequence[int]
-    width_seconds: Sequence[int]
-    values: Mapping[Metric, Sequence[float | None]]
-
-
-class Point(NamedTuple):
-    """One point of one object on its way into a tier: how long it lasts, and its figure by metric."""
-
-    width: int
-    figures: dict[Metric, float]
-
-
-#: By start.
-Points = dict[int, Point]
-
 
 def keep_told(instance_id: int, told: Sequence[ToldSeries]) -> int:
     """Keep what was told; returns how many values that were. The same once more replaces it.
 
     Objects that are told together should have keys that lie together: those of one block are written once.
     """
-    windows: dict[tuple[Tier, int], dict[tuple[Kind, int], Points]] = {}
-    for (kind, pk), some in by_object(told).items():
-        for tier, points in points_of(some).items():
-            for epoch, point in points.items():
-                start = epoch // WINDOWS[tier] * WINDOWS[tier]
-                windows.setdefault((tier, start), {}).setdefault((kind, pk), {})[epoch] = point
+    windows: dict[tuple[Tier, int], dict[tuple[Kind, int], Coded]] = {}
+    for key, some in by_object(told).items():
+        for tier, line in lines_of(some).items():
+            for start, part in windows_of(line, WINDOWS[tier]):
+                windows.setdefault((tier, start), {})[key] = part
     kept = 0
     for (tier, start), objects in sorted(windows.items()):
         kept += write(instance_id, tier, start, objects)
@@ -78,61 +56,24 @@ def by_object(told: Iterable[ToldSeries]) -> dict[tuple[Kind, int], list[ToldSer
     return every
 
 
-def points_of(told: Iterable[ToldSeries]) -> dict[Tier, Points]:
-    """Return the points of one object by tier; where two tell of the same time, the finer one is kept."""
-    points = [
-        (width, epoch, figures)
-        for one in told
-        for place, (epoch, width) in enumerate(zip(one.epochs, one.width_seconds, strict=True))
-        if (
-            figures := {
-                metric: values[place] for metric, values in one.values.items() if values[place] is not None
-            }
-        )
-    ]
-    tiers: dict[Tier, Points] = {}
-    widths = sorted({width for width, _, _ in points}, reverse=True)
-    for width in widths:
-        fine = tier_for(width)
-        some = {epoch: figures for wide, epoch, figures in points if wide == width}
-        tiers.setdefault(fine, {}).update(
-            {epoch: Point(width, figures) for epoch, figures in some.items()}  # type: ignore[arg-type]  # None is left out
-        )
-        for tier in Tier:
-            if tier > fine and STEPS[tier] > width:
-                tiers.setdefault(tier, {}).update(means_of(some, width, STEPS[tier]))  # type: ignore[arg-type]
-    return tiers
-
-
-def means_of(points: Mapping[int, Mapping[Metric, float]], width: int, step: int) -> Points:
-    """Return the means of points of one width in wider buckets, of those that they fill nearly whole.
-
-    The mean of a part would stand for the rest too, in which perhaps nothing is known.
-    """
-    gathered: dict[int, dict[Metric, list[float]]] = {}
-    for epoch, figures in points.items():
-        bucket = gathered.setdefault(epoch // step * step, {})
-        for metric, figure in figures.items():
-            bucket.setdefault(metric, []).append(figure)
-    means = {
-        epoch: {
-            metric: sum(some) / len(some)
-            for metric, some in bucket.items()
-            if len(some) * width >= NEARLY * step
-        }
-        for epoch, bucket in gathered.items()
-    }
-    return {epoch: Point(step, figures) for epoch, figures in means.items() if figures}
+def windows_of(line: Coded, seconds: int) -> Iterator[tuple[int, Coded]]:
+    """Yield the starts of the spans that a line reaches into, and what of it lies in each."""
+    first = 0
+    while first < len(line.epochs):
+        start = line.epochs[first] // seconds * seconds
+        last = bisect_left(line.epochs, start + seconds, first)
+        yield start, line.between(first, last)
+        first = last
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def write(instance_id: int, tier: Tier, start: int, objects: Mapping[tuple[Kind, int], Points]) -> int:
+def write(instance_id: int, tier: Tier, start: int, objects: Mapping[tuple[Kind, int], Coded]) -> int:
     """Write the points of one span together with what is there; returns how many values were new."""
-    chunks: dict[tuple[Kind, int], dict[int, Points]] = {}
-    for (kind, pk), points in objects.items():
-        chunks.setdefault((kind, blocks.chunk_of(pk)), {})[pk] = points
+    chunks: dict[tuple[Kind, int], dict[int, Coded]] = {}
+    for (kind, pk), line in objects.items():
+        chunks.setdefault((kind, blocks.chunk_of(pk)), {})[pk] = line
     kept = 0
     with transaction.atomic():
         span, _ = HistorySpan.objects.select_for_update().get_or_create(
@@ -148,26 +89,41 @@ def write(instance_id: int, tier: Tier, start: int, objects: Mapping[tuple[Kind,
     return kept
 
 
-def write_block(span: HistorySpan, kind: Kind, chunk: int, objects: Mapping[int, Points], step: int) -> int:
-    """Write the points of the objects of a block together with those of its other objects."""
+def write_block(span: HistorySpan, kind: Kind, chunk: int, objects: Mapping[int, Coded], step: int) -> int:
+    """Write the points of the objects of a block together with those of its other objects; returns how many values were new.
+
+    An object that has nothing new is not compressed again where the line of time of the block stays as it was.
+    """
     row = HistoryBlock.objects.filter(span=span, kind=kind, chunk=chunk).first()
     before = unpacked(row)
     widths = dict(zip(before.epochs, before.widths or [step] * len(before.epochs), strict=True))
-    for points in objects.values():
-        widths |= {epoch: point.width for epoch, point in points.items()}
+    for line in objects.values():
+        widths.update(zip(line.epochs, line.widths, strict=True))
     epochs = sorted(widths)
-    places = {epoch: place for place, epoch in enumerate(epochs)}
-    series = {pk: spread(before.series(pk), before.epochs, places) for pk in before.streams}
+    streams = dict(before.streams)
+    if epochs != before.epochs:
+        places = places_of(before.epochs, epochs)
+        streams = {pk: blocks.write_stream(spread(before.series(pk), places, len(epochs))) for pk in streams}
     fresh = 0
-    for pk, points in objects.items():
-        fresh += put(series.setdefault(pk, {}), points, places)
+    for pk, line in objects.items():
+        told = {(metric, int(Aspect.MEAN)): codes for metric, codes in line.columns.items()}
+        series, new = merged(
+            blocks.series_of(streams.get(pk), len(epochs)),
+            spread(told, places_of(line.epochs, epochs), len(epochs)),
+        )
+        streams[pk] = blocks.write_stream(series)
+        fresh += new
     is_even = all(width == step for width in widths.values())
-    body = blocks.pack(
-        epochs, dict(sorted(series.items())), () if is_even else [widths[epoch] for epoch in epochs]
+    body = blocks.pack_streams(
+        epochs, dict(sorted(streams.items())), () if is_even else [widths[epoch] for epoch in epochs]
     )
     span.stored_bytes += len(body) - (len(bytes(row.body)) if row is not None else 0)
     span.value_count += fresh
-    HistoryBlock.objects.update_or_create(span=span, kind=kind, chunk=chunk, defaults={"body": body})
+    if row is None:
+        HistoryBlock.objects.create(span=span, kind=kind, chunk=chunk, body=body)
+    else:
+        row.body = body
+        row.save(update_fields=["body"])
     return fresh
 
 
@@ -179,29 +135,40 @@ def unpacked(row: HistoryBlock | None) -> blocks.Block:
         return blocks.Block([], [], {})
 
 
-def spread(series: Series, epochs: Sequence[int], places: Mapping[int, int]) -> Series:
-    """Return the same series on a longer line of time."""
+def places_of(epochs: Sequence[int], line: Sequence[int]) -> Sequence[int]:
+    """Return where points lie on a longer line of time: a range where they follow one another there as well."""
+    first = bisect_left(line, epochs[0]) if epochs else 0
+    if list(line[first : first + len(epochs)]) == list(epochs):
+        return range(first, first + len(epochs))
+    places = {epoch: place for place, epoch in enumerate(line)}
+    return [places[epoch] for epoch in epochs]
+
+
+def spread(series: Series, places: Sequence[int], size: int) -> Series:
+    """Return the same series on a longer line of time, with their points at these places."""
+    if isinstance(places, range):
+        before, after = [UNKNOWN] * places.start, [UNKNOWN] * (size - places.stop)
+        return {key: [*before, *codes, *after] for key, codes in series.items()}
     wide: Series = {}
     for key, codes in series.items():
-        every = [UNKNOWN] * len(places)
-        for epoch, code in zip(epochs, codes, strict=True):
-            every[places[epoch]] = code
+        every = [UNKNOWN] * size
+        for place, code in zip(places, codes, strict=True):
+            every[place] = code
         wide[key] = every
     return wide
 
 
-def put(series: Series, points: Points, places: Mapping[int, int]) -> int:
-    """Put the points of one object into its series; returns how many values were not there before."""
+def merged(before: Series, told: Series) -> tuple[Series, int]:
+    """Return the series of an object with what was told of it now, and how many values were not there before."""
     fresh = 0
-    columns: dict[Metric, list[int]] = {}
-    for epoch, point in points.items():
-        for metric, figure in point.figures.items():
-            codes = columns.get(metric)
-            if codes is None:
-                codes = list(series.get((metric.code, Aspect.MEAN), ())) or [UNKNOWN] * len(places)
-                columns[metric] = codes
-                series[metric.code, Aspect.MEAN] = codes
-            place = places[epoch]
-            fresh += codes[place] == UNKNOWN
-            codes[place] = metric.scale.code(figure)
-    return fresh
+    every = dict(before)
+    for key, codes in told.items():
+        old = before.get(key)
+        if old is None:
+            fresh += len(codes) - codes.count(UNKNOWN)
+            every[key] = codes
+        else:
+            pairs = list(zip(codes, old, strict=True))
+            fresh += sum(code != UNKNOWN and other == UNKNOWN for code, other in pairs)
+            every[key] = [other if code == UNKNOWN else code for code, other in pairs]
+    return every, fresh

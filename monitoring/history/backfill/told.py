@@ -52,24 +52,28 @@ class Window(NamedTuple):
 
 def series_of(kind: Kind, pk: int, reading: RecordsReading, window: Window) -> ToldSeries | None:
     """Return what the rows tell of an object within a window, None when that is nothing."""
+    spans = list(zip(reading.starts_epoch, reading.widths_seconds, strict=True))
     wanted = [
         number
-        for number, (start, width) in enumerate(
-            zip(reading.starts_epoch, reading.widths_seconds, strict=True)
-        )
+        for number, (start, width) in enumerate(spans)
         if width >= ROUND_SECONDS and window.holds(start, width)
     ]
     values: dict[Metric, list[float | None]] = {}
     for figure, told in reading.series.items():
         metric, factor = FIGURES[figure]
         if metric in METRICS[kind]:
-            column = [told[number] for number in wanted]
-            if any(value is not None for value in column):
-                values[metric] = [None if value is None else value * factor for value in column]
+            column = list(told) if len(wanted) == len(told) else [told[number] for number in wanted]
+            if column.count(None) < len(column):
+                values[metric] = column if factor == 1 else multiplied(column, factor)
     if not values:
         return None
     epochs = [reading.starts_epoch[number] for number in wanted]
     return ToldSeries(kind, pk, epochs, [reading.widths_seconds[number] for number in wanted], values)
+
+
+def multiplied(column: Sequence[float | None], factor: float) -> list[float | None]:
+    """Return the figures of a column so many times as large."""
+    return [None if value is None else value * factor for value in column]
 
 
 def sampled_series(kind: Kind, pk: int, reading: ExportedReading, window: Window) -> ToldSeries | None:
