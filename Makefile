@@ -62,6 +62,7 @@ bench: $(VENV)/.installed-dev ## Measure start-up, memory, processor time and re
 	$(PY) -m benchmarks.charts
 	$(PY) -m benchmarks.history S M L size reading
 	$(PY) -m benchmarks.history_kills
+	$(PY) -m benchmarks.backfill
 	$(PY) -m benchmarks.floods
 	$(PY) -m benchmarks.lasting L 60
 

@@ -74,6 +74,8 @@ class Control:
                 return self._estate.describe()
             case "GET /traffic":
                 return {server.url: server.traffic.snapshot() for server in self._estate.servers}
+            case "GET /load":
+                return {site.name: site.load.peaks() for site in self._estate.sites}
             case "POST /traffic/reset":
                 for server in self._estate.servers:
                     server.traffic.reset()

@@ -160,6 +160,12 @@ def test_traffic_is_read_and_reset(controlled: Any) -> None:
     assert (before, after) == ({"/version": 1}, {})
 
 
+def test_how_much_each_node_had_to_do_at_once_is_told(controlled: Any) -> None:
+    get(controlled.estate.servers[0], "/version")
+
+    assert controlled.request("GET", "/load") == {"pve": {"pve": 1}, "vault": {}}
+
+
 def test_servers_are_listed(controlled: Any) -> None:
     listed = controlled.request("GET", "/servers")
 
