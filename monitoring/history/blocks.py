@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import struct
 import zlib
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from itertools import accumulate
 from operator import sub
 from typing import NamedTuple
@@ -57,6 +59,7 @@ class Form(IntEnum):
 MASKED = 0x10
 #: Metric, aspect, form, and the first code.
 HEAD = struct.Struct("<BBBh")
+FIRST = struct.Struct("<h")
 
 #: By (metric, aspect) the codes of one object, one for each point.
 Series = dict[tuple[int, int], Sequence[int]]
@@ -137,8 +140,8 @@ def write_stream(series: Series) -> bytes:
     return deflating.compress(bytes((len(heads) // HEAD.size,)) + heads + bodies) + deflating.flush()
 
 
-#: What a byte of a narrow series means.
-NARROW_STEPS = tuple(step >> 1 ^ -(step & 1) for step in range(0x100))
+#: What a byte of a narrow series means, as a byte with a sign.
+NARROW_STEPS = bytes((step >> 1 ^ -(step & 1)) & 0xFF for step in range(0x100))
 
 
 def write_codes(codes: Sequence[int], *, is_noise: bool = False) -> tuple[int, int, bytes] | None:
@@ -196,30 +199,52 @@ def series_in(
     data: bytes, size: int, wanted: Collection[tuple[int, int]] | None
 ) -> Iterator[tuple[tuple[int, int], Sequence[int]]]:
     """Yield (metric, aspect) and the codes of each series that is wanted."""
-    place = 1 + data[0] * HEAD.size
-    for metric, aspect, form, first in HEAD.iter_unpack(data[1:place]):
-        mask = b""
-        if form & MASKED:
-            mask, place = data[place : place + (size + 7) // 8], place + (size + 7) // 8
-        length = (0, size - 1, 2 * (size - 1), size)[form & ~MASKED]
-        place += length
-        if wanted is None or (metric, aspect) in wanted:
-            codes = read_codes(form & ~MASKED, first, data[place - length : place], size)
-            yield (metric, aspect), masked(codes, mask) if mask else codes
+    heads = 1 + data[0] * HEAD.size
+    # Neighbours are mostly written alike: where their series lie is found once.
+    layout = layout_of(data[1:heads:5], data[2:heads:5], data[3:heads:5], size)
+    for key, form, head, mask, start, end in layout:
+        if wanted is None or key in wanted:
+            (first,) = FIRST.unpack_from(data, head)
+            codes = read_codes(form, first, data[start:end], size)
+            yield key, masked(codes, data[mask:start]) if mask < start else codes
+
+
+class Laid(NamedTuple):
+    """Where a series lies in the stream of its object: its first code, its mask, which may be empty, and the rest of it."""
+
+    key: tuple[int, int]
+    form: int
+    head: int
+    mask: int
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=1024)
+def layout_of(metrics: bytes, aspects: bytes, forms: bytes, size: int) -> tuple[Laid, ...]:
+    """Return where each series of so many points lies."""
+    place = 1 + len(metrics) * HEAD.size
+    found: list[Laid] = []
+    for number, (metric, aspect, form) in enumerate(zip(metrics, aspects, forms, strict=True)):
+        mask, kind = place, form & ~MASKED
+        start = mask + (size + 7) // 8 if form & MASKED else mask
+        place = start + (0, size - 1, 2 * (size - 1), size)[kind]
+        found.append(Laid((metric, aspect), kind, 1 + number * HEAD.size + 3, mask, start, place))
+    return tuple(found)
 
 
 def read_codes(form: int, first: int, body: bytes, size: int) -> Sequence[int]:
     """Return the codes of a series without its mask."""
     if form == Form.CONSTANT:
-        return (first,) * size
+        return [first] * size
     if form == Form.PLAIN:
-        return [first + above for above in body]
+        return [first + above for above in body] if first else list(body)
     if form == Form.NARROW:
-        return list(accumulate(map(NARROW_STEPS.__getitem__, body), initial=first))
+        return list(accumulate(array("b", body.translate(NARROW_STEPS)), initial=first))
     both = bytearray(len(body))
     both[0::2], both[1::2] = body[: size - 1], body[size - 1 :]
     steps = struct.unpack(f"<{size - 1}H", both)
-    return list(accumulate((step >> 1 ^ -(step & 1) for step in steps), initial=first))
+    return list(accumulate([step >> 1 ^ -(step & 1) for step in steps], initial=first))
 
 
 def masked(codes: Sequence[int], mask: bytes) -> list[int]:
