@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from monitoring.api.current import current_values
-from monitoring.api.series import (
-    FOUR_DIGITS,
-    NAMES_OF,
-    WHOLE,
-    PointWriter,
-    Values,
-    array,
-    first_known,
-    form_of,
-    kept_for,
-    means_of,
-)
+from monitoring.api.series import NAMES_OF, PointWriter, kept_for
 from monitoring.api.spans import Span
+from monitoring.api.spelling import Speller, first_known
 from monitoring.api.subjects import Shown, Subject
-from monitoring.history.columns import Columns, Grid, Wanted
-from monitoring.history.metrics import Kind
-from monitoring.history.reading import grid_of, read
-from monitoring.history.tiers import STEPS
-from monitoring.wire.metrics import GUEST_CHARTS, NODE_CHARTS, STORAGE_CHARTS, WIRE_METRICS
+from monitoring.history.columns import Grid, Lines, Wanted
+from monitoring.history.lines import Line
+from monitoring.history.metrics import Kind, Metric
+from monitoring.history.reading import grid_of, read_lines
+from monitoring.history.tiers import STEPS, tier_for
+from monitoring.history.unsealed_pages import Minutes
+from monitoring.wire.metrics import GUEST_CHARTS, NODE_CHARTS, STORAGE_CHARTS
 
-#: Guests that are read and written at once.
-GROUP = 1000
+#: Guests that are read and written at once: as many as have so many codes of each metric.
+GROUP, SMALLEST_GROUP, GROUP_CODES = 1000, 32, 200_000
+NO_LINES: Mapping[Metric, Line] = {}
 #: The points of each series of ten thousand guests, and which share of the points that there may be is enough when they cost less.
-FEWEST_POINTS, LEAST_SHARE = 24, 0.45
+FEWEST_POINTS, LEAST_SHARE = 24, 1 / 3
 #: Where the series of each kind stand in an answer, and those of them that are told when nobody chooses.
 PLACES: Mapping[Kind, str] = {Kind.GUEST: "data", Kind.NODE: "nodeData", Kind.STORAGE: "storageData"}
 CONTRACT: Mapping[Kind, tuple[str, ...]] = {
@@ -53,7 +46,7 @@ class Group(NamedTuple):
     """Some resources of one instance with their series."""
 
     subjects: list[Subject]
-    columns: Columns
+    lines: Lines
 
 
 def names_of(chosen: Iterable[str]) -> Mapping[Kind, tuple[str, ...]]:
@@ -77,31 +70,45 @@ def points_of_a_tier(span: Span, points: int) -> int:
 
 def groups_of(instances: Instances, asked: Asked) -> Iterator[Group]:
     """Yield the resources with their series; nodes and storages with the first guests of their instance."""
+    size = group_size(asked)
     for shown, subjects in instances:
         guests = [one for one in subjects if one.kind is Kind.GUEST]
         # By row: a few that lie together are found together.
         guests.sort(key=lambda one: one.pk or 0)
         first = [one for one in subjects if one.kind in (Kind.NODE, Kind.STORAGE)]
-        for start in range(0, max(len(guests), 1), GROUP):
-            group = guests[start : start + GROUP] + (first if start == 0 else [])
-            yield Group(group, series_of(shown, group, asked))
+        minutes = Minutes()
+        for start in range(0, max(len(guests), 1), size):
+            group = guests[start : start + size] + (first if start == 0 else [])
+            yield Group(group, lines_of(shown, group, asked, minutes))
 
 
-def series_of(shown: Shown, subjects: list[Subject], asked: Asked) -> Columns:
+def group_size(asked: Asked) -> int:
+    """Return how many guests are at hand at once: the fewer the longer their series."""
+    grid = grid_of(*asked.span, asked.points)
+    length = grid.size * grid.step_seconds // STEPS[tier_for(grid.step_seconds)]
+    return min(max(GROUP_CODES // length, SMALLEST_GROUP), GROUP)
+
+
+def lines_of(shown: Shown, subjects: list[Subject], asked: Asked, minutes: Minutes) -> Lines:
     """Return what is kept of some resources of an instance."""
-    rows: dict[Kind, list[int]] = {}
-    for one in subjects:
-        if one.pk is not None:
-            rows.setdefault(one.kind, []).append(one.pk)
-    wanted: Wanted = {kind: (pks, kept_for(asked.names[kind])) for kind, pks in rows.items()}
-    return read(
+    return read_lines(
         shown.instance_id,
-        wanted,
+        wanted_of(subjects, asked),
         start_epoch=asked.span.start_epoch,
         end_epoch=asked.span.end_epoch,
         points=asked.points,
         head=shown.memory.head,
+        minutes=minutes,
     )
+
+
+def wanted_of(subjects: Iterable[Subject], asked: Asked) -> Wanted:
+    """Return what has to be read of some resources."""
+    rows: dict[Kind, list[int]] = {}
+    for one in subjects:
+        if one.pk is not None:
+            rows.setdefault(one.kind, []).append(one.pk)
+    return {kind: (pks, kept_for(asked.names[kind])) for kind, pks in rows.items()}
 
 
 class ChartWriter:
@@ -110,7 +117,12 @@ class ChartWriter:
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
         self.oldest_ms = asked.at_ms
-        self._grid: Grid | None = None
+        self.grid = grid_of(*asked.span, asked.points)
+        width = self.grid.step_seconds // STEPS[tier_for(self.grid.step_seconds)]
+        self.spellers = {
+            kind: [Speller(name, width) for name in names] for kind, names in asked.names.items()
+        }
+        self.points = PointWriter(chart_points(self.grid))
 
     def text(self, instances: Instances) -> Iterator[str]:
         """Yield the object piece by piece."""
@@ -119,11 +131,11 @@ class ChartWriter:
         is_begun = False
         for group in groups_of(instances, self.asked):
             if not is_begun:
-                yield self.opening(group.columns)
+                yield self.opening(group.lines)
                 is_begun = True
-            self.turn_to(group.columns.grid)
             for subject in group.subjects:
-                text = f"{text_of(subject.identity)}:{self.resource(subject, group.columns)}"
+                lines = group.lines.series.get((subject.kind, subject.pk or 0), NO_LINES)
+                text = f"{text_of(subject.identity)}:{self.resource(subject, lines)}"
                 if subject.kind is Kind.GUEST:
                     yield separator + text
                     separator = ","
@@ -135,69 +147,55 @@ class ChartWriter:
             yield f'}},"{PLACES[kind]}":{{{",".join(texts)}'
         yield (f'}},"timestamp":{self.asked.at_ms},"stats":{{"oldestDataTimestamp":{self.oldest_ms}}}}}')
 
-    def opening(self, columns: Columns | None) -> str:
+    def opening(self, lines: Lines | None) -> str:
         """Return how the object begins."""
         return '{"data":{'
 
-    def turn_to(self, grid: Grid) -> None:
-        """Be ready for series of another grid."""
-        if grid != self._grid:
-            self._grid = grid
-            self._writers = {form: PointWriter(chart_points(grid), form) for form in (FOUR_DIGITS, WHOLE)}
-            self._is_kept = grid.step_seconds in STEPS.values()
-
-    def resource(self, subject: Subject, columns: Columns) -> str:
+    def resource(self, subject: Subject, lines: Mapping[Metric, Line]) -> str:
         """Return the series of one resource: arrays of points; one with the value of now where there is none in the range."""
-        kept = columns.series.get((subject.kind, subject.pk or 0), {})
-        texts, now = [], None
-        for name in self.asked.names[subject.kind]:
-            metric, values = WIRE_METRICS[name], means_of(name, kept)
-            text = "[]"
-            if values is not None:
-                is_kept = self._is_kept and not metric.is_share
-                text = self._writers[form_of(metric)].text(values, is_kept=is_kept)
-            if text == "[]":
+        written, now = [], None
+        for speller in self.spellers[subject.kind]:
+            texts = speller.texts(lines)
+            if texts is None:
                 now = current_values(subject.figures) if now is None else now
-                text = self.point_of_now(now.get(name), form_of(metric))
-            elif values is not None:
-                self.note_oldest(values, columns.grid)
-            texts.append(f'"{name}":{text}')
-        return f"{{{','.join(texts)}}}"
+                text = self.point_of_now(now.get(speller.name), speller.form)
+            else:
+                self.note_oldest(texts)
+                text = self.points.text(texts)
+            written.append(f'"{speller.name}":{text}')
+        return f"{{{','.join(written)}}}"
 
     def point_of_now(self, value: float | None, form: str) -> str:
         """Return an array of what is true now; empty where that is not known."""
         return "[]" if value is None else f'[{{"timestamp":{self.asked.at_ms},"value":{form % value}}}]'
 
-    def note_oldest(self, values: Values, grid: Grid) -> None:
+    def note_oldest(self, texts: Sequence[str]) -> None:
         """Note when the series begins, if no other has begun earlier."""
-        place = first_known(values)
-        if place is not None:
-            self.oldest_ms = min(self.oldest_ms, (grid.start_epoch + place * grid.step_seconds) * 1000)
+        start, step = self.grid.start_epoch * 1000, self.grid.step_seconds * 1000
+        if self.oldest_ms > start:
+            self.oldest_ms = min(self.oldest_ms, start + first_known(texts) * step)
 
 
 class ColumnWriter(ChartWriter):
     """Writes the same as columns: the start and the step of all series once, then their values, null for a gap."""
 
-    def opening(self, columns: Columns | None) -> str:
+    def opening(self, lines: Lines | None) -> str:
         """Return how the object begins: with the grid, and the distance of the coarsest samples in seconds."""
-        grid = grid_of(*self.asked.span, self.asked.points)
-        resolution = columns.resolution_seconds if columns is not None else 0
+        grid, resolution = self.grid, lines.resolution_seconds if lines is not None else 0
         return (
             f'{{"start":{grid.start_epoch * 1000},"step":{grid.step_seconds},"count":{grid.size},'
             f'"resolution":{resolution},"data":{{'
         )
 
-    def resource(self, subject: Subject, columns: Columns) -> str:
+    def resource(self, subject: Subject, lines: Mapping[Metric, Line]) -> str:
         """Return the series of one resource: arrays of means; what is not kept of it is left out."""
-        kept = columns.series.get((subject.kind, subject.pk or 0), {})
-        texts = []
-        for name in self.asked.names[subject.kind]:
-            metric, values = WIRE_METRICS[name], means_of(name, kept)
-            if values is not None and values.count(None) < len(values):
-                self.note_oldest(values, columns.grid)
-                is_kept = self._is_kept and not metric.is_share
-                texts.append(f'"{name}":{array(values, form_of(metric), is_kept=is_kept)}')
-        return f"{{{','.join(texts)}}}"
+        written = []
+        for speller in self.spellers[subject.kind]:
+            texts = speller.texts(lines)
+            if texts is not None:
+                self.note_oldest(texts)
+                written.append(f'"{speller.name}":[{",".join(texts)}]')
+        return f"{{{','.join(written)}}}"
 
 
 def chart_points(grid: Grid) -> list[str]:

@@ -31,8 +31,8 @@ from pulse.lib.endpoints import Operation, Parameter, PreparedEndpoint, Refusal,
 from pulse.lib.errors import ApiError
 from pulse.lib.streams import json_answer
 
-#: Points of each series when nobody says how many: so many up to fifty guests, then fewer by the square root of their number.
-MOST_POINTS, FEW_GUESTS = 360, 50
+#: Points of each series when nobody says how many: so many up to two hundred guests, then fewer by the square root of their number.
+MOST_POINTS, FEW_GUESTS = 180, 200
 #: What may be asked for, of each series and of all guests together.
 HIGHEST_POINTS, ALL_POINTS = 2000, 300_000
 FORMATS = ("points", "columns")
@@ -69,8 +69,8 @@ class ChartsView(PreparedEndpoint):
         """Charts of all guests, nodes and storages
 
         Means over time, the oldest first. Where nothing is known there is no point; a series without a point in the range has one
-        with its value now, if that is known. Points are as many as their number allows: up to 360 of each series
-        for up to 50 guests, 80 for 1,000, 24 from 11,250 on; ask for fewer resources to get more.
+        with its value now, if that is known. Points are as many as their number allows: up to 180 of each series
+        for up to 200 guests, 80 for 1,000, 24 from 11,250 on; ask for fewer resources to get more.
 
         With `format=columns` each series is a list of values: number `i` is of the `step` seconds from `start + i * step` on,
         null where nothing is known. It is a sixth of the length.

@@ -1,8 +1,8 @@
 """Series as JSON text.
 
-Half of what an answer costs is the spelling of its numbers. One `%` for a whole series with a template of its grid takes 0.29 us a
-point, 0.16 where the texts of the numbers are at hand; structs through msgspec take 0.7, points joined one by one 0.31. As columns: 0.22
-and 0.10, a list of rounded floats through msgspec 0.49.
+Half of what an answer costs is the spelling of its numbers. One `%` for a whole series with a template of its grid takes 0.16 us a
+point where the texts of the numbers are at hand (`monitoring.api.spelling`); structs through msgspec take 0.7, points joined
+one by one 0.31. As columns: 0.10, and 0.22 where they are not at hand; a list of rounded floats through msgspec 0.49.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from monitoring.wire.metrics import WIRE_METRICS, WireMetric
 Values = Sequence[float | None]
 #: Four digits say more than is kept (monitoring.history.scales); bytes and bytes per second are whole.
 FOUR_DIGITS, WHOLE = "%.4g", "%.0f"
+#: Templates of parts of a grid that are at hand.
+MOST_ARRAYS = 100
 
 _METRICS: Mapping[str, Metric] = {metric.name: metric for metrics in METRICS.values() for metric in metrics}
 #: What each metric of the wire is made of.
@@ -71,7 +73,7 @@ def shares(used: Values, total: Values) -> list[float | None]:
             None if one is None or not whole else one / whole * 100
             for one, whole in zip(used, total, strict=True)
         ]
-    if max((one for one in found if one is not None), default=0.0) <= 100:
+    if max(filter(None, found), default=0.0) <= 100:
         return found
     return [None if one is None else min(one, 100.0) for one in found]
 
@@ -81,73 +83,52 @@ def form_of(metric: WireMetric) -> str:
     return WHOLE if metric.is_whole else FOUR_DIGITS
 
 
-class Texts(dict[float | None, str]):
-    """How numbers are written, each once: what is kept is kept in steps, so that the same come again and again."""
-
-    #: Means of several samples are all different: then it begins anew.
-    MOST = 20_000
-
-    def __init__(self, form: str) -> None:
-        """`form` is how a number is written."""
-        super().__init__({None: "null"})
-        self.form = form
-
-    def __missing__(self, value: float | None) -> str:
-        """Write a number for the first time."""
-        if len(self) >= self.MOST:
-            self.clear()
-            self[None] = "null"
-        text = self[value] = self.form % value
-        return text
-
-
-_TEXTS: Mapping[str, Texts] = {form: Texts(form) for form in (FOUR_DIGITS, WHOLE)}
-
-
 @lru_cache(maxsize=64)
 def _array(form: str, count: int) -> str:
     return f"[{','.join([form] * count)}]"
 
 
-def array(values: Values, form: str, *, is_kept: bool = False) -> str:
-    """Return the values as a JSON array, null for a gap; `is_kept` that they come in steps."""
-    if is_kept:
-        return f"[{','.join(map(_TEXTS[form].__getitem__, values))}]"
-    gaps = values.count(None)
-    if not gaps:
+def array(values: Values, form: str) -> str:
+    """Return the values as a JSON array, null for a gap."""
+    if None not in values:
         return _array(form, len(values)) % tuple(values)
-    if gaps == len(values):
-        return f"[{','.join(['null'] * gaps)}]"
-    return f"[{','.join(['null' if value is None else form % value for value in values])}]"
+    return f"[{','.join(spelled(values, form))}]"
+
+
+def spelled(values: Values, form: str) -> list[str]:
+    """Return the texts of values, null for a gap."""
+    if None not in values:
+        return list(map(form.__mod__, values))
+    return ["null" if value is None else form % value for value in values]
 
 
 class PointWriter:
     """Writes series of one grid as arrays of points, without those that are not known."""
 
-    def __init__(self, points: Sequence[str], form: str) -> None:
-        """`points` are the templates of each, in order, with one `%s` for the value; `form` is how that is written."""
+    def __init__(self, points: Sequence[str]) -> None:
+        """`points` are the templates of each, in order, with one `%s` for the value."""
         self._points = points
-        every = f"[{','.join(points)}]"
-        self._texts, self._form = _TEXTS[form], form
-        self._of_texts, self._of_numbers = every, every.replace("%s", form)
+        self._arrays = {(0, len(points)): f"[{','.join(points)}]"}
 
-    def text(self, values: Values, *, is_kept: bool = False) -> str:
-        """Return the array; `is_kept` that the values come in steps."""
-        gaps = values.count(None)
-        if gaps == len(values):
-            return "[]"
-        if not gaps:
-            if is_kept:
-                return self._of_texts % tuple(map(self._texts.__getitem__, values))
-            return self._of_numbers % tuple(values)
-        known = [
-            point % (self._form % value)
-            for point, value in zip(self._points, values, strict=True)
-            if value is not None
-        ]
+    def text(self, texts: Sequence[str]) -> str:
+        """Return the array of values that are written already, null for a gap."""
+        if "null" not in texts:
+            return self._arrays[0, len(texts)] % tuple(texts)
+        first, last = 0, len(texts)
+        while first < last and texts[first] == "null":
+            first += 1
+        while first < last and texts[last - 1] == "null":
+            last -= 1
+        within = texts[first:last]
+        if "null" not in within:
+            return self._array_of(first, last) % tuple(within)
+        known = [point % text for point, text in zip(self._points, texts, strict=True) if text != "null"]
         return f"[{','.join(known)}]"
 
-
-def first_known(values: Values) -> int | None:
-    """Return the place of the first value that is known."""
-    return next((place for place, value in enumerate(values) if value is not None), None)
+    def _array_of(self, first: int, last: int) -> str:
+        """Return the template of some neighbouring points; what begins or ends within the grid mostly does so together."""
+        if (first, last) not in self._arrays:
+            if len(self._arrays) > MOST_ARRAYS:
+                self._arrays = {(0, len(self._points)): self._arrays[0, len(self._points)]}
+            self._arrays[first, last] = f"[{','.join(self._points[first:last])}]"
+        return self._arrays[first, last]

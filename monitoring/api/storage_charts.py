@@ -10,13 +10,14 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from monitoring.api.answers_history import StorageCharts
-from monitoring.api.charting import Asked, Instances, points_of_a_tier, series_of, text_of
+from monitoring.api.charting import Asked, Instances, points_of_a_tier, text_of, wanted_of
 from monitoring.api.charts import usual_points
-from monitoring.api.series import FOUR_DIGITS, WHOLE, PointWriter, Values, means_of
+from monitoring.api.series import FOUR_DIGITS, WHOLE, PointWriter, Values, means_of, spelled
 from monitoring.api.spans import RANGES, Span
 from monitoring.api.subjects import all_subjects
 from monitoring.history.columns import Columns, Grid
 from monitoring.history.metrics import DISK_TOTAL, DISK_USED, Kind
+from monitoring.history.reading import read
 from monitoring.store.current import store
 from pulse.lib.auth import Access
 from pulse.lib.endpoints import Operation, Parameter, PreparedEndpoint, Tag
@@ -74,26 +75,31 @@ def texts_of(instances: Instances, asked: Asked) -> Iterator[str]:
         storages = [one for one in subjects if one.kind is Kind.STORAGE]
         if not storages:
             continue
-        columns = series_of(shown, storages, asked)
-        writers = [PointWriter(storage_points(columns.grid), form) for form in (FOUR_DIGITS, WHOLE)]
+        columns = read(
+            shown.instance_id,
+            wanted_of(storages, asked),
+            start_epoch=asked.span.start_epoch,
+            end_epoch=asked.span.end_epoch,
+            points=asked.points,
+            head=shown.memory.head,
+        )
+        points = PointWriter(storage_points(columns.grid))
         for one in storages:
-            yield f"{separator}{text_of(one.identity)}:{storage_text(one.pk or 0, columns, *writers)}"
+            yield f"{separator}{text_of(one.identity)}:{storage_text(one.pk or 0, columns, points)}"
             separator = ","
     yield "{}" if separator == "{" else "}"
 
 
-def storage_text(pk: int, columns: Columns, percent: PointWriter, whole: PointWriter) -> str:
+def storage_text(pk: int, columns: Columns, points: PointWriter) -> str:
     """Return the four series of a storage."""
     kept = columns.series.get((Kind.STORAGE, pk), {})
     used, total = kept.get(DISK_USED), kept.get(DISK_TOTAL)
     if used is None or total is None:
         return '{"usage":[],"used":[],"total":[],"avail":[]}'
-    usage = means_of("disk", kept) or ()
+    usage = points.text(spelled(means_of("disk", kept) or (), FOUR_DIGITS))
     free = available(used.means, total.means)
-    return (
-        f'{{"usage":{percent.text(usage)},"used":{whole.text(used.means)},"total":{whole.text(total.means)},'
-        f'"avail":{whole.text(free)}}}'
-    )
+    in_bytes = [points.text(spelled(values, WHOLE)) for values in (used.means, total.means, free)]
+    return '{{"usage":{},"used":{},"total":{},"avail":{}}}'.format(usage, *in_bytes)
 
 
 def available(used: Values, total: Values) -> list[float | None]:

@@ -52,3 +52,16 @@ class Columns(NamedTuple):
     series: dict[tuple[Kind, int], dict[Metric, Column]]
     resolution_seconds: int
     told: tuple[tuple[int, int], ...] = ()
+
+
+class Lines(NamedTuple):
+    """The means of many objects, as codes on a grid as fine as a tier: each `width` neighbours are one bucket of `grid`.
+
+    The rest is as with Columns.
+    """
+
+    grid: Grid
+    width: int
+    series: dict[tuple[Kind, int], dict[Metric, list[int]]]
+    resolution_seconds: int
+    told: tuple[tuple[int, int], ...] = ()

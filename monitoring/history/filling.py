@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import chain, groupby
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from operator import mul
 from typing import NamedTuple
 
@@ -61,28 +61,45 @@ class Plan(NamedTuple):
     weights: Sequence[float] | None
 
 
-def filled(
-    pages: Sequence[Page], grid: Grid, *, has_extremes: bool = True
-) -> dict[tuple[Kind, int], dict[Metric, Column]]:
-    """Return the series of all pages on the grid; without `has_extremes` their means alone."""
-    placed = [(page, strip, places_of(strip, page, grid)) for page in pages for strip in page.strips]
-    touched = touches(placed)
+def filled(pages: Sequence[Page], grid: Grid) -> dict[tuple[Kind, int], dict[Metric, Column]]:
+    """Return the series of all pages on the grid."""
     cells: dict[tuple[Kind, int], dict[Metric, Cells]] = {}
-    nothing: Values | None = None if has_extremes else [None] * grid.size
-    for page, strip, places in placed:
-        if not places:
-            continue
-        plan = plan_of(page, strip, places, touched)
+    for strip, plan in planned(pages, grid):
         for pk, series in strip.objects():
             own = cells.setdefault((strip.kind, pk), {})
             for metric, codes in series.items():
-                if min(codes.means) == UNKNOWN == max(codes.means):
+                if is_unknown(codes.means):
                     continue
                 one = own.get(metric)
                 if one is None:
-                    one = own[metric] = Cells(grid.size, nothing)
+                    one = own[metric] = Cells(grid.size)
                 one.put(plan, codes, metric.scale.figures)
     return {key: {metric: one.column() for metric, one in own.items()} for key, own in cells.items() if own}
+
+
+def is_unknown(codes: Sequence[int]) -> bool:
+    """Return whether nothing is known of a series."""
+    return codes[0] == UNKNOWN and codes.count(UNKNOWN) == len(codes)
+
+
+def planned(pages: Sequence[Page], grid: Grid) -> Iterator[tuple[Strip, Plan]]:
+    """Yield the strips of which there is something on the grid, each with where its points go."""
+    placed: list[tuple[Page, Strip, list[Place]]] = []
+    for page in pages:
+        lines: dict[int, list[Place]] = {}
+        for strip in page.strips:
+            line = id(strip.epochs)
+            if line not in lines:
+                lines[line] = places_of(strip, page, grid)
+            placed.append((page, strip, lines[line]))
+    touched = touches(placed)
+    plans: dict[int, Plan] = {}
+    for page, strip, places in placed:
+        if places:
+            plan = plans.get(id(places))
+            if plan is None:
+                plan = plans[id(places)] = plan_of(page, strip, places, touched)
+            yield strip, plan
 
 
 def plan_of(page: Page, strip: Strip, places: Sequence[Place], touched: Counter[int]) -> Plan:
@@ -173,16 +190,15 @@ def touches(placed: Sequence[tuple[Page, Strip, list[Place]]]) -> Counter[int]:
 
 
 class Cells:
-    """One series on its way into the buckets. `nothing` are the extremes where they are not wanted."""
+    """One series on its way into the buckets."""
 
-    __slots__ = ("highs", "is_mean_alone", "lows", "means", "sums", "weights")
+    __slots__ = ("highs", "lows", "means", "sums", "weights")
 
-    def __init__(self, size: int, nothing: Values | None = None) -> None:
+    def __init__(self, size: int) -> None:
         """Begin with nothing."""
         self.means: Values = [None] * size
-        self.is_mean_alone = nothing is not None
-        self.lows: Values = [None] * size if nothing is None else nothing
-        self.highs: Values = [None] * size if nothing is None else nothing
+        self.lows: Values = [None] * size
+        self.highs: Values = [None] * size
         self.sums: dict[int, float] = {}
         self.weights: dict[int, float] = {}
 
@@ -195,7 +211,7 @@ class Cells:
     def put(self, plan: Plan, codes: Codes, figures: Figures) -> None:
         """Put the points of one series into their buckets."""
         means = codes.means
-        lows, highs = (None, None) if self.is_mean_alone else extremes(codes, plan)
+        lows, highs = extremes(codes, plan)
         for bucket, points in plan.alone:
             copy(self.means, bucket, means, points, figures)
             if lows is not None and highs is not None:
@@ -209,7 +225,11 @@ class Cells:
         if plan.shared:
             self.add(plan.shared, means, figures, weights)
         if lows is not None and highs is not None:
-            for bucket, first, last in chain(plan.shared, *(row.heaps for row in plan.rows)):
+            for heaps, width in plan.rows:
+                if not self.widen_row(heaps, width, lows, highs, figures):
+                    for bucket, first, last in heaps:
+                        self.widen(bucket, lows[first:last], highs[first:last], figures)
+            for bucket, first, last in plan.shared:
                 self.widen(bucket, lows[first:last], highs[first:last], figures)
 
     def put_row(self, heaps: Sequence[Heap], width: int, means: Sequence[int], figures: Figures) -> bool:
@@ -225,6 +245,19 @@ class Cells:
         known = [figures[code] for code in codes]
         sums: Iterable[float] = map(sum, zip(*[iter(known)] * width, strict=True))
         self.means[bucket : bucket + len(heaps)] = [total / width for total in sums]
+        return True
+
+    def widen_row(
+        self, heaps: Sequence[Heap], width: int, lows: Sequence[int], highs: Sequence[int], figures: Figures
+    ) -> bool:
+        """Write the extremes of a row, codes being in the order of what they mean; False when something in it is not known."""
+        buckets = slice(heaps[0].bucket, heaps[0].bucket + len(heaps))
+        first, last = heaps[0].first, heaps[-1].last
+        lowest = lows[first:last]
+        if UNKNOWN in lowest:
+            return False
+        self.lows[buckets] = map(figures.__getitem__, evenly(min, lowest, width))
+        self.highs[buckets] = map(figures.__getitem__, evenly(max, highs[first:last], width))
         return True
 
     def add(
@@ -261,12 +294,17 @@ class Cells:
         self.highs[bucket] = highest if most is None or (highest is not None and highest > most) else most
 
 
+def evenly(choose: Callable[..., int], codes: Sequence[int], width: int) -> Iterable[int]:
+    """Return which of each so many codes in a row is chosen."""
+    return map(choose, *(codes[place::width] for place in range(width))) if width > 1 else codes
+
+
 def copy(cells: Values, bucket: int, codes: Sequence[int], points: Sequence[int], figures: Figures) -> None:
     """Write what points mean into neighbouring buckets."""
     chosen = (
         codes[points.start : points.stop] if isinstance(points, range) else [codes[one] for one in points]
     )
-    cells[bucket : bucket + len(points)] = [figures[code] for code in chosen]
+    cells[bucket : bucket + len(points)] = map(figures.__getitem__, chosen)
 
 
 def extremes(codes: Codes, plan: Plan) -> tuple[Sequence[int] | None, Sequence[int] | None]:

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from monitoring.choices import SpanSource, Tier
-from monitoring.history import pages
 from monitoring.history.blocks import Aspect
-from monitoring.history.columns import Columns, Grid, Wanted
-from monitoring.history.filling import filled
+from monitoring.history.columns import Column, Columns, Grid, Lines, Wanted
+from monitoring.history.filling import filled, is_unknown
+from monitoring.history.lines import lines_of, means_of
 from monitoring.history.pages import Page
+from monitoring.history.sealed_pages import sealed
 from monitoring.history.tiers import STEPS, tier_for
+from monitoring.history.unsealed_pages import FEW, Minutes, of_head, unsealed
 from monitoring.known.head import NO_HEAD, Head
 
 #: Most buckets that are answered, whatever was asked for.
@@ -55,24 +57,89 @@ def read(
     """
     grid = grid_of(start_epoch, end_epoch, points)
     # Ten thousand objects are never asked for in steps finer than a minute.
-    has_samples = are_few(wanted) or grid.step_seconds < STEPS[Tier.MINUTE]
-    found = [page for page in pages_of(instance_id, wanted, grid, head, has_samples=has_samples) if page.kept]
-    told = merged([Range(*span) for page in found if page.source == SpanSource.PROXMOX for span in page.kept])
+    if not are_few(wanted) and grid.step_seconds >= STEPS[Tier.MINUTE]:
+        return columns_of(
+            read_lines(
+                instance_id,
+                wanted,
+                start_epoch=start_epoch,
+                end_epoch=end_epoch,
+                points=points,
+                head=head,
+            )
+        )
+    found = [page for page in pages_of(instance_id, wanted, grid, head, has_samples=True) if page.kept]
+    return Columns(grid, filled(found, grid), resolution_in(found), told_by(found))
+
+
+def read_lines(
+    instance_id: int,
+    wanted: Wanted,
+    *,
+    start_epoch: int,
+    end_epoch: int,
+    points: int = 600,
+    head: Head = NO_HEAD,
+    minutes: Minutes | None = None,
+) -> Lines:
+    """Return the means of many objects, as `read` does, as codes.
+
+    `minutes` are to be the same for several readings of one range, of other objects each.
+    """
+    grid = grid_of(start_epoch, end_epoch, points)
+    unit = STEPS[tier_for(grid.step_seconds)]
+    width = grid.step_seconds // unit
+    has_samples = unit < STEPS[Tier.MINUTE]
+    pages = pages_of(
+        instance_id, wanted, grid, head, has_samples=has_samples, minutes=minutes, has_extremes=False
+    )
+    found = [page for page in pages if page.kept]
+    lines = lines_of(found, Grid(grid.start_epoch, unit, grid.size * width))
+    return Lines(grid, width, lines, resolution_in(found), told_by(found))
+
+
+def columns_of(lines: Lines) -> Columns:
+    """Return lines as columns."""
+    nothing: list[float | None] = [None] * lines.grid.size
+    series = {
+        key: {
+            metric: Column(means_of(line, lines.width, metric.scale.figures), nothing, nothing)
+            for metric, line in own.items()
+            if not is_unknown(line)
+        }
+        for key, own in lines.series.items()
+    }
     return Columns(
-        grid,
-        filled(found, grid, has_extremes=has_samples),
-        max((page.resolution for page in found), default=0),
-        tuple(told),
+        lines.grid, {key: own for key, own in series.items() if own}, lines.resolution_seconds, lines.told
+    )
+
+
+def resolution_in(found: Sequence[Page]) -> int:
+    """Return the distance of the coarsest points of pages."""
+    return max((page.resolution for page in found), default=0)
+
+
+def told_by(found: Sequence[Page]) -> tuple[tuple[int, int], ...]:
+    """Return of which time Proxmox has told."""
+    return tuple(
+        merged([Range(*span) for page in found if page.source == SpanSource.PROXMOX for span in page.kept])
     )
 
 
 def are_few(wanted: Wanted) -> bool:
     """Return whether it is few enough objects for all that is known of them to be read."""
-    return all(pks is not None and len(pks) <= pages.FEW for pks, _ in wanted.values())
+    return all(pks is not None and len(pks) <= FEW for pks, _ in wanted.values())
 
 
 def pages_of(
-    instance_id: int, wanted: Wanted, grid: Grid, head: Head, *, has_samples: bool
+    instance_id: int,
+    wanted: Wanted,
+    grid: Grid,
+    head: Head,
+    *,
+    has_samples: bool,
+    minutes: Minutes | None = None,
+    has_extremes: bool = True,
 ) -> Iterator[Page]:
     """Yield the pages that fill the grid, each with the parts of it that it fills.
 
@@ -87,21 +154,28 @@ def pages_of(
     ]
     whole = [Range(grid.start_epoch, grid.end_epoch)]
     unread, unknown = whole, whole
-    aspects = tuple(Aspect) if has_samples else (Aspect.MEAN, Aspect.COUNT)
     for tier in order:
-        found = pages.sealed(instance_id, wanted, tier, SpanSource.OWN, unread, aspects=aspects)
+        aspects = aspects_of(tier, fitting, has_extremes=has_extremes)
+        found = sealed(instance_id, wanted, tier, SpanSource.OWN, unread, aspects=aspects)
         if tier == fitting:
-            found += pages.unsealed(instance_id, wanted, unread, has_samples=has_samples)
-            found += pages.of_head(head, wanted, has_samples=has_samples)
+            found += unsealed(instance_id, wanted, unread, has_samples=has_samples, minutes=minutes)
+            found += of_head(head, wanted, has_samples=has_samples)
         for page in found:
             page.kept = shared(page.covered, unread)
             unread, unknown = without(unread, page.span or page.kept), without(unknown, page.kept)
             yield page
     for tier in order:
-        for page in pages.sealed(instance_id, wanted, tier, SpanSource.PROXMOX, worth(unknown)):
+        for page in sealed(instance_id, wanted, tier, SpanSource.PROXMOX, worth(unknown)):
             page.kept = shared(page.covered, unknown)
             unknown = without(unknown, page.kept)
             yield page
+
+
+def aspects_of(tier: Tier, fitting: Tier, *, has_extremes: bool) -> tuple[Aspect, ...]:
+    """Return what is looked at: how many samples there were only where several points may meet."""
+    if has_extremes:
+        return tuple(Aspect)
+    return (Aspect.MEAN,) if tier >= fitting else (Aspect.MEAN, Aspect.COUNT)
 
 
 def worth(ranges: list[Range]) -> list[Range]:

@@ -206,7 +206,7 @@ def test_nothing_at_all_is_told_of_an_installation_without_instances(ask):
     }
     assert ask(path="/api/storage-charts").json() == {}
     columns = ask("format=columns").json()
-    assert (columns["start"], columns["step"], columns["count"]) == (NOON_MS - HOUR, 10, 360)
+    assert (columns["start"], columns["step"], columns["count"]) == (NOON_MS - HOUR, 60, 60)
     assert (columns["resolution"], columns["data"]) == (0, {})
 
 
@@ -295,7 +295,7 @@ def test_more_points_than_there_may_be_are_refused(ask):
 
 @pytest.mark.parametrize(
     ("guests", "points"),
-    [(0, 360), (50, 360), (200, 180), (1000, 80), (2500, 50), (5000, 36), (11_250, 24), (100_000, 24)],
+    [(0, 180), (50, 180), (200, 180), (1000, 80), (2500, 50), (5000, 36), (11_250, 24), (100_000, 24)],
 )
 def test_a_series_has_fewer_points_the_more_guests_there_are(guests, points):
     assert usual_points(guests) == points
@@ -304,8 +304,9 @@ def test_a_series_has_fewer_points_the_more_guests_there_are(guests, points):
 @pytest.mark.parametrize(
     ("name", "most", "points"),
     [
-        ("5m", 360, 30), ("1h", 360, 360), ("4h", 360, 240), ("12h", 360, 360), ("24h", 360, 288), ("7d", 360, 168),
-        ("30d", 360, 360), ("90d", 360, 360), ("1h", 80, 60), ("1h", 25, 20), ("24h", 25, 24), ("5m", 20, 15),
+        ("5m", 180, 30), ("15m", 180, 90), ("30m", 180, 180), ("1h", 180, 60), ("4h", 180, 120), ("12h", 180, 144),
+        ("24h", 180, 144), ("7d", 180, 168), ("30d", 180, 120), ("90d", 180, 180), ("1h", 80, 60), ("1h", 25, 20),
+        ("24h", 25, 24), ("5m", 20, 15),
     ],
 )  # fmt: skip
 def test_points_are_buckets_that_are_kept_where_there_are_enough_of_them(name, most, points):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitoring.choices import SpanSource
-from monitoring.history.columns import Column, Grid
+from monitoring.history.columns import Grid
 from monitoring.history.filling import filled
 from monitoring.history.metrics import CPU, Kind
 from monitoring.history.pages import Codes, Page, Strip
@@ -78,14 +78,3 @@ def test_a_hole_within_a_bucket_is_not_filled_either():
     found = filled([page([10, 20, 30, 40, 50, 60], kept=[(0, 10), (20, 60)])], Grid(0, 60, 1))
 
     assert rounded(found[Kind.GUEST, 7][CPU].means) == [3.8]
-
-
-def test_without_extremes_means_alone_are_told():
-    found = filled([page([10, 20, 30, 40, 50, 60])], Grid(0, 20, 3), has_extremes=False)
-
-    column = found[Kind.GUEST, 7][CPU]
-    assert Column(rounded(column.means), column.lows, column.highs) == (
-        [1.5, 3.5, 5.5],
-        [None, None, None],
-        [None, None, None],
-    )

@@ -8,10 +8,10 @@ import pytest
 
 from monitoring.api.series import (
     FOUR_DIGITS,
+    MOST_ARRAYS,
     NAMES_OF,
     WHOLE,
     PointWriter,
-    Texts,
     array,
     column_of,
     means_of,
@@ -82,36 +82,38 @@ def test_an_array_has_few_digits_and_null_for_a_gap(values, form, text):
     json.loads(text)
 
 
-def test_points_leave_out_what_is_not_known():
-    points = [f'{{"timestamp":{epoch}000,"value":%s}}' for epoch in Grid(NOON, 10, 3).epochs]
-    writer = PointWriter(points, FOUR_DIGITS)
-
-    assert json.loads(writer.text([1.0, None, 3.0])) == [
-        {"timestamp": 1_767_268_800_000, "value": 1},
-        {"timestamp": 1_767_268_820_000, "value": 3},
-    ]
-    assert len(json.loads(writer.text([1.0, 2.0, 3.0]))) == 3
-    assert writer.text([None, None, None]) == "[]"
+def points_of(writer, texts):
+    """Return seconds since noon and value of each point that is written."""
+    return [(point["timestamp"] // 1000 - NOON, point["value"]) for point in json.loads(writer.text(texts))]
 
 
-@pytest.mark.parametrize("form", [FOUR_DIGITS, WHOLE])
-def test_values_that_come_in_steps_are_written_as_all_others(form):
-    values = [0.30000000000000004, 1500.4, 0.0, 5e15, 0.30000000000000004]
-    points = [f'{{"timestamp":{epoch}000,"value":%s}}' for epoch in Grid(NOON, 10, 5).epochs]
-    writer = PointWriter(points, form)
+@pytest.mark.parametrize(
+    ("texts", "points"),
+    [
+        (["1", "2", "3", "4"], [(0, 1), (10, 2), (20, 3), (30, 4)]),
+        (["1", "null", "3", "4"], [(0, 1), (20, 3), (30, 4)]),
+        (["null", "2", "3", "null"], [(10, 2), (20, 3)]),
+        (["null", "2", "null", "4.5"], [(10, 2), (30, 4.5)]),
+        (["null", "null", "null", "null"], []),
+    ],
+    ids=["none", "within", "at both ends", "here and there", "all"],
+)
+def test_points_leave_out_gaps(texts, points):
+    templates = [f'{{"timestamp":{epoch}000,"value":%s}}' for epoch in Grid(NOON, 10, 4).epochs]
+    writer = PointWriter(templates)
 
-    assert writer.text(values, is_kept=True) == writer.text(values)
-    assert array(values, form, is_kept=True) == array(values, form)
-    assert array([None, 1.0], form, is_kept=True) == array([None, 1.0], form) == "[null,1]"
+    assert points_of(writer, texts) == points
+    assert points_of(writer, texts) == points
 
 
-def test_texts_of_numbers_do_not_fill_the_memory():
-    texts = Texts(FOUR_DIGITS)
+def test_templates_of_many_kinds_of_gaps_do_not_fill_the_memory():
+    size = 200
+    writer = PointWriter([f'{{"timestamp":{epoch}000,"value":%s}}' for epoch in Grid(NOON, 10, size).epochs])
 
-    written = {texts[number / 7] for number in range(100_000)}
+    for first in range(size):
+        assert len(json.loads(writer.text(["null"] * first + ["1"] * (size - first)))) == size - first
 
-    assert len(texts) <= Texts.MOST
-    assert (len(written) > 1000, texts[None], texts[4.7]) == (True, "null", "4.7")
+    assert len(writer._arrays) <= MOST_ARRAYS + 1
 
 
 def test_a_table_has_a_line_for_each_bucket_and_empty_cells_for_gaps():

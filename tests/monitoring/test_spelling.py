@@ -1,84 +1,68 @@
-"""Structs of ours as the wire spells them, and how that is described."""
+"""How the means of many objects are written."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-import msgspec
 import pytest
 
-from monitoring.wire.shapes import ConcernShape
-from monitoring.wire.spelling import spell, spelled
+from monitoring.api.spelling import MOST_SHARES, ShareTexts, Speller
+from monitoring.history.metrics import CPU, DISK_TOTAL, DISK_USED, NETWORK_IN
+from monitoring.history.scales import RATE, SIZE, UNKNOWN
+
+#: Sizes up to 3.9 GiB have codes in even steps.
+SOME = 200
 
 
-class Leaf(msgspec.Struct, frozen=True):
-    """A part."""
-
-    mount_point: Annotated[str, "mountpoint"]
-    taken_epoch: int | None = None
-
-
-class Tree(msgspec.Struct, frozen=True):
-    """A whole."""
-
-    read_epoch: float
-    one_leaf: Leaf | None
-    all_leaves: tuple[Leaf, ...]
-    by_name: dict[str, tuple[Leaf, ...]]
-    kind: Literal["a_b", ""] = ""
-
-
-class Meeting(msgspec.Struct, frozen=True):
-    """Two fields that would have one name."""
-
-    read: str
-    read_epoch: float
+@pytest.mark.parametrize(
+    ("codes", "width", "texts"),
+    [
+        ([47, 1000, 0], 1, ["4.7", "100", "0"]),
+        ([47, UNKNOWN, 51], 1, ["4.7", "null", "5.1"]),
+        ([47, 47, 47, 47], 1, ["4.7", "4.7", "4.7", "4.7"]),
+        ([47, 47, 47, 47], 2, ["4.7", "4.7"]),
+        ([10, 20, 31, 31, 42, 43], 3, ["2.033", "3.867"]),
+        ([10, 20, UNKNOWN, UNKNOWN], 2, ["1.5", "null"]),
+        ([UNKNOWN, UNKNOWN], 1, None),
+    ],
+)
+def test_a_figure_has_four_digits_at_most(codes, width, texts):
+    assert Speller("cpu", width).texts({CPU: codes}) == texts
 
 
-def sent(struct):
-    return msgspec.json.decode(msgspec.json.encode(spell(struct)))
+def test_bytes_are_whole():
+    assert Speller("netin", 1).texts({NETWORK_IN: [20, 15]}) == ["20", "15"]
+    assert Speller("netin", 2).texts({NETWORK_IN: [20, 15]}) == ["18"]
+    assert Speller("netin", 1).texts({NETWORK_IN: [RATE.code(20480), 0]}) == ["20579", "0"]
 
 
-def test_names_are_camel_case_all_the_way_down_and_keys_of_mappings_stay():
-    leaf = Leaf("/srv", 1767268800)
-
-    told = sent(Tree(1767268800.9, leaf, (leaf,), {"node_1": (leaf,)}, "a_b"))
-
-    part = {"mountPoint": "/srv", "taken": "2026-01-01T12:00:00Z"}
-    assert told == {
-        "read": "2026-01-01T12:00:00Z",
-        "oneLeaf": part,
-        "allLeaves": [part],
-        "byName": {"node_1": [part]},
-        "kind": "a_b",
-    }
+def test_of_what_nothing_is_kept_nothing_is_written():
+    assert Speller("cpu", 1).texts({}) is None
+    assert Speller("disk", 1).texts({DISK_USED: [SOME]}) is None
+    assert Speller("disk", 1).texts({DISK_TOTAL: [SOME]}) is None
 
 
-@pytest.mark.parametrize("epoch", [None, 0, -5, 10**15])
-def test_an_instant_that_is_not_known_or_in_no_calendar_is_null(epoch):
-    assert sent(Leaf("", epoch)) == {"mountPoint": "", "taken": None}
+@pytest.mark.parametrize(
+    ("used", "total", "width", "texts"),
+    [
+        ([SOME, 2 * SOME], [4 * SOME, 4 * SOME], 1, ["25", "50"]),
+        ([SOME, SOME], [4 * SOME, 4 * SOME], 1, ["25", "25"]),
+        ([SOME, SOME], [4 * SOME, 2 * SOME], 1, ["25", "50"]),
+        ([SOME, 2 * SOME], [4 * SOME, 4 * SOME], 2, ["37.5"]),
+        ([SOME, UNKNOWN], [4 * SOME, 4 * SOME], 1, ["25", "null"]),
+        ([SOME, SOME], [4 * SOME, UNKNOWN], 1, ["25", "null"]),
+        ([SOME, SOME + 1], [SOME, SOME], 1, ["100", "100"]),
+        ([UNKNOWN, UNKNOWN], [SOME, SOME], 1, None),
+        ([SOME, SOME], [UNKNOWN, UNKNOWN], 1, None),
+        ([SOME, 2 * SOME], [0, 0], 1, None),
+        ([UNKNOWN, SOME], [SOME, UNKNOWN], 1, None),
+    ],
+)
+def test_a_share_is_that_of_each_bucket(used, total, width, texts):
+    assert Speller("disk", width).texts({DISK_USED: used, DISK_TOTAL: total}) == texts
 
 
-def test_the_description_follows_the_same_rule_and_has_every_field_always_there():
-    _, components = msgspec.json.schema_components([spelled(Tree)])
+def test_shares_do_not_fill_the_memory():
+    texts = ShareTexts(SIZE.figures, 1e12, "%.4g")
 
-    assert components["Tree"]["required"] == ["read", "oneLeaf", "allLeaves", "byName", "kind"]
-    assert components["Leaf"] == {
-        "title": "Leaf",
-        "description": "A part.",
-        "type": "object",
-        "properties": {
-            "mountPoint": {"type": "string"},
-            "taken": {"type": ["string", "null"], "format": "date-time"},
-        },
-        "required": ["mountPoint", "taken"],
-    }
-
-
-def test_a_shape_of_the_wire_stays_as_it_is():
-    assert spelled(ConcernShape) is ConcernShape
-
-
-def test_two_fields_of_one_name_are_refused():
-    with pytest.raises(ValueError, match="rename to the same name"):
-        spelled(Meeting)
+    assert {texts[code] for code in range(5000)} >= {"0", "1.049"}
+    assert len(texts) == MOST_SHARES
+    assert texts[4999] == texts[4999] != texts[4000]
