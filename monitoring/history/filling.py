@@ -9,7 +9,7 @@ points, not some for each: ten thousand guests have millions.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -157,14 +157,30 @@ def rows_of(heaps: Sequence[Heap], touched: Counter[int]) -> tuple[list[Row], li
 def places_of(strip: Strip, page: Page, grid: Grid) -> list[Place]:
     """Return which points of a strip go into which buckets; only those within what is taken from the page."""
     places: list[Place] = []
+    epochs, (first, step, _) = strip.epochs, grid
+    widest = max(strip.widths, default=0)
+    done = 0
+    for start, end in page.kept if widest <= step else ():
+        # Nearly all points are narrower than a bucket and lie wholly within what is taken.
+        low = bisect_left(epochs, max(start, first))
+        high = bisect_right(epochs, min(end, grid.end_epoch) - widest)
+        if done <= low < high:
+            places += edge_places(range(done, low), strip, page, grid)
+            places += [(point, (epoch - first) // step) for point, epoch in enumerate(epochs[low:high], low)]
+            done = high
+    return places + edge_places(range(done, len(epochs)), strip, page, grid)
+
+
+def edge_places(points: range, strip: Strip, page: Page, grid: Grid) -> list[Place]:
+    """Return where some of the points go: what is taken from the page may begin or end within them, and they may be wide."""
+    places: list[Place] = []
     starts, ends = [start for start, _ in page.kept], [end for _, end in page.kept]
-    first, step, size = grid.start_epoch, grid.step_seconds, grid.size
-    for point, (epoch, width) in enumerate(zip(strip.epochs, strip.widths, strict=True)):
-        after = epoch + width
+    first, step, size = grid
+    for point in points:
+        epoch, after = strip.epochs[point], strip.epochs[point] + strip.widths[point]
         at = bisect_right(ends, epoch)
         if at == len(starts) or starts[at] >= after:
             continue
-        # What is taken from the page may begin or end within the point.
         low = max((max(epoch, starts[at]) - first) // step, 0)
         # The bucket in which it ends belongs to the point that begins there.
         high = max((min(after, ends[at]) - first) // step, low + 1)

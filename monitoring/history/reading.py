@@ -15,7 +15,7 @@ from monitoring.history.columns import Column, Columns, Grid, Lines, Wanted
 from monitoring.history.filling import filled, is_unknown
 from monitoring.history.lines import lines_of, means_of
 from monitoring.history.pages import Page
-from monitoring.history.sealed_pages import sealed
+from monitoring.history.sealed_pages import sealed, spans_in
 from monitoring.history.tiers import STEPS, tier_for
 from monitoring.history.unsealed_pages import FEW, Minutes, of_head, unsealed
 from monitoring.known.head import NO_HEAD, Head
@@ -154,9 +154,10 @@ def pages_of(
     ]
     whole = [Range(grid.start_epoch, grid.end_epoch)]
     unread, unknown = whole, whole
+    spans = spans_in(instance_id, whole, only=fitting)
     for tier in order:
         aspects = aspects_of(tier, fitting, has_extremes=has_extremes)
-        found = sealed(instance_id, wanted, tier, SpanSource.OWN, unread, aspects=aspects)
+        found = sealed(instance_id, spans, wanted, tier, SpanSource.OWN, unread, aspects=aspects)
         if tier == fitting:
             found += unsealed(instance_id, wanted, unread, has_samples=has_samples, minutes=minutes)
             found += of_head(head, wanted, has_samples=has_samples)
@@ -164,8 +165,10 @@ def pages_of(
             page.kept = shared(page.covered, unread)
             unread, unknown = without(unread, page.span or page.kept), without(unknown, page.kept)
             yield page
+        if tier == fitting:
+            spans = spans_in(instance_id, worth([Range(*one) for one in merged([*unread, *unknown])]))
     for tier in order:
-        for page in sealed(instance_id, wanted, tier, SpanSource.PROXMOX, worth(unknown)):
+        for page in sealed(instance_id, spans, wanted, tier, SpanSource.PROXMOX, worth(unknown)):
             page.kept = shared(page.covered, unknown)
             unknown = without(unknown, page.kept)
             yield page

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
+from django.db.models import Q
+
 from monitoring.choices import SpanSource, Tier
 from monitoring.history import blocks
 from monitoring.history.blocks import Aspect, Block, Series
@@ -21,12 +23,38 @@ logger = logging.getLogger(__name__)
 
 #: What a series has beside its means.
 BESIDE = {Aspect.LOW: "below", Aspect.HIGH: "above", Aspect.COUNT: "counts"}
+#: Ranges that are asked for one by one; of more, all that lies between them is looked at too.
+MOST_RANGES = 8
 #: By metric, what is looked at of it: (metric, aspect), its mean first.
 Keys = Mapping[Metric, Sequence[tuple[int, Aspect]]]
 
 
+#: By tier and source, the spans by primary key with their start and end, in the order of time.
+Spans = dict[tuple[int, int], dict[int, tuple[int, int]]]
+
+
+def spans_in(instance_id: int, ranges: Sequence[tuple[int, int]], *, only: Tier | None = None) -> Spans:
+    """Return the spans that touch these ranges: those of our own of one tier, or all."""
+    if not ranges:
+        return {}
+    found = HistorySpan.objects.filter(instance_id=instance_id).order_by("start_epoch", "pk")
+    if only is not None:
+        found = found.filter(tier=only, source=SpanSource.OWN)
+    if len(ranges) > MOST_RANGES:
+        ranges = [(ranges[0][0], ranges[-1][1])]
+    touching = Q()
+    for start, end in ranges:
+        touching |= Q(start_epoch__lt=end, end_epoch__gt=start)
+    spans: Spans = {}
+    rows = found.filter(touching).values_list("tier", "source", "pk", "start_epoch", "end_epoch")
+    for tier, source, pk, start, end in rows:
+        spans.setdefault((tier, source), {})[pk] = (start, end)
+    return spans
+
+
 def sealed(
     instance_id: int,
+    found: Spans,
     wanted: Wanted,
     tier: Tier,
     source: SpanSource,
@@ -34,21 +62,14 @@ def sealed(
     *,
     aspects: Collection[Aspect] = tuple(Aspect),
 ) -> list[Page]:
-    """Return the spans of a tier that touch these ranges, in the order of time: those that follow upon each other as one page."""
-    if not ranges:
-        return []
-    found = HistorySpan.objects.filter(
-        instance_id=instance_id,
-        tier=tier,
-        source=source,
-        start_epoch__lt=ranges[-1][1],
-        end_epoch__gt=ranges[0][0],
-    ).order_by("start_epoch", "pk")
+    """Return those spans of a tier that touch these ranges, in the order of time: that follow upon each other as one page."""
     spans = {
         pk: (start, end)
-        for pk, start, end in found.values_list("pk", "start_epoch", "end_epoch")
+        for pk, (start, end) in found.get((tier, source), {}).items()
         if any(start < other_end and other_start < end for other_start, other_end in ranges)
     }
+    if not spans:
+        return []
     read: dict[int, list[Located]] = {}
     for span, located in located_blocks(instance_id, list(spans), wanted):
         read.setdefault(span, []).append(located)
@@ -180,7 +201,9 @@ def codes_of(read: Sequence[Series], keys: Keys, sizes: Sequence[int]) -> dict[M
     found: dict[Metric, Codes] = {}
     for metric, (mean, *beside) in keys.items():
         means = joined(read, mean, sizes)
-        if means is not None:
+        if means is not None and not beside:
+            found[metric] = Codes(means)
+        elif means is not None:
             others = {BESIDE[key[1]]: joined(read, key, sizes) for key in beside}
             found[metric] = Codes(means, **others)
     return found
