@@ -17,7 +17,6 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Sequence
-from functools import cache
 
 os.environ.setdefault("PULSE_DATA_DIR", tempfile.mkdtemp(prefix="pulse-bench-"))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pulse.settings")
@@ -30,19 +29,17 @@ django.setup(set_prefix=False)
 from django.core.management import call_command
 from django.utils import timezone
 
+from benchmarks.years import CODES, MOVING, NIGHT, fill_years, walks
 from monitoring.api.charts import usual_points
-from monitoring.choices import Tier
 from monitoring.figures.guest_memory import GuestMemory
 from monitoring.figures.guests import GuestFigures
 from monitoring.figures.instances import Figures
 from monitoring.figures.nodes import NodeFigures
 from monitoring.history import keeping, sealing
 from monitoring.history.batches import bytes_of
-from monitoring.history.blocks import Aspect, Series
 from monitoring.history.metrics import METRICS, Kind
 from monitoring.history.reading import read
-from monitoring.history.sealing import Writer
-from monitoring.history.tiers import DAY, DAYS, STEPS
+from monitoring.history.tiers import DAY
 from monitoring.known.head import Instant, Shot
 from monitoring.known.memory import MEMORY, PollMemory
 from monitoring.store.current import store
@@ -52,6 +49,7 @@ from monitoring.wire.ids import Label
 from monitoring.wire.instances import shapes_of
 from nodes.models import Guest, Instance, Node
 from pulse.asgi import application
+from pulse.runtime.memory import settle_memory
 from pulse.runtime.server import Server, listen
 
 GUESTS_EACH = 1000
@@ -60,8 +58,6 @@ PORT = 17_655
 HOUR = 3600
 FORMATS = {"contract": "points", "columns": "columns"}
 RANGES = {"24h": DAY, "7d": 7 * DAY, "90d": 90 * DAY, "1y": 365 * DAY}
-#: What there is of a virtual machine of which nothing else is read: no swap, no pressure.
-CODES = [metric.code for metric in METRICS[Kind.GUEST][:9]]
 ASK = f"""
 import http.client, sys, time
 path, times, packed = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -77,17 +73,6 @@ for _ in range(times):
         size += len(part)
     print(first, time.monotonic() - begun, size)
 """
-
-
-@cache
-def walks(count: int, instants: int) -> list[list[int]]:
-    """Return the codes of so many objects at each instant: half of them move a little each time."""
-    codes = [random.randrange(50, 900) for _ in range(count)]
-    every = [codes]
-    while len(every) < instants:
-        codes = [max(code + random.choice((-2, -1, 0, 0, 0, 0, 1, 2)), 0) for code in codes]
-        every.append(codes)
-    return every
 
 
 def add_instance(number: int, guests: int, at_epoch: int) -> tuple[Instance, list[int], list[int]]:
@@ -150,9 +135,9 @@ def fill_hour(instance: Instance, guests: Sequence[int], nodes: Sequence[int], a
         size = len(guests)
         planes = {
             code: bytes_of(array("h", codes[place * size : (place + 1) * size]))
-            for place, code in enumerate(CODES[:5])
+            for place, code in enumerate(MOVING)
         }
-        planes |= dict.fromkeys(CODES[5:], still)
+        planes |= dict.fromkeys([code for code in CODES if code not in MOVING], still)
         of_nodes = bytes_of(array("h", codes[size * 5 :]))
         shots = {
             int(Kind.GUEST): Shot(tuple(guests), planes),
@@ -164,27 +149,6 @@ def fill_hour(instance: Instance, guests: Sequence[int], nodes: Sequence[int], a
             minute = []
     for hour in sealing.closed_hours(instance.pk, at_epoch=at_epoch):
         sealing.seal(instance.pk, hour)
-
-
-def fill_years(instance: Instance, guests: Sequence[int], at_epoch: int) -> None:
-    """Write two years as they are when they are compacted: a span a day of each tier as long as it stays."""
-    midnight = at_epoch // DAY * DAY
-    for tier in (Tier.TEN_SECONDS, Tier.MINUTE, Tier.FIVE_MINUTES, Tier.HOUR):
-        step, days = STEPS[tier], min(int(DAYS[tier]), 730)
-        columns = list(zip(*walks(len(guests), DAY // step), strict=True))
-        even = [0] * len(columns[0])
-        for day in range(days):
-            start = midnight - (day + 1) * DAY
-            writer = Writer(range(start, start + DAY, step))
-            for pk, codes in zip(guests, columns, strict=True):
-                series: Series = {}
-                for code in CODES:
-                    series[code, Aspect.MEAN] = codes
-                    if tier != Tier.TEN_SECONDS:
-                        series[code, Aspect.LOW] = series[code, Aspect.HIGH] = even
-                        series[code, Aspect.COUNT] = [step // 10] * len(codes)
-                writer.add(Kind.GUEST, pk, series)
-            sealing.add(instance.pk, tier, start, start + DAY, writer.written())
 
 
 def serve() -> None:
@@ -227,6 +191,7 @@ def many(guests: int, at_epoch: int) -> None:
     for number in range(max(guests // GUESTS_EACH, 1)):
         instance, rows, nodes = add_instance(number, min(guests, GUESTS_EACH), at_epoch)
         fill_hour(instance, rows, nodes, at_epoch)
+    settle_memory()  # as the program does a minute after it has begun
     points, times = usual_points(guests), 5 if guests <= GUESTS_EACH else 2
     print(f"{guests:,} guests, one hour, {points} points", flush=True)
     for name, form in FORMATS.items():
@@ -241,17 +206,21 @@ def one(at_epoch: int) -> None:
     fill_hour(instance, rows, nodes, at_epoch)
     fill_years(instance, rows, at_epoch)
     pk = rows[7]
-    print("one guest of 32, 500 points", flush=True)
-    for name, seconds in RANGES.items():
+    settle_memory()
+    print("one guest of 32, 500 points; a night of eight hours at 10 s: 2,880", flush=True)
+    for name, seconds in {"night": NIGHT, **RANGES}.items():
+        points = NIGHT // 10 if name == "night" else 500
 
-        def at_the_store(seconds: int = seconds) -> object:
+        def at_the_store(seconds: int = seconds, points: int = points) -> object:
             wanted = {Kind.GUEST: ([pk], METRICS[Kind.GUEST])}
-            return read(instance.pk, wanted, start_epoch=at_epoch - seconds, end_epoch=at_epoch, points=500)
+            start = at_epoch - seconds
+            return read(instance.pk, wanted, start_epoch=start, end_epoch=at_epoch, points=points)
 
         wall, spent = quickest(at_the_store)
-        print(f"  {name:4} at the store {wall:6.0f} ms, CPU {spent:6.0f} ms", flush=True)
-        path = f"/api/resources/cluster-00-pve0-107/history?start={at_epoch - seconds}&end={at_epoch}"
-        print(f"       over HTTP {asked(path)}", flush=True)
+        print(f"  {name:5} at the store {wall:6.0f} ms, CPU {spent:6.0f} ms", flush=True)
+        span = f"start={at_epoch - seconds}&end={at_epoch}&points={points}"
+        path = f"/api/resources/cluster-00-pve0-107/history?{span}"
+        print(f"        over HTTP {asked(path)}", flush=True)
 
 
 def quickest(work: Callable[[], object], times: int = 5) -> tuple[float, float]:
