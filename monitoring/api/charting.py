@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from monitoring.api.current import current_values
-from monitoring.api.series import NAMES_OF, PointWriter, kept_for
+from monitoring.api.series import NAMES_OF, PointWriter, array_of, kept_for
 from monitoring.api.spans import Span
-from monitoring.api.spelling import Speller, first_known
+from monitoring.api.spelling import Spelled, Speller
 from monitoring.api.subjects import Shown, Subject
 from monitoring.history.columns import Grid, Lines, Wanted
 from monitoring.history.lines import Line
@@ -21,7 +21,7 @@ from monitoring.history.unsealed_pages import Minutes
 from monitoring.wire.metrics import GUEST_CHARTS, NODE_CHARTS, STORAGE_CHARTS
 
 #: Guests that are read and written at once: as many as have so many codes of each metric.
-GROUP, SMALLEST_GROUP, GROUP_CODES = 1000, 32, 200_000
+GROUP, SMALLEST_GROUP, GROUP_CODES = 500, 32, 100_000
 NO_LINES: Mapping[Metric, Line] = {}
 #: The points of each series of ten thousand guests, and which share of the points that there may be is enough when they cost less.
 FEWEST_POINTS, LEAST_SHARE = 24, 1 / 3
@@ -155,13 +155,13 @@ class ChartWriter:
         """Return the series of one resource: arrays of points; one with the value of now where there is none in the range."""
         written, now = [], None
         for speller in self.spellers[subject.kind]:
-            texts = speller.texts(lines)
-            if texts is None:
+            series = speller.series(lines)
+            if series is None:
                 now = current_values(subject.figures) if now is None else now
                 text = self.point_of_now(now.get(speller.name), speller.form)
             else:
-                self.note_oldest(texts)
-                text = self.points.text(texts)
+                self.note_oldest(series)
+                text = self.points.text(series.values, series.form)
             written.append(f'"{speller.name}":{text}')
         return f"{{{','.join(written)}}}"
 
@@ -169,11 +169,11 @@ class ChartWriter:
         """Return an array of what is true now; empty where that is not known."""
         return "[]" if value is None else f'[{{"timestamp":{self.asked.at_ms},"value":{form % value}}}]'
 
-    def note_oldest(self, texts: Sequence[str]) -> None:
+    def note_oldest(self, series: Spelled) -> None:
         """Note when the series begins, if no other has begun earlier."""
         start, step = self.grid.start_epoch * 1000, self.grid.step_seconds * 1000
         if self.oldest_ms > start:
-            self.oldest_ms = min(self.oldest_ms, start + first_known(texts) * step)
+            self.oldest_ms = min(self.oldest_ms, start + series.first_known() * step)
 
 
 class ColumnWriter(ChartWriter):
@@ -191,10 +191,11 @@ class ColumnWriter(ChartWriter):
         """Return the series of one resource: arrays of means; what is not kept of it is left out."""
         written = []
         for speller in self.spellers[subject.kind]:
-            texts = speller.texts(lines)
-            if texts is not None:
-                self.note_oldest(texts)
-                written.append(f'"{speller.name}":[{",".join(texts)}]')
+            series = speller.series(lines)
+            if series is not None:
+                self.note_oldest(series)
+                text = array_of(series.form, len(series.values)) % tuple(series.values)
+                written.append(f'"{speller.name}":{text}')
         return f"{{{','.join(written)}}}"
 
 

@@ -84,14 +84,15 @@ def form_of(metric: WireMetric) -> str:
 
 
 @lru_cache(maxsize=64)
-def _array(form: str, count: int) -> str:
+def array_of(form: str, count: int) -> str:
+    """Return the template of a JSON array of so many numbers."""
     return f"[{','.join([form] * count)}]"
 
 
 def array(values: Values, form: str) -> str:
     """Return the values as a JSON array, null for a gap."""
     if None not in values:
-        return _array(form, len(values)) % tuple(values)
+        return array_of(form, len(values)) % tuple(values)
     return f"[{','.join(spelled(values, form))}]"
 
 
@@ -108,27 +109,29 @@ class PointWriter:
     def __init__(self, points: Sequence[str]) -> None:
         """`points` are the templates of each, in order, with one `%s` for the value."""
         self._points = points
-        self._arrays = {(0, len(points)): f"[{','.join(points)}]"}
+        self._arrays: dict[tuple[int, int, str], str] = {}
 
-    def text(self, texts: Sequence[str]) -> str:
-        """Return the array of values that are written already, null for a gap."""
-        if "null" not in texts:
-            return self._arrays[0, len(texts)] % tuple(texts)
-        first, last = 0, len(texts)
-        while first < last and texts[first] == "null":
+    def text(self, values: Sequence[str | float | None], form: str = "%s") -> str:
+        """Return the array of values: texts, `null` for a gap, or numbers to be written in this form."""
+        if "null" not in values:
+            return self._array_of(0, len(values), form) % tuple(values)
+        first, last = 0, len(values)
+        while first < last and values[first] == "null":
             first += 1
-        while first < last and texts[last - 1] == "null":
+        while first < last and values[last - 1] == "null":
             last -= 1
-        within = texts[first:last]
+        within = values[first:last]
         if "null" not in within:
-            return self._array_of(first, last) % tuple(within)
-        known = [point % text for point, text in zip(self._points, texts, strict=True) if text != "null"]
+            return self._array_of(first, last, form) % tuple(within)
+        known = [point % text for point, text in zip(self._points, values, strict=True) if text != "null"]
         return f"[{','.join(known)}]"
 
-    def _array_of(self, first: int, last: int) -> str:
+    def _array_of(self, first: int, last: int, form: str) -> str:
         """Return the template of some neighbouring points; what begins or ends within the grid mostly does so together."""
-        if (first, last) not in self._arrays:
-            if len(self._arrays) > MOST_ARRAYS:
-                self._arrays = {(0, len(self._points)): self._arrays[0, len(self._points)]}
-            self._arrays[first, last] = f"[{','.join(self._points[first:last])}]"
-        return self._arrays[first, last]
+        key = (first, last, form)
+        array = self._arrays.get(key)
+        if array is None:
+            if len(self._arrays) >= MOST_ARRAYS:
+                self._arrays.clear()
+            array = self._arrays[key] = f"[{','.join(self._points[first:last])}]".replace("%s", form)
+        return array

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from monitoring.api.series import SOURCES, Values, form_of, shares, spelled
-from monitoring.history.lines import Line, means_of
+from monitoring.history.lines import Line, is_constant, means_of
 from monitoring.history.metrics import Metric
 from monitoring.history.scales import Figures, Scale
 from monitoring.wire.metrics import WIRE_METRICS
 
 NULL = "null"
+#: The form of what is written already.
+TEXT = "%s"
 #: Totals of which the shares are remembered, and shares of each.
 MOST_TOTALS, MOST_SHARES = 64, 1000
+
+
+class Spelled(NamedTuple):
+    """The numbers of a series: either as texts, `null` for a gap, or without any gap, to be written in this form."""
+
+    form: str
+    values: Sequence[str | float | None]
+
+    def first_known(self) -> int:
+        """Return the place of the first that is no gap."""
+        return next(place for place, value in enumerate(self.values) if value != NULL)
 
 
 class CodeTexts(dict[int, str]):
@@ -70,50 +84,45 @@ class Speller:
         self._total: Metric | None = totals[0] if totals else None
         self._texts = code_texts(self._source.scale, self.form)
 
-    def texts(self, lines: Mapping[Metric, Line]) -> list[str] | None:
-        """Return the text of each bucket, `null` for a gap; None where nothing is known of any."""
+    def series(self, lines: Mapping[Metric, Line]) -> Spelled | None:
+        """Return the numbers of all buckets; None where nothing is known of any."""
         line = lines.get(self._source)
         if line is None:
             return None
         if self._total is not None:
             total = lines.get(self._total)
             return self._shares(line, total, self._total.scale) if total is not None else None
-        first = line[0]
-        if line.count(first) == len(line):
-            return constant(self._texts[first], len(line) // self._width)
+        if is_constant(line):
+            return constant(self._texts[line[0]], len(line) // self._width)
         if self._width == 1:
-            return list(map(self._texts.__getitem__, line))
-        return spelled(means_of(line, self._width, self._source.scale.figures), self.form)
+            return Spelled(TEXT, list(map(self._texts.__getitem__, line)))
+        return numbers(means_of(line, self._width, self._source.scale.figures), self.form)
 
-    def _shares(self, used: Line, total: Line, scale: Scale) -> list[str] | None:
+    def _shares(self, used: Line, total: Line, scale: Scale) -> Spelled | None:
         """Return the shares; a total that stays the same, as nearly all do, makes them a matter of looking them up."""
-        whole, first = total[0], used[0]
-        if total.count(whole) == len(total):
-            texts = share_texts(self._source.scale, scale, whole, self.form)
-            if used.count(first) == len(used):
-                return constant(texts[first], len(used) // self._width)
+        if is_constant(total):
+            texts = share_texts(self._source.scale, scale, total[0], self.form)
+            if is_constant(used):
+                return constant(texts[used[0]], len(used) // self._width)
             if self._width == 1:
                 return known(list(map(texts.__getitem__, used)))
-        return known(spelled(self._means(used, total, scale), self.form))
-
-    def _means(self, used: Line, total: Line, scale: Scale) -> Values:
-        """Return the shares of the means."""
-        return shares(
+        means = shares(
             means_of(used, self._width, self._source.scale.figures),
             means_of(total, self._width, scale.figures),
         )
+        return numbers(means, self.form)
 
 
-def constant(text: str, size: int) -> list[str] | None:
+def constant(text: str, size: int) -> Spelled | None:
     """Return the same text so often, None for gaps."""
-    return [text] * size if text != NULL else None
+    return Spelled(TEXT, [text] * size) if text != NULL else None
 
 
-def known(texts: list[str]) -> list[str] | None:
-    """Return the texts, None when all are gaps."""
-    return texts if texts.count(NULL) < len(texts) else None
+def numbers(values: Values, form: str) -> Spelled | None:
+    """Return numbers, to be written all at once where there is no gap among them; None when there are only gaps."""
+    return known(spelled(values, form)) if None in values else Spelled(form, values)
 
 
-def first_known(texts: Sequence[str]) -> int:
-    """Return the place of the first that is no gap."""
-    return next(place for place, text in enumerate(texts) if text != NULL)
+def known(texts: list[str]) -> Spelled | None:
+    """Return texts, None when all are gaps."""
+    return Spelled(TEXT, texts) if texts.count(NULL) < len(texts) else None

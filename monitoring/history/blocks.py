@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 import zlib
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from itertools import accumulate
@@ -63,6 +63,8 @@ FIRST = struct.Struct("<h")
 
 #: By (metric, aspect) the codes of one object, one for each point.
 Series = dict[tuple[int, int], Sequence[int]]
+#: Which series, by (metric, aspect); None for all.
+Wanted = frozenset[tuple[int, int]] | None
 
 
 class Packed(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -85,7 +87,7 @@ class Block(NamedTuple):
     widths: list[int]
     streams: dict[int, bytes]
 
-    def series(self, pk: int, wanted: Collection[tuple[int, int]] | None = None) -> Series:
+    def series(self, pk: int, wanted: Wanted = None) -> Series:
         """Return the series of an object, or those that are wanted of them; none when it has none here. Raises BadBlock."""
         return series_of(self.streams.get(pk), len(self.epochs), wanted)
 
@@ -182,12 +184,12 @@ def filled(codes: Sequence[int]) -> list[int]:
     return full
 
 
-def series_of(stream: bytes | None, size: int, wanted: Collection[tuple[int, int]] | None = None) -> Series:
+def series_of(stream: bytes | None, size: int, wanted: Wanted = None) -> Series:
     """Return the series of an object, or those that are wanted of them; none without a stream. Raises BadBlock."""
     return read_stream(stream, size, wanted) if stream is not None else {}
 
 
-def read_stream(stream: bytes, size: int, wanted: Collection[tuple[int, int]] | None) -> Series:
+def read_stream(stream: bytes, size: int, wanted: Wanted) -> Series:
     """Return the series of one object, of so many points each; raises BadBlock."""
     try:
         return dict(series_in(inflate(stream, RAW), size, wanted))
@@ -195,18 +197,15 @@ def read_stream(stream: bytes, size: int, wanted: Collection[tuple[int, int]] | 
         raise BadBlock(f"a series that cannot be read: {error}") from error
 
 
-def series_in(
-    data: bytes, size: int, wanted: Collection[tuple[int, int]] | None
-) -> Iterator[tuple[tuple[int, int], Sequence[int]]]:
+def series_in(data: bytes, size: int, wanted: Wanted) -> Iterator[tuple[tuple[int, int], Sequence[int]]]:
     """Yield (metric, aspect) and the codes of each series that is wanted."""
     heads = 1 + data[0] * HEAD.size
     # Neighbours are mostly written alike: where their series lie is found once.
-    layout = layout_of(data[1:heads:5], data[2:heads:5], data[3:heads:5], size)
+    layout = layout_of(data[1:heads:5], data[2:heads:5], data[3:heads:5], size, wanted)
     for key, form, head, mask, start, end in layout:
-        if wanted is None or key in wanted:
-            (first,) = FIRST.unpack_from(data, head)
-            codes = read_codes(form, first, data[start:end], size)
-            yield key, masked(codes, data[mask:start]) if mask < start else codes
+        (first,) = FIRST.unpack_from(data, head)
+        codes = read_codes(form, first, data[start:end], size)
+        yield key, masked(codes, data[mask:start]) if mask < start else codes
 
 
 class Laid(NamedTuple):
@@ -221,15 +220,16 @@ class Laid(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def layout_of(metrics: bytes, aspects: bytes, forms: bytes, size: int) -> tuple[Laid, ...]:
-    """Return where each series of so many points lies."""
+def layout_of(metrics: bytes, aspects: bytes, forms: bytes, size: int, wanted: Wanted) -> tuple[Laid, ...]:
+    """Return where each series lies that is wanted, of so many points."""
     place = 1 + len(metrics) * HEAD.size
     found: list[Laid] = []
     for number, (metric, aspect, form) in enumerate(zip(metrics, aspects, forms, strict=True)):
         mask, kind = place, form & ~MASKED
         start = mask + (size + 7) // 8 if form & MASKED else mask
         place = start + (0, size - 1, 2 * (size - 1), size)[kind]
-        found.append(Laid((metric, aspect), kind, 1 + number * HEAD.size + 3, mask, start, place))
+        if wanted is None or (metric, aspect) in wanted:
+            found.append(Laid((metric, aspect), kind, 1 + number * HEAD.size + 3, mask, start, place))
     return tuple(found)
 
 

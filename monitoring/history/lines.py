@@ -27,29 +27,45 @@ def lines_of(pages: Sequence[Page], grid: Grid) -> dict[tuple[Kind, int], dict[M
     """Return the series of all pages on a grid with the step of a tier."""
     lines: dict[tuple[Kind, int], dict[Metric, Line]] = {}
     sums: dict[tuple[Kind, int, Metric], Sums] = defaultdict(dict)
-    nothing = [UNKNOWN] * grid.size
     for strip, plan in planned(pages, grid):
-        kind, alone, is_shared = strip.kind, plan.alone, bool(plan.rows or plan.shared)
+        kind, is_shared = strip.kind, bool(plan.rows or plan.shared)
+        alone = [(bucket, slice_of(points), points) for bucket, points in plan.alone]
         for pk, series in strip.objects():
             own = lines.setdefault((kind, pk), {})
             for metric, codes in series.items():
                 line = own.get(metric)
                 if line is None:
-                    line = own[metric] = nothing[:]
+                    line = own[metric] = []
                 means = codes.means
-                for bucket, points in alone:
-                    line[bucket : bucket + len(points)] = (
-                        means[points.start : points.stop]
-                        if isinstance(points, range)
-                        else [means[point] for point in points]
-                    )
+                for bucket, part, points in alone:
+                    some = means[part] if part is not None else [means[point] for point in points]
+                    if bucket == len(line):  # as a rule: what is later follows
+                        line += some
+                    else:
+                        write(line, bucket, some)
                 if is_shared:
+                    line += [UNKNOWN] * (grid.size - len(line))
                     share(line, plan, codes, metric.scale, sums[kind, pk, metric])
-    for (kind, pk, metric), some in sums.items():
+    for (kind, pk, metric), own_sums in sums.items():
         line, code = lines[kind, pk][metric], metric.scale.code
-        for bucket, (total, weight) in some.items():
+        for bucket, (total, weight) in own_sums.items():
             line[bucket] = code(total / weight)
+    for own in lines.values():
+        for line in own.values():
+            line.extend([UNKNOWN] * (grid.size - len(line)))
     return lines
+
+
+def slice_of(points: Sequence[int]) -> slice | None:
+    """Return the points as a slice, None when they do not follow upon each other."""
+    return slice(points.start, points.stop) if isinstance(points, range) else None
+
+
+def write(line: Line, bucket: int, some: Sequence[int]) -> None:
+    """Write codes into buckets before or beyond the end of what there is of a line."""
+    after = bucket + len(some)
+    line += [UNKNOWN] * (after - len(line))
+    line[bucket:after] = some
 
 
 def share(line: Line, plan: Plan, codes: Codes, scale: Scale, sums: Sums) -> None:
@@ -79,9 +95,8 @@ def add_heaps(heaps: Iterable[Heap], plan: Plan, codes: Codes, figures: Figures,
 
 def means_of(line: Line, width: int, figures: Figures) -> list[float | None]:
     """Return the mean of each so many neighbouring buckets, as far as they are known."""
-    first = line[0]
-    if line.count(first) == len(line):
-        return [figures[first]] * (len(line) // width)
+    if is_constant(line):
+        return [figures[line[0]]] * (len(line) // width)
     known: list[float | None] = list(map(figures.__getitem__, line))
     if width == 1:
         return known
@@ -91,6 +106,11 @@ def means_of(line: Line, width: int, figures: Figures) -> list[float | None]:
     for place in range(1, width):
         total = map(add, total, known[place::width])
     return [one / width for one in total]
+
+
+def is_constant(line: Line) -> bool:
+    """Return whether a line does not move at all, as most do."""
+    return line[0] == line[-1] and line == line[:1] * len(line)
 
 
 def mean_of(some: Sequence[float | None]) -> float | None:

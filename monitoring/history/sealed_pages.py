@@ -209,7 +209,7 @@ def codes_of(read: Sequence[Series], keys: Keys, sizes: Sequence[int]) -> dict[M
     return found
 
 
-def series_of(kind: Kind, pk: int, block: Block | None, keys: Collection[tuple[int, int]]) -> Series:
+def series_of(kind: Kind, pk: int, block: Block | None, keys: frozenset[tuple[int, int]]) -> Series:
     """Return the series of an object in a block; none when it cannot be read."""
     if block is None:
         return {}

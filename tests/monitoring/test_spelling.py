@@ -12,6 +12,12 @@ from monitoring.history.scales import RATE, SIZE, UNKNOWN
 SOME = 200
 
 
+def texts_of(name, width, lines):
+    """Return the numbers of a series as they are written, None where there are none."""
+    series = Speller(name, width).series(lines)
+    return None if series is None else [series.form % value for value in series.values]
+
+
 @pytest.mark.parametrize(
     ("codes", "width", "texts"),
     [
@@ -25,19 +31,19 @@ SOME = 200
     ],
 )
 def test_a_figure_has_four_digits_at_most(codes, width, texts):
-    assert Speller("cpu", width).texts({CPU: codes}) == texts
+    assert texts_of("cpu", width, {CPU: codes}) == texts
 
 
 def test_bytes_are_whole():
-    assert Speller("netin", 1).texts({NETWORK_IN: [20, 15]}) == ["20", "15"]
-    assert Speller("netin", 2).texts({NETWORK_IN: [20, 15]}) == ["18"]
-    assert Speller("netin", 1).texts({NETWORK_IN: [RATE.code(20480), 0]}) == ["20579", "0"]
+    assert texts_of("netin", 1, {NETWORK_IN: [20, 15]}) == ["20", "15"]
+    assert texts_of("netin", 2, {NETWORK_IN: [20, 15]}) == ["18"]
+    assert texts_of("netin", 1, {NETWORK_IN: [RATE.code(20480), 0]}) == ["20579", "0"]
 
 
 def test_of_what_nothing_is_kept_nothing_is_written():
-    assert Speller("cpu", 1).texts({}) is None
-    assert Speller("disk", 1).texts({DISK_USED: [SOME]}) is None
-    assert Speller("disk", 1).texts({DISK_TOTAL: [SOME]}) is None
+    assert texts_of("cpu", 1, {}) is None
+    assert texts_of("disk", 1, {DISK_USED: [SOME]}) is None
+    assert texts_of("disk", 1, {DISK_TOTAL: [SOME]}) is None
 
 
 @pytest.mark.parametrize(
@@ -57,7 +63,7 @@ def test_of_what_nothing_is_kept_nothing_is_written():
     ],
 )
 def test_a_share_is_that_of_each_bucket(used, total, width, texts):
-    assert Speller("disk", width).texts({DISK_USED: used, DISK_TOTAL: total}) == texts
+    assert texts_of("disk", width, {DISK_USED: used, DISK_TOTAL: total}) == texts
 
 
 def test_shares_do_not_fill_the_memory():
