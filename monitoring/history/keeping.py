@@ -49,16 +49,18 @@ def keep(instance: Instance, memory: PollMemory, facts: Facts, *, at: datetime) 
         return
     costs = host_memory_of(memory, facts, at_epoch=epoch)
     instant = instant_of(instance, memory.figures, facts, costs, at=at)
-    if epoch // DAY != memory.sampled_epoch // DAY:
-        rows.note_parts(
-            instance, [pk for kind in PARTS if kind in instant.shots for pk in instant.shots[kind].pks], at=at
-        )
     blind.note_gap(instance, memory, at_epoch=epoch)
+    is_new_day = epoch // DAY != memory.sampled_epoch // DAY
+    # Before anything is written: it waits here when nothing can be.
     memory.sampled_epoch = epoch
     if instant.shots:
         memory.head = (*memory.head, instant)[-MOST_WAITING:]
     write_due(instance, memory, at=at)
     blind.record(instance, memory)
+    if is_new_day:
+        rows.note_parts(
+            instance, [pk for kind in PARTS if kind in instant.shots for pk in instant.shots[kind].pks], at=at
+        )
 
 
 def write_due(instance: Instance, memory: PollMemory, *, at: datetime) -> int:

@@ -9,10 +9,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
+from django.db import DatabaseError
 
 from monitoring.choices import PartKind
 from monitoring.models import HistoryPart
 from nodes.models import Datastore, Guest, Instance, Node, Storage
+from pulse.lib import saving
 
 #: Rows may be deleted and made anew by another process: what is remembered is looked up again after this long,
 REMEMBERED_SECONDS = 3600.0
@@ -78,23 +80,31 @@ def looked_up(instance: Instance, *, at_epoch: float) -> Rows:
 def with_parts(
     instance: Instance, rows: Rows, wanted: Iterable[PartKey], *, at: datetime
 ) -> dict[PartKey, int]:
-    """Return the keys of these parts; those that are new get a row, within the bounds."""
+    """Return the keys of these parts; those that are new get a row, within the bounds, and as soon as one can be saved."""
     wanted = [(kind, owner, name[:256]) for kind, owner, name in wanted]
     new = [key for key in dict.fromkeys(wanted) if key not in rows.parts][: MOST_PARTS - len(rows.parts)]
     if new:
-        HistoryPart.objects.bulk_create(
-            [
-                HistoryPart(
-                    instance=instance, kind=PartKind(kind), owner_id=owner, name=name, last_seen_at=at
-                )
-                for kind, owner, name in new
-            ],
-            ignore_conflicts=True,  # another process has seen them in this moment
-            batch_size=500,
-        )
-        parts = HistoryPart.objects.filter(instance=instance).values_list("kind", "owner_id", "name", "pk")
-        rows.parts = {(kind, owner, name): pk for kind, owner, name, pk in parts}
+        try:
+            add_parts(instance, rows, new, at=at)
+        except DatabaseError as error:
+            # All else is sampled on a full disk as well, and waits in memory.
+            if not saving.is_told(error):
+                raise
     return {key: rows.parts[key] for key in wanted if key in rows.parts}
+
+
+def add_parts(instance: Instance, rows: Rows, new: Iterable[PartKey], *, at: datetime) -> None:
+    """Make rows of parts, and remember them. Raises DatabaseError."""
+    HistoryPart.objects.bulk_create(
+        [
+            HistoryPart(instance=instance, kind=PartKind(kind), owner_id=owner, name=name, last_seen_at=at)
+            for kind, owner, name in new
+        ],
+        ignore_conflicts=True,  # another process has seen them in this moment
+        batch_size=500,
+    )
+    parts = HistoryPart.objects.filter(instance=instance).values_list("kind", "owner_id", "name", "pk")
+    rows.parts = {(kind, owner, name): pk for kind, owner, name, pk in parts}
 
 
 def note_parts(instance: Instance, pks: Iterable[int], *, at: datetime) -> int:

@@ -143,23 +143,33 @@ class Poll(ABC):
         self.publish(self.picture)
 
     def settle(self) -> None:
-        """Do what may wait. What fails here is tried again by the next poll."""
-        memory, calls = self.memory, self.calls
-        try:
-            if calls is not None:
-                outcomes.pin_certificate(self.instance, calls.connection)
-                outcomes.keep_trust(self.instance, memory, calls.connection, at=self.at)
-            outcomes.record_success(self.instance, memory, at=self.at)
-            if calls is not None:
-                self.finish(calls)
+        """Do what may wait. What fails here is tried again by the next poll.
+
+        The sample is taken whatever could not be saved before it: it waits in the memory until there is room.
+        """
+        failed = False
+        for step in (self.record, self.sample, self.record_changes):
             try:
-                keeping.keep(self.instance, memory, self.facts, at=self.at)
-            finally:  # what has changed is not to be seen again by the next poll
-                self.record_changes()
-        except Exception as error:  # the figures are out: a full disk must not make hosts look sick
-            self.report(error)
-        else:
-            memory.trouble = ""
+                step()
+            except Exception as error:  # the figures are out: a full disk must not make hosts look sick
+                failed = True
+                self.report(error)
+        if not failed:
+            self.memory.trouble = ""
+
+    def record(self) -> None:
+        """Keep what the instance has told of itself, and that it answers."""
+        memory, calls = self.memory, self.calls
+        if calls is not None:
+            outcomes.pin_certificate(self.instance, calls.connection)
+            outcomes.keep_trust(self.instance, memory, calls.connection, at=self.at)
+        outcomes.record_success(self.instance, memory, at=self.at)
+        if calls is not None:
+            self.finish(calls)
+
+    def sample(self) -> None:
+        """Take a sample for the history."""
+        keeping.keep(self.instance, self.memory, self.facts, at=self.at)
 
     def record_changes(self) -> None:
         """Keep what has changed since the last look, unless the instance was edited meanwhile: other things are to be seen now."""

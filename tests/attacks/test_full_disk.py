@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from monitoring.history.batches import Opened
 from tests.attacks.small_disk import fill, small_disk
 from tests.fake_proxmox.process import FakeProcess, connection
 from tests.process.running import PulseProcess, until
@@ -133,6 +135,41 @@ def test_on_a_full_disk_polling_goes_on_the_cause_is_told_once_and_all_is_well_w
     assert len(lines) <= 4, lines
     assert recovered < 30
     assert saved[0] == 200
+
+
+def sampled_epochs(data_dir: Path) -> list[int]:
+    """Return when each sample that is saved was taken."""
+    with closing(sqlite3.connect(data_dir / "pulse.sqlite3")) as database:
+        rows = database.execute("SELECT body FROM monitoring_historybatch ORDER BY start_epoch").fetchall()
+    return [epoch for (body,) in rows for epoch in Opened(body).epochs]
+
+
+def test_samples_of_the_time_without_room_are_saved_within_half_a_minute_of_room(tmp_path, estate):
+    with small_disk(tmp_path / "data", mebibytes=64) as disk, started(disk, tmp_path) as pulse:
+        watch(pulse, estate)
+        until((disk / "ballast").exists, seconds=10, what="room is kept")
+        fillers = [fill(disk)]
+        until(lambda: FULL in cause(pulse), seconds=10, what="the full disk is told")
+        fillers.append(fill(disk, "another filler"))
+        until(lambda: cause(pulse) == FULL, seconds=10, what="that the kept room is used up is told")
+        full = time.time()
+        minute = (full + 20) // 60 * 60 + 60  # two samples at least are taken before it is over
+        until(lambda: time.time() > minute + 10, seconds=95, what="a minute is over that cannot be saved")
+        concerns = told(pulse)
+
+        for filler in fillers:
+            filler.unlink()
+        freed = time.monotonic()
+        until(lambda: max(sampled_epochs(disk), default=0) >= full, seconds=30, what="samples are saved")
+        resumed = time.monotonic() - freed
+        until(lambda: told(pulse) == [], seconds=30, what="the concern is over")
+        pulse.end()
+
+        epochs = sampled_epochs(disk)
+        assert is_whole(disk)
+    assert concerns == ["The disk of the data directory is full"]
+    assert resumed < 30
+    assert max(later - before for before, later in pairwise(epochs)) <= 20
 
 
 def test_killed_on_a_full_disk_it_shows_what_it_knew_and_loses_nothing(tmp_path, estate):

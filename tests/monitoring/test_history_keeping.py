@@ -8,13 +8,15 @@ import pytest
 from django.db import OperationalError
 
 from monitoring.collecting import run
-from monitoring.history import keeping, metrics, reading
+from monitoring.history import keeping, metrics, reading, rows
 from monitoring.history.batches import Opened
 from monitoring.history.metrics import Kind
 from monitoring.known.memory import MEMORY
 from monitoring.models import HistoryBatch, HistoryPart
+from monitoring.polling import outcomes
 from monitoring.store.current import store
 from nodes.models import Datastore, Guest, Node, Storage
+from pulse.lib import saving
 from tests.conftest import NOON
 
 pytestmark = pytest.mark.django_db
@@ -166,6 +168,42 @@ def test_samples_wait_while_nothing_can_be_written(fake_pve, watch, monkeypatch)
     guest = Guest.objects.filter(kind="qemu").first()
     own = series(watched, Kind.GUEST, guest.pk, metrics.MEMORY_TOTAL, points=18)
     assert all(one is not None for one in own[metrics.MEMORY_TOTAL].means)
+
+
+def test_samples_are_taken_though_nothing_else_of_the_poll_can_be_saved(fake_pve, watch, monkeypatch):
+    watched = watch(fake_pve)
+    poll_for(watched, 60)
+
+    def full(*args, **kwargs):
+        raise OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outcomes, "record_success", full)
+        poll_for(watched, 60)
+
+    guest = Guest.objects.filter(kind="qemu").first()
+    own = series(watched, Kind.GUEST, guest.pk, metrics.MEMORY_TOTAL, points=12)
+    assert all(one is not None for one in own[metrics.MEMORY_TOTAL].means)
+
+
+def test_samples_are_taken_though_new_parts_cannot_be_saved(fake_pve, watch, monkeypatch):
+    watched = watch(fake_pve)
+    poll_for(watched, 30)
+
+    def full(*args, **kwargs):
+        raise OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "write", full)
+        patched.setattr(rows, "add_parts", full)
+        patched.setattr(saving, "is_told", lambda error: True)
+        poll_for(watched, 600, collects=True)
+        waiting = len(store().load(MEMORY, of=watched.instance.pk).head)
+        parts = HistoryPart.objects.count()
+    poll_for(watched, 60)
+
+    assert (waiting, parts) == (63, 0)
+    assert set(HistoryPart.objects.values_list("kind", flat=True)) == {"filesystem", "pool"}
 
 
 def test_what_is_in_memory_is_written_when_the_process_ends(fake_pve, watch):
