@@ -60,7 +60,9 @@ bench: $(VENV)/.installed-dev ## Measure start-up, memory, processor time and re
 	$(PY) -m benchmarks.redis_facts
 	$(PY) -m benchmarks.forecast
 	$(PY) -m benchmarks.charts
-	$(PY) -m benchmarks.history S M L size reading
+	$(PY) -m benchmarks.history S M R L size recorded reading locks
+	$(PY) -m benchmarks.history_memory S
+	$(PY) -m benchmarks.history_memory L
 	$(PY) -m benchmarks.history_kills
 	$(PY) -m benchmarks.backfill
 	$(PY) -m benchmarks.floods

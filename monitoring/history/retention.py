@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,14 +11,13 @@ from django.db import transaction
 from django.db.models import Max, Min, Q, Sum
 
 from monitoring.choices import SpanSource, Tier
+from monitoring.history.size import OVERHEAD
 from monitoring.history.tiers import DAY, days_of
 from monitoring.models import HistoryBatch, HistoryBlock, HistorySpan
 from nodes.models import Guest, Instance
 
 #: Spans that are deleted in one transaction: others write in between.
 AT_ONCE = 20
-#: What the database adds to the bytes of a block: its row, its place in the index, the rest of its last page.
-OVERHEAD = 1.12
 #: Samples of more than this ahead were taken by a clock that was wrong.
 AHEAD_SECONDS = 2 * DAY
 MIB = 1 << 20
@@ -123,22 +122,6 @@ def delete(pks: Iterable[int]) -> int:
             HistoryBlock.objects.filter(span_id__in=some).delete()
             HistorySpan.objects.filter(pk__in=some).delete()
     return len(every)
-
-
-#: Of one guest with its share of nodes and storages, bytes of a day in each tier: `python -m benchmarks.history size`.
-DAILY_BYTES: Mapping[Tier, int] = {
-    Tier.TEN_SECONDS: 21_500,
-    Tier.MINUTE: 14_500,
-    Tier.FIVE_MINUTES: 3_200,
-    Tier.HOUR: 380,
-    Tier.SIX_HOURS: 40,
-}
-
-
-def expected_bytes(*, guests: int, days: float) -> int:
-    """Return how much disk the history of so many guests takes after so many days, without a budget."""
-    daily = (DAILY_BYTES[tier] * min(days, days_of(tier, guests=guests)) for tier in Tier)
-    return int(guests * sum(daily) * OVERHEAD)
 
 
 def oldest_of(instance_id: int) -> int | None:
