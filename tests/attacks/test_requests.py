@@ -101,7 +101,9 @@ def test_the_same_header_in_the_head_does_authorise(pulse):
 
 
 def test_a_trailer_says_nothing_about_who_the_client_is(pulse):
-    """Thirty tries of one client are refused for their tokens, then for their number; a trailer makes nobody another client."""
+    """Thirty tries of one client within a minute are refused for their tokens, then for their number; a trailer makes nobody another
+    client. A new minute may begin meanwhile.
+    """
     wrong = [
         answer_to(
             pulse.port,
@@ -112,10 +114,13 @@ def test_a_trailer_says_nothing_about_who_the_client_is(pulse):
                 path="/api/config/nodes",
             ),
         )
-        for number in range(40)
+        for number in range(70)
     ]
 
-    assert [statuses(answer)[0] for answer in wrong] == [401] * 30 + [429] * 10
+    found = [statuses(answer)[0] for answer in wrong]
+    assert set(found) == {401, 429}
+    assert found.index(429) >= 30
+    assert found.count(401) <= 60
 
 
 def test_trailers_without_an_end_are_cut_and_cost_nothing(pulse):
