@@ -121,7 +121,8 @@ def test_an_empty_list_of_places_that_nobody_may_see_says_so_and_where_to_look(w
 
     notice = page.locator("[data-backup-unread]")
     expect(notice.locator("li")).to_have_text(
-        ["Backups in local on workshop, nas-backup (workshop): the account may not list them."]
+        ["Backups in local on workshop, nas-backup (workshop): the account may not list them."],
+        timeout=40_000,  # the slow lanes must have been there
     )
     expect(page.locator("[data-no-backups]")).to_have_text(
         "Nothing has been read, so nothing is known: see above."
